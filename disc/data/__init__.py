@@ -1,0 +1,1 @@
+"""Data sets, slides and tiles: one data set a file, all giving the same records."""

@@ -1,0 +1,70 @@
+"""Files that are complete or absent, and the one kind of error that user input can cause."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class BadInput(ValueError):
+    """Something a user gave is wrong. The message says which file, what was found and expected."""
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or none: temporary name, fsync, replace, fsync of the folder.
+
+    Every writer of the program goes through here.
+
+    Raises:
+        OSError: if the disk is full or not writable; what stood at `path` before is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        size = f"{len(data):,} bytes"
+        raise OSError(error.errno, f"cannot write {size} ({error.strerror})", str(path)) from error
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON."""
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        BadInput: if it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not readable as JSON ({error}); delete it to redo") from error
+
+
+def digest(value: Any) -> str:
+    """A short hash of bytes, or of any JSON value (keys in any order)."""
+    if not isinstance(value, bytes):
+        value = json.dumps(value, sort_keys=True, default=str).encode()
+    return hashlib.sha256(value).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Encoders, Carcino-Net, TransMIL, and the mixing of real and synthetic data."""

@@ -1,0 +1,92 @@
+"""Classes, colours, and what a Gleason score means. Imports nothing of ours, and no torch."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+IGNORE = 255
+"""Mask value of a pixel whose label is unknown."""
+
+
+class Label(IntEnum):
+    """Class index of a pixel in a mask."""
+
+    NC = 0
+    GG3 = 1
+    GG4 = 2
+    GG5 = 3
+
+
+NUM_LABELS = len(Label)
+NAMES = {Label.NC: "Non-Cancer", Label.GG3: "GG3", Label.GG4: "GG4", Label.GG5: "GG5"}
+COLOURS = {
+    Label.NC: (0, 100, 0),
+    Label.GG3: (0, 0, 255),
+    Label.GG4: (255, 255, 0),
+    Label.GG5: (255, 0, 0),
+}
+"""RGB colours of the paper's figures."""
+
+GRADES = {Label.NC: 0, Label.GG3: 3, Label.GG4: 4, Label.GG5: 5}
+"""The Gleason grade of a label; also its pixel value in a SICAPv2 mask."""
+
+_ISUP = {(3, 3): 1, (3, 4): 2, (4, 3): 3, (4, 4): 4, (3, 5): 4, (5, 3): 4}
+
+
+def label_of_grade(grade: int) -> Label:
+    """The label of Gleason grade 0 (benign), 3, 4 or 5.
+
+    Raises:
+        ValueError: for any other grade.
+    """
+    for label, value in GRADES.items():
+        if value == grade:
+            return label
+    raise ValueError(f"Gleason grade {grade!r} is not one of 0 (benign), 3, 4, 5")
+
+
+def parse_score(text: str) -> tuple[int, int]:
+    """Primary and secondary grade of a score such as "3+4", "0+0" or "negative".
+
+    Raises:
+        ValueError: if the text is not a Gleason score.
+    """
+    cleaned = str(text).strip().lower()
+    if cleaned in {"negative", "benign", "0"}:
+        return 0, 0
+    match = re.fullmatch(r"([0345])\s*\+\s*([0345])", cleaned)
+    if match is None:
+        raise ValueError(f"'{text}' is not a Gleason score; expected e.g. '3+4', '0+0', 'negative'")
+    return check_score(int(match[1]), int(match[2]))
+
+
+def check_score(primary: int, secondary: int) -> tuple[int, int]:
+    """The two grades, if together they are a Gleason score.
+
+    Raises:
+        ValueError: if a grade is unknown, or only one of the two is benign.
+    """
+    label_of_grade(primary)
+    label_of_grade(secondary)
+    if (primary == 0) != (secondary == 0):
+        raise ValueError(f"score {primary}+{secondary}: both grades are 0 (benign) or none is")
+    return primary, secondary
+
+
+def slide_label(primary: int, secondary: int) -> tuple[int, int, int, int]:
+    """Four bits NC, GG3, GG4, GG5: the union of primary and secondary grade.
+
+    Paper: Sec. 2.4 (multi-label head); 0+0 sets NC only, 3+3 sets GG3 only.
+    """
+    present = {label_of_grade(grade) for grade in check_score(primary, secondary)}
+    bits = [int(label in present) for label in Label]
+    return bits[0], bits[1], bits[2], bits[3]
+
+
+def isup_group(primary: int, secondary: int) -> int:
+    """ISUP grade group 0 (benign) to 5 of a Gleason score."""
+    check_score(primary, secondary)
+    if primary == 0:
+        return 0
+    return _ISUP.get((primary, secondary), 5)

@@ -1,0 +1,1 @@
+"""From annotations to shape maps, label weights and recipes for synthetic slides."""

@@ -1,0 +1,1 @@
+"""Autoencoder, condition encoders, denoiser and noise schedule."""

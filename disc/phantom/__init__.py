@@ -1,0 +1,1 @@
+"""Simulated prostate tissue, drawn in micrometres, with exact masks."""

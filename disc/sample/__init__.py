@@ -1,0 +1,1 @@
+"""Solvers, separated conditions, the bank, and synthesis of slides."""

@@ -1,0 +1,1 @@
+"""One training loop, and the step functions of autoencoder, diffusion and distillation."""
