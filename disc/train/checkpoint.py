@@ -1,0 +1,91 @@
+"""The state of a training on disk: one safetensors file, whole or absent, never a pickle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from disc.files import BadInput, write_bytes
+from disc.model.store import read_tensors
+from disc.train.ema import Ema
+
+NAME = "checkpoint.safetensors"
+
+
+@dataclass
+class Share:
+    """Which part of every batch this process works on."""
+
+    rank: int = 0
+    count: int = 1
+
+    def take(self, tensor: torch.Tensor) -> torch.Tensor:
+        """This process's part of a tensor whose first axis is the whole batch."""
+        size = len(tensor) // self.count
+        return tensor[self.rank * size : (self.rank + 1) * size]
+
+
+@dataclass
+class State:
+    """All that changes during training.
+
+    Attributes:
+        model: what a step calls; wrapped for data-parallel training where there are processes.
+        network: the bare network, owner of the weights.
+    """
+
+    model: nn.Module
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    ema: Ema | None
+    share: Share
+    step: int = 0
+
+
+def save_checkpoint(folder: Path, state: State) -> None:
+    """Replace the folder's checkpoint by the present state."""
+    tensors = {f"network.{key}": value for key, value in state.network.state_dict().items()}
+    if state.ema is not None:
+        tensors |= {f"ema.{key}": value for key, value in state.ema.weights.items()}
+    for index, slots in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+    tensors["step"] = torch.tensor(state.step)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    write_bytes(folder / NAME, safetensors.torch.save(tensors))
+
+
+def restore_checkpoint(folder: Path, state: State) -> None:
+    """Bring the state back to the folder's checkpoint, if there is one.
+
+    Raises:
+        BadInput: if the checkpoint is damaged or belongs to another network.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return
+    tensors = read_tensors(path)
+    state.step = int(tensors.pop("step", torch.tensor(-1)))
+    try:
+        state.network.load_state_dict(_part(tensors, "network."))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise BadInput(f"{path}: checkpoint of another network ({reason}); delete it") from error
+    if state.ema is not None:
+        state.ema.weights = {
+            key: value.to(state.ema.weights[key].device)
+            for key, value in _part(tensors, "ema.").items()
+        }
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in _part(tensors, "optimizer.").items():
+        index, slot = name.split(".", 1)
+        slots.setdefault(int(index), {})[slot] = value
+    saved = state.optimizer.state_dict()
+    state.optimizer.load_state_dict({**saved, "state": slots})
+
+
+def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,0 +1,29 @@
+"""Moving average of weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Ema:
+    """Exponential moving average of a network's parameters; buffers are copied.
+
+    The decay warms up as (1 + n) / (10 + n), as in latent diffusion.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """Start the average at the network's present weights."""
+        self.decay = decay
+        self.weights = {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards the network after its optimisation step number `step` (from 0)."""
+        weight = 1.0 - min(self.decay, (1 + step) / (10 + step))
+        parameters = {name for name, _ in network.named_parameters()}
+        for name, value in network.state_dict().items():
+            if name in parameters:
+                self.weights[name].lerp_(value, weight)
+            else:
+                self.weights[name].copy_(value)

@@ -1,0 +1,64 @@
+"""What a training says of itself: a line of JSON every few steps, and a bar with the time left."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from disc.files import write_bytes
+from disc.progress import Bar
+
+EVERY = 25
+
+
+class Log:
+    """log.jsonl of a training folder; on resume, what came after the checkpoint is cut."""
+
+    def __init__(self, folder: Path, *, total: int, start: int, shown: bool) -> None:
+        """Open the log at step `start`."""
+        self.path = folder / "log.jsonl"
+        self.step = start
+        self.has_advanced = False
+        self._shown = shown
+        self._sums: dict[str, torch.Tensor] = {}
+        self._count = 0
+        self._since = time.perf_counter()
+        self._lines = _kept_lines(self.path, start)
+        self._bar = Bar(folder.name, total=total, start=start, shown=shown)
+
+    def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:
+        """Count one step and its metrics."""
+        for name, value in metrics.items():
+            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach().cpu()
+        self.step += 1
+        self._count += 1
+        self.has_advanced = True
+        self._bar.advance()
+        if self.step % EVERY == 0:
+            self._write()
+
+    def close(self) -> None:
+        """Write what is left and end the bar."""
+        if self._count:
+            self._write()
+        self._bar.close()
+
+    def _write(self) -> None:
+        elapsed = time.perf_counter() - self._since
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
+        line = {"step": self.step, **means, "steps_per_s": round(self._count / elapsed, 3)}
+        self._lines.append(json.dumps(line))
+        self._sums, self._count, self._since = {}, 0, time.perf_counter()
+        if self._shown:
+            write_bytes(self.path, ("\n".join(self._lines) + "\n").encode())
+
+
+def _kept_lines(path: Path, start: int) -> list[str]:
+    if not path.exists():
+        return []
+    lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
+    return [line for line in lines if json.loads(line)["step"] <= start]

@@ -1,0 +1,123 @@
+"""The one training loop: autoencoder, denoiser, distillation and both graders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from disc import settings
+from disc.files import BadInput
+from disc.seeds import derive, torch_generator
+from disc.train.checkpoint import Share, State, restore_checkpoint, save_checkpoint
+from disc.train.ema import Ema
+from disc.train.log import Log
+
+Batch = Mapping[str, torch.Tensor]
+Step = Callable[[State, Batch, torch.Generator], Mapping[str, torch.Tensor]]
+Hook = Callable[[State], None]
+
+
+def train(
+    *,
+    model: nn.Module,
+    step: Step,
+    batch_at: Callable[[int], Batch],
+    optim: settings.Optim,
+    folder: Path,
+    seed: int,
+    hooks: Sequence[Hook] = (),
+) -> nn.Module:
+    """Train a network; called again with the same folder, go on where it was stopped.
+
+    Restore, then [report -> hooks -> checkpoint -> done? -> step -> average]. The result is a
+    function of the arguments alone: killed at any point and called again, it is the same bit for
+    bit, on one machine and number of processes.
+
+    Args:
+        model: the network, with its first weights.
+        step: gives the loss of a batch as `loss`, and other scalars to log. Its generator is
+            seeded by (seed, step) and equal on all processes: draw for the whole batch and
+            `state.share.take` this process's part.
+        batch_at: the whole batch of a step, tensors with the batch as first axis; a pure function.
+        optim: steps, batch, rates.
+        folder: where checkpoint and log.jsonl are kept.
+        seed: of everything random in the step.
+        hooks: called with the state at every checkpoint (previews, validation).
+
+    Returns:
+        The network with its final weights: the moving average where `optim.ema` asks for one.
+
+    Raises:
+        FloatingPointError: if the loss is not finite.
+        BadInput: if the batch cannot be shared by the processes, or the checkpoint is another's.
+    """
+    accelerator = Accelerator()
+    state = _start(accelerator, model, optim)
+    restore_checkpoint(folder, state)
+    log = Log(folder, total=optim.steps, start=state.step, shown=accelerator.is_main_process)
+    while True:
+        is_last = state.step >= optim.steps
+        if is_last or (state.step and state.step % optim.checkpoint_every == 0):
+            for hook in hooks:
+                hook(state)
+            if accelerator.is_main_process and log.has_advanced:
+                save_checkpoint(folder, state)
+        if is_last:
+            break
+        torch.manual_seed(derive(seed, "layers", state.step, state.share.rank))
+        batch = {
+            key: state.share.take(value).to(accelerator.device, non_blocking=True)
+            for key, value in batch_at(state.step).items()
+        }
+        metrics = step(state, batch, torch_generator(seed, "step", state.step))
+        _optimise(accelerator, state, metrics["loss"], optim)
+        log.advance(metrics)
+    log.close()
+    if state.ema is not None:
+        state.network.load_state_dict(state.ema.weights)
+    return state.network.eval()
+
+
+def rate_at(step: int, optim: settings.Optim) -> float:
+    """Learning rate of a step (from 0)."""
+    warm = min(1.0, (step + 1) / max(1, optim.warmup))
+    if optim.decay == "constant":
+        return optim.lr * warm
+    return optim.lr * warm * 0.5 * (1 + math.cos(math.pi * step / max(1, optim.steps)))
+
+
+def _start(accelerator: Accelerator, model: nn.Module, optim: settings.Optim) -> State:
+    share = Share(accelerator.process_index, accelerator.num_processes)
+    if optim.batch % share.count:
+        raise BadInput(f"a batch of {optim.batch} cannot be shared by {share.count} processes")
+    network = model.to(accelerator.device).train()
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=optim.lr, weight_decay=optim.weight_decay
+    )
+    wrapped = accelerator.prepare_model(network)
+    ema = Ema(network, optim.ema) if optim.ema else None
+    return State(model=wrapped, network=network, optimizer=optimizer, ema=ema, share=share)
+
+
+def _optimise(
+    accelerator: Accelerator, state: State, loss: torch.Tensor, optim: settings.Optim
+) -> None:
+    if not torch.isfinite(loss):
+        raise FloatingPointError(
+            f"loss is {float(loss)} at step {state.step}; stopped. The checkpoint before is whole: "
+            "lower the learning rate or look at the data of this step"
+        )
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate_at(state.step, optim)
+    accelerator.backward(loss)
+    nn.utils.clip_grad_norm_(state.network.parameters(), optim.clip)
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    if state.ema is not None:
+        state.ema.update(state.network, state.step)
+    state.step += 1
