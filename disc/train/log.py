@@ -20,6 +20,7 @@ class Log:
 
     def __init__(self, folder: Path, *, total: int, start: int, shown: bool) -> None:
         """Open the log at step `start`."""
+        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "log.jsonl"
         self.step = start
         self.has_advanced = False
@@ -27,7 +28,8 @@ class Log:
         self._sums: dict[str, torch.Tensor] = {}
         self._count = 0
         self._since = time.perf_counter()
-        self._lines = _kept_lines(self.path, start)
+        if shown and self.path.exists():
+            write_bytes(self.path, _kept_lines(self.path, start).encode())
         self._bar = Bar(folder.name, total=total, start=start, shown=shown)
 
     def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:
@@ -51,14 +53,13 @@ class Log:
         elapsed = time.perf_counter() - self._since
         means = {name: float(total) / self._count for name, total in self._sums.items()}
         line = {"step": self.step, **means, "steps_per_s": round(self._count / elapsed, 3)}
-        self._lines.append(json.dumps(line))
         self._sums, self._count, self._since = {}, 0, time.perf_counter()
         if self._shown:
-            write_bytes(self.path, ("\n".join(self._lines) + "\n").encode())
+            with open(self.path, "a") as file:
+                file.write(json.dumps(line) + "\n")
 
 
-def _kept_lines(path: Path, start: int) -> list[str]:
-    if not path.exists():
-        return []
+def _kept_lines(path: Path, start: int) -> str:
+    """Whole lines up to step `start`; a kill may have torn the last one."""
     lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
-    return [line for line in lines if json.loads(line)["step"] <= start]
+    return "".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= start)

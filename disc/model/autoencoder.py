@@ -1,0 +1,104 @@
+"""The VQ autoencoder between tiles and latents: a diffusers VQModel with a measured scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers.models.autoencoders.vq_model import VQModel
+from torch import nn
+
+from disc import settings
+from disc.files import BadInput, read_json
+from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
+
+LATENT_CHANNELS = 3
+
+
+def build_vq(knobs: settings.Autoencoder) -> Any:
+    """An untrained VQModel, f = 4, 3 latent channels; its scaling_factor is 1 until measured."""
+    return VQModel(
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=knobs.channels,
+        layers_per_block=knobs.layers,
+        latent_channels=LATENT_CHANNELS,
+        num_vq_embeddings=knobs.num_codes,
+        vq_embed_dim=LATENT_CHANNELS,
+        norm_num_groups=16,
+        scaling_factor=1.0,
+    )
+
+
+def to_unit(tiles: torch.Tensor) -> torch.Tensor:
+    """Tiles uint8 [B, H, W, 3] as float [B, 3, H, W] in -1..1."""
+    return tiles.movedim(-1, 1).float() / 127.5 - 1
+
+
+def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Images float [B, 3, H, W] in -1..1 as uint8 [B, H, W, 3]."""
+    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    array: npt.NDArray[np.uint8] = pixels.movedim(1, -1).cpu().numpy()
+    return array
+
+
+class Autoencoder(nn.Module):
+    """E and D of the paper, with latents divided by their measured standard deviation.
+
+    Latents are taken before quantisation, which belongs to the decoder.
+
+    Paper: Sec. 2.1.
+    """
+
+    def __init__(self, vq: Any) -> None:
+        """Wrap a VQModel."""
+        super().__init__()
+        self.vq = vq
+
+    @property
+    def scale(self) -> float:
+        """What latents are divided by; diffusers stores its inverse as scaling_factor."""
+        return 1.0 / float(self.vq.config.scaling_factor)
+
+    def set_scale(self, scale: float) -> None:
+        """Store a measured scale."""
+        self.vq.register_to_config(scaling_factor=1.0 / scale)
+
+    @torch.no_grad()
+    def encode(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Tiles uint8 [B, H, W, 3] to latents [B, 3, H/4, W/4]."""
+        latents: torch.Tensor = self.vq.encode(to_unit(tiles)).latents
+        return latents / self.scale
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:
+        """Latents [B, 3, h, w] to tiles uint8 [B, 4h, 4w, 3]."""
+        return to_pixels(self.vq.decode(latents * self.scale).sample)
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that diffusers' VQModel.from_pretrained reads."""
+        save_folder(folder, self.vq)
+
+    @classmethod
+    def load(cls, folder: Path) -> Autoencoder:
+        """Read a diffusers VQModel folder.
+
+        Raises:
+            FileNotFoundError: if the folder or a file of it is missing.
+            BadInput: if it is no VQModel with f = 4 and 3 latent channels, or is damaged.
+        """
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(f"{folder}: no config.json; expected a diffusers VQModel folder")
+        config = read_json(folder / "config.json")
+        shape = (len(config.get("block_out_channels", ())), config.get("latent_channels"))
+        if config.get("_class_name") != "VQModel" or shape != (3, LATENT_CHANNELS):
+            raise BadInput(
+                f"{folder}/config.json: {config.get('_class_name')} with {shape[0]} resolutions and "
+                f"{shape[1]} latent channels; expected a VQModel with 3 and {LATENT_CHANNELS}"
+            )
+        vq = VQModel.from_config(config)
+        load_weights(folder / DIFFUSERS_WEIGHTS, vq)
+        return cls(vq).eval()

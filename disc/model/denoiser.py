@@ -1,0 +1,79 @@
+"""The denoiser: a diffusers U-Net and the encoder of its condition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import nn
+
+from disc import settings
+from disc.model.condition import CLASSES, Condition, MaskEncoder
+from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
+
+LATENT_CHANNELS = 3
+
+
+class Denoiser(nn.Module):
+    """eps_theta(z_t, t, tau_theta(m)): the noise in a latent, given the tile's mask.
+
+    Paper: Eq. (1), Sec. 2.1.
+    """
+
+    def __init__(self, knobs: settings.Denoiser) -> None:
+        """Build with random weights."""
+        super().__init__()
+        is_hybrid = knobs.condition == "hybrid"
+        self.mask_encoder = MaskEncoder(
+            context=knobs.context, stride=knobs.token_stride, with_planes=is_hybrid
+        )
+        attends = knobs.attention
+        self.unet = UNet2DConditionModel(
+            in_channels=LATENT_CHANNELS + (CLASSES if is_hybrid else 0),
+            out_channels=LATENT_CHANNELS,
+            down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends),
+            up_block_types=tuple(
+                "CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)
+            ),
+            block_out_channels=knobs.channels,
+            layers_per_block=knobs.layers,
+            cross_attention_dim=knobs.context,
+            # diffusers reads this as the number of heads
+            attention_head_dim=tuple(max(1, c // knobs.head_px) for c in knobs.channels),
+            norm_num_groups=16,
+        )
+
+    def forward(self, z_t: torch.Tensor, t: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        """Predict the noise.
+
+        Args:
+            z_t: noisy latents [B, 3, h, w].
+            t: time steps [B] int64.
+            masks: uint8 [B, 4h, 4w], class indices.
+        """
+        return self.predict(z_t, t, self.mask_encoder(masks))
+
+    def predict(self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
+        """Predict the noise for masks that are encoded already, once for a whole trajectory."""
+        inputs = z_t if condition.planes is None else torch.cat([z_t, condition.planes], dim=1)
+        noise: torch.Tensor = self.unet(inputs, t, condition.tokens, return_dict=False)[0]
+        return noise
+
+    def save(self, folder: Path) -> None:
+        """Write `unet/` (a diffusers folder) and `mask_encoder.safetensors`."""
+        save_folder(folder / "unet", self.unet)
+        save_weights(folder / "mask_encoder.safetensors", self.mask_encoder)
+
+    @classmethod
+    def load(cls, folder: Path, knobs: settings.Denoiser) -> Denoiser:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            BadInput: if the weights are another network's.
+        """
+        denoiser = cls(knobs)
+        load_weights(folder / "unet" / DIFFUSERS_WEIGHTS, denoiser.unet)
+        load_weights(folder / "mask_encoder.safetensors", denoiser.mask_encoder)
+        return denoiser.eval()

@@ -1,0 +1,88 @@
+"""Separated conditions: denoise each label alone from the same noise, fuse by the mask."""
+
+from __future__ import annotations
+
+import torch
+
+from disc import settings
+from disc.labels import NUM_LABELS
+from disc.model.denoiser import Denoiser
+from disc.sample.solver import denoise
+
+
+def shrink_masks(masks: torch.Tensor, latent_px: int) -> torch.Tensor:
+    """Masks [B, H, W] at latent size [B, h, w], nearest neighbour.
+
+    Paper: Sec. 2.3.
+    """
+    small = torch.nn.functional.interpolate(
+        masks[:, None].float(), size=(latent_px, latent_px), mode="nearest-exact"
+    )
+    return small[:, 0].to(masks.dtype)
+
+
+def fuse(bundle: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """z_0^mixed: from each label's latent, the pixels where the mask has that label.
+
+    Args:
+        bundle: latents [B, K, 3, h, w], one a label.
+        masks: uint8 [B, H, W] with labels 0..K-1 only.
+
+    Returns:
+        [B, 3, h, w].
+
+    Raises:
+        ValueError: if a mask holds a value that is no label.
+
+    Paper: Eq. (2), Sec. 2.3 (its sum runs to K; the labels are 0..K-1).
+    """
+    if int(masks.max()) >= bundle.shape[1]:
+        raise ValueError(f"mask value {int(masks.max())} in a fusion of {bundle.shape[1]} labels")
+    index = shrink_masks(masks, bundle.shape[-1]).long()[:, None, None]
+    index = index.expand(-1, 1, bundle.shape[2], -1, -1)
+    return torch.gather(bundle, 1, index)[:, 0]
+
+
+def denoise_labels(
+    denoiser: Denoiser,
+    noise: torch.Tensor,
+    wanted: torch.Tensor,
+    knobs: settings.Sample,
+) -> torch.Tensor:
+    """Bundles: z_0^k for every noise under uniform masks, for the wanted labels only.
+
+    Args:
+        denoiser: the network.
+        noise: z_T [N, 3, h, w], shared by a bundle's labels.
+        wanted: bool [N, K], which labels of a bundle to denoise; the others stay zero.
+        knobs: solver and batch; (noise, label) pairs of several tiles are packed together.
+
+    Returns:
+        [N, K, 3, h, w] on the CPU.
+
+    Paper: Sec. 2.3.
+    """
+    rows, labels = torch.nonzero(wanted, as_tuple=True)
+    tile_px = noise.shape[-1] * 4
+    uniform = labels.to(torch.uint8)[:, None, None].expand(-1, tile_px, tile_px)
+    latents = denoise(denoiser, noise[rows], uniform, knobs)
+    bundles = torch.zeros(len(noise), wanted.shape[1], *noise.shape[1:])
+    bundles[rows, labels] = latents
+    return bundles
+
+
+def denoise_separated(
+    denoiser: Denoiser,
+    noise: torch.Tensor,
+    masks: torch.Tensor,
+    knobs: settings.Sample,
+) -> torch.Tensor:
+    """z_0^mixed for every noise and mask; only labels present in a mask are denoised.
+
+    Paper: Eq. (2), Sec. 2.3 (SD-SC).
+    """
+    small = shrink_masks(masks, noise.shape[-1])
+    wanted = torch.stack(
+        [(small == label).flatten(1).any(1) for label in range(NUM_LABELS)], dim=1
+    )
+    return fuse(denoise_labels(denoiser, noise, wanted, knobs), masks)

@@ -1,0 +1,63 @@
+"""Latents from noise, along the trajectory of a diffusers solver."""
+
+from __future__ import annotations
+
+import torch
+
+from disc import settings
+from disc.model.condition import Condition
+from disc.model.denoiser import LATENT_CHANNELS, Denoiser
+from disc.model.schedule import make_scheduler
+from disc.seeds import torch_generator
+
+
+def draw_noise(seeds: list[int], latent_px: int) -> torch.Tensor:
+    """z_T [B, 3, h, w]: one tile, one generator, so that a tile's noise is its seed's alone."""
+    shape = (LATENT_CHANNELS, latent_px, latent_px)
+    return torch.stack(
+        [torch.randn(shape, generator=torch_generator(seed, "noise")) for seed in seeds]
+    )
+
+
+@torch.inference_mode()
+def denoise(
+    denoiser: Denoiser,
+    noise: torch.Tensor,
+    masks: torch.Tensor,
+    knobs: settings.Sample,
+) -> torch.Tensor:
+    """z_0 of every noise under its own mask, in one plain pass.
+
+    Args:
+        denoiser: the network, on any device.
+        noise: z_T [N, 3, h, w].
+        masks: uint8 [N, 4h, 4w], class indices.
+        knobs: solver, and how many trajectories go together (which changes speed only).
+
+    Returns:
+        Latents [N, 3, h, w] on the CPU.
+
+    Paper: Sec. 2.2.
+    """
+    device = next(denoiser.parameters()).device
+    parts = []
+    for start in range(0, len(noise), knobs.batch):
+        chunk = slice(start, start + knobs.batch)
+        condition = denoiser.mask_encoder(masks[chunk].to(device))
+        parts.append(_solve(denoiser, noise[chunk].to(device), condition, knobs.solver).cpu())
+    return torch.cat(parts)
+
+
+def _solve(
+    denoiser: Denoiser, z: torch.Tensor, condition: Condition, solver: settings.Solver
+) -> torch.Tensor:
+    scheduler = make_scheduler(solver)
+    for t in scheduler.timesteps:
+        eps = denoiser.predict(z, t.to(z.device).expand(len(z)), condition)
+        z = scheduler.step(eps, t, z, return_dict=False)[0]
+    return z
+
+
+def spread(latents: torch.Tensor) -> float:
+    """Standard deviation of latents; the data's is 1, so more means an inflating sampler."""
+    return float(latents.std())

@@ -1,0 +1,76 @@
+"""Training of the autoencoder, and the measurement of its scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed, nn
+
+from disc import settings
+from disc.model.autoencoder import LATENT_CHANNELS, Autoencoder, build_vq, to_unit
+from disc.seeds import derive
+from disc.train.checkpoint import State
+from disc.train.loop import Batch, train
+
+TileBatch = Callable[[int], Batch]
+
+
+def train_autoencoder(
+    knobs: settings.Autoencoder, batch_at: TileBatch, folder: Path, seed: int
+) -> Autoencoder:
+    """Train a VQ autoencoder with L1 and the commitment of its codebook.
+
+    The codebook is drawn from latents of the batch and comes in after a share of the steps: with
+    random codes a short training collapses onto a few of them.
+
+    Args:
+        knobs: sizes and optimisation.
+        batch_at: the tiles of a step, {"tiles": uint8 [B, H, W, 3]}.
+        folder: of checkpoint and log.
+        seed: of weights and draws.
+
+    Differs from paper: trained on the data at hand where no pretrained vq-f4 is given.
+    """
+    torch.manual_seed(derive(seed, "autoencoder"))
+    model = _Reconstruction(build_vq(knobs))
+    start = int(knobs.optim.steps * knobs.quantise_from)
+
+    def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
+        images = to_unit(batch["tiles"])
+        if state.step == start:
+            _draw_codes(model.vq, images, generator)
+        output, commit = state.model(images, state.step >= start)
+        error = (output - images).abs().mean()
+        return {"loss": error + commit, "l1": error, "commit": commit}
+
+    train(model=model, step=step, batch_at=batch_at, optim=knobs.optim, folder=folder, seed=seed)
+    return Autoencoder(model.vq).eval()
+
+
+class _Reconstruction(nn.Module):
+    """What one training step computes, as one module (data-parallel training wraps modules)."""
+
+    def __init__(self, vq: Any) -> None:
+        super().__init__()
+        self.vq = vq
+
+    def forward(self, images: torch.Tensor, is_quantised: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        latents = self.vq.encode(images).latents
+        result = self.vq.decode(latents, force_not_quantize=not is_quantised)
+        if is_quantised:
+            return result.sample, result.commit_loss
+        # zero, but in the graph: data-parallel training wants a gradient for every parameter
+        return result.sample, 0 * self.vq.quantize.embedding.weight.sum()
+
+
+@torch.no_grad()
+def _draw_codes(vq: Any, images: torch.Tensor, generator: torch.Generator) -> None:
+    vectors = vq.encode(images).latents.movedim(1, -1).reshape(-1, LATENT_CHANNELS)
+    codes = vq.quantize.embedding.weight
+    chosen = torch.randint(len(vectors), (len(codes),), generator=generator)
+    codes.copy_(vectors[chosen.to(vectors.device)])
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.broadcast(codes, src=0)

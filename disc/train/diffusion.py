@@ -1,0 +1,52 @@
+"""Training of the denoiser: on real latents (Eq. 1), on fused bundles (Eq. 3), or on both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from disc import settings
+from disc.model.denoiser import Denoiser
+from disc.model.schedule import NUM_STEPS, add_noise
+from disc.train.checkpoint import State
+from disc.train.loop import Batch, train
+
+
+def train_denoiser(
+    denoiser: Denoiser,
+    batch_at: Callable[[int], Batch],
+    optim: settings.Optim,
+    folder: Path,
+    seed: int,
+) -> Denoiser:
+    """Train on whatever latents and masks the batches hold; they decide the variant.
+
+    Paper: Eq. (1), Sec. 2.1; Eq. (3), Sec. 2.3.
+    """
+    train(
+        model=denoiser, step=eps_step, batch_at=batch_at, optim=optim, folder=folder, seed=seed
+    )
+    return denoiser
+
+
+def eps_step(
+    state: State, batch: Batch, generator: torch.Generator
+) -> Mapping[str, torch.Tensor]:
+    """|| eps - eps_theta(z_t, t, tau(m)) ||^2, mean over the batch.
+
+    Args:
+        state: its model is a Denoiser.
+        batch: `latents` [B, 3, h, w] and `masks` uint8 [B, H, W]: this process's share.
+        generator: noise and time steps are drawn for the whole batch, then shared.
+
+    Paper: Eq. (1), Sec. 2.1.
+    """
+    z_0 = batch["latents"].float()
+    whole = len(z_0) * state.share.count
+    t = torch.randint(NUM_STEPS, (whole,), generator=generator)
+    eps = torch.randn((whole, *z_0.shape[1:]), generator=generator)
+    t, eps = state.share.take(t).to(z_0.device), state.share.take(eps).to(z_0.device)
+    predicted = state.model(add_noise(z_0, eps, t), t, batch["masks"])
+    return {"loss": (predicted - eps).square().mean()}

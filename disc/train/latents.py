@@ -1,0 +1,150 @@
+"""Latents of the training tiles, encoded once, and the batches drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.torch
+import torch
+
+from disc import settings
+from disc.data.draws import epoch_indices, turn
+from disc.data.tiles import TileSet
+from disc.files import write_bytes
+from disc.labels import IGNORE, NUM_LABELS
+from disc.model.autoencoder import Autoencoder
+from disc.model.store import read_tensors
+from disc.progress import Bar
+from disc.seeds import numpy_generator
+from disc.train.loop import Batch
+
+NAME = "latents.safetensors"
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class LatentSet:
+    """Latents with the masks they belong to.
+
+    Attributes:
+        latents: float [N, versions, 3, h, w], one version a symmetry of the square.
+        masks: uint8 [N, versions, H, W].
+        labels: the one label of a tile, or -1 where it has several; int [N].
+    """
+
+    latents: torch.Tensor
+    masks: torch.Tensor
+    labels: npt.NDArray[np.int64]
+
+    def known(self) -> list[int]:
+        """Labels present in some mask."""
+        counts = torch.bincount(self.masks.flatten().long(), minlength=NUM_LABELS)
+        return [label for label in range(NUM_LABELS) if counts[label]]
+
+
+def encode_tiles(autoencoder: Autoencoder, tiles: TileSet, folder: Path, versions: int) -> float:
+    """Encode every tile in its first `versions` symmetries, measure the scale, write all.
+
+    Returns:
+        The standard deviation of the latents before scaling; the autoencoder's scale is set to it.
+    """
+    autoencoder.set_scale(1.0)
+    device = next(autoencoder.parameters()).device
+    latents, masks = [], []
+    bar = Bar("latents", total=len(tiles))
+    for start in range(0, len(tiles), CHUNK):
+        indices = range(start, min(start + CHUNK, len(tiles)))
+        images = _versions([tiles.image(i) for i in indices], versions)
+        encoded = autoencoder.encode(images.flatten(0, 1).to(device)).cpu()
+        latents.append(encoded.unflatten(0, (len(indices), versions)))
+        masks.append(_versions([tiles.mask(i) for i in indices], versions))
+        bar.advance(len(indices))
+    bar.close()
+    joined = torch.cat(latents)
+    scale = float(joined.std())
+    autoencoder.set_scale(scale)
+    tensors = {"latents": joined / scale, "masks": torch.cat(masks)}
+    write_bytes(folder / NAME, safetensors.torch.save(tensors))
+    return scale
+
+
+def read_latents(folder: Path) -> LatentSet:
+    """Read what `encode_tiles` wrote.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        BadInput: if it is damaged.
+    """
+    tensors = read_tensors(folder / NAME)
+    masks = tensors["masks"]
+    return LatentSet(tensors["latents"], masks, _only_labels(masks[:, 0]))
+
+
+def draw_batches(
+    latents: LatentSet, *, batch: int, uniform_share: float, seed: int, purpose: str
+) -> Callable[[int], Batch]:
+    """Batches of real latents and masks, of which a least share has one label.
+
+    The one-label part is balanced over the labels: separated conditions ask for uniform masks of
+    each, and one of them is rare.
+
+    Differs from paper: it draws tiles as they come (uniform_share = 0).
+    """
+    by_label = [np.flatnonzero(latents.labels == label) for label in range(NUM_LABELS)]
+    pools = [pool for pool in by_label if len(pool)]
+    num_uniform = round(batch * uniform_share) if pools else 0
+    num, versions = latents.latents.shape[:2]
+
+    def batch_at(step: int) -> Batch:
+        rng = numpy_generator(seed, purpose, "batch", step)
+        chosen = rng.integers(len(pools), size=num_uniform) if num_uniform else []
+        uniform = [int(rng.choice(pools[i])) for i in chosen]
+        rest = epoch_indices(
+            num, step=step, batch=batch - num_uniform, seed=seed, purpose=purpose
+        )
+        index = torch.from_numpy(np.concatenate([rest, np.array(uniform, np.int64)]))
+        version = torch.from_numpy(rng.integers(versions, size=batch))
+        return {"latents": latents.latents[index, version], "masks": latents.masks[index, version]}
+
+    return batch_at
+
+
+def draw_tiles(tiles: TileSet, *, batch: int, seed: int) -> Callable[[int], Batch]:
+    """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], turned at random."""
+
+    def batch_at(step: int) -> Batch:
+        chosen = epoch_indices(len(tiles), step=step, batch=batch, seed=seed, purpose="tiles")
+        turns = numpy_generator(seed, "tiles", "turns", step).integers(8, size=batch)
+        images = [turn(tiles.image(int(i)), int(t)) for i, t in zip(chosen, turns, strict=True)]
+        return {"tiles": torch.from_numpy(np.stack(images))}
+
+    return batch_at
+
+
+def sampling_batches(
+    latents: LatentSet, knobs: settings.Denoiser, *, seed: int
+) -> Callable[[int], Batch]:
+    """The batches that train the denoiser (Eq. 1)."""
+    return draw_batches(
+        latents,
+        batch=knobs.optim.batch,
+        uniform_share=knobs.uniform_share,
+        seed=seed,
+        purpose="denoiser",
+    )
+
+
+def _versions(arrays: list[npt.NDArray[np.uint8]], versions: int) -> torch.Tensor:
+    turned = [np.stack([turn(array, v) for v in range(versions)]) for array in arrays]
+    return torch.from_numpy(np.stack(turned))
+
+
+def _only_labels(masks: torch.Tensor) -> npt.NDArray[np.int64]:
+    flat = masks.flatten(1)
+    first = flat[:, :1]
+    is_uniform = (flat == first).all(1) & (first[:, 0] != IGNORE)
+    return torch.where(is_uniform, first[:, 0].long(), -1).numpy()
