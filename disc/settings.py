@@ -128,6 +128,8 @@ class Denoiser:
     """Channels of a condition token."""
     token_stride: int = 16
     """Pixels of the mask a condition token covers."""
+    turns: int = 4
+    """Symmetries of the square (1 to 8) in which every training tile is encoded."""
     uniform_share: float = 0.25
     """Least share of one-label tiles in a batch: separated conditions ask for uniform masks."""
     optim: Optim = field(default_factory=lambda: Optim(steps=1500, lr=5e-4, ema=0.995))
@@ -139,6 +141,7 @@ class Denoiser:
             "denoiser.channels and denoiser.attention must have the same length",
         )
         _require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
+        _require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,9 @@ class Autoencoder(nn.Module):
             BadInput: if it is no VQModel with f = 4 and 3 latent channels, or is damaged.
         """
         if not (folder / "config.json").is_file():
-            raise FileNotFoundError(f"{folder}: no config.json; expected a diffusers VQModel folder")
+            raise FileNotFoundError(
+                f"{folder}: no config.json; expected a diffusers VQModel folder"
+            )
         config = read_json(folder / "config.json")
         shape = (len(config.get("block_out_channels", ())), config.get("latent_channels"))
         if config.get("_class_name") != "VQModel" or shape != (3, LATENT_CHANNELS):

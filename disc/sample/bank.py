@@ -14,6 +14,7 @@ from disc.files import write_bytes
 from disc.labels import NUM_LABELS
 from disc.model.denoiser import Denoiser
 from disc.model.store import read_tensors
+from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
 from disc.sample.separated import denoise_labels
 from disc.sample.solver import draw_noise
@@ -57,11 +58,12 @@ def fill_bank(
 
     Paper: Sec. 2.3 (20,000 separated samples).
     """
-    bar = Bar("bank", total=num)
-    for start in range(0, num, CHUNK):
+    share = own_share()
+    bar = Bar("bank", total=num, shown=share.is_first)
+    for number, start in enumerate(range(0, num, CHUNK)):
         indices = range(start, min(start + CHUNK, num))
         path = folder / f"bundles_{start:06d}.safetensors"
-        if not path.exists():
+        if share.has(number) and not path.exists():
             seeds = [bundle_seed(seed, i) for i in indices]
             wanted = torch.zeros(len(seeds), NUM_LABELS, dtype=torch.bool)
             wanted[:, list(labels)] = True
@@ -71,6 +73,7 @@ def fill_bank(
             write_bytes(path, safetensors.torch.save(tensors))
         bar.advance(len(indices))
     bar.close()
+    wait_for_all()
 
 
 def read_bank(folder: Path) -> Bank:

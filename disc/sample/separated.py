@@ -82,7 +82,5 @@ def denoise_separated(
     Paper: Eq. (2), Sec. 2.3 (SD-SC).
     """
     small = shrink_masks(masks, noise.shape[-1])
-    wanted = torch.stack(
-        [(small == label).flatten(1).any(1) for label in range(NUM_LABELS)], dim=1
-    )
+    wanted = torch.stack([(small == label).flatten(1).any(1) for label in range(NUM_LABELS)], dim=1)
     return fuse(denoise_labels(denoiser, noise, wanted, knobs), masks)

@@ -57,7 +57,9 @@ class _Reconstruction(nn.Module):
         super().__init__()
         self.vq = vq
 
-    def forward(self, images: torch.Tensor, is_quantised: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, images: torch.Tensor, is_quantised: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         latents = self.vq.encode(images).latents
         result = self.vq.decode(latents, force_not_quantize=not is_quantised)
         if is_quantised:

@@ -11,22 +11,10 @@ from torch import nn
 
 from disc.files import BadInput, write_bytes
 from disc.model.store import read_tensors
+from disc.processes import Share
 from disc.train.ema import Ema
 
 NAME = "checkpoint.safetensors"
-
-
-@dataclass
-class Share:
-    """Which part of every batch this process works on."""
-
-    rank: int = 0
-    count: int = 1
-
-    def take(self, tensor: torch.Tensor) -> torch.Tensor:
-        """This process's part of a tensor whose first axis is the whole batch."""
-        size = len(tensor) // self.count
-        return tensor[self.rank * size : (self.rank + 1) * size]
 
 
 @dataclass

@@ -25,15 +25,11 @@ def train_denoiser(
 
     Paper: Eq. (1), Sec. 2.1; Eq. (3), Sec. 2.3.
     """
-    train(
-        model=denoiser, step=eps_step, batch_at=batch_at, optim=optim, folder=folder, seed=seed
-    )
+    train(model=denoiser, step=eps_step, batch_at=batch_at, optim=optim, folder=folder, seed=seed)
     return denoiser
 
 
-def eps_step(
-    state: State, batch: Batch, generator: torch.Generator
-) -> Mapping[str, torch.Tensor]:
+def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
     """|| eps - eps_theta(z_t, t, tau(m)) ||^2, mean over the batch.
 
     Args:

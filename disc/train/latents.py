@@ -11,7 +11,6 @@ import numpy.typing as npt
 import safetensors.torch
 import torch
 
-from disc import settings
 from disc.data.draws import epoch_indices, turn
 from disc.data.tiles import TileSet
 from disc.files import write_bytes
@@ -101,11 +100,9 @@ def draw_batches(
 
     def batch_at(step: int) -> Batch:
         rng = numpy_generator(seed, purpose, "batch", step)
-        chosen = rng.integers(len(pools), size=num_uniform) if num_uniform else []
+        chosen = [int(rng.integers(len(pools))) for _ in range(num_uniform)]
         uniform = [int(rng.choice(pools[i])) for i in chosen]
-        rest = epoch_indices(
-            num, step=step, batch=batch - num_uniform, seed=seed, purpose=purpose
-        )
+        rest = epoch_indices(num, step=step, batch=batch - num_uniform, seed=seed, purpose=purpose)
         index = torch.from_numpy(np.concatenate([rest, np.array(uniform, np.int64)]))
         version = torch.from_numpy(rng.integers(versions, size=batch))
         return {"latents": latents.latents[index, version], "masks": latents.masks[index, version]}
@@ -123,19 +120,6 @@ def draw_tiles(tiles: TileSet, *, batch: int, seed: int) -> Callable[[int], Batc
         return {"tiles": torch.from_numpy(np.stack(images))}
 
     return batch_at
-
-
-def sampling_batches(
-    latents: LatentSet, knobs: settings.Denoiser, *, seed: int
-) -> Callable[[int], Batch]:
-    """The batches that train the denoiser (Eq. 1)."""
-    return draw_batches(
-        latents,
-        batch=knobs.optim.batch,
-        uniform_share=knobs.uniform_share,
-        seed=seed,
-        purpose="denoiser",
-    )
 
 
 def _versions(arrays: list[npt.NDArray[np.uint8]], versions: int) -> torch.Tensor:

@@ -12,8 +12,9 @@ from torch import nn
 
 from disc import settings
 from disc.files import BadInput
+from disc.processes import own_share
 from disc.seeds import derive, torch_generator
-from disc.train.checkpoint import Share, State, restore_checkpoint, save_checkpoint
+from disc.train.checkpoint import State, restore_checkpoint, save_checkpoint
 from disc.train.ema import Ema
 from disc.train.log import Log
 
@@ -92,7 +93,7 @@ def rate_at(step: int, optim: settings.Optim) -> float:
 
 
 def _start(accelerator: Accelerator, model: nn.Module, optim: settings.Optim) -> State:
-    share = Share(accelerator.process_index, accelerator.num_processes)
+    share = own_share()
     if optim.batch % share.count:
         raise BadInput(f"a batch of {optim.batch} cannot be shared by {share.count} processes")
     network = model.to(accelerator.device).train()

@@ -1,0 +1,100 @@
+"""What the stages of a run share: its configuration, its folder, and what earlier stages made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from disc import settings
+from disc.data.sicapv2 import read_set, read_split
+from disc.data.splits import Split
+from disc.data.tiles import TileSet
+from disc.model.autoencoder import Autoencoder
+from disc.model.denoiser import Denoiser
+from disc.processes import own_device
+from disc.sample.painter import Painter
+from disc.sample.synthesis import ShapeBook, collect_shapes
+from disc.train.latents import LatentSet, read_latents
+
+TRAINED: tuple[settings.Variant, ...] = ("sd", "sd-disc", "sd-disc-cotrain")
+"""Variants with weights of their own; `sd-sc` is `sd` under separated conditions."""
+
+
+@dataclass
+class Context:
+    """A run, and lazy access to the results of its stages.
+
+    Attributes:
+        run: the configuration.
+        folder: the run's folder.
+        notes: facts that the report must show.
+    """
+
+    run: settings.Run
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the phantom stands in for real tiles."""
+        return self.run.data.root is None
+
+    @property
+    def root(self) -> Path:
+        """The data set in use."""
+        return self.run.data.root or self.folder / "data" / "training"
+
+    @property
+    def shifted_root(self) -> Path | None:
+        """The out-of-distribution test set, if there is one."""
+        if self.run.data.shifted_root is not None:
+            return self.run.data.shifted_root
+        return self.folder / "data" / "shifted" if self.is_simulated else None
+
+    def read(self, root: Path, masks: str = "masks") -> TileSet:
+        """All tiles of a set."""
+        return read_set(root, self.run.data.tile_px, masks=masks)
+
+    @cached_property
+    def split(self) -> Split:
+        """Training, validation and test tiles of the fold."""
+        return read_split(self.root, self.run.data.fold, self.read(self.root))
+
+    @cached_property
+    def judged(self) -> TileSet:
+        """Tiles that no generator saw, with the best masks there are: exact ones, or drawn ones."""
+        masks = "masks_exact" if self.is_simulated else "masks"
+        return read_split(self.root, self.run.data.fold, self.read(self.root, masks)).test
+
+    @cached_property
+    def latents(self) -> LatentSet:
+        """Latents of the training tiles."""
+        return read_latents(self.folder / "latents")
+
+    @cached_property
+    def autoencoder(self) -> Autoencoder:
+        """The autoencoder, with its measured scale."""
+        return Autoencoder.load(self.folder / "latents" / "autoencoder").to(own_device())
+
+    @cached_property
+    def book(self) -> ShapeBook:
+        """Shape maps of the training tiles."""
+        return collect_shapes(self.split.train)
+
+    def denoiser(self, variant: settings.Variant) -> Denoiser:
+        """A trained denoiser."""
+        folder = self.folder / "denoiser" / variant
+        return Denoiser.load(folder, self.run.denoiser).to(own_device())
+
+    def painter(self, *variants: settings.Variant) -> Painter:
+        """A painter for some variants."""
+        wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}
+        denoisers = {name: self.denoiser(name) for name in TRAINED if name in wanted}
+        return Painter(self.autoencoder, denoisers, self.run.sample)
+
+
+def as_json(knobs: Any) -> Any:
+    """A settings dataclass as plain values, for hashing."""
+    return asdict(knobs)

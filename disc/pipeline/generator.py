@@ -1,0 +1,192 @@
+"""Stages of the generative half: data, autoencoder, latents, denoisers, bank."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from disc import settings
+from disc.data.tiles import TileSet
+from disc.files import digest, write_json
+from disc.labels import NAMES, Label
+from disc.model.autoencoder import Autoencoder
+from disc.model.denoiser import Denoiser
+from disc.phantom.sets import write_referee_set, write_shifted_set, write_training_set
+from disc.pipeline.context import TRAINED, Context, as_json
+from disc.pipeline.stage import Stage
+from disc.processes import own_device
+from disc.progress import Bar
+from disc.sample.bank import fill_bank, read_bank
+from disc.sample.solver import spread
+from disc.seeds import derive
+from disc.train.autoencoder import train_autoencoder
+from disc.train.checkpoint import NAME as CHECKPOINT
+from disc.train.diffusion import train_denoiser
+from disc.train.distil import cotrain_batches, distil_batches
+from disc.train.latents import LatentSet, draw_batches, draw_tiles, encode_tiles
+
+
+def generator_stages(context: Context) -> list[Stage]:
+    """The stages from data to distilled denoisers."""
+    run = context.run
+    sampling = [as_json(run.sample.solver), run.distil.num_bundles, run.seed]
+    distilling = [as_json(run.distil.optim), run.seed]
+    return [
+        Stage(name="data", needs=(), knobs=_data_knobs(context), work=partial(_data, context)),
+        Stage(
+            name="autoencoder",
+            needs=("data",),
+            knobs=[as_json(run.autoencoder), run.seed],
+            work=partial(_autoencoder, context),
+            is_shared=True,
+        ),
+        Stage(
+            name="latents",
+            needs=("data", "autoencoder"),
+            knobs=run.denoiser.turns,
+            work=partial(_latents, context),
+        ),
+        Stage(
+            name="denoiser/sd",
+            needs=("latents",),
+            knobs=[as_json(run.denoiser), run.seed],
+            work=partial(_sd, context),
+            is_shared=True,
+        ),
+        Stage(
+            name="bank",
+            needs=("denoiser/sd",),
+            knobs=sampling,
+            work=partial(_bank, context),
+            is_shared=True,
+        ),
+        *[
+            Stage(
+                name=f"denoiser/{variant}",
+                needs=("bank",),
+                knobs=distilling,
+                work=partial(_distilled, context, variant),
+                is_shared=True,
+            )
+            for variant in TRAINED[1:]
+        ],
+    ]
+
+
+def _data_knobs(context: Context) -> Any:
+    run = context.run
+    if context.is_simulated:
+        return [as_json(run.data), as_json(run.phantom)]
+    roots = [root for root in (context.root, context.shifted_root) if root is not None]
+    files = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
+    listing = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return [as_json(run.data), digest(listing)]
+
+
+def _data(context: Context, folder: Path) -> str:
+    """Draw the phantom, or look at every tile of the given sets."""
+    run = context.run
+    if context.is_simulated:
+        write_training_set(folder / "training", run.phantom, run.data)
+        write_shifted_set(folder / "shifted", run.phantom, run.data)
+        write_referee_set(folder / "referee", run.phantom, run.data)
+    split = context.split
+    if not context.is_simulated:
+        for tiles in (split.train, split.val, split.test):
+            _look_at_all(tiles)
+    sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
+    write_json(folder / "summary.json", {"tiles": sizes, "slides": len(split.train.slides)})
+    return ", ".join(f"{size} {name}" for name, size in sizes.items()) + " tiles"
+
+
+def _look_at_all(tiles: TileSet) -> None:
+    """Decode every image and mask, so that a damaged one is named before hours of training."""
+    bar = Bar("reading tiles", total=len(tiles))
+    for i in range(len(tiles)):
+        tiles.image(i)
+        tiles.mask(i)
+        bar.advance()
+    bar.close()
+
+
+def _autoencoder(context: Context, folder: Path) -> str:
+    knobs = context.run.autoencoder
+    if knobs.source is not None:
+        Autoencoder.load(knobs.source).save(folder)
+        return f"taken from {knobs.source}"
+    batch_at = draw_tiles(context.split.train, batch=knobs.optim.batch, seed=context.run.seed)
+    train_autoencoder(knobs, batch_at, folder, context.run.seed).save(folder)
+    return f"{knobs.optim.steps} steps of {knobs.optim.batch}"
+
+
+def _latents(context: Context, folder: Path) -> str:
+    autoencoder = Autoencoder.load(context.folder / "autoencoder").to(own_device())
+    turns = context.run.denoiser.turns
+    scale = encode_tiles(autoencoder, context.split.train, folder, turns)
+    autoencoder.save(folder / "autoencoder")
+    return f"{len(context.split.train)} tiles in {turns} turns, measured scale {scale:.4f}"
+
+
+def _sd(context: Context, folder: Path) -> str:
+    knobs, seed = context.run.denoiser, context.run.seed
+    torch.manual_seed(derive(seed, "denoiser"))
+    batch_at = draw_batches(
+        context.latents,
+        batch=knobs.optim.batch,
+        uniform_share=knobs.uniform_share,
+        seed=seed,
+        purpose="denoiser",
+    )
+    return _train(Denoiser(knobs), batch_at, knobs.optim, folder, seed)
+
+
+def _bank(context: Context, folder: Path) -> str:
+    run = context.run
+    labels = context.latents.known()
+    fill_bank(
+        context.denoiser("sd"),
+        folder,
+        run.sample,
+        num=run.distil.num_bundles,
+        labels=labels,
+        latent_px=run.data.tile_px // 4,
+        seed=run.seed,
+    )
+    bank = read_bank(folder)
+    value = spread(bank.latents[:, list(bank.labels)])
+    write_json(folder / "spread.json", {"spread": value, "bundles": len(bank.seeds)})
+    names = ", ".join(NAMES[Label(label)] for label in labels)
+    return f"{len(bank.seeds)} bundles of {names}; spread {value:.2f} (data: 1)"
+
+
+def _distilled(context: Context, variant: settings.Variant, folder: Path) -> str:
+    run = context.run
+    optim, is_cotrained = run.distil.optim, variant == "sd-disc-cotrain"
+    size = optim.batch // 2 if is_cotrained else optim.batch
+    bank = read_bank(context.folder / "bank")
+    shapes = context.book.shapes
+    batch_at = distil_batches(bank, shapes, batch=size, seed=run.seed, purpose=variant)
+    if is_cotrained:
+        batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
+    return _train(context.denoiser("sd"), batch_at, optim, folder, run.seed)
+
+
+def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
+    return draw_batches(
+        latents,
+        batch=size,
+        uniform_share=run.denoiser.uniform_share,
+        seed=run.seed,
+        purpose="cotrain",
+    )
+
+
+def _train(
+    denoiser: Denoiser, batch_at: Any, optim: settings.Optim, folder: Path, seed: int
+) -> str:
+    train_denoiser(denoiser, batch_at, optim, folder, seed).save(folder)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return f"{optim.steps} steps of {optim.batch}"

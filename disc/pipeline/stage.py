@@ -1,0 +1,129 @@
+"""Stages: named pieces of work with a folder each, done once and redone when stale."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from disc.files import BadInput, digest, read_json, write_json
+from disc.processes import own_share, wait_for_all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One piece of work.
+
+    Attributes:
+        name: also its folder in the run.
+        needs: names of the stages whose results it reads.
+        knobs: what of the configuration it depends on, any JSON value.
+        work: does it; returns what was done, in a few words.
+        outputs: files outside the folder that must stand.
+        is_shared: whether all processes work on it, or only the first.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    knobs: Any
+    work: Callable[[Path], str]
+    outputs: tuple[Path, ...] = ()
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRecord:
+    """What became of a stage."""
+
+    name: str
+    seconds: float
+    what: str
+
+
+def run_stages(
+    stages: Sequence[Stage], root: Path, *, until: str, say: Callable[[str], None]
+) -> list[StageRecord]:
+    """Do what is missing or stale, in order, up to and including stage `until`.
+
+    A stage is done when its `done.json`, written last, stands for the present configuration and
+    the present results of what it needs. A stage that was stopped goes on where it was; one that
+    was begun for another configuration is cleared first.
+
+    Raises:
+        BadInput: if there is no stage `until`.
+    """
+    names = [stage.name for stage in stages]
+    if until not in names:
+        raise BadInput(f"no stage '{until}'; the stages are {', '.join(names)}")
+    records = []
+    for stage in stages[: names.index(until) + 1]:
+        wait_for_all()
+        reason = why_stale(stage, root)
+        wait_for_all()
+        if reason is None:
+            say(f"{stage.name}: done before")
+        else:
+            say(f"{stage.name}: {reason}")
+            _do(stage, root)
+        facts = read_json(root / stage.name / "done.json")
+        records.append(StageRecord(name=stage.name, seconds=facts["seconds"], what=facts["what"]))
+        if reason is not None:
+            say(f"{stage.name}: {facts['what']} ({facts['seconds']:.0f} s)")
+    return records
+
+
+def why_stale(stage: Stage, root: Path) -> str | None:
+    """Why a stage must be done, or None if it is done."""
+    marker = root / stage.name / "done.json"
+    if not marker.exists():
+        return "going on" if (root / stage.name / "begun.json").exists() else "starting"
+    facts = read_json(marker)
+    if facts["config"] != digest(stage.knobs):
+        return "again, its configuration changed"
+    for name, key in _input_keys(stage, root).items():
+        if facts["inputs"].get(name) != key:
+            return f"again, {name} was redone"
+    missing = [path.name for path in stage.outputs if not path.exists()]
+    return f"again, {missing[0]} is missing" if missing else None
+
+
+def _do(stage: Stage, root: Path) -> None:
+    folder, share = root / stage.name, own_share()
+    key = {"config": digest(stage.knobs), "inputs": _input_keys(stage, root)}
+    if share.is_first:
+        _prepare(folder, key)
+    wait_for_all()
+    start = time.perf_counter()
+    what = stage.work(folder) if stage.is_shared or share.is_first else ""
+    wait_for_all()
+    if share.is_first:
+        seconds = round(time.perf_counter() - start, 2)
+        facts = {**key, "seconds": seconds, "what": what, "finished": time.time_ns()}
+        write_json(folder / "done.json", facts)
+    wait_for_all()
+
+
+def _prepare(folder: Path, key: dict[str, Any]) -> None:
+    """Keep what was begun for the same key; clear anything else that a stage left."""
+    begun, done = folder / "begun.json", folder / "done.json"
+    if folder.exists() and any(folder.iterdir()) and not (begun.exists() or done.exists()):
+        raise BadInput(f"{folder}: holds files that no stage wrote; move it, or name another run")
+    if begun.exists() and not done.exists() and read_json(begun) == key:
+        return
+    # the marker goes first: cleared halfway, the folder must not look done
+    done.unlink(missing_ok=True)
+    write_json(begun, {})
+    for child in folder.iterdir():
+        if child != begun:
+            shutil.rmtree(child) if child.is_dir() else child.unlink()
+    write_json(begun, key)
+
+
+def _input_keys(stage: Stage, root: Path) -> dict[str, str]:
+    paths = {name: root / name / "done.json" for name in stage.needs}
+    return {
+        name: digest(path.read_bytes()) if path.exists() else "" for name, path in paths.items()
+    }

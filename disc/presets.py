@@ -1,0 +1,169 @@
+"""Whole configurations, as functions: smoke, laptop, gpu, paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from disc.settings import (
+    Autoencoder,
+    CarcinoNet,
+    Data,
+    Denoiser,
+    Distil,
+    Evaluate,
+    Grade,
+    Optim,
+    Phantom,
+    Run,
+    Sample,
+    Solver,
+    Synthesis,
+    TransMIL,
+)
+
+
+def smoke() -> Run:
+    """The whole pipeline in a minute and a half on two cores; too short to judge anything by."""
+    return Run(
+        name="smoke",
+        data=Data(tile_px=64, um_per_px=4.0),
+        phantom=Phantom(
+            slides=(4, 4, 5, 2),
+            test_slides=(1, 2, 2, 1),
+            shifted_slides=(1, 2, 2, 1),
+            referee_slides=(2, 2, 2, 2),
+            core_um=(600.0, 1500.0),
+        ),
+        autoencoder=Autoencoder(
+            channels=(16, 32, 32), num_codes=512, optim=Optim(steps=60, batch=16, lr=2e-3)
+        ),
+        denoiser=Denoiser(
+            channels=(32, 48),
+            attention=(False, True),
+            head_px=16,
+            context=32,
+            turns=1,
+            optim=Optim(steps=60, batch=16, lr=1e-3, ema=0.9, checkpoint_every=20),
+        ),
+        sample=Sample(solver=Solver(steps=6)),
+        distil=Distil(num_bundles=24, optim=Optim(steps=20, batch=16, lr=2e-4, ema=0.9)),
+        synthesis=Synthesis(tiles=(4, 6)),
+        grade=Grade(
+            carcino=CarcinoNet(width=8, optim=Optim(steps=20, batch=16, lr=2e-3)),
+            transmil=TransMIL(width=32, heads=2, optim=Optim(steps=20, batch=8, lr=1e-3)),
+            balance_weights=(0.3,),
+            seeds=1,
+        ),
+        evaluate=Evaluate(
+            referee=CarcinoNet(width=8, optim=Optim(steps=40, batch=16, lr=2e-3)),
+            num_uniform=8,
+            num_mixed=16,
+            num_bootstrap=200,
+        ),
+    )
+
+
+def laptop() -> Run:
+    """`make demo`: a quarter of an hour on two cores, long enough to see the effect.
+
+    Differs from paper: simulated tiles of 64 px, a small U-Net, 15 steps of DPM-Solver++ where the
+    paper takes 200 of DDIM, synthetic slides of 10-20 tiles where it has 20-100.
+    """
+    return Run(
+        name="laptop",
+        phantom=Phantom(
+            slides=(10, 11, 19, 3),
+            test_slides=(5, 6, 8, 3),
+            shifted_slides=(6, 6, 6, 6),
+            referee_slides=(8, 8, 8, 8),
+        ),
+        synthesis=Synthesis(tiles=(10, 20)),
+    )
+
+
+def gpu() -> Run:
+    """The phantom at 256 px, 1 um per pixel: under half an hour on one modern GPU."""
+    return Run(
+        name="gpu",
+        data=Data(tile_px=256, um_per_px=1.0),
+        phantom=Phantom(test_slides=(6, 9, 14, 6), shifted_slides=(8, 8, 8, 8)),
+        autoencoder=Autoencoder(
+            channels=(64, 128, 128),
+            layers=2,
+            num_codes=8192,
+            optim=Optim(steps=3000, batch=16, lr=4e-4, decay="cosine"),
+        ),
+        denoiser=Denoiser(
+            channels=(96, 192, 288, 384),
+            attention=(False, False, True, True),
+            layers=2,
+            context=256,
+            optim=Optim(steps=8000, batch=32, lr=2e-4, ema=0.999, checkpoint_every=2000),
+        ),
+        sample=Sample(solver=Solver(steps=20)),
+        distil=Distil(num_bundles=1000, optim=Optim(steps=2000, lr=1e-4, ema=0.999)),
+        synthesis=Synthesis(tiles=(20, 40)),
+        grade=Grade(
+            carcino=CarcinoNet(width=32, blocks=(2, 2, 2, 2), optim=Optim(steps=1500, lr=5e-4)),
+            seeds=3,
+        ),
+        evaluate=Evaluate(
+            referee=CarcinoNet(width=32, blocks=(2, 2, 2, 2), optim=Optim(steps=2000, lr=5e-4))
+        ),
+    )
+
+
+def paper() -> Run:
+    """The paper's: SICAPv2 at 512 px, vq-f4, 128-channel U-Net, DDIM 200, 276 synthetic slides.
+
+    Needs `data.root` (SICAPv2) and `autoencoder.source` (vq-f4 as a diffusers VQModel folder).
+    """
+    return Run(
+        name="paper",
+        data=Data(root=Path("SICAPv2"), tile_px=512, um_per_px=0.92),
+        autoencoder=Autoencoder(
+            source=Path("vq-f4"),
+            channels=(128, 256, 512),
+            layers=2,
+            num_codes=8192,
+            optim=Optim(steps=0),
+        ),
+        denoiser=Denoiser(
+            condition="crossattn",
+            channels=(128, 256, 384, 512),
+            attention=(False, True, True, True),
+            layers=2,
+            context=512,
+            turns=1,
+            uniform_share=0.0,
+            optim=Optim(steps=500_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
+        ),
+        sample=Sample(solver=Solver(name="ddim", steps=200), batch=16),
+        distil=Distil(
+            num_bundles=5000,
+            optim=Optim(steps=60_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
+        ),
+        synthesis=Synthesis(slides_per_grade=100),
+        grade=Grade(
+            carcino=CarcinoNet(
+                width=64,
+                blocks=(3, 4, 6, 3),
+                optim=Optim(steps=90_000, batch=32, lr=5e-5, weight_decay=1e-4, decay="cosine"),
+            ),
+            transmil=TransMIL(
+                width=512,
+                heads=8,
+                optim=Optim(steps=10_000, batch=2, lr=2e-4, weight_decay=1e-5, warmup=1),
+            ),
+            balance_weights=(0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+            seeds=5,
+        ),
+        evaluate=Evaluate(
+            referee=CarcinoNet(
+                width=64, blocks=(3, 4, 6, 3), optim=Optim(steps=20_000, lr=2e-4, decay="cosine")
+            )
+        ),
+    )
+
+
+PRESETS = {"smoke": smoke, "laptop": laptop, "gpu": gpu, "paper": paper}

@@ -1,0 +1,64 @@
+"""The painter: from masks and seeds to tiles, by any variant, from the same noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from disc import settings
+from disc.model.autoencoder import Autoencoder
+from disc.model.denoiser import Denoiser
+from disc.sample.separated import denoise_separated
+from disc.sample.solver import denoise, draw_noise
+
+DECODE_CHUNK = 32
+Tiles = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Painter:
+    """All that turns a mask and a seed into a tile.
+
+    Attributes:
+        autoencoder: its decoder.
+        denoisers: by variant; `sd-sc` needs none, it is `sd` under separated conditions.
+        knobs: solver and batch.
+    """
+
+    autoencoder: Autoencoder
+    denoisers: Mapping[settings.Variant, Denoiser]
+    knobs: settings.Sample
+
+    def draw_latents(
+        self, variant: settings.Variant, masks: Tiles, seeds: Sequence[int]
+    ) -> torch.Tensor:
+        """Latents [N, 3, h, w] of masks uint8 [N, H, W]; a seed gives all variants one noise."""
+        noise = draw_noise(list(seeds), masks.shape[-1] // 4)
+        asked = torch.from_numpy(np.ascontiguousarray(masks))
+        if variant == "sd-sc":
+            return denoise_separated(self.denoisers["sd"], noise, asked, self.knobs)
+        return denoise(self.denoisers[variant], noise, asked, self.knobs)
+
+    def decode(self, latents: torch.Tensor) -> Tiles:
+        """Tiles uint8 [N, H, W, 3] of latents."""
+        device = next(self.autoencoder.parameters()).device
+        chunks = latents.split(DECODE_CHUNK)
+        return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
+
+    def paint(self, variant: settings.Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:
+        """Tiles uint8 [N, H, W, 3] that follow the masks."""
+        return self.decode(self.draw_latents(variant, masks, seeds))
+
+
+def rebuild(autoencoder: Autoencoder, tiles: Tiles) -> Tiles:
+    """Tiles through the autoencoder and back: the ceiling of what a generator can show."""
+    device = next(autoencoder.parameters()).device
+    parts = []
+    for start in range(0, len(tiles), DECODE_CHUNK):
+        chunk = torch.from_numpy(tiles[start : start + DECODE_CHUNK]).to(device)
+        parts.append(autoencoder.decode(autoencoder.encode(chunk)))
+    return np.concatenate(parts)

@@ -1,0 +1,200 @@
+"""Synthetic slides: recipes for every primary grade that lacks slides, painted by a variant."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from disc import settings
+from disc.data.sicapv2 import SetWriter
+from disc.data.tiles import Slide, Tile, TileSet
+from disc.files import read_json, write_bytes, write_json
+from disc.labels import GRADES, Label, label_of_grade
+from disc.masks.recipes import TileRecipe, draw_recipe, fill_counts, label_weights
+from disc.masks.shapes import count_regions, paint_shape, shape_map
+from disc.processes import own_share, wait_for_all
+from disc.progress import Bar
+from disc.sample.painter import Painter
+from disc.seeds import derive, numpy_generator
+
+Masks = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ShapeBook:
+    """Shape maps to draw from, and the tiles that they were drawn on."""
+
+    shapes: list[Masks]
+    sources: list[Tile]
+
+    @property
+    def regions(self) -> list[int]:
+        """Number of regions of each shape map."""
+        return [count_regions(shape) for shape in self.shapes]
+
+
+@dataclass(frozen=True)
+class SlideRecipe:
+    """A synthetic slide before it is painted."""
+
+    slide: Slide
+    tiles: list[TileRecipe]
+    seeds: list[int]
+
+
+def collect_shapes(tiles: TileSet) -> ShapeBook:
+    """The shape maps of all tiles that have a labelled pixel."""
+    masks = [(tile, tiles.mask(i)) for i, tile in enumerate(tiles.tiles)]
+    kept = [(tile, shape_map(mask)) for tile, mask in masks if (mask < len(Label)).any()]
+    return ShapeBook([shape for _, shape in kept], [tile for tile, _ in kept])
+
+
+def plan_slides(
+    slides: Collection[Slide],
+    book: ShapeBook,
+    known: Collection[int],
+    knobs: settings.Synthesis,
+) -> list[SlideRecipe]:
+    """Recipes that fill every primary grade to the same number of slides.
+
+    Secondary grades are drawn as often as the real slides of that primary grade have them, and
+    evenly among the known grades where there are none. Grades absent from the training tiles are
+    never asked for. The same seed gives all variants the same slides.
+
+    Paper: Sec. 2.2 and 3 (276 sets).
+    """
+    scored = [slide for slide in slides if slide.primary is not None]
+    real = [sum(slide.primary == grade for slide in scored) for grade in GRADES.values()]
+    wanted = fill_counts(real, knobs.slides_per_grade)
+    plans = []
+    for grade, count in zip(GRADES.values(), wanted, strict=True):
+        if label_of_grade(grade) not in known:
+            continue
+        for number in range(count):
+            rng = numpy_generator(knobs.seed, "slide", grade, number)
+            secondary = _draw_secondary(grade, scored, known, rng)
+            name = f"S{grade}{secondary}N{number:04d}"
+            weights = label_weights(grade, secondary, knobs.weights, known=known)
+            tiles = draw_recipe(book.regions, weights, tiles=knobs.tiles, rng=rng)
+            seeds = [derive(knobs.seed, "tile", name, i) for i in range(len(tiles))]
+            slide = Slide(slide_id=name, patient_id=name, primary=grade, secondary=secondary)
+            plans.append(SlideRecipe(slide, tiles, seeds))
+    return plans
+
+
+def paint_slides(
+    plans: Sequence[SlideRecipe],
+    book: ShapeBook,
+    painter: Painter,
+    variant: settings.Variant,
+    root: Path,
+    facts: Mapping[str, object],
+) -> float:
+    """Write the slides as a data set in the SICAPv2 layout with `manifest.parquet`.
+
+    A slide is a chunk: stopped, it is painted again whole; finished ones are kept.
+
+    Args:
+        plans: what to paint.
+        book: the shape maps that the plans name.
+        painter: turns masks into tiles.
+        variant: which of its ways.
+        root: folder of the set.
+        facts: columns of the manifest that are equal for all tiles (checkpoint, solver, ...).
+
+    Returns:
+        Spread of the latents (the data's is 1).
+    """
+    share, writer = own_share(), SetWriter(root)
+    bar = Bar(f"synthesis {variant}", total=len(plans), shown=share.is_first)
+    for number, plan in enumerate(plans):
+        if share.has(number) and not _marker(root, plan).exists():
+            _paint_slide(plan, book, painter, variant, writer, root)
+        bar.advance()
+    bar.close()
+    wait_for_all()
+    if share.is_first:
+        _finish_set(plans, book, writer, root, {"variant": variant, **facts})
+    wait_for_all()
+    parts = [read_json(_marker(root, plan)) for plan in plans]
+    num = sum(part["num"] for part in parts)
+    return float(np.sqrt(sum(part["mean_square"] * part["num"] for part in parts) / max(1, num)))
+
+
+def _paint_slide(
+    plan: SlideRecipe,
+    book: ShapeBook,
+    painter: Painter,
+    variant: settings.Variant,
+    writer: SetWriter,
+    root: Path,
+) -> None:
+    masks = np.stack(_masks_of(plan, book))
+    latents = painter.draw_latents(variant, masks, plan.seeds)
+    names = _tile_names(plan, masks.shape[-1])
+    for name, image, mask in zip(names, painter.decode(latents), masks, strict=True):
+        writer.add(name, image, mask)
+    facts = {"mean_square": float(latents.square().mean()), "num": len(masks)}
+    write_json(_marker(root, plan), facts)
+
+
+def _finish_set(
+    plans: Sequence[SlideRecipe],
+    book: ShapeBook,
+    writer: SetWriter,
+    root: Path,
+    facts: Mapping[str, object],
+) -> None:
+    rows, labels = [], {}
+    for plan in plans:
+        masks = _masks_of(plan, book)
+        names = _tile_names(plan, masks[0].shape[-1])
+        for name, mask, tile, seed in zip(names, masks, plan.tiles, plan.seeds, strict=True):
+            labels[name] = majority_grade(mask)
+            source = book.sources[tile.shape].name
+            rows.append({"tile": name, "seed": seed, "shape_source": source, **facts})
+    slides = [plan.slide for plan in plans]
+    writer.finish(slides, {"Test/Train": [slide.slide_id for slide in slides]}, labels)
+    buffer = io.BytesIO()
+    pd.DataFrame(rows).to_parquet(buffer, index=False)
+    write_bytes(root / "manifest.parquet", buffer.getvalue())
+
+
+def _masks_of(plan: SlideRecipe, book: ShapeBook) -> list[Masks]:
+    return [paint_shape(book.shapes[tile.shape], tile.labels) for tile in plan.tiles]
+
+
+def _marker(root: Path, plan: SlideRecipe) -> Path:
+    return root / "chunks" / f"{plan.slide.slide_id}.json"
+
+
+def majority_grade(mask: Masks) -> Label:
+    """The tile's label as SICAPv2 gives it: the grade of most pixels, NC only where there is none."""
+    counts = np.bincount(mask.ravel(), minlength=256)[: len(Label)]
+    counts[Label.NC] = 0
+    return Label(int(counts.argmax())) if counts.any() else Label.NC
+
+
+def _draw_secondary(
+    primary: int, slides: Sequence[Slide], known: Collection[int], rng: np.random.Generator
+) -> int:
+    if primary == 0:
+        return 0
+    grades = [GRADES[label] for label in Label if label != Label.NC and label in known]
+    seen = [s.secondary for s in slides if s.primary == primary and s.secondary in grades]
+    return int(rng.choice(seen or grades))
+
+
+def _tile_names(plan: SlideRecipe, tile_px: int) -> list[str]:
+    step = 4 * tile_px
+    places = [divmod(i, 10) for i in range(len(plan.tiles))]
+    return [
+        f"{plan.slide.slide_id}_Block_Region_0_{row}_{column}_xini_{column * step}_yini_{row * step}"
+        for row, column in places
+    ]
