@@ -1,0 +1,126 @@
+"""Mask agreement: how well generated tiles show what their masks asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from disc.evaluate.bootstrap import mean_interval
+from disc.labels import NUM_LABELS, Label
+
+RECALLS = [f"recall_{label.name}" for label in Label]
+ONE_LABEL, SEVERAL_LABELS = "one label", "several labels"
+KINDS = (ONE_LABEL, SEVERAL_LABELS)
+
+
+def recalls(
+    truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float64]:
+    """Share of each label's pixels that were read as that label.
+
+    Args:
+        truth: asked masks, [N, H, W]; pixels of 255 do not count.
+        predicted: labels as the referee reads them, [N, H, W].
+
+    Returns:
+        [N, 4], NaN where a label was not asked for.
+    """
+    result = np.full((len(truth), NUM_LABELS), np.nan)
+    for label in Label:
+        asked = (truth == label).sum(axis=(1, 2))
+        found = ((truth == label) & (predicted == label)).sum(axis=(1, 2))
+        np.divide(found, asked, out=result[:, label], where=asked > 0)
+    return result
+
+
+def tile_agreement(table: pd.DataFrame) -> pd.Series:
+    """Mean recall over the labels asked for, one number a row of the agreement table."""
+    return table[RECALLS].mean(axis=1)
+
+
+def agreement_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
+    """Mask agreement of each variant and kind of tile, with intervals clustered by source slide.
+
+    Returns:
+        variant, kind ("one label" or "several labels"), value, low, high, tiles, slides.
+    """
+    tiles = _by_tile(table)
+    rows = [
+        {"variant": variant, "kind": kind, **_mean(part, "agreement", draws, seed)}
+        for (variant, kind), part in tiles.groupby(["variant", "kind"], sort=False)
+    ]
+    return pd.DataFrame(
+        rows, columns=["variant", "kind", "value", "low", "high", "tiles", "slides"]
+    )
+
+
+def difference_table(
+    table: pd.DataFrame, base: str = "sd", *, draws: int, seed: int
+) -> pd.DataFrame:
+    """Difference of each variant's agreement to the base's, paired by tile (same mask and noise).
+
+    Only tiles that both have are compared; `tiles` counts them.
+
+    Returns:
+        variant, kind, value, low, high, tiles, slides.
+    """
+    tiles = _by_tile(table)
+    reference = tiles[tiles["variant"] == base].set_index("tile")["agreement"]
+    rows = []
+    for (variant, kind), part in tiles[tiles["variant"] != base].groupby(
+        ["variant", "kind"], sort=False
+    ):
+        pairs = part.assign(difference=part["agreement"] - part["tile"].map(reference))
+        pairs = pairs.dropna(subset="difference")
+        if len(pairs):
+            rows.append(
+                {"variant": variant, "kind": kind, **_mean(pairs, "difference", draws, seed)}
+            )
+    return pd.DataFrame(
+        rows, columns=["variant", "kind", "value", "low", "high", "tiles", "slides"]
+    )
+
+
+def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
+    """Mean recall of each label over the tiles that ask for it.
+
+    Returns:
+        variant, kind, label ("NC".."GG5"), value, low, high, tiles, slides.
+    """
+    tiles = _by_tile(table)
+    rows = []
+    for (variant, kind), part in tiles.groupby(["variant", "kind"], sort=False):
+        for label, column in zip(Label, RECALLS, strict=True):
+            asked = part.dropna(subset=column)
+            names = {"variant": variant, "kind": kind, "label": label.name}
+            rows.append({**names, **_mean(asked, column, draws, seed)})
+    return pd.DataFrame(
+        rows, columns=["variant", "kind", "label", "value", "low", "high", "tiles", "slides"]
+    )
+
+
+def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per (variant, tile), averaged over seeds, with its agreement and kind."""
+    for column in ("plan", "solver"):
+        mixed = table.groupby("variant")[column].nunique()
+        if (mixed > 1).any():
+            raise ValueError(
+                f"'{mixed.idxmax()}' comes with several values of '{column}'; choose one first"
+            )
+    keys = ["variant", "tile", "source_slide"]
+    tiles = table.groupby(keys, sort=False, as_index=False)[RECALLS].mean()
+    num_asked = tiles[RECALLS].notna().sum(axis=1)
+    kind = np.where(num_asked == 1, ONE_LABEL, SEVERAL_LABELS)
+    return tiles.assign(agreement=tile_agreement(tiles), kind=kind)
+
+
+def _mean(part: pd.DataFrame, column: str, draws: int, seed: int) -> dict[str, float]:
+    found = mean_interval(part[column], part["source_slide"], draws=draws, seed=seed)
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "tiles": found.n,
+        "slides": found.clusters,
+    }

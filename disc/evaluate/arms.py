@@ -1,0 +1,117 @@
+"""Arms of an experiment and their paired differences, for any metric of graders.
+
+An arm is what one grader scored with one variant and balance weight, over all its runs (grader
+seeds, folds, generator seeds). A metric is computed in every run and averaged over runs; intervals
+come from resampled patients and do not hold the spread between runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from disc.evaluate.bootstrap import Array, Statistic, cluster_bootstrap
+
+ARM = ["variant", "balance_weight"]
+Metric = Callable[[pd.DataFrame, pd.Index], Statistic]
+"""(rows of one arm, all patients) -> statistic of the patients' weights."""
+
+
+def arm_table(
+    rows: pd.DataFrame, setting: Sequence[str], metric: Metric, *, draws: int, seed: int
+) -> pd.DataFrame:
+    """A metric of every arm in every setting.
+
+    Args:
+        rows: with the columns of `setting`, "variant", "balance_weight" and "patient".
+        setting: columns within which arms are compared (grader, data set, split, ...).
+        metric: gives K values an arm.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        One row per (setting, arm, k): setting, variant, balance_weight, k, value, low, high.
+    """
+    parts = []
+    for names, patients, arms in _settings(rows, setting):
+        for arm, part in arms.items():
+            found = cluster_bootstrap(metric(part, patients), len(patients), draws=draws, seed=seed)
+            parts.append(_frame(names, arm, found))
+    return _join(parts, setting)
+
+
+def arm_gains(
+    rows: pd.DataFrame, setting: Sequence[str], metric: Metric, *, draws: int, seed: int
+) -> pd.DataFrame:
+    """Differences of every arm to the real-only arm (balance weight 0) of its setting.
+
+    Paired: both arms are computed from the same resampled patients.
+
+    Returns:
+        As `arm_table`, without the real-only arm.
+
+    Raises:
+        ValueError: if a setting has no real-only arm, or an arm scored other patients.
+    """
+    parts = []
+    for names, patients, arms in _settings(rows, setting):
+        bases = [arm for arm in arms if arm[1] == 0]
+        if len(bases) != 1:
+            raise ValueError(f"{names}: {len(bases)} arms of balance weight 0; expected one")
+        base = metric(arms[bases[0]], patients)
+        for arm, part in arms.items():
+            if arm == bases[0]:
+                continue
+            if set(part["patient"]) != set(arms[bases[0]]["patient"]):
+                raise ValueError(f"{names}, {arm}: other patients than the real-only arm")
+            difference = _difference(metric(part, patients), base)
+            found = cluster_bootstrap(difference, len(patients), draws=draws, seed=seed)
+            parts.append(_frame(names, arm, found))
+    return _join(parts, setting)
+
+
+def split_runs(arm: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of an arm by run."""
+    runs = [key for key in ("generator_seed", "grader_seed", "fold") if key in arm]
+    return [part for _, part in arm.groupby(runs, sort=True, dropna=False)] if runs else [arm]
+
+
+def average(statistics: Sequence[Statistic]) -> Statistic:
+    """The mean over runs of a statistic; not defined where any run's is not."""
+
+    def mean(weights: Array) -> Array:
+        values: npt.NDArray[np.float64] = np.mean([run(weights) for run in statistics], axis=0)
+        return values
+
+    return mean
+
+
+def _difference(one: Statistic, other: Statistic) -> Statistic:
+    return lambda weights: one(weights) - other(weights)
+
+
+def _settings(
+    rows: pd.DataFrame, setting: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.Index, dict[tuple[str, float], pd.DataFrame]]]:
+    for key, part in rows.groupby(list(setting), sort=True, dropna=False):
+        names = dict(zip(setting, key, strict=True))
+        patients = pd.Index(sorted(part["patient"].unique()))
+        yield names, patients, dict(iter(part.groupby(ARM, sort=True)))
+
+
+def _frame(
+    names: dict[str, Any], arm: tuple[str, float], found: tuple[Array, Array, Array]
+) -> pd.DataFrame:
+    value, low, high = found
+    columns = {**names, **dict(zip(ARM, arm, strict=True)), "k": np.arange(len(value))}
+    return pd.DataFrame({**columns, "value": value, "low": low, "high": high})
+
+
+def _join(parts: list[pd.DataFrame], setting: Sequence[str]) -> pd.DataFrame:
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns=[*setting, *ARM, "k", "value", "low", "high"])

@@ -1,0 +1,97 @@
+"""Dice and precision of pixel graders, from confusion counts per tile."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from disc.evaluate.arms import arm_gains, arm_table, average, split_runs
+from disc.evaluate.bootstrap import Array, Statistic
+from disc.labels import NUM_LABELS, Label
+
+COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in Label]
+"""Columns of pixels.parquet: pixels of a tile by true and by predicted label."""
+SETTING = ["grader", "truth_kind", "data_set", "split"]
+MEASURES = [
+    *(("dice", label.name) for label in Label),
+    ("dice", "mean"),
+    *(("precision", label.name) for label in Label if label != Label.NC),
+    ("precision", "GG"),
+]
+"""What is measured, by metric and label; "GG": all pixels predicted as any Gleason grade."""
+
+
+def pixel_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
+    """Dice per label and precision of predicted Gleason grades, of every arm.
+
+    Counts are added up over tiles, then over resampled patients; averaged over runs. The mean
+    Dice is over labels that are present in the truth.
+
+    Args:
+        pixels: pixels.parquet.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        grader, truth_kind, data_set, split, variant, balance_weight, metric, label, value, low,
+        high.
+    """
+    return _name_measures(arm_table(pixels, SETTING, _arm_measures, draws=draws, seed=seed))
+
+
+def pixel_gain_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
+    """Paired difference of every arm to the real-only arm of its setting.
+
+    Returns:
+        As `pixel_table`.
+
+    Raises:
+        ValueError: if a setting has no arm of balance weight 0, or arms saw other patients.
+    """
+    return _name_measures(arm_gains(pixels, SETTING, _arm_measures, draws=draws, seed=seed))
+
+
+def measure_confusion(confusion: Array) -> Array:
+    """Dice and precision of confusion matrices, in the order of `MEASURES`.
+
+    Args:
+        confusion: pixels by (truth, predicted), [D, 4, 4].
+
+    Returns:
+        [D, 9]; Dice is NaN for a label that is neither present nor predicted, precision for a
+        grade never predicted.
+    """
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    asked, given = confusion.sum(axis=2), confusion.sum(axis=1)
+    dice = _ratio(2 * hits, asked + given)
+    is_present = asked > 0
+    total = np.where(is_present, np.nan_to_num(dice), 0).sum(axis=1)
+    mean = _ratio(total, is_present.sum(axis=1).astype(np.float64))
+    precision = _ratio(hits[:, 1:], given[:, 1:])
+    overall = _ratio(hits[:, 1:].sum(axis=1), given[:, 1:].sum(axis=1))
+    return np.column_stack([dice, mean, precision, overall])
+
+
+def _arm_measures(arm: pd.DataFrame, patients: pd.Index) -> Statistic:
+    return average([_run_measures(run, patients) for run in split_runs(arm)])
+
+
+def _run_measures(run: pd.DataFrame, patients: pd.Index) -> Statistic:
+    counts = run.groupby("patient")[COUNTS].sum().reindex(patients, fill_value=0)
+    matrix = counts.to_numpy(np.float64)
+    return lambda weights: measure_confusion(
+        (weights @ matrix).reshape(len(weights), NUM_LABELS, NUM_LABELS)
+    )
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    result = np.full(whole.shape, np.nan)
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result
+
+
+def _name_measures(table: pd.DataFrame) -> pd.DataFrame:
+    place = table.columns.get_loc("k")
+    table.insert(place, "label", table["k"].map(lambda k: MEASURES[k][1]))
+    table.insert(place, "metric", table["k"].map(lambda k: MEASURES[k][0]))
+    return table.drop(columns="k")

@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from disc.evaluate.agreement import (
+    RECALLS,
+    agreement_table,
+    difference_table,
+    label_table,
+    recalls,
+    tile_agreement,
+)
+
+
+def rows(variant: str, values: np.ndarray, plan: str = "end") -> pd.DataFrame:
+    """Tiles of 10 slides, in turn one label (GG3) and two labels (NC, GG5)."""
+    count = len(values)
+    table = pd.DataFrame(np.nan, index=range(count), columns=RECALLS)
+    one = np.arange(count) % 2 == 0
+    table.loc[one, "recall_GG3"] = values[one]
+    table.loc[~one, "recall_NC"] = values[~one] + 0.1
+    table.loc[~one, "recall_GG5"] = values[~one] - 0.1
+    slides = [f"s{i % 10}" for i in range(count)]
+    names = {"variant": variant, "plan": plan, "solver": "ddim", "seed": 0}
+    return table.assign(**names, tile=[f"t{i}" for i in range(count)], source_slide=slides)
+
+
+def test_recalls_against_counting_by_hand() -> None:
+    truth = np.array([[[0, 0, 1, 255], [3, 3, 3, 3]]], np.uint8)
+    predicted = np.array([[[0, 1, 1, 2], [3, 3, 3, 0]]], np.uint8)
+    found = recalls(truth, predicted)
+    np.testing.assert_array_equal(found, [[0.5, 1.0, np.nan, 0.75]])
+
+
+def test_a_perfect_and_a_wrong_reading() -> None:
+    truth = np.random.default_rng(0).integers(0, 4, (5, 8, 8)).astype(np.uint8)
+    assert (recalls(truth, truth) == 1).all()
+    assert (recalls(truth, (truth + 1) % 4) == 0).all()
+
+
+def test_agreement_is_the_mean_over_tiles_of_the_mean_over_labels_asked() -> None:
+    values = np.random.default_rng(1).uniform(0.4, 0.8, 40)
+    table = rows("sd", values)
+    np.testing.assert_allclose(tile_agreement(table), values)
+    found = agreement_table(table, draws=200, seed=0).set_index("kind")
+    assert found.loc["one label", "value"] == pytest.approx(values[::2].mean())
+    assert found.loc["several labels", "value"] == pytest.approx(values[1::2].mean())
+    assert (found["low"] < found["value"]).all()
+    assert (found["value"] < found["high"]).all()
+    assert found["tiles"].tolist() == [20, 20]
+    assert found["slides"].tolist() == [5, 5]
+
+
+def test_pairing_finds_a_small_difference_that_separate_intervals_hide() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.uniform(0.2, 0.8, 200)
+    better = values + rng.normal(0.02, 0.02, 200)
+    table = pd.concat([rows("sd", values), rows("sd-sc", better)], ignore_index=True)
+    shuffled = table.sample(frac=1, random_state=0)
+    paired = difference_table(shuffled, draws=500, seed=0).set_index("kind")
+    assert set(paired["variant"]) == {"sd-sc"}
+    assert paired.loc["several labels", "value"] == pytest.approx((better - values)[1::2].mean())
+    assert (paired["low"] > 0).all()
+    alone = agreement_table(table, draws=500, seed=0).set_index(["kind", "variant"])
+    assert alone.loc[("one label", "sd"), "high"] > alone.loc[("one label", "sd-sc"), "low"]
+
+
+def test_a_variant_does_not_differ_from_its_copy() -> None:
+    values = np.random.default_rng(3).uniform(0, 1, 30)
+    table = pd.concat([rows("sd", values), rows("copy", values)])
+    found = difference_table(table, draws=50, seed=0)
+    assert (found[["value", "low", "high"]] == 0).all(axis=None)
+
+
+def test_label_table_counts_only_tiles_that_ask_for_the_label() -> None:
+    values = np.full(20, 0.5)
+    found = label_table(rows("sd", values), draws=50, seed=0).set_index(["kind", "label"])
+    assert found.loc[("one label", "GG3"), "value"] == 0.5
+    assert found.loc[("several labels", "NC"), "value"] == pytest.approx(0.6)
+    assert found.loc[("several labels", "GG4"), "tiles"] == 0
+    assert np.isnan(found.loc[("several labels", "GG4"), "value"])
+
+
+def test_two_plans_of_one_variant_are_not_mixed() -> None:
+    values = np.full(4, 0.5)
+    table = pd.concat([rows("sd-sc", values), rows("sd-sc", values, plan="late")])
+    with pytest.raises(ValueError, match="several values of 'plan'"):
+        agreement_table(table, draws=10, seed=0)

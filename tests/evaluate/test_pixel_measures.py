@@ -1,0 +1,72 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import confusion_matrix, f1_score, precision_score
+
+from disc.evaluate.pixels import COUNTS, MEASURES, measure_confusion, pixel_gain_table, pixel_table
+
+
+def tiles(weight: float, errors: float, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Confusion counts of 40 tiles of 20 patients, and the pixels they were counted from."""
+    rng = np.random.default_rng([seed, int(100 * weight)])
+    truth = np.random.default_rng(5).integers(0, 4, (40, 50))
+    predicted = np.where(rng.random(truth.shape) < errors, rng.integers(0, 4, truth.shape), truth)
+    counts = [
+        confusion_matrix(t, p, labels=range(4)).ravel()
+        for t, p in zip(truth, predicted, strict=True)
+    ]
+    table = pd.DataFrame(counts, columns=COUNTS).assign(
+        grader="carcino",
+        variant="sd" if weight else "real",
+        balance_weight=weight,
+        grader_seed=seed,
+        data_set="in",
+        split="test",
+        truth_kind="annotation",
+        patient=[f"p{i // 2}" for i in range(40)],
+        slide=[f"s{i // 2}" for i in range(40)],
+        tile=[f"t{i}" for i in range(40)],
+    )
+    return table, truth, predicted
+
+
+def test_measures_equal_scikit_learn() -> None:
+    table, truth, predicted = tiles(0.0, 0.4, 0)
+    found = pixel_table(table, draws=100, seed=0).set_index(["metric", "label"])
+    dice = f1_score(truth.ravel(), predicted.ravel(), average=None)
+    precision = precision_score(truth.ravel(), predicted.ravel(), average=None)
+    np.testing.assert_allclose(found.loc["dice", "value"], [*dice, dice.mean()])
+    is_grade = predicted > 0
+    overall = (truth == predicted)[is_grade].mean()
+    np.testing.assert_allclose(found.loc["precision", "value"], [*precision[1:], overall])
+    assert (found["low"] < found["value"]).all()
+    assert (found["value"] < found["high"]).all()
+
+
+def test_a_label_neither_present_nor_predicted_is_left_out() -> None:
+    confusion = np.zeros((1, 4, 4))
+    confusion[0, 0, 0], confusion[0, 1, 1], confusion[0, 1, 0] = 6, 2, 2
+    found = dict(zip(MEASURES, measure_confusion(confusion)[0], strict=True))
+    assert found["dice", "NC"] == pytest.approx(12 / 14)
+    assert found["dice", "GG3"] == pytest.approx(4 / 6)
+    assert np.isnan(found["dice", "GG5"])
+    assert found["dice", "mean"] == pytest.approx((12 / 14 + 4 / 6) / 2)
+    assert found["precision", "GG"] == 1
+    assert np.isnan(found["precision", "GG4"])
+
+
+def test_gain_over_real_only_is_paired() -> None:
+    worse, better = tiles(0.0, 0.5, 0)[0], tiles(0.3, 0.3, 0)[0]
+    gains = pixel_gain_table(pd.concat([worse, better]), draws=200, seed=0)
+    assert set(gains["variant"]) == {"sd"}
+    assert (gains["low"] > 0).all()
+    copy = worse.assign(variant="sd", balance_weight=0.3)
+    same = pixel_gain_table(pd.concat([worse, copy]), draws=20, seed=0)
+    assert (same[["value", "low", "high"]] == 0).all(axis=None)
+
+
+def test_runs_are_averaged() -> None:
+    parts = [tiles(0.0, errors, seed)[0] for seed, errors in enumerate((0.1, 0.6))]
+    single = [pixel_table(part, draws=5, seed=0)["value"].to_numpy() for part in parts]
+    both = pixel_table(pd.concat(parts), draws=5, seed=0)["value"].to_numpy()
+    np.testing.assert_allclose(both, np.mean(single, axis=0))
