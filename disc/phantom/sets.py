@@ -1,0 +1,164 @@
+"""Simulated data sets in the SICAPv2 layout: training and test, out of distribution, referee."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from disc import seeds
+from disc.data.sicapv2 import SetWriter
+from disc.data.tiles import Pixels, Slide
+from disc.files import BadInput
+from disc.labels import NUM_LABELS, Label
+from disc.phantom.cases import assign_folds, draw_slides
+from disc.phantom.drawing import Drawing, Picture, draw_slide
+from disc.phantom.stain import HOME, SHIFTED, Scanner
+from disc.settings import Data, Phantom
+
+MIN_TISSUE = 0.4
+"""Least share of tissue in a tile."""
+_LEVEL0 = 4
+"""Level 0 of the simulated scan is this much finer than the tiles, as SICAPv2's is."""
+
+
+@dataclass(frozen=True)
+class PhantomTile:
+    """One tile of a picture; pixels as in `Picture`."""
+
+    name: str
+    image: Pixels
+    mask: Pixels
+    exact: Pixels
+
+
+def write_training_set(root: Path, phantom: Phantom, data: Data) -> None:
+    """Write the training partition, its four folds and the test partition.
+
+    Args:
+        root: folder of the new set.
+        phantom: what is drawn.
+        data: tile size and resolution.
+
+    Raises:
+        BadInput: if cores are too small for the tiles.
+    """
+    rng = seeds.numpy_generator(phantom.seed, "cases", "training")
+    train = draw_slides(rng, phantom.slides, year=16)
+    test = draw_slides(rng, phantom.test_slides, year=17, first_patient=len(train) + 1)
+    names = [slide.slide_id for slide in train]
+    partitions = {"Test/Train": names, "Test/Test": [slide.slide_id for slide in test]}
+    for number, fold in enumerate(assign_folds(train), start=1):
+        partitions[f"Validation/Val{number}/Train"] = [n for n in names if n not in fold]
+        partitions[f"Validation/Val{number}/Test"] = [n for n in names if n in fold]
+    _Draw("training", phantom, data).write(root, [*train, *test], partitions)
+
+
+def write_shifted_set(root: Path, phantom: Phantom, data: Data) -> None:
+    """Write the out-of-distribution test set: another scanner and stain. All in Test/Test.
+
+    Args:
+        root: folder of the new set.
+        phantom: what is drawn.
+        data: tile size and resolution.
+    """
+    rng = seeds.numpy_generator(phantom.seed, "cases", "shifted")
+    slides = draw_slides(rng, phantom.shifted_slides, year=18, first_patient=5001)
+    partitions = {"Test/Train": [], "Test/Test": [slide.slide_id for slide in slides]}
+    _Draw("shifted", phantom, data, SHIFTED).write(root, slides, partitions)
+
+
+def write_referee_set(root: Path, phantom: Phantom, data: Data) -> None:
+    """Write the separate draw that the referee is trained on. All in Test/Train.
+
+    Args:
+        root: folder of the new set.
+        phantom: what is drawn.
+        data: tile size and resolution.
+    """
+    rng = seeds.numpy_generator(phantom.seed, "cases", "referee")
+    slides = draw_slides(rng, phantom.referee_slides, year=19, first_patient=7001)
+    partitions = {"Test/Train": [slide.slide_id for slide in slides], "Test/Test": []}
+    _Draw("referee", phantom, data).write(root, slides, partitions)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """The draw of one set."""
+
+    name: str
+    phantom: Phantom
+    data: Data
+    scanner: Scanner = HOME
+
+    def write(
+        self, root: Path, slides: Sequence[Slide], partitions: Mapping[str, Sequence[str]]
+    ) -> None:
+        writer = SetWriter(root)
+        labels: dict[str, Label] = {}
+        for index, slide in enumerate(slides):
+            for tile in self.tiles(index, slide):
+                writer.add(tile.name, tile.image, tile.mask, tile.exact)
+                label = tile_label(tile.mask, is_benign=slide.primary == 0)
+                if label is not None:
+                    labels[tile.name] = label
+        writer.finish(slides, partitions, labels)
+
+    def tiles(self, index: int, slide: Slide) -> list[PhantomTile]:
+        drawing = self.draw(index, slide)
+        picture = drawing.render(self.data.um_per_px)
+        tiles = list(cut_tiles(picture, slide.slide_id, self.data.tile_px))
+        if not tiles:
+            width = self.data.tile_px * self.data.um_per_px
+            raise BadInput(
+                f"phantom.core_um is {self.phantom.core_um}: slide {slide.slide_id} gives no tile "
+                f"with {MIN_TISSUE:.0%} tissue at {width:.0f} um a tile; use a larger core, or a "
+                "smaller data.tile_px or data.um_per_px"
+            )
+        return tiles
+
+    def draw(self, index: int, slide: Slide) -> Drawing:
+        assert slide.primary is not None and slide.secondary is not None
+        return draw_slide(
+            seeds.numpy_generator(self.phantom.seed, "slide", self.name, index),
+            (slide.primary, slide.secondary),
+            core_um=self.phantom.core_um,
+            annotation_noise=self.phantom.annotation_noise,
+            scanner=self.scanner,
+        )
+
+
+def cut_tiles(picture: Picture, slide_id: str, tile_px: int) -> Iterator[PhantomTile]:
+    """Tiles of a picture with half overlap, centred on it; those with enough tissue."""
+    step = tile_px // 2
+    rows, columns = (_starts(side, tile_px, step) for side in picture.tissue.shape)
+    for row, y in enumerate(rows):
+        for column, x in enumerate(columns):
+            window = np.s_[y : y + tile_px, x : x + tile_px]
+            if picture.tissue[window].mean() < MIN_TISSUE:
+                continue
+            place = f"{row}_{column}_xini_{_LEVEL0 * x}_yini_{_LEVEL0 * y}"
+            name = f"{slide_id}_Block_Region_0_{place}"
+            yield PhantomTile(
+                name, picture.image[window], picture.mask[window], picture.exact[window]
+            )
+
+
+def _starts(side: int, tile: int, step: int) -> range:
+    """First pixels of windows along a side, with what is left over split between both ends."""
+    count = (side - tile) // step + 1
+    return range(0) if count < 1 else range((side - tile) % step // 2, side - tile + 1, step)
+
+
+def tile_label(mask: Pixels, *, is_benign: bool) -> Label | None:
+    """The tile's label as SICAPv2 gives it: the commonest grade drawn in it.
+
+    Tiles without a drawn grade are Non-Cancer on benign slides; elsewhere nobody knows, and
+    they are in no workbook (None).
+    """
+    counts = np.bincount(mask[mask < NUM_LABELS], minlength=NUM_LABELS)
+    if counts[1:].any():
+        return Label(int(counts[1:].argmax()) + 1)
+    return Label.NC if is_benign else None
