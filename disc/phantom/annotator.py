@@ -23,13 +23,15 @@ from disc.phantom.core import Labels
 from disc.phantom.fields import Points, Values, draw_field, grid_points, grid_shape
 from disc.phantom.tissue import Anatomy
 
-DISPLACEMENT_UM = 22.0
+DISPLACEMENT_UM = 32.0
 DISPLACEMENT_REACH_UM = 110.0
 PEN_UM = 16.0
 GLASS_UM = 25.0
-MISSED = 0.10
+MISSED = 0.16
 MISSED_AS_NC = 0.7
-MISSED_REACH_UM = 150.0
+MISSED_REACH_UM = 110.0
+MISSED_AT_BORDERS = 8.0
+BORDER_UM = 60.0
 _STEP_UM = 8.0
 
 
@@ -67,6 +69,7 @@ def _leave_out(
     """Labels [N] with parts of the grades taken for something else."""
     size = anatomy.size_um
     missed = draw_field(rng, size, MISSED_REACH_UM).at(points)
+    missed += MISSED_AT_BORDERS * _mixture(label, grid_shape(size, _STEP_UM))
     taken_for = draw_field(rng, size, 2 * MISSED_REACH_UM).at(points)
     grades = label != Label.NC
     if not grades.any():
@@ -79,3 +82,12 @@ def _leave_out(
     swapped = np.array([other.get(value, value) for value in range(NUM_LABELS)], np.uint8)[label]
     label = np.where(missed_here, np.where(as_grade, swapped, Label.NC), label)
     return label.astype(np.uint8)
+
+
+def _mixture(label: Labels, shape: tuple[int, int]) -> Values:
+    """Share [N] of other labels around each place of the grid."""
+    one_hot = (label == np.arange(NUM_LABELS)[:, None]).reshape(NUM_LABELS, *shape).astype(float)
+    blur = BORDER_UM / _STEP_UM
+    around = ndimage.gaussian_filter(one_hot, (0, blur, blur), mode="nearest")
+    mixture: Values = 1 - around.max(axis=0).ravel()
+    return mixture

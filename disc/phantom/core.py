@@ -12,7 +12,7 @@ from disc.phantom.fields import Points, SmoothField, Values, draw_field, grid_po
 
 MARGIN_UM = 40.0
 """Glass drawn around the core."""
-REGION_UM = 310.0
+REGION_UM = 430.0
 """About the width of a region of one grade."""
 
 Labels = npt.NDArray[np.uint8]
