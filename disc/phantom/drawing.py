@@ -47,7 +47,7 @@ class Drawing:
         points = grid_points(shape, um_per_px)
         here = self.anatomy.composition(points, um_per_px)
         amounts = _dye(here)
-        amounts *= np.exp(0.12 * np.stack([field.at(points) for field in self.uneven], axis=1))
+        amounts *= np.exp(0.18 * np.stack([field.at(points) for field in self.uneven], axis=1))
         amounts = amounts.reshape(*shape, 2)
         amounts[..., 0] += paint_nuclei(self.nuclei, shape, um_per_px)
         exact = here.label.reshape(shape)
@@ -91,8 +91,8 @@ def _dye(here: Composition) -> Values:
     open_space = np.maximum(here.lumen, 1 - here.tissue)
     stroma = np.clip(1 - here.epithelium - open_space, 0, 1)
     fibre = np.clip(1 + 0.28 * here.fibre, 0.2, 1.8)
-    haematoxylin = 0.30 * here.epithelium + 0.10 * stroma * fibre
-    eosin = 0.42 * here.epithelium + 0.62 * stroma * fibre
-    eosin += 0.12 * here.secretion * here.lumen * here.tissue * (here.depth > 0)
+    haematoxylin = 0.31 * here.epithelium + 0.10 * stroma * fibre
+    eosin = 0.36 * here.epithelium + 0.62 * stroma * fibre
+    eosin += 0.25 * here.secretion * here.lumen * here.tissue * (here.depth > 0)
     return np.stack([haematoxylin, eosin], axis=1) * here.tissue[:, None]
 

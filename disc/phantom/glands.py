@@ -44,12 +44,12 @@ class Habit:
 HABITS = (
     Habit(
         label=Label.NC,
-        spacing=55.0,
+        spacing=35.0,
         radius=(60.0, 125.0),
-        gap=32.0,
+        gap=28.0,
         wobble=0.13,
-        lining=23.0,
-        folds=0.42,
+        lining=27.0,
+        folds=0.27,
     ),
     Habit(
         label=Label.GG4,

@@ -35,10 +35,10 @@ def draw_nuclei(rng: np.random.Generator, anatomy: Anatomy) -> Nuclei:
     """Scatter nuclei: in a row along the base of glands, all over sheets, few in stroma."""
     centre = scatter(rng, anatomy.size_um, CELL_UM)
     here = anatomy.composition(centre)
-    crowd = rng.uniform(0.75, 1.2) * np.exp(
-        0.22 * draw_field(rng, anatomy.size_um, 350.0).at(centre)
+    crowd = rng.uniform(0.65, 1.2) * np.exp(
+        0.28 * draw_field(rng, anatomy.size_um, 350.0).at(centre)
     )
-    inflamed = draw_field(rng, anatomy.size_um, 140.0).at(centre) > rng.uniform(1.2, 3.0)
+    inflamed = draw_field(rng, anatomy.size_um, 140.0).at(centre) > rng.uniform(0.9, 2.6)
     chance = _chance(here, crowd, inflamed)
     kept = rng.random(len(centre)) < chance
     in_stroma = (here.epithelium < 0.5)[kept] & ~inflamed[kept]
@@ -57,8 +57,8 @@ def draw_nuclei(rng: np.random.Generator, anatomy: Anatomy) -> Nuclei:
 def _chance(here: Composition, crowd: Values, inflamed: Values) -> Values:
     basal = np.exp(-(((here.depth - 6.5) / 4.5) ** 2))
     lined = (here.label == Label.NC) | (here.label == Label.GG3)
-    cells = np.where(lined, 0.12 + 0.88 * basal, 0.52)
-    stroma = np.where(inflamed, 0.55, 0.10)
+    cells = np.where(lined, 0.16 + 0.84 * basal, 0.46)
+    stroma = np.where(inflamed, 0.5, 0.13)
     chance = here.epithelium * cells + (1 - here.epithelium) * stroma
     return chance * crowd * (1 - here.lumen) * here.tissue
 

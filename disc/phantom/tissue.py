@@ -12,7 +12,7 @@ from disc.phantom.core import Core, Labels, draw_core
 from disc.phantom.fields import Points, SmoothField, Values, draw_field, scatter
 from disc.phantom.glands import Glands, draw_glands
 
-HOLE_UM = (27.0, 6.5, 9.5)
+HOLE_UM = (28.0, 7.5, 10.5)
 """Spacing of the lumina punched out of cribriform sheets, least and greatest radius."""
 _SHARP_UM = 0.5
 
@@ -84,7 +84,9 @@ class Anatomy:
         solid = (label == Label.GG5).nonzero()[0]
         depth[solid] = self._cord_depth(places[solid])
         fibre = self._fibre(places)
-        cleft = self._cleft(places, fibre) * (1 - _cover(depth, edge_um))
+        cleft = self._cleft(places, fibre)
+        cleft[solid] = np.maximum(cleft[solid], self._retraction(places[solid], depth[solid]))
+        cleft *= 1 - _cover(depth, edge_um)
         tissue = _cover(self.core.depth(points), edge_um)
         epithelium = _cover(depth, edge_um)
         return Composition(
@@ -108,8 +110,8 @@ class Anatomy:
 
     def _cord_depth(self, places: Points) -> Values:
         strand, swelling = self.cords
-        width = 7.5 + 9.0 * np.clip(swelling.at(places) + 0.5, 0.0, 2.5)
-        return width - 22.0 * np.abs(strand.at(places))
+        width = 10.0 + 10.0 * np.clip(swelling.at(places) + 0.6, 0.0, 2.5)
+        return width - 26.0 * np.abs(strand.at(places))
 
     def _fibre(self, places: Points) -> Values:
         cos, sin = np.cos(self.direction), np.sin(self.direction)
@@ -119,6 +121,11 @@ class Anatomy:
     def _cleft(self, places: Points, fibre: Values) -> Values:
         loose, threshold = self.clefts
         return np.clip((fibre - threshold + 0.8 * loose.at(places)) * 4, 0, 1)
+
+    def _retraction(self, places: Points, depth: Values) -> Values:
+        """Stroma torn from the cords, so that solid growth is not the only one without white."""
+        width = 1.0 + 4.0 * self.clefts[0].at(places)
+        return 0.8 * np.clip((depth + width) / 5, 0, 1)
 
 
 def draw_anatomy(
@@ -136,7 +143,7 @@ def draw_anatomy(
         fibres=draw_field(rng, far, (7.0, 55.0)),
         direction=rng.uniform(-0.5, 0.5),
         clefts=(draw_field(rng, size, 160.0), rng.uniform(1.2, 2.4)),
-        cords=(draw_field(rng, size, 24.0), draw_field(rng, size, 130.0)),
+        cords=(draw_field(rng, size, 30.0), draw_field(rng, size, 130.0)),
         holes=_punch(rng, glands, size),
     )
 
