@@ -6,13 +6,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-# Keep freed memory and let idle threads sleep: training steps are up to four times faster on a
-# busy machine (glibc and OpenMP read these; elsewhere they do nothing).
-export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
-export MALLOC_TRIM_THRESHOLD_ ?= 4294967296
-export MALLOC_TOP_PAD_ ?= 268435456
-export OMP_WAIT_POLICY ?= PASSIVE
-
 .PHONY: demo test test-slow lint types unit format bench install clean
 
 demo: install

@@ -1,0 +1,83 @@
+"""Every number of the page, computed from the run's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from disc.evaluate.agreement import agreement_table, difference_table, label_table
+from disc.evaluate.auroc import auroc_table, choose_balance_weight, gain_table
+from disc.evaluate.pixels import pixel_gain_table, pixel_table
+from disc.report.story import Story
+
+GRADER = ["grader", "encoder"]
+CHOSEN = [*GRADER, "variant", "balance_weight"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Numbers:
+    """The tables of `disc.evaluate` for one run; an empty one was not possible."""
+
+    spreads: pd.DataFrame
+    agreement: pd.DataFrame
+    differences: pd.DataFrame
+    """Of each variant's agreement to that of `sd`, paired by mask and noise."""
+    recalls: pd.DataFrame
+    """Agreement by label."""
+    auroc: pd.DataFrame
+    auroc_gains: pd.DataFrame
+    """Of each variant and balance weight to real tiles only."""
+    chosen: pd.DataFrame
+    """The balance weight of each variant that validation slides chose."""
+    dice: pd.DataFrame
+    dice_gains: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables that are not empty, by name."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: table for name, table in named.items() if not table.empty}
+
+    def chosen_gains(self) -> pd.DataFrame:
+        """Gains on test slides at the balance weights that validation slides chose."""
+        if self.chosen.empty:
+            return self.chosen
+        gains = self.auroc_gains[self.auroc_gains["split"] == "test"]
+        return gains.merge(self.chosen, on=CHOSEN)
+
+
+def measure(story: Story) -> Numbers:
+    """Compute the page's numbers, with bootstrap intervals, from the story's tables."""
+    how: dict[str, Any] = {"draws": story.draws, "seed": story.seed}
+    agreement, scores, pixels = map(_table, (story.agreement, story.scores, story.pixels))
+    nothing = pd.DataFrame()
+    return Numbers(
+        spreads=_table(story.spreads),
+        agreement=nothing if agreement.empty else agreement_table(agreement, **how),
+        differences=nothing if agreement.empty else _differences(agreement, how),
+        recalls=nothing if agreement.empty else label_table(agreement, **how),
+        auroc=nothing if scores.empty else auroc_table(scores, **how),
+        auroc_gains=nothing if scores.empty else gain_table(scores, **how),
+        chosen=nothing if scores.empty else _choose(scores),
+        dice=nothing if pixels.empty else pixel_table(pixels, **how),
+        dice_gains=nothing if pixels.empty else pixel_gain_table(pixels, **how),
+    )
+
+
+def _table(table: pd.DataFrame | None) -> pd.DataFrame:
+    return pd.DataFrame() if table is None else table
+
+
+def _differences(agreement: pd.DataFrame, how: dict[str, Any]) -> pd.DataFrame:
+    """Ceilings are left out: they are read on other masks, so there is nothing to pair."""
+    generated = agreement[~agreement["variant"].isin(("real", "reconstruction"))]
+    return difference_table(generated, **how)
+
+
+def _choose(scores: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for grader, part in scores.groupby(GRADER):
+        if (part["split"] == "val").any():
+            rows += [(*grader, *choice) for choice in choose_balance_weight(part).items()]
+    return pd.DataFrame(rows, columns=CHOSEN)

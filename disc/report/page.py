@@ -1,0 +1,127 @@
+"""The page: one HTML file that needs nothing else, with tables and figures as files beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from disc.evaluate.agreement import KINDS
+from disc.files import write_bytes
+from disc.labels import COLOURS, NAMES
+from disc.report import words
+from disc.report.figures import as_png, as_svg, draw_figures
+from disc.report.numbers import Numbers, measure
+from disc.report.pictures import as_uri, draw_sheet, pixel_cells, sheet_cells
+from disc.report.story import AGREEMENT, PIXEL_GRADING, SLIDE_GRADING, Story
+from disc.report.tables import (
+    Grid,
+    agreement_grid,
+    dice_grid,
+    gain_grid,
+    recall_grid,
+    spread_grid,
+    stage_grid,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A figure inside the page."""
+
+    name: str
+    source: str
+
+
+def write_report(folder: Path, story: Story) -> Path:
+    """Write `index.html`, and every figure (PNG) and table (CSV) beside it.
+
+    The same story gives the same bytes.
+
+    Args:
+        folder: where to; files of the same names are replaced.
+        story: what the run found.
+
+    Returns:
+        Path of the page.
+    """
+    numbers = measure(story)
+    figures = draw_figures(numbers)
+    sheets = {"sheet": sheet_cells(story.sheet), "pixels": pixel_cells(story.pixel_pictures)}
+    drawn = {name: draw_sheet(lines) for name, lines in sheets.items() if lines}
+    for name, figure in {**figures, **drawn}.items():
+        write_bytes(folder / f"{name}.png", as_png(figure))
+    for name, table in numbers.tables().items():
+        write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
+    page = folder / "index.html"
+    write_bytes(page, render(story, numbers, figures, sheets).encode())
+    return page
+
+
+def render(
+    story: Story, numbers: Numbers, figures: dict[str, Figure], sheets: dict[str, Any]
+) -> str:
+    """The page's HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    legend = [
+        (NAMES[label], "rgb({}, {}, {})".format(*colour)) for label, colour in COLOURS.items()
+    ]
+    return environment.get_template("page.html").render(
+        story=story,
+        headline=words.headline(numbers),
+        cautions=words.cautions(story, numbers),
+        legend=legend,
+        sheets=sheets,
+        charts={part: _charts(figures, part) for part in ("agreement", "auroc", "dice")},
+        grids=_grids(story, numbers),
+        lacking={
+            part: _why(story.notes, part) for part in (AGREEMENT, SLIDE_GRADING, PIXEL_GRADING)
+        },
+        config=json.dumps(story.config, indent=2, default=str),
+    )
+
+
+def _charts(figures: dict[str, Figure], part: str) -> list[Chart]:
+    return [
+        Chart(name=name.replace("_", " "), source=as_uri(as_svg(figure), "image/svg+xml"))
+        for name, figure in figures.items()
+        if name.startswith(part)
+    ]
+
+
+def _grids(story: Story, numbers: Numbers) -> dict[str, list[Grid]]:
+    """The page's tables by section; a section without numbers has none."""
+    grids: dict[str, list[Grid]] = {"spreads": [], "agreement": [], "auroc": [], "dice": []}
+    if not numbers.spreads.empty:
+        grids["spreads"] = [spread_grid(numbers.spreads)]
+    if not numbers.agreement.empty:
+        grids["agreement"] = [agreement_grid(numbers, kind) for kind in KINDS[::-1]]
+        grids["agreement"] += [recall_grid(numbers.recalls, kind) for kind in KINDS[::-1]]
+    gains = numbers.chosen_gains()
+    if not gains.empty:
+        keys = ["grader", "encoder", "data_set"]
+        grids["auroc"] = [gain_grid(part, numbers.auroc, *key) for key, part in gains.groupby(keys)]
+    if not numbers.dice.empty:
+        test = numbers.dice[numbers.dice["split"] == "test"]
+        keys = ["grader", "truth_kind", "data_set"]
+        grids["dice"] = [dice_grid(numbers, *key) for key, _ in test.groupby(keys)]
+    grids["stages"] = [stage_grid(story.stages)]
+    return grids
+
+
+def _why(notes: Sequence[str], part: str) -> str:
+    """What the run says about a part that is lacking."""
+    said = [note.removeprefix(f"{part}:").strip() for note in notes if note.startswith(part)]
+    reason = "; ".join(said) or "this run has no numbers for it"
+    return reason if reason.startswith("not possible") else f"not possible: {reason}"

@@ -1,0 +1,176 @@
+"""The page shows the numbers that the tables hold, whole or in part, and needs nothing else."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from disc.evaluate.agreement import RECALLS
+from disc.evaluate.pixels import COUNTS
+from disc.labels import COLOURS, NAMES
+from disc.report.page import write_report
+from disc.report.pictures import embed, paint_mask
+from disc.report.story import Story
+from tests.report.stories import make_story
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags close in order, and keeps text and sources."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split()).replace("\N{MINUS SIGN}", "-")
+
+
+def read_page(path: Path) -> Reader:
+    reader = Reader()
+    reader.feed(path.read_text())
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
+    story = make_story()
+    return write_report(tmp_path_factory.mktemp("report"), story), story
+
+
+def several_labels(table: pd.DataFrame, variant: str) -> pd.Series:
+    rows = table[table["variant"] == variant].set_index("tile")[RECALLS]
+    return rows[rows.notna().sum(axis=1) > 1].mean(axis=1)
+
+
+def test_headline_and_table_show_the_paired_difference(whole: tuple[Path, Story]) -> None:
+    path, story = whole
+    assert story.agreement is not None
+    found = several_labels(story.agreement, "sd-sc") - several_labels(story.agreement, "sd")
+    text = read_page(path).text
+    sentence = "sd-sc (separated conditions) follow masks with several labels better than sd"
+    assert f"{sentence} (plain): {found.mean():+.3f} [" in text
+    assert text.count(f"{found.mean():+.3f}") >= 2
+    assert f"{several_labels(story.agreement, 'reconstruction').mean():.3f}" in text
+
+
+def test_auroc_of_real_tiles_is_scikit_learns(whole: tuple[Path, Story]) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    path, story = whole
+    scores = story.scores
+    assert scores is not None
+    rows = scores[(scores["variant"] == "real") & (scores["split"] == "test")]
+    for _, part in rows[rows["label"] == "GG3"].groupby("data_set"):
+        runs = [roc_auc_score(run.truth, run.score) for _, run in part.groupby("grader_seed")]
+        assert f"{np.mean(runs):.3f} [" in read_page(path).text
+    shown = pd.read_csv(path.parent / "auroc.csv")
+    assert len(shown[(shown["variant"] == "sd") & (shown["split"] == "test")]) == 2 * 3 * 5
+
+
+def test_page_is_one_file_without_scripts_or_addresses(whole: tuple[Path, Story]) -> None:
+    path, _ = whole
+    page, reader = path.read_text(), read_page(path)
+    assert reader.sources and all(source.startswith("data:image/") for source in reader.sources)
+    assert "<script" not in page and "@import" not in page and "url(" not in page
+    assert not re.search(r"https?://", page)
+    assert "a run &lt;of tests&gt;" in page
+
+
+def test_figures_and_tables_lie_beside_the_page(whole: tuple[Path, Story]) -> None:
+    names = {file.name for file in whole[0].parent.iterdir()}
+    assert {"sheet.png", "pixels.png", "agreement_several_labels.png"} <= names
+    assert {"differences.csv", "chosen.csv", "dice.csv", "spreads.csv"} <= names
+    assert not [name for name in names if name.endswith(".tmp")]
+
+
+def test_same_story_same_bytes(whole: tuple[Path, Story], tmp_path: Path) -> None:
+    write_report(tmp_path, make_story())
+    for file in sorted(tmp_path.iterdir()):
+        assert file.read_bytes() == (whole[0].parent / file.name).read_bytes(), file.name
+
+
+def test_what_is_lacking_is_said_with_its_reason(tmp_path: Path) -> None:
+    notes = ["slide grading: not possible: one slide"]
+    lacking = {"scores": None, "pixels": None, "pixel_pictures": ()}
+    text = read_page(write_report(tmp_path, make_story(notes=notes, **lacking))).text
+    assert "Does it help to grade slides? not possible: one slide" in text
+    assert "Does it help to grade pixels? not possible: this run has no numbers for it" in text
+    assert "Mask agreement: a referee" in text
+
+
+def test_a_run_that_measured_nothing_still_has_a_page(tmp_path: Path) -> None:
+    lacking = dict.fromkeys(("agreement", "scores", "pixels", "spreads"))
+    story = make_story(sheet=(), pixel_pictures=(), is_simulated=False, notes=(), **lacking)
+    text = read_page(write_report(tmp_path, story)).text
+    assert "measured nothing that could be compared" in text
+    assert "real tiles" in text and "The tissue is simulated" not in text
+
+
+def test_one_slide_gives_differences_without_intervals(tmp_path: Path) -> None:
+    agreement = make_story().agreement
+    assert agreement is not None
+    story = make_story(agreement=agreement.assign(source_slide="only"), scores=None, pixels=None)
+    text = read_page(write_report(tmp_path, story)).text
+    assert "sd-sc (separated conditions) against sd (plain): +0.0" in text
+    assert "[no interval], 40 masks from 1 slides" in text
+    assert "better than" not in text and "rests on masks from 1 slides" in text
+
+
+def test_scores_without_validation_choose_no_weight(tmp_path: Path) -> None:
+    scores = make_story().scores
+    assert scores is not None
+    test_only = scores[scores["split"] == "test"]
+    text = read_page(write_report(tmp_path, make_story(scores=test_only, pixels=None))).text
+    assert "no balance weight could be chosen" in text
+    assert "synthetic tiles change the mean AUROC" not in text
+
+
+def test_masks_have_the_colours_of_the_legend(whole: tuple[Path, Story]) -> None:
+    mask = np.array([[0, 1, 2, 3, 255]], np.uint8)
+    painted = paint_mask(mask)
+    assert [tuple(pixel) for pixel in painted[0, :4]] == list(COLOURS.values())
+    data = base64.b64decode(embed(painted, is_mask=True).split(",")[1])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), painted)
+    for label, colour in COLOURS.items():
+        swatch = "rgb({}, {}, {})".format(*colour)
+        assert f'<i style="background: {swatch}"></i>{NAMES[label]}' in whole[0].read_text()
+
+
+def test_dice_is_computed_from_the_counts(whole: tuple[Path, Story]) -> None:
+    path, story = whole
+    assert story.pixels is not None
+    rows = story.pixels[(story.pixels["variant"] == "real") & (story.pixels["data_set"] == "in")]
+    counts = rows[COUNTS].to_numpy(float).sum(axis=0).reshape(4, 4)
+    dice = 2 * counts.diagonal() / (counts.sum(axis=0) + counts.sum(axis=1))
+    assert f"real tiles only {dice.mean():.3f} [" in read_page(path).text
+
+
+def test_large_tiles_are_embedded_small() -> None:
+    kind, data = embed(np.zeros((512, 512, 3), np.uint8)).split(",")
+    assert kind == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (256, 256)
