@@ -1,0 +1,44 @@
+"""The referee: a segmenter trained apart from everything judged, which re-reads tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from disc import settings
+from disc.grade.augment import Augment
+from disc.grade.carcino import CarcinoNet
+from disc.grade.pixels import read_chunks, train_pixel_grader
+from disc.grade.pool import Tiles
+
+AUGMENT = Augment(stain=0.12, blur=0.7)
+"""Generated tiles are a little softer, and their stain wanders; the referee must not mind."""
+
+
+def train_referee(knobs: settings.Evaluate, tiles: Tiles, folder: Path, seed: int) -> CarcinoNet:
+    """Train the referee on tiles that no generator and no grader sees.
+
+    Args:
+        knobs: its sizes and optimisation.
+        tiles: with exact masks where there are any.
+        folder: of checkpoint and log.
+        seed: of weights and draws.
+    """
+    return train_pixel_grader(
+        net=knobs.referee,
+        real=tiles,
+        synthetic=None,
+        balance_weight=0,
+        folder=folder,
+        seed=seed,
+        augment=AUGMENT,
+    )
+
+
+def read_tiles(net: CarcinoNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Labels of tiles, uint8 [N, H, W], as the referee reads them in uint8 [N, H, W, 3]."""
+    chunks = [chunk.argmax(axis=1) for chunk in read_chunks(net, iter(images))]
+    labels: npt.NDArray[np.uint8] = np.concatenate(chunks).astype(np.uint8)
+    return labels

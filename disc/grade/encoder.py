@@ -1,0 +1,141 @@
+"""The embedded feature encoder: two Carcino-Nets, each for the slides that it did not see."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from disc import settings
+from disc.data.tiles import Slide, TileSet
+from disc.files import BadInput, read_json, write_json
+from disc.grade.carcino import CarcinoNet
+from disc.grade.features import describe_posteriors, write_features
+from disc.grade.pixels import read_chunks, train_pixel_grader
+from disc.grade.pool import TilePool
+from disc.model.store import load_weights, save_weights
+from disc.processes import own_share
+from disc.progress import Bar
+from disc.seeds import derive, numpy_generator
+
+
+@dataclass(frozen=True)
+class CrossEncoder:
+    """A pair of networks trained on the two halves of the training slides.
+
+    A grader that trained on features of a network that has seen their tiles would learn from
+    features that are too good, and meet worse ones in new slides.
+
+    Attributes:
+        nets: network k was trained on half k.
+        halves: half of every training slide, 0 or 1.
+    """
+
+    nets: tuple[CarcinoNet, CarcinoNet]
+    halves: Mapping[str, int]
+
+    def choose(self, slide_id: str) -> int:
+        """The network for a slide: the one that did not see it; if both did not, by its name."""
+        if slide_id in self.halves:
+            return 1 - self.halves[slide_id]
+        return derive("encoder", slide_id) % 2
+
+    def save(self, folder: Path) -> None:
+        """Write both networks and the halves."""
+        for index, net in enumerate(self.nets):
+            save_weights(folder / f"half{index}.safetensors", net)
+        write_json(folder / "halves.json", dict(self.halves))
+
+    @classmethod
+    def load(cls, folder: Path, net: settings.CarcinoNet) -> CrossEncoder:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: if a file is missing.
+            BadInput: if one is damaged or of another network.
+        """
+        nets = (CarcinoNet(net), CarcinoNet(net))
+        for index, one in enumerate(nets):
+            load_weights(folder / f"half{index}.safetensors", one)
+        return cls(nets, read_json(folder / "halves.json"))
+
+
+def train_encoder(
+    net: settings.CarcinoNet, train: TileSet, folder: Path, seed: int
+) -> CrossEncoder:
+    """Train both networks on real tiles.
+
+    Args:
+        net: sizes and optimisation of each.
+        train: training tiles with masks.
+        folder: of checkpoints and logs, one sub-folder a network.
+        seed: of halves, weights and draws.
+
+    Raises:
+        BadInput: if all slides are of one patient.
+    """
+    halves = split_halves(train.slides, seed)
+    nets = [
+        train_pixel_grader(
+            net=net,
+            real=TilePool(
+                train.only(i for i, tile in enumerate(train.tiles) if halves[tile.slide_id] == half)
+            ),
+            synthetic=None,
+            balance_weight=0,
+            folder=folder / f"half{half}",
+            seed=derive(seed, "encoder", half),
+        )
+        for half in range(2)
+    ]
+    return CrossEncoder((nets[0], nets[1]), halves)
+
+
+def split_halves(slides: Mapping[str, Slide], seed: int) -> dict[str, int]:
+    """Halves of the slides: patients stay together, primary grades are shared out evenly.
+
+    Raises:
+        BadInput: if all slides are of one patient.
+    """
+    by_patient: dict[str, list[Slide]] = defaultdict(list)
+    for slide in slides.values():
+        by_patient[slide.patient_id].append(slide)
+    if len(by_patient) < 2:
+        raise BadInput(
+            f"{len(by_patient)} patient in the training slides; features for slide grading need "
+            "two halves without a common patient, so give slides of at least 2 patients"
+        )
+    names = sorted(by_patient)
+    shuffled = [names[i] for i in numpy_generator(seed, "halves").permutation(len(names))]
+    # Highest grades, the rarest, first; then alternate.
+    ordered = sorted(shuffled, key=lambda name: -max(s.primary or 0 for s in by_patient[name]))
+    return {
+        slide.slide_id: place % 2
+        for place, name in enumerate(ordered)
+        for slide in by_patient[name]
+    }
+
+
+def encode_slides(encoder: CrossEncoder, tiles: TileSet, folder: Path) -> None:
+    """Write the features of every slide, `<slide>.h5`; those that stand are kept.
+
+    Slides are shared out over the processes.
+    """
+    share = own_share()
+    bags: dict[str, list[int]] = defaultdict(list)
+    for index, tile in enumerate(tiles.tiles):
+        bags[tile.slide_id].append(index)
+    bar = Bar("features", total=len(bags), shown=share.is_first)
+    for number, (slide_id, indices) in enumerate(bags.items()):
+        path = folder / f"{slide_id}.h5"
+        if share.has(number) and not path.exists():
+            net = encoder.nets[encoder.choose(slide_id)]
+            chunks = read_chunks(net, (tiles.image(i) for i in indices))
+            features = np.concatenate([describe_posteriors(chunk) for chunk in chunks])
+            coords = np.array([(tiles.tiles[i].x, tiles.tiles[i].y) for i in indices], np.int64)
+            write_features(path, features, coords, tiles.tile_px)
+        bar.advance()
+    bar.close()

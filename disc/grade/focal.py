@@ -1,0 +1,69 @@
+"""Loss of the pixel grader: focal cross-entropy and soft Dice, blind to unknown pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from disc.labels import IGNORE, NUM_LABELS
+
+LARGEST_WEIGHT = 4.0
+
+
+def pixel_loss(
+    logits: Tensor, masks: Tensor, label_weights: Tensor | None = None, gamma: float = 2.0
+) -> Tensor:
+    """Focal loss + soft Dice loss; 0 where no pixel has a known label.
+
+    Args:
+        logits: float [B, 4, H, W].
+        masks: uint8 [B, H, W]; 255 is left out.
+        label_weights: of the focal loss, float [4].
+        gamma: how much the focal loss turns to hard pixels; 0: plain cross-entropy.
+
+    Paper: Sec. 2.4 (loss of the pixel-level grader, ref. 25).
+    """
+    truth = masks.long()
+    return focal_loss(logits, truth, label_weights, gamma) + dice_loss(logits, truth)
+
+
+def focal_loss(logits: Tensor, truth: Tensor, label_weights: Tensor | None, gamma: float) -> Tensor:
+    """Cross-entropy times (1 - probability of the truth)^gamma, averaged by weight."""
+    entropy = F.cross_entropy(logits, truth, ignore_index=IGNORE, reduction="none")
+    is_known = (truth != IGNORE).to(logits.dtype)
+    weights = is_known
+    if label_weights is not None:
+        weights = is_known * label_weights[truth.clamp(max=NUM_LABELS - 1)]
+    focused = entropy * (1 - torch.exp(-entropy)).clamp(min=1e-6) ** gamma if gamma else entropy
+    return (weights * focused).sum() / weights.sum().clamp(min=1e-6)
+
+
+def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """1 - soft Dice over the pixels of the batch, averaged over the labels present in it.
+
+    Differs from paper: the network's public implementation leaves Non-Cancer out; here what is
+    read as cancer in stroma should cost, and labels absent from a batch have no Dice.
+    """
+    is_known = truth != IGNORE
+    spread = F.one_hot(truth.clamp(max=NUM_LABELS - 1), NUM_LABELS).movedim(-1, 1)
+    asked = (spread * is_known.unsqueeze(1)).to(logits.dtype)
+    given = logits.softmax(1) * is_known.unsqueeze(1)
+    overlap, total = (asked * given).sum((0, 2, 3)), (asked + given).sum((0, 2, 3))
+    is_present = asked.sum((0, 2, 3)) > 0
+    losses = (1 - 2 * overlap / total.clamp(min=1e-6)) * is_present
+    return losses.sum() / is_present.sum().clamp(min=1)
+
+
+def balance_labels(shares: Sequence[float]) -> Tensor:
+    """Weights of the labels for the focal loss: 1 / sqrt(share), at most 4, averaging 1 a pixel.
+
+    Args:
+        shares: of each label in the pixels shown, [4], adding up to 1.
+    """
+    share = torch.tensor(shares, dtype=torch.float32)
+    weights = share.clamp(min=1e-6).rsqrt()
+    weights = weights / (share * weights).sum().clamp(min=1e-6)
+    return weights.clamp(max=LARGEST_WEIGHT)

@@ -1,0 +1,173 @@
+"""The pixel grader: training on real and synthetic tiles, and reading of tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from disc import settings
+from disc.data.tiles import TileSet
+from disc.grade.augment import Augment
+from disc.grade.carcino import CarcinoNet
+from disc.grade.focal import balance_labels, pixel_loss
+from disc.grade.mixing import check_balance_weight, mix_losses
+from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
+from disc.labels import NUM_LABELS, Label
+from disc.seeds import derive
+from disc.train.checkpoint import State
+from disc.train.loop import Batch, Step, train
+
+CHUNK = 32
+"""Tiles read together: always as many, so that no result depends on its neighbours."""
+COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in Label]
+
+
+def train_pixel_grader(
+    *,
+    net: settings.CarcinoNet,
+    real: Tiles,
+    synthetic: Tiles | None,
+    balance_weight: float,
+    folder: Path,
+    seed: int,
+    augment: Augment | None = None,
+) -> CarcinoNet:
+    """Train a Carcino-Net on real tiles, or on real and as many synthetic tiles a step.
+
+    The real tiles of a step are the same for every balance weight; with 0, synthetic tiles are
+    not looked at.
+
+    Args:
+        net: sizes and optimisation; `optim.batch` counts the real tiles of a step.
+        real: with masks.
+        synthetic: with masks; None where the balance weight is 0.
+        balance_weight: lambda of Eq. 4.
+        folder: of checkpoint and log.
+        seed: of weights and draws.
+        augment: changes of stain and sharpness; None: the usual ones.
+
+    Raises:
+        ValueError: if the balance weight is not in [0, 1], or asks for synthetic data not given.
+
+    Paper: Eq. (4), Sec. 2.4 (at pixel level).
+    """
+    check_balance_weight(balance_weight, has_synthetic=synthetic is not None)
+    pools = {"real": as_pool(real)}
+    if synthetic is not None and balance_weight > 0:
+        pools["synthetic"] = as_pool(synthetic)
+    torch.manual_seed(derive(seed, "carcino"))
+    network = CarcinoNet(net)
+    weights = {name: balance_labels(pool.label_shares.tolist()) for name, pool in pools.items()}
+    trained = train(
+        model=network,
+        step=_mixed_step(weights, balance_weight, augment or Augment()),
+        batch_at=lambda step: _draw(pools, net.optim.batch, step, seed),
+        optim=net.optim,
+        folder=folder,
+        seed=seed,
+    )
+    assert isinstance(trained, CarcinoNet)
+    return trained
+
+
+def predict_pixels(
+    net: CarcinoNet, tiles: Tiles, indices: Sequence[int] | None = None
+) -> npt.NDArray[np.float32]:
+    """Probabilities of the labels, float [N, 4, H, W], of all tiles or of some."""
+    chosen = range(len(tiles)) if indices is None else indices
+    pool = as_pool(tiles)
+    return np.concatenate(list(read_chunks(net, (pool.tiles.image(i) for i in chosen))))
+
+
+def read_chunks(
+    net: CarcinoNet, images: Iterator[npt.NDArray[np.uint8]]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Probabilities of tiles uint8 [H, W, 3], chunk by chunk, float [n, 4, H, W]."""
+    waiting: list[npt.NDArray[np.uint8]] = []
+    for image in images:
+        waiting.append(image)
+        if len(waiting) == CHUNK:
+            yield _read(net, waiting)
+            waiting = []
+    if waiting:
+        yield _read(net, waiting)
+
+
+def confusion_rows(net: CarcinoNet, truths: Mapping[str, TileSet]) -> pd.DataFrame:
+    """Pixels of every tile by true and predicted label; unknown pixels do not count.
+
+    Args:
+        net: reads the tiles, each once.
+        truths: the same tiles with each kind of mask ("annotation", "exact").
+
+    Returns:
+        One row per (truth_kind, tile): truth_kind, patient, slide, tile and 16 counts such as
+        "n_NC_GG3".
+    """
+    tiles = next(iter(truths.values()))
+    predicted = (
+        reading
+        for chunk in read_chunks(net, (tiles.image(i) for i in range(len(tiles))))
+        for reading in chunk.argmax(axis=1)
+    )
+    rows = []
+    for index, reading in enumerate(predicted):
+        tile = tiles.tiles[index]
+        patient = tiles.slides[tile.slide_id].patient_id
+        names = {"patient": patient, "slide": tile.slide_id, "tile": tile.name}
+        for kind, truth in truths.items():
+            if truth.tiles[index].name != tile.name:
+                raise ValueError(
+                    f"'{kind}' holds other tiles at {index}: {truth.tiles[index].name}"
+                )
+            counts = count_confusion(truth.mask(index), reading)
+            rows.append({"truth_kind": kind, **names, **dict(zip(COUNTS, counts, strict=True))})
+    return pd.DataFrame(rows, columns=["truth_kind", "patient", "slide", "tile", *COUNTS])
+
+
+def count_confusion(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.int64]) -> list[int]:
+    """Pixels by (true, predicted) label, 16 numbers; truth 255 does not count."""
+    is_known = truth < NUM_LABELS
+    pairs = NUM_LABELS * truth[is_known].astype(np.int64) + predicted[is_known]
+    return [int(count) for count in np.bincount(pairs, minlength=NUM_LABELS**2)]
+
+
+def _draw(pools: Mapping[str, TilePool], size: int, step: int, seed: int) -> Batch:
+    batch: dict[str, Tensor] = {}
+    for name, pool in pools.items():
+        drawn = pool.draw_batch(size, step=step, seed=seed, purpose=f"{name} pixels")
+        batch |= {f"{name}_{key}": value for key, value in drawn.items()}
+    return batch
+
+
+def _mixed_step(weights: Mapping[str, Tensor], balance_weight: float, augment: Augment) -> Step:
+    def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        images = {
+            name: augment.change(batch[f"{name}_images"] / 255, generator, state.share)
+            for name in weights
+        }
+        logits = state.model(torch.cat(list(images.values()))).chunk(len(images))
+        losses = {
+            name: pixel_loss(part, batch[f"{name}_masks"], weights[name].to(part))
+            for name, part in zip(images, logits, strict=True)
+        }
+        if "synthetic" not in losses:
+            return {"loss": losses["real"]}
+        return {"loss": mix_losses(losses["real"], losses["synthetic"], balance_weight), **losses}
+
+    return step
+
+
+@torch.no_grad()
+def _read(net: CarcinoNet, images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    padded = [*images, *[images[-1]] * (CHUNK - len(images))]
+    device = next(net.parameters()).device
+    logits = net.eval()(to_channels_first(padded).to(device) / 255)
+    probabilities: npt.NDArray[np.float32] = logits.softmax(1).cpu().numpy()
+    return probabilities[: len(images)]

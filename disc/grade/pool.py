@@ -1,0 +1,105 @@
+"""Tiles decoded once, and batches of them that show rare labels often enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from disc.data.draws import NUM_TURNS, turn
+from disc.data.tiles import Pixels, TileSet
+from disc.labels import NUM_LABELS
+from disc.seeds import numpy_generator
+from disc.train.loop import Batch
+
+LARGEST_BYTES = 2 << 30
+"""Sets whose images and masks are larger stay on disk and are decoded at every use."""
+
+
+@dataclass(frozen=True)
+class TilePool:
+    """Images and masks of a tile set; several trainings can share one."""
+
+    tiles: TileSet
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        return len(self.tiles)
+
+    def image(self, index: int) -> Pixels:
+        """Tile `index`, uint8 [H, W, 3]."""
+        return self._decoded[0][index] if self._is_small else self.tiles.image(index)
+
+    def mask(self, index: int) -> Pixels:
+        """Its mask, uint8 [H, W]."""
+        return self._decoded[1][index] if self._is_small else self.tiles.mask(index)
+
+    @cached_property
+    def label_counts(self) -> npt.NDArray[np.int64]:
+        """Pixels of each label in each mask, [N, 4]."""
+        masks = (self.mask(index) for index in range(len(self)))
+        counts = [np.bincount(mask.ravel(), minlength=NUM_LABELS)[:NUM_LABELS] for mask in masks]
+        return np.stack(counts).astype(np.int64)
+
+    @property
+    def label_shares(self) -> npt.NDArray[np.float64]:
+        """Share of each label in the pixels that `draw_batch` shows, [4].
+
+        The square root of its share in the set, scaled to add up to 1: rare labels come often,
+        but are not taken for common ones.
+        """
+        roots: npt.NDArray[np.float64] = np.sqrt(self.label_counts.sum(axis=0))
+        return roots / max(float(roots.sum()), 1.0)
+
+    def draw_batch(self, size: int, *, step: int, seed: int, purpose: str) -> Batch:
+        """Tiles and masks of a step: `images` uint8 [B, 3, H, W] and `masks` uint8 [B, H, W].
+
+        A label is drawn by `label_shares`, then a tile by how much of the label it holds; it is
+        turned and mirrored at random.
+        """
+        rng = numpy_generator(seed, purpose, "tiles", step)
+        chosen = np.searchsorted(self._cumulative, rng.random(size), side="right")
+        turns = rng.integers(NUM_TURNS, size=size)
+        pairs = list(zip(chosen.tolist(), turns.tolist(), strict=True))
+        images = np.stack([turn(self.image(index), version) for index, version in pairs])
+        masks = np.stack([turn(self.mask(index), version) for index, version in pairs])
+        return {"images": to_channels_first(images), "masks": torch.from_numpy(masks)}
+
+    @property
+    def _is_small(self) -> bool:
+        return len(self) * self.tiles.tile_px**2 * 4 <= LARGEST_BYTES
+
+    @cached_property
+    def _decoded(self) -> tuple[list[Pixels], list[Pixels]]:
+        indices = range(len(self))
+        images = [self.tiles.image(index) for index in indices]
+        return images, [self.tiles.mask(index) for index in indices]
+
+    @cached_property
+    def _cumulative(self) -> npt.NDArray[np.float64]:
+        counts = self.label_counts.astype(np.float64)
+        weights = (counts / counts.sum(axis=0).clip(min=1)) @ self.label_shares
+        if not weights.any():
+            raise ValueError("no pixel of the training masks has a known label")
+        cumulative: npt.NDArray[np.float64] = np.cumsum(weights / weights.sum())
+        # Rounding may leave the last entry below 1, and a draw beyond it.
+        cumulative[np.flatnonzero(weights)[-1] :] = 1.0
+        return cumulative
+
+
+Tiles = TileSet | TilePool
+"""Where both are taken, a pool saves decoding the same set for several trainings."""
+
+
+def as_pool(tiles: Tiles) -> TilePool:
+    """The pool itself, or a new one."""
+    return tiles if isinstance(tiles, TilePool) else TilePool(tiles)
+
+
+def to_channels_first(images: Pixels | Sequence[Pixels]) -> torch.Tensor:
+    """Uint8 [N, H, W, 3] as a tensor [N, 3, H, W]."""
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(images).transpose(0, 3, 1, 2)))
