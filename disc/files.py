@@ -13,10 +13,16 @@ class BadInput(ValueError):
     """Something a user gave is wrong. The message says which file, what was found and expected."""
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     """Write a whole file or none: temporary name, fsync, replace, fsync of the folder.
 
     Every writer of the program goes through here.
+
+    Args:
+        path: the file.
+        data: all of its bytes.
+        is_durable: False leaves both fsyncs, which take milliseconds, to the caller: thousands
+            of small files share one `sync_all` before the marker that says they stand.
 
     Raises:
         OSError: if the disk is full or not writable; what stood at `path` before is untouched.
@@ -27,13 +33,20 @@ def write_bytes(path: Path, data: bytes) -> None:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         size = f"{len(data):,} bytes"
         raise OSError(error.errno, f"cannot write {size} ({error.strerror})", str(path)) from error
-    sync_folder(path.parent)
+    if is_durable:
+        sync_folder(path.parent)
+
+
+def sync_all() -> None:
+    """Make everything written so far durable."""
+    os.sync()
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from disc.data import images
+from disc.data.images import Pixels as Pixels
 from disc.labels import Label
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +48,6 @@ class TileSet:
     slides: Mapping[str, Slide]
     tiles: tuple[Tile, ...]
     tile_px: int
-    _masks: dict[int, Pixels] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Number of tiles."""
@@ -75,4 +70,4 @@ class TileSet:
         tiles = tuple(self.tiles[i] for i in indices)
         kept = {tile.slide_id for tile in tiles}
         slides = {key: slide for key, slide in self.slides.items() if key in kept}
-        return replace(self, slides=slides, tiles=tiles, _masks={})
+        return replace(self, slides=slides, tiles=tiles)

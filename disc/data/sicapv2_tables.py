@@ -1,0 +1,102 @@
+"""The two kinds of workbook in SICAPv2: labels of tiles, and scores of slides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from disc.data.tiles import Slide
+from disc.data.workbooks import encode_table, read_table
+from disc.files import BadInput
+from disc.labels import Label, check_score
+
+LABEL_COLUMNS = {"NC": Label.NC, "G3": Label.GG3, "G4": Label.GG4, "G5": Label.GG5}
+SLIDE_COLUMNS = ("slide_id", "patient_id", "Gleason_primary", "Gleason_secondary")
+_BENIGN = {"negative", "benign"}
+
+
+def read_tile_labels(path: Path) -> dict[str, Label]:
+    """Label of every tile that a partition workbook lists, by name without suffix.
+
+    Raises:
+        FileNotFoundError: if there is no such workbook.
+        BadInput: if a column is missing, a row is not one-hot, or rows contradict each other.
+    """
+    labels: dict[str, Label] = {}
+    for row in read_table(path, ["image_name", *LABEL_COLUMNS]):
+        name = _text(row["image_name"]).removesuffix(".jpg")
+        label = _one_hot(path, name, row)
+        if labels.setdefault(name, label) != label:
+            raise BadInput(f"{path}: {name} is listed twice with different labels; keep one row")
+    return labels
+
+
+def read_slides(path: Path) -> dict[str, Slide]:
+    """Slides by id; empty grades mean that nobody scored the slide.
+
+    Raises:
+        FileNotFoundError: if there is no such workbook.
+        BadInput: if a column or an id is missing, a grade is unknown, or a slide is listed twice.
+    """
+    slides: dict[str, Slide] = {}
+    for row in read_table(path, SLIDE_COLUMNS):
+        slide = _slide(path, row)
+        if slides.setdefault(slide.slide_id, slide) != slide:
+            raise BadInput(f"{path}: slide {slide.slide_id} is listed twice; keep one row")
+    return slides
+
+
+def encode_tile_labels(labels: Mapping[str, Label]) -> bytes:
+    """A partition workbook; G4C, cribriform GG4, is not known and always 0."""
+    rows = [
+        {
+            "image_name": f"{name}.jpg",
+            **{column: int(label == known) for column, known in LABEL_COLUMNS.items()},
+            "G4C": 0,
+        }
+        for name, label in labels.items()
+    ]
+    return encode_table(["image_name", *LABEL_COLUMNS, "G4C"], rows)
+
+
+def encode_slides(slides: Iterable[Slide]) -> bytes:
+    """The workbook of slides; grades that nobody gave stay empty."""
+    values = [(s.slide_id, s.patient_id, s.primary, s.secondary) for s in slides]
+    rows = [dict(zip(SLIDE_COLUMNS, row, strict=True)) for row in values]
+    return encode_table(SLIDE_COLUMNS, rows)
+
+
+def _one_hot(path: Path, name: str, row: Mapping[str, Any]) -> Label:
+    marks = {column: _text(row[column]) for column in LABEL_COLUMNS}
+    chosen = [LABEL_COLUMNS[column] for column, mark in marks.items() if mark == "1"]
+    if len(chosen) != 1 or not set(marks.values()) <= {"0", "1"}:
+        raise BadInput(f"{path}: {name} has {marks}; expected a 1 in one column and 0 elsewhere")
+    return chosen[0]
+
+
+def _slide(path: Path, row: Mapping[str, Any]) -> Slide:
+    name, patient = (_text(row[column]) for column in SLIDE_COLUMNS[:2])
+    if not name or not patient:
+        raise BadInput(f"{path}: a row has slide_id '{name}', patient_id '{patient}'; give both")
+    primary, secondary = (_text(row[column]) for column in SLIDE_COLUMNS[2:])
+    if not primary and not secondary:
+        return Slide(slide_id=name, patient_id=patient)
+    try:
+        grades = check_score(_grade(primary), _grade(secondary))
+    except ValueError as error:
+        raise BadInput(f"{path}: slide {name}: {error}; expected grades 0, 3, 4 or 5") from error
+    return Slide(slide_id=name, patient_id=patient, primary=grades[0], secondary=grades[1])
+
+
+def _grade(text: str) -> int:
+    if text.lower() in _BENIGN:
+        return 0
+    if not text.isdecimal():
+        raise ValueError(f"grade '{text}'")
+    return int(text)
+
+
+def _text(cell: object) -> str:
+    """A cell as text; numbers that Excel keeps as 12.0 are '12'."""
+    return "" if cell is None else str(cell).strip().removesuffix(".0")

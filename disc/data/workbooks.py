@@ -1,0 +1,81 @@
+"""Tables in Excel workbooks: read with the columns checked, written with the same bytes always."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.writer.excel import ExcelWriter
+
+from disc.files import BadInput
+
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, SyntaxError, LookupError, ValueError, OSError)
+_DAY_ONE = (1980, 1, 1, 0, 0, 0)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of the first sheet; only the named columns, whose headers match but for case and spaces.
+
+    Raises:
+        FileNotFoundError: if there is no such workbook.
+        BadInput: if it is not a workbook, or lacks a column.
+    """
+    rows = _read_rows(path)
+    header = [str(cell).strip() for cell in rows[0] if cell is not None] if rows else []
+    places = {_simple(cell): i for i, cell in enumerate(rows[0])} if rows else {}
+    missing = [column for column in columns if _simple(column) not in places]
+    if missing:
+        raise BadInput(
+            f"{path}: no column {', '.join(missing)}; found {', '.join(header) or 'no header'}; "
+            f"expected {', '.join(columns)}"
+        )
+    return [
+        {column: row[places[_simple(column)]] for column in columns}
+        for row in rows[1:]
+        if any(cell is not None for cell in row)
+    ]
+
+
+def _simple(header: object) -> str:
+    return "".join(str(header).lower().split())
+
+
+def _read_rows(path: Path) -> list[tuple[Any, ...]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such workbook; give a set in the SICAPv2 layout")
+    try:
+        data = io.BytesIO(path.read_bytes())
+        book = load_workbook(data, read_only=True, data_only=True)
+        return list(book.worksheets[0].iter_rows(values_only=True))
+    except _UNREADABLE as error:
+        raise BadInput(f"{path}: not a readable .xlsx workbook ({error}); replace it") from error
+
+
+def encode_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:
+    """A workbook of one sheet with a header row. The same table gives the same bytes."""
+    book = Workbook(write_only=True)
+    # openpyxl writes the time of day into the properties; a fixed day keeps bytes the same.
+    book.properties.created = book.properties.modified = datetime(*_DAY_ONE[:3])
+    sheet = book.create_sheet("Sheet1")
+    sheet.append(list(columns))
+    for row in rows:
+        sheet.append([row[column] for column in columns])
+    draft = io.BytesIO()
+    with zipfile.ZipFile(draft, "w") as archive:
+        ExcelWriter(book, archive).write_data()
+    return _without_times(draft)
+
+
+def _without_times(draft: io.BytesIO) -> bytes:
+    final = io.BytesIO()
+    with zipfile.ZipFile(draft) as source, zipfile.ZipFile(final, "w") as target:
+        for name in source.namelist():
+            entry = zipfile.ZipInfo(name, _DAY_ONE)
+            target.writestr(entry, source.read(name), zipfile.ZIP_DEFLATED)
+    return final.getvalue()
