@@ -14,6 +14,7 @@ from disc.report.story import StageRecord
 from disc.report.words import (
     DATA_NAMES,
     VARIANT_NAMES,
+    count,
     in_order,
     interval,
     plain,
@@ -49,7 +50,7 @@ def agreement_grid(numbers: Numbers, kind: str) -> Grid:
     for row in (next(lines.itertuples()) for _, lines in in_order(part)):
         has_pair = row.variant in differences.index
         pair = _difference(differences.loc[row.variant]) if has_pair else Field(text="")
-        support = Field(text=str(row.tiles), small=f"{row.slides} slides")
+        support = Field(text=str(row.tiles), small=count(row.slides, "slide"))
         rows.append([_name(row.variant), _value(row), pair, support])
     return Grid(
         caption=f"Masks with {kind}",

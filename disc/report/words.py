@@ -60,10 +60,16 @@ def in_order(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(name, parts[name]) for name in [*known, *sorted(set(parts) - set(known))]]
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things: 1 slide, 24 slides."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def agreement_sentence(row: Any, base: str = "sd") -> str:
     """One difference of mask agreement, from a row of the table of differences."""
     one, other = f"{row.variant} ({VARIANT_NAMES.get(row.variant, 'ours')})", f"{base} (plain)"
-    found = f"{signed(row.value)} {interval(row)}, {row.tiles} masks from {row.slides} slides"
+    support = f"{count(row.tiles, 'mask')} from {count(row.slides, 'slide')}"
+    found = f"{signed(row.value)} {interval(row)}, {support}"
     return {
         "better": f"Tiles of {one} follow masks with {row.kind} better than {other}: {found}.",
         "worse": f"Tiles of {one} follow masks with {row.kind} worse than {other}: {found}.",
@@ -116,7 +122,7 @@ def cautions(story: Story, numbers: Numbers) -> list[str]:
         slides = int(numbers.differences["slides"].min())
         if slides < FEW_CLUSTERS:
             found.append(
-                f"Mask agreement rests on masks from {slides} slides; with fewer than "
+                f"Mask agreement rests on masks from {count(slides, 'slide')}; with fewer than "
                 f"{FEW_CLUSTERS} the intervals are too narrow."
             )
     return found + _thin_support(numbers)
@@ -130,8 +136,8 @@ def _thin_support(numbers: Numbers) -> list[str]:
     fewest = test[["positives", "negatives"]].min(axis=1)
     thin = test[fewest < FEW_POSITIVES].drop_duplicates(["data_set", "label"])
     return [
-        f"{row.label} {DATA_NAMES.get(row.data_set, row.data_set)}: {int(row.positives)} slides "
-        f"with and {int(row.negatives)} without it. "
+        f"{row.label} {DATA_NAMES.get(row.data_set, row.data_set)}: "
+        f"{count(int(row.positives), 'slide')} with and {int(row.negatives)} without it. "
         + ("It has no AUROC." if pd.isna(row.value) else "Its AUROC carries little.")
         for row in thin.itertuples()
     ]

@@ -37,7 +37,7 @@ def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFram
 
 
 def make_scores(
-    rng: np.random.Generator, weights: Sequence[float] = (0.1, 0.3, 0.5), num_slides: int = 30
+    rng: np.random.Generator, weights: Sequence[float] = (0.1, 0.4), num_slides: int = 30
 ) -> pd.DataFrame:
     """Slide scores on validation and two test sets; GG5 is rare in distribution."""
     rows = []
@@ -107,6 +107,6 @@ def make_story(*, tile_px: int = 32, **changes: object) -> Story:
                 image=image, truth=mask, annotation=mask, predictions={"real": mask, "sd": mask}
             )
         ],
-        "draws": 200,
+        "draws": 100,
     }
     return Story(**(parts | changes))  # type: ignore[arg-type]
