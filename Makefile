@@ -38,7 +38,7 @@ bench: install
 ifdef NAME
 	$(BIN)/python benchmarks/$(NAME).py
 else
-	@for script in benchmarks/*.py; do \
+	@for script in $(wildcard benchmarks/*.py); do \
 		echo "make bench NAME=$$(basename $$script .py)"; \
 		sed -n '1s/"""/    /gp' $$script; \
 	done

@@ -134,7 +134,8 @@ def test_a_run_that_measured_nothing_still_has_a_page(tmp_path: Path) -> None:
 def test_one_slide_gives_differences_without_intervals(tmp_path: Path) -> None:
     agreement = make_story().agreement
     assert agreement is not None
-    story = make_story(agreement=agreement.assign(source_slide="only"), scores=None, pixels=None)
+    lacking = {"scores": None, "pixels": None, "sheet": (), "pixel_pictures": ()}
+    story = make_story(agreement=agreement.assign(source_slide="only"), **lacking)
     text = read_page(write_report(tmp_path, story)).text
     assert "sd-sc (separated conditions) against sd (plain): +0.0" in text
     assert "[no interval], 40 masks from 1 slide" in text
@@ -145,7 +146,8 @@ def test_scores_without_validation_choose_no_weight(tmp_path: Path) -> None:
     scores = make_story().scores
     assert scores is not None
     test_only = scores[scores["split"] == "test"]
-    text = read_page(write_report(tmp_path, make_story(scores=test_only, pixels=None))).text
+    lacking = {"agreement": None, "pixels": None, "sheet": (), "pixel_pictures": ()}
+    text = read_page(write_report(tmp_path, make_story(scores=test_only, **lacking))).text
     assert "no balance weight could be chosen" in text
     assert "synthetic tiles change the mean AUROC" not in text
 
