@@ -38,12 +38,14 @@ class Core:
         """How far inside the tissue's edge points [N, 2] lie, in micrometres; < 0 on glass."""
         half = np.asarray(self.size_um) / 2
         inside = (half - MARGIN_UM - np.abs(points - half)).min(axis=1)
-        return inside + 16 * self.waves[0].at(points) + 3 * self.waves[1].at(points)
+        depth: Values = inside + 16 * self.waves[0].at(points) + 3 * self.waves[1].at(points)
+        return depth
 
     def label(self, points: Points) -> Labels:
         """Label [N] of the region around points [N, 2], as if there were no glass."""
         scores = self._scores(points) + self.offsets[:, None]
-        return scores.argmax(axis=0).astype(np.uint8)
+        label: Labels = scores.argmax(axis=0).astype(np.uint8)
+        return label
 
     def _scores(self, points: Points) -> Values:
         return np.stack([field.at(points) for field in self.territories])
@@ -90,5 +92,5 @@ def _balance(scores: Values, shares: Values) -> Values:
     for _ in range(60):
         winners = (scores + offsets[:, None]).argmax(axis=0)
         found = np.bincount(winners, minlength=NUM_LABELS) / len(winners)
-        offsets[held] += 1.0 * (shares - found)[held]
+        offsets[held] += (shares - found)[held]
     return offsets

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from disc.phantom.annotator import Annotation, annotate
 from disc.phantom.core import Labels
@@ -28,7 +29,7 @@ class Picture:
     image: Labels
     mask: Labels
     exact: Labels
-    tissue: Labels
+    tissue: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -95,4 +96,3 @@ def _dye(here: Composition) -> Values:
     eosin = 0.36 * here.epithelium + 0.62 * stroma * fibre
     eosin += 0.25 * here.secretion * here.lumen * here.tissue * (here.depth > 0)
     return np.stack([haematoxylin, eosin], axis=1) * here.tissue[:, None]
-

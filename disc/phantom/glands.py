@@ -14,8 +14,6 @@ from disc.phantom.fields import Points, Values, scatter
 
 WOBBLES = np.arange(2, 6)
 """Waves round an outline that make it less than a circle."""
-_FILLER_UM = (26.0, 9.0)
-"""Spacing and radius of the seeds that hold the ground between glands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,127 +68,149 @@ HABITS = (
         folds=0.08,
     ),
 )
-"""Largest first. GG5 forms no glands: its cords and sheets are a field (`tissue.py`)."""
+"""In the order in which they take their places. GG5 forms no glands: its cords and sheets are a
+field (`tissue.py`)."""
+
+GROUND_UM = (26.0, 9.0)
+"""Spacing and radius of the seeds that hold the ground between glands for their region."""
+_GROUND = len(HABITS)
 
 
 @dataclass(frozen=True)
-class Glands:
-    """Seeds: glands, and small fillers that hold the ground between them. All arrays are [S].
+class Seeds:
+    """Discs that tissue grows from: glands, and small ones on the ground between them.
 
     Attributes:
         centre: [S, 2], y and x in micrometres.
-        radius: in micrometres.
-        label: pattern of the seed's territory.
-        is_gland: False for fillers.
-        lining: thickness of the epithelium, in micrometres; inf without a central lumen.
-        folds: number of waves of the lining round the lumen, and how deep they are: [S, 2].
-        wobble: [S, 4] amplitudes (share of the radius) and [S, 4] phases of the outline.
-        secretion: how much eosin lies in the lumen, 0 to 1.
+        radius: [S], in micrometres.
+        habit: [S], index into `HABITS`; past its end for ground.
     """
 
     centre: Points
     radius: Values
+    habit: npt.NDArray[np.int64]
+
+    def tree(self) -> cKDTree:
+        """Finds the seed of least distance^2 - radius^2 to a place (a power diagram).
+
+        That is the nearest neighbour in three dimensions, with small seeds lifted off the plane.
+        """
+        lift = np.sqrt(self.radius.max() ** 2 - self.radius**2)
+        return cKDTree(np.column_stack([self.centre, lift]))
+
+    def and_more(self, centre: Points, radius: Values, habit: int) -> Seeds:
+        """These seeds and more, all of one habit."""
+        return Seeds(
+            np.concatenate([self.centre, centre]),
+            np.concatenate([self.radius, radius]),
+            np.append(self.habit, np.full(len(radius), habit)),
+        )
+
+
+@dataclass(frozen=True)
+class Glands:
+    """Seeds with the form of their outlines and linings.
+
+    Attributes:
+        seeds: where and how large.
+        label: [S], pattern of each seed's territory.
+        lining: [S], thickness of the epithelium, in micrometres; inf without a central lumen.
+        folds: [S, 2], number of waves of the lining round the lumen, and their height (share).
+        wobble: [2, S, 4], amplitudes (share of the radius) and phases of the outline.
+        secretion: [S], how much eosin lies in the lumen, 0 to 1.
+    """
+
+    seeds: Seeds
     label: Labels
-    is_gland: npt.NDArray[np.bool_]
     lining: Values
     folds: Values
-    wobble: tuple[Values, Values]
+    wobble: Values
     secretion: Values
     tree: cKDTree
 
     def owner(self, points: Points) -> npt.NDArray[np.int64]:
-        """The seed [N] that holds each point [N, 2]: least distance^2 - radius^2.
+        """The seed [N] whose territory each point [N, 2] is; borders run between glands."""
+        return _nearest(self.tree, points)
 
-        Borders of these territories run between glands. A power diagram is the nearest
-        neighbour in three dimensions, when small seeds are lifted above the plane.
-        """
-        lifted = np.column_stack([points, np.zeros(len(points))])
-        owner: npt.NDArray[np.int64] = self.tree.query(lifted)[1]
-        return owner
-
-    def outline(self, owner: npt.NDArray[np.int64], offset: Points) -> tuple[Values, Values]:
+    def outline(self, owner: npt.NDArray[np.int64], points: Points) -> tuple[Values, Values]:
         """Depth inside the owner's outline and thickness of its lining there, both [N].
 
-        Args:
-            owner: seed of each point, [N].
-            offset: the points as seen from their owner's centre, [N, 2].
+        The depth is -inf where the owner is ground.
         """
-        angle = np.arctan2(offset[:, 0], offset[:, 1])
-        amplitude, phase = (part[owner] for part in self.wobble)
+        y, x = (points - self.seeds.centre[owner]).T
+        angle = np.arctan2(y, x)
+        amplitude, phase = self.wobble[:, owner]
         waves = (amplitude * (np.cos(angle[:, None] * WOBBLES + phase) - 1)).sum(axis=1)
-        depth = self.radius[owner] * (1 + waves) - np.hypot(offset[:, 0], offset[:, 1])
+        depth = self.seeds.radius[owner] * (1 + waves) - np.hypot(y, x)
         count, height = self.folds[owner].T
-        folds = 1 + height * np.cos(angle * count + phase[:, 0])
-        folds += 0.5 * height * np.cos(angle * (count + 3) + phase[:, 1])
-        return np.where(self.is_gland[owner], depth, -np.inf), self.lining[owner] * folds
+        folds = np.cos(angle * count + phase[:, 0]) + 0.5 * np.cos(
+            angle * (count + 3) + phase[:, 1]
+        )
+        is_gland = self.seeds.habit[owner] != _GROUND
+        return np.where(is_gland, depth, -np.inf), self.lining[owner] * (1 + height * folds)
 
 
 def draw_glands(rng: np.random.Generator, core: Core) -> Glands:
     """Fill a core with the glands of its regions' patterns, and the ground between them."""
-    places, radii, habits = [np.empty((0, 2))], [np.empty(0)], [np.empty(0, int)]
+    seeds = Seeds(np.empty((0, 2)), np.empty(0), np.empty(0, np.int64))
     for number, habit in enumerate(HABITS):
-        candidates = scatter(rng, core.size_um, habit.spacing)
-        candidates = candidates[core.label(candidates) == habit.label]
-        rng.shuffle(candidates)
-        radius = -np.sort(-rng.uniform(*habit.radius, len(candidates)))
-        taken = np.concatenate(places), np.concatenate(radii)
-        kept = _pack(candidates, radius, habit.gap, taken)
-        places.append(candidates[kept])
-        radii.append(radius[kept])
-        habits.append(np.full(len(kept), number))
-    return _grow(rng, core, np.concatenate(places), np.concatenate(radii), np.concatenate(habits))
+        places = scatter(rng, core.size_um, habit.spacing)
+        places = rng.permutation(places[core.label(places) == habit.label])
+        radius = -np.sort(-rng.uniform(*habit.radius, len(places)))
+        free = _find_room(seeds, places, radius, habit.gap)
+        seeds = seeds.and_more(places[free], radius[free], number)
+    seeds = _cover_ground(rng, core, seeds)
+    return _shape(rng, seeds, core.label(seeds.centre))
 
 
-def _pack(places: Points, radii: Values, gap: float, taken: tuple[Points, Values]) -> list[int]:
-    """Which discs can stand without overlap, first come first served."""
-    centre = np.concatenate([taken[0], places])
-    reach = np.concatenate([taken[1], radii])
-    start = len(taken[0])
-    standing = np.arange(len(centre)) < start
-    kept = []
-    for i in range(len(places)):
-        others = standing.nonzero()[0]
-        distance = np.hypot(*(centre[others] - places[i]).T)
-        # A gap below 0 is for glands of one kind; others' ground is left free.
-        need = reach[others] + radii[i] + np.where(others < start, max(gap, 8.0), gap)
-        if (distance >= need).all():
-            standing[start + i] = True
-            kept.append(i)
-    return kept
+def _find_room(standing: Seeds, places: Points, radius: Values, gap: float) -> list[int]:
+    """Which of new discs can stand, first come first served, `gap` apart.
+
+    Only glands of one habit may press into each other (gap < 0).
+    """
+    first = len(standing.radius)
+    centre = np.concatenate([standing.centre, places])
+    reach = np.concatenate([standing.radius + max(gap, 8.0), radius + gap])
+    taken = list(range(first))
+    for i, (place, size) in enumerate(zip(places, radius, strict=True)):
+        distance = np.hypot(*(centre[taken] - place).T)
+        if (distance >= reach[taken] + size).all():
+            taken.append(first + i)
+    return [i - first for i in taken[first:]]
 
 
-def _grow(
-    rng: np.random.Generator, core: Core, centre: Points, radius: Values, habit: Labels
-) -> Glands:
-    ground, size = scatter(rng, core.size_um, _FILLER_UM[0]), _FILLER_UM[1]
-    if len(centre):
-        tree = cKDTree(np.column_stack([centre, _lift(radius, radius.max())]))
-        nearest = tree.query(np.column_stack([ground, np.zeros(len(ground))]))[1]
-        clear = np.hypot(*(ground - centre[nearest]).T) > radius[nearest] + size
-        ground = ground[clear]
-    label = np.array([h.label for h in HABITS], np.uint8)[habit]
-    of = [HABITS[h] for h in habit] + [None] * len(ground)
-    radius = np.concatenate([radius, np.full(len(ground), size)])
-    centre = np.concatenate([centre, ground])
-    seeds = len(centre)
-    amplitude = rng.uniform(0, 1, (seeds, len(WOBBLES))) / np.sqrt(WOBBLES)
+def _cover_ground(rng: np.random.Generator, core: Core, glands: Seeds) -> Seeds:
+    """Glands and small seeds everywhere between them."""
+    spacing, size = GROUND_UM
+    ground = scatter(rng, core.size_um, spacing)
+    if len(glands.radius):
+        nearest = _nearest(glands.tree(), ground)
+        distance = np.hypot(*(ground - glands.centre[nearest]).T)
+        ground = ground[distance > glands.radius[nearest] + size]
+    return glands.and_more(ground, np.full(len(ground), size), _GROUND)
+
+
+def _shape(rng: np.random.Generator, seeds: Seeds, label: Labels) -> Glands:
+    """Give every seed an outline and a lining of its habit."""
+    number = len(label)
+    wobble, lining, folds = (
+        np.array([*(getattr(habit, name) for habit in HABITS), ground])[seeds.habit]
+        for name, ground in (("wobble", 0.0), ("lining", np.inf), ("folds", 0.0))
+    )
+    amplitude = rng.uniform(0, 1, (number, len(WOBBLES))) / np.sqrt(WOBBLES) * wobble[:, None]
+    phase = rng.uniform(0, 2 * np.pi, amplitude.shape)
     return Glands(
-        centre=centre,
-        radius=radius,
-        label=np.concatenate([label, core.label(ground)]),
-        is_gland=np.array([h is not None for h in of]),
-        lining=np.array([h.lining if h else np.inf for h in of]) * rng.uniform(0.85, 1.15, seeds),
-        folds=np.column_stack(
-            [rng.integers(5, 10, seeds), [h.folds if h else 0.0 for h in of]]
-        ).astype(float),
-        wobble=(
-            amplitude * np.array([h.wobble if h else 0.0 for h in of])[:, None],
-            rng.uniform(0, 2 * np.pi, (seeds, len(WOBBLES))),
-        ),
-        secretion=rng.beta(0.6, 1.4, seeds),
-        tree=cKDTree(np.column_stack([centre, _lift(radius, radius.max())])),
+        seeds=seeds,
+        label=label,
+        lining=lining * rng.uniform(0.85, 1.15, number),
+        folds=np.column_stack([rng.integers(5, 10, number), folds]),
+        wobble=np.stack([amplitude, phase]),
+        secretion=rng.beta(0.6, 1.4, number),
+        tree=seeds.tree(),
     )
 
 
-def _lift(radius: Values, largest: float) -> Values:
-    return np.sqrt(largest**2 - radius**2)
+def _nearest(tree: cKDTree, points: Points) -> npt.NDArray[np.int64]:
+    lifted = np.column_stack([points, np.zeros(len(points))])
+    nearest: npt.NDArray[np.int64] = tree.query(lifted)[1]
+    return nearest

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +20,7 @@ from disc.labels import NUM_LABELS, Label
 from disc.phantom.cases import assign_folds, draw_slides
 from disc.phantom.drawing import Drawing, Picture, draw_slide
 from disc.phantom.stain import HOME, SHIFTED, Scanner
+from disc.progress import Bar
 from disc.settings import Data, Phantom
 
 MIN_TISSUE = 0.4
@@ -34,81 +39,82 @@ class PhantomTile:
     exact: Pixels
 
 
-def write_training_set(root: Path, phantom: Phantom, data: Data) -> None:
+def write_training_set(root: Path, phantom: Phantom, data: Data, *, processes: int = 1) -> None:
     """Write the training partition, its four folds and the test partition.
 
     Args:
         root: folder of the new set.
         phantom: what is drawn.
         data: tile size and resolution.
+        processes: how many draw slides side by side; changes speed only. With more than one, a
+            script that calls this must guard its main part (`if __name__ == "__main__":`).
 
     Raises:
         BadInput: if cores are too small for the tiles.
     """
     rng = seeds.numpy_generator(phantom.seed, "cases", "training")
-    train = draw_slides(rng, phantom.slides, year=16)
-    test = draw_slides(rng, phantom.test_slides, year=17, first_patient=len(train) + 1)
-    names = [slide.slide_id for slide in train]
-    partitions = {"Test/Train": names, "Test/Test": [slide.slide_id for slide in test]}
+    train = draw_slides(rng, phantom.slides, year=16, first_patient=1)
+    test = draw_slides(rng, phantom.test_slides, year=17, first_patient=3001)
+    names = _ids(train)
+    partitions = {"Test/Train": names, "Test/Test": _ids(test)}
     for number, fold in enumerate(assign_folds(train), start=1):
         partitions[f"Validation/Val{number}/Train"] = [n for n in names if n not in fold]
-        partitions[f"Validation/Val{number}/Test"] = [n for n in names if n in fold]
-    _Draw("training", phantom, data).write(root, [*train, *test], partitions)
+        partitions[f"Validation/Val{number}/Test"] = fold
+    draw = Draw(name="training", phantom=phantom, data=data)
+    _write(root, draw, [*train, *test], partitions, processes)
 
 
-def write_shifted_set(root: Path, phantom: Phantom, data: Data) -> None:
+def write_shifted_set(root: Path, phantom: Phantom, data: Data, *, processes: int = 1) -> None:
     """Write the out-of-distribution test set: another scanner and stain. All in Test/Test.
 
-    Args:
-        root: folder of the new set.
-        phantom: what is drawn.
-        data: tile size and resolution.
+    Arguments and errors as in `write_training_set`.
     """
     rng = seeds.numpy_generator(phantom.seed, "cases", "shifted")
     slides = draw_slides(rng, phantom.shifted_slides, year=18, first_patient=5001)
-    partitions = {"Test/Train": [], "Test/Test": [slide.slide_id for slide in slides]}
-    _Draw("shifted", phantom, data, SHIFTED).write(root, slides, partitions)
+    partitions: dict[str, list[str]] = {"Test/Train": [], "Test/Test": _ids(slides)}
+    draw = Draw(name="shifted", phantom=phantom, data=data, scanner=SHIFTED)
+    _write(root, draw, slides, partitions, processes)
 
 
-def write_referee_set(root: Path, phantom: Phantom, data: Data) -> None:
+def write_referee_set(root: Path, phantom: Phantom, data: Data, *, processes: int = 1) -> None:
     """Write the separate draw that the referee is trained on. All in Test/Train.
 
-    Args:
-        root: folder of the new set.
-        phantom: what is drawn.
-        data: tile size and resolution.
+    Arguments and errors as in `write_training_set`.
     """
     rng = seeds.numpy_generator(phantom.seed, "cases", "referee")
     slides = draw_slides(rng, phantom.referee_slides, year=19, first_patient=7001)
-    partitions = {"Test/Train": [slide.slide_id for slide in slides], "Test/Test": []}
-    _Draw("referee", phantom, data).write(root, slides, partitions)
+    partitions: dict[str, list[str]] = {"Test/Train": _ids(slides), "Test/Test": []}
+    draw = Draw(name="referee", phantom=phantom, data=data)
+    _write(root, draw, slides, partitions, processes)
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """The draw of one set."""
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """The draw of one set: each slide is a function of (phantom.seed, name, its index)."""
 
     name: str
     phantom: Phantom
     data: Data
     scanner: Scanner = HOME
 
-    def write(
-        self, root: Path, slides: Sequence[Slide], partitions: Mapping[str, Sequence[str]]
-    ) -> None:
-        writer = SetWriter(root)
-        labels: dict[str, Label] = {}
-        for index, slide in enumerate(slides):
-            for tile in self.tiles(index, slide):
-                writer.add(tile.name, tile.image, tile.mask, tile.exact)
-                label = tile_label(tile.mask, is_benign=slide.primary == 0)
-                if label is not None:
-                    labels[tile.name] = label
-        writer.finish(slides, partitions, labels)
+    def slide(self, index: int, slide: Slide) -> Drawing:
+        """Draw one slide of the set."""
+        assert slide.primary is not None and slide.secondary is not None
+        return draw_slide(
+            seeds.numpy_generator(self.phantom.seed, "slide", self.name, index),
+            (slide.primary, slide.secondary),
+            core_um=self.phantom.core_um,
+            annotation_noise=self.phantom.annotation_noise,
+            scanner=self.scanner,
+        )
 
     def tiles(self, index: int, slide: Slide) -> list[PhantomTile]:
-        drawing = self.draw(index, slide)
-        picture = drawing.render(self.data.um_per_px)
+        """Tissue tiles of one slide of the set.
+
+        Raises:
+            BadInput: if there is none.
+        """
+        picture = self.slide(index, slide).render(self.data.um_per_px)
         tiles = list(cut_tiles(picture, slide.slide_id, self.data.tile_px))
         if not tiles:
             width = self.data.tile_px * self.data.um_per_px
@@ -119,15 +125,45 @@ class _Draw:
             )
         return tiles
 
-    def draw(self, index: int, slide: Slide) -> Drawing:
-        assert slide.primary is not None and slide.secondary is not None
-        return draw_slide(
-            seeds.numpy_generator(self.phantom.seed, "slide", self.name, index),
-            (slide.primary, slide.secondary),
-            core_um=self.phantom.core_um,
-            annotation_noise=self.phantom.annotation_noise,
-            scanner=self.scanner,
-        )
+
+def _ids(slides: Sequence[Slide]) -> list[str]:
+    return [slide.slide_id for slide in slides]
+
+
+def _write(
+    root: Path,
+    draw: Draw,
+    slides: Sequence[Slide],
+    partitions: Mapping[str, Sequence[str]],
+    processes: int,
+) -> None:
+    """Draw and write all slides of a set, then its workbooks."""
+    writer = SetWriter(root, um_per_px=draw.data.um_per_px)
+    work = partial(_write_slide, writer, draw)
+    labels: dict[str, Label] = {}
+    bar = Bar(f"phantom, {draw.name}", total=len(slides))
+    with ExitStack() as stack:
+        stack.callback(bar.close)
+        run: Callable[..., Iterator[dict[str, Label]]] = map
+        if processes > 1:
+            # Spawned: a forked child of a process with threads may hang.
+            context = multiprocessing.get_context("spawn")
+            run = stack.enter_context(ProcessPoolExecutor(processes, context)).map
+        for listed in run(work, range(len(slides)), slides):
+            labels.update(listed)
+            bar.advance()
+    writer.finish(slides, partitions, labels)
+
+
+def _write_slide(writer: SetWriter, draw: Draw, index: int, slide: Slide) -> dict[str, Label]:
+    """Write the tiles of one slide; the labels of those that have one."""
+    labels = {}
+    for tile in draw.tiles(index, slide):
+        writer.add(tile.name, tile.image, tile.mask, tile.exact)
+        label = tile_label(tile.mask, is_benign=slide.primary == 0)
+        if label is not None:
+            labels[tile.name] = label
+    return labels
 
 
 def cut_tiles(picture: Picture, slide_id: str, tile_px: int) -> Iterator[PhantomTile]:

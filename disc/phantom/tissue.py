@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from disc.labels import Label
 from disc.phantom.core import Core, Labels, draw_core
-from disc.phantom.fields import Points, SmoothField, Values, draw_field, scatter
+from disc.phantom.fields import Points, SmoothField, Values, draw_field, grid_shape, scatter
 from disc.phantom.glands import Glands, draw_glands
 
 HOLE_UM = (28.0, 7.5, 10.5)
@@ -49,7 +49,7 @@ class Anatomy:
         fibres: stroma, in coordinates along and across the fibres.
         direction: of the fibres, in radians.
         clefts: where the stroma is loose, and how much of it: field and threshold.
-        cords: two fields: cords run where the first is near 0; the second swells them to sheets.
+        cords: two fields; cords run where the first is near 0, the second swells them to sheets.
         holes: centres and radii of cribriform lumina.
     """
 
@@ -75,25 +75,24 @@ class Anatomy:
         """What points [N, 2] are made of, with edges softened over `edge_um`."""
         places = self._warped(points)
         owner = self.glands.owner(places)
-        offset = places - self.glands.centre[owner]
-        depth, lining = self.glands.outline(owner, offset)
+        depth, lining = self.glands.outline(owner, places)
         label = self.glands.label[owner]
-        lumen = _cover(depth - lining, edge_um)
+        lumen_depth = depth - lining
         cribriform = ((label == Label.GG4) & (depth > 0)).nonzero()[0]
-        lumen[cribriform] = _cover(self._hole_depth(places[cribriform]), edge_um)
+        lumen_depth[cribriform] = self._hole_depth(places[cribriform])
         solid = (label == Label.GG5).nonzero()[0]
         depth[solid] = self._cord_depth(places[solid])
         fibre = self._fibre(places)
         cleft = self._cleft(places, fibre)
         cleft[solid] = np.maximum(cleft[solid], self._retraction(places[solid], depth[solid]))
-        cleft *= 1 - _cover(depth, edge_um)
-        tissue = _cover(self.core.depth(points), edge_um)
-        epithelium = _cover(depth, edge_um)
+        tissue, epithelium, lumen = (
+            _cover(inside, edge_um) for inside in (self.core.depth(points), depth, lumen_depth)
+        )
         return Composition(
             label=np.where(tissue > 0.5, label, Label.NC).astype(np.uint8),
             tissue=tissue,
             epithelium=epithelium * (1 - lumen),
-            lumen=np.maximum(lumen, cleft),
+            lumen=np.maximum(lumen, cleft * (1 - epithelium)),
             depth=depth,
             fibre=fibre,
             secretion=self.glands.secretion[owner],
@@ -115,8 +114,9 @@ class Anatomy:
 
     def _fibre(self, places: Points) -> Values:
         cos, sin = np.cos(self.direction), np.sin(self.direction)
-        across_and_along = places @ np.array([[cos, sin], [-sin, cos]])
-        return self.fibres.at(across_and_along)
+        turn = np.array([[cos, sin], [-sin, cos]])
+        across_and_along = (places - np.asarray(self.size_um) / 2) @ turn
+        return self.fibres.at(across_and_along + np.hypot(*self.size_um) / 2)
 
     def _cleft(self, places: Points, fibre: Values) -> Values:
         loose, threshold = self.clefts
@@ -154,12 +154,10 @@ def _punch(
     """Lumina of the cribriform glands: an uneven hexagonal lattice, clear of the outlines."""
     spacing, least, most = HOLE_UM
     points = scatter(rng, size_um, spacing)
-    columns = round(size_um[1] / spacing)
-    points = points.reshape(-1, columns, 2)
-    points[::2, :, 1] += spacing / 2
-    points = points.reshape(-1, 2)
+    row = np.arange(len(points)) // grid_shape(size_um, spacing)[1]
+    points[:, 1] += (row % 2) * spacing / 2
     owner = glands.owner(points)
-    depth, _ = glands.outline(owner, points - glands.centre[owner])
+    depth, _ = glands.outline(owner, points)
     radius = rng.uniform(least, most, len(points))
     kept = (glands.label[owner] == Label.GG4) & (depth > radius + 4)
     far = np.array([[-1e6, -1e6]])  # So that the tree is never empty.
