@@ -110,7 +110,7 @@ def draw_sheet(lines: Sequence[Sequence[Cell]]) -> Figure:
         axes.set_axis_off()
     for i, line in enumerate(lines):
         for j, cell in enumerate(line):
-            how = "nearest" if cell.is_mask else "antialiased"
+            how = "nearest" if cell.is_mask else "bicubic"
             grid[i, j].imshow(cell.pixels, interpolation=how)
             if i == 0 or cell.heading != lines[0][j].heading:
                 grid[i, j].set_title(cell.heading, fontsize=8)
