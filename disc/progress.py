@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,7 +16,7 @@ from rich.progress import (
 
 
 class Bar:
-    """Progress of one piece of work; on a terminal it moves, elsewhere one line is left."""
+    """Progress of one piece of work; it moves on a terminal and is silent elsewhere."""
 
     def __init__(self, name: str, *, total: int, start: int = 0, shown: bool = True) -> None:
         """Show a bar for `total` units, of which `start` are done."""
@@ -24,7 +27,8 @@ class Bar:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            disable=not shown,
+            disable=not (shown and sys.stderr.isatty()),
+            console=Console(stderr=True),
             transient=True,
         )
         self._progress.start()

@@ -98,7 +98,7 @@ class Autoencoder:
 
     source: Path | None = None
     """A diffusers VQModel folder to use as it is; None trains one."""
-    channels: tuple[int, int, int] = (32, 64, 64)
+    channels: tuple[int, int, int] = (16, 32, 64)
     """Width at full, half and quarter resolution."""
     layers: int = 1
     """Residual blocks a resolution."""
@@ -106,7 +106,7 @@ class Autoencoder:
     """Size of the codebook."""
     quantise_from: float = 0.5
     """Share of the training after which the codebook, drawn from latents, comes in."""
-    optim: Optim = field(default_factory=lambda: Optim(steps=700, lr=1e-3, decay="cosine"))
+    optim: Optim = field(default_factory=lambda: Optim(steps=450, batch=16, lr=2e-3, decay="cosine"))
     """Its training."""
 
 
@@ -302,3 +302,21 @@ class Run:
     """Measurements."""
     until: str = "report"
     """Last stage to run."""
+
+
+def to_json(run: Run) -> bytes:
+    """The whole configuration, as `config.json` holds it."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Run).dump_json(run, indent=2) + b"\n"
+
+
+def from_json(data: bytes) -> Run:
+    """Read what `to_json` wrote.
+
+    Raises:
+        ValueError: if a field is unknown, missing or of another type.
+    """
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Run).validate_json(data)

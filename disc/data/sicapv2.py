@@ -68,7 +68,7 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
 
     Raises:
         FileNotFoundError: if a workbook is missing.
-        BadInput: if parts share patients, or list tiles that have no file or no mask.
+        BadInput: if parts share patients, are empty, or list tiles without file or mask.
     """
     root = find_root(root)
     places = {tile.name: i for i, tile in enumerate(tile_set.tiles)}
@@ -76,6 +76,8 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
     def part(workbook: str) -> TileSet:
         path = root / "partition" / f"{workbook}.xlsx"
         names = read_tile_labels(path)
+        if not names:
+            raise BadInput(f"{path}: lists no tiles; a part of a split cannot be empty")
         _refuse_missing(root, names, tile_set.tiles)
         _refuse_unmasked(path, [tile_set.tiles[places[name]] for name in names])
         return tile_set.only(places[name] for name in names)
@@ -137,10 +139,15 @@ class SetWriter:
                 few slides to keep them whole.
 
         Raises:
+            BadInput: if there is no tile.
             ValueError: if a partition or a label names what is not there.
         """
         names = sorted(path.stem for path in (self.root / "images").glob("[!.]*.jpg"))
-        keys = {n: n if is_split_by_position else parse_name(n)["slide"] for n in names}
+        if not names:
+            raise BadInput(f"{self.root}: no tile was written, so there is no set to finish")
+        owners = {name: parse_name(name)["slide"] for name in names}
+        _refuse_unknown(owners.values(), [slide.slide_id for slide in slides], "images")
+        keys = {name: name for name in names} if is_split_by_position else owners
         known = set(names) if is_split_by_position else {slide.slide_id for slide in slides}
         _refuse_unknown(labels, names, "labels")
         for workbook, members in partitions.items():
@@ -182,6 +189,11 @@ def parse_name(name: str) -> re.Match[str]:
     if match is None:
         raise BadInput(f"tile name '{name}' breaks the grammar {GRAMMAR}; rename or remove it")
     return match
+
+
+def format_name(slide_id: str, place: tuple[int, int], x: int, y: int) -> str:
+    """Name of a tile of region 0, at some row and column, whose corner is at level-0 (x, y)."""
+    return f"{slide_id}_Block_Region_0_{place[0]}_{place[1]}_xini_{x}_yini_{y}"
 
 
 def _tile(path: Path, drawn: Mapping[str, Path], labels: Mapping[str, Label]) -> Tile:

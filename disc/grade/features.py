@@ -37,7 +37,11 @@ def describe_posteriors(
     """
     maps = torch.from_numpy(probabilities)
     cells = F.adaptive_avg_pool2d(maps, GRID).flatten(2).sort(2, descending=True).values
-    parts = [_log_odds(maps.mean((2, 3))), 4 * maps.std((2, 3)), _log_odds(cells).flatten(1)]
+    parts = [
+        _log_odds(maps.mean((2, 3))),
+        4 * maps.std((2, 3), correction=0),
+        _log_odds(cells).flatten(1),
+    ]
     features: npt.NDArray[np.float32] = torch.cat(parts, 1).numpy()
     return features
 

@@ -59,8 +59,6 @@ def _fill_unknown(mask: Mask) -> Mask:
         return mask
     if unknown.all():
         raise ValueError("a mask without any labelled pixel has no shape map")
-    nearest = ndimage.distance_transform_edt(
-        unknown, return_distances=False, return_indices=True
-    )
+    nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
     filled: Mask = mask[tuple(nearest)]
     return filled

@@ -40,15 +40,15 @@ class Scanner:
 
 HOME = Scanner()
 SHIFTED = Scanner(
-    white=(0.93, 0.91, 0.885),
-    haematoxylin=1.2,
-    eosin=0.75,
-    tint=(-0.10, 0.0, 0.16),
+    white=(0.93, 0.90, 0.84),
+    haematoxylin=1.15,
+    eosin=0.72,
+    tint=(0.07, -0.16, 0.20),
     blur_um=1.1,
-    gamma=0.86,
+    gamma=0.92,
     noise=0.014,
 )
-"""Another laboratory: bluer, paler eosin, softer optics, yellow light."""
+"""Another laboratory: browner dyes, paler eosin, softer optics, yellow light."""
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,15 @@ import torch
 from disc import settings
 from disc.data.tiles import TileSet
 from disc.files import digest, write_json
-from disc.labels import NAMES, Label
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.phantom.sets import write_referee_set, write_shifted_set, write_training_set
 from disc.pipeline.context import TRAINED, Context, as_json
+from disc.pipeline.judge import measure_bank
 from disc.pipeline.stage import Stage
 from disc.processes import own_device
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
-from disc.sample.solver import spread
 from disc.seeds import derive
 from disc.train.autoencoder import train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
@@ -58,7 +57,7 @@ def generator_stages(context: Context) -> list[Stage]:
         ),
         Stage(
             name="bank",
-            needs=("denoiser/sd",),
+            needs=("denoiser/sd", "referee"),
             knobs=sampling,
             work=partial(_bank, context),
             is_shared=True,
@@ -145,21 +144,22 @@ def _sd(context: Context, folder: Path) -> str:
 
 def _bank(context: Context, folder: Path) -> str:
     run = context.run
-    labels = context.latents.known()
     fill_bank(
         context.denoiser("sd"),
         folder,
         run.sample,
         num=run.distil.num_bundles,
-        labels=labels,
+        labels=context.latents.known(),
         latent_px=run.data.tile_px // 4,
         seed=run.seed,
     )
-    bank = read_bank(folder)
-    value = spread(bank.latents[:, list(bank.labels)])
-    write_json(folder / "spread.json", {"spread": value, "bundles": len(bank.seeds)})
-    names = ", ".join(NAMES[Label(label)] for label in labels)
-    return f"{len(bank.seeds)} bundles of {names}; spread {value:.2f} (data: 1)"
+    quality = measure_bank(context, read_bank(folder))
+    write_json(folder / "quality.json", quality)
+    return (
+        f"{quality['bundles']} bundles; spread {quality['spread']:.2f} (data: 1), "
+        f"agreement {quality['one label']:.2f} on one label, "
+        f"{quality['several labels']:.2f} on several"
+    )
 
 
 def _distilled(context: Context, variant: settings.Variant, folder: Path) -> str:

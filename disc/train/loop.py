@@ -108,9 +108,9 @@ def _start(accelerator: Accelerator, model: nn.Module, optim: settings.Optim) ->
 def _optimise(
     accelerator: Accelerator, state: State, loss: torch.Tensor, optim: settings.Optim
 ) -> None:
-    if not torch.isfinite(loss):
+    if not bool(torch.isfinite(loss)):
         raise FloatingPointError(
-            f"loss is {float(loss)} at step {state.step}; stopped. The checkpoint before is whole: "
+            f"loss is {float(loss.detach())} at step {state.step}; stopped. The checkpoint before is whole: "
             "lower the learning rate or look at the data of this step"
         )
     for group in state.optimizer.param_groups:

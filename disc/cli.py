@@ -1,0 +1,78 @@
+"""The command `disc`: parse, call, show. Heavy imports happen inside commands."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from disc.files import BadInput
+from disc.presets import PRESETS
+from disc.settings import Run
+
+if TYPE_CHECKING:
+    RunConfig = Run
+else:
+    RunConfig = tyro.extras.subcommand_type_from_defaults(
+        {name: preset() for name, preset in PRESETS.items()},
+        {name: (preset.__doc__ or "").splitlines()[0] for name, preset in PRESETS.items()},
+    )
+
+ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
+"""mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
+
+
+def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
+    """Do what is missing or stale of a run: data, generator, synthetic slides, graders, report."""
+    _prepare_process()
+    from disc.pipeline.run import execute
+
+    page = execute(config)
+    if page.exists():
+        print(f"report: {page}")
+    return 0
+
+
+COMMANDS: dict[str, Any] = {"run": run}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; what a user got wrong is one line and exit code 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _check_preset(words)
+        return int(
+            tyro.extras.subcommand_cli_from_dict(
+                COMMANDS, prog="disc", description=__doc__, args=words
+            )
+        )
+    except (BadInput, OSError) as error:
+        print(f"disc: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("disc: stopped; the same command goes on", file=sys.stderr)
+        return 130
+
+
+def _check_preset(words: Sequence[str]) -> None:
+    if words[:1] == ["run"] and words[1:] and not words[1].startswith("-"):
+        if words[1] not in PRESETS:
+            raise BadInput(f"no preset '{words[1]}'; choose one of {', '.join(PRESETS)}")
+
+
+def _prepare_process() -> None:
+    """Keep memory between training steps; glibc else gives it back and asks for it again."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
+    if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "mallopt"):
+        for option, value in ALLOCATOR.items():
+            ctypes.CDLL(None).mallopt(option, value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Dividing a new set: five groups, of which four are the folds' validation and one the test."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from disc.data.tiles import Slide
+from disc.seeds import numpy_generator
+
+NUM_GROUPS = 5
+GAP = 0.5
+"""Least distance between tiles of two bands, as a share of a tile's side."""
+
+
+def name_partitions[Name: Hashable](groups: Sequence[Sequence[Name]]) -> dict[str, list[Name]]:
+    """SICAPv2's workbooks for five groups (of slides or of tiles): four folds, then the test."""
+    *folds, test = groups
+    training = [name for fold in folds for name in fold]
+    partitions = {"Test/Train": training, "Test/Test": list(test)}
+    for number, fold in enumerate(folds, start=1):
+        held_out = set(fold)
+        kept = [name for name in training if name not in held_out]
+        partitions[f"Validation/Val{number}/Train"] = kept
+        partitions[f"Validation/Val{number}/Test"] = list(fold)
+    return partitions
+
+
+def deal_patients(slides: Sequence[Slide], seed: int) -> list[list[str]]:
+    """Five groups of slide ids: patients stay whole, grades are spread evenly, order is drawn."""
+    patients: dict[str, list[Slide]] = {}
+    for slide in slides:
+        patients.setdefault(slide.patient_id, []).append(slide)
+    shuffled = numpy_generator(seed, "folds").permutation(sorted(patients))
+    by_grade = sorted(shuffled, key=lambda patient: _worst(patients[patient]))
+    groups: list[list[str]] = [[] for _ in range(NUM_GROUPS)]
+    for number, patient in enumerate(by_grade):
+        groups[number % NUM_GROUPS] += [slide.slide_id for slide in patients[patient]]
+    return groups
+
+
+def _worst(slides: Sequence[Slide]) -> int:
+    return max(-1 if slide.primary is None else slide.primary for slide in slides)
+
+
+def cut_bands(
+    starts: npt.NDArray[np.float64], side: float, is_mixed: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Band 0..4 of each tile along a slide; -1 for tiles in the gaps between bands.
+
+    Bands hold equal shares of the tiles with several labels and of all tiles, as far as whole
+    rows of tiles allow. Tiles of two bands are at least half a side apart.
+
+    Args:
+        starts: first pixel of each tile along the slide's longer axis [N].
+        side: side of a tile, in the same pixels.
+        is_mixed: whether a tile has several labels [N].
+    """
+    weights = 1 / len(starts) + is_mixed / max(1, is_mixed.sum())
+    order = np.argsort(starts, kind="stable")
+    share = np.cumsum(weights[order]) / weights.sum()
+    places = np.searchsorted(share, np.arange(1, NUM_GROUPS) / NUM_GROUPS)
+    cuts = starts[order][places] + side / 2
+    first = np.searchsorted(cuts, starts - side * GAP / 2, side="right")
+    last = np.searchsorted(cuts, starts + side * (1 + GAP / 2), side="left")
+    return np.where(first == last, first, -1)

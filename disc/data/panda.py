@@ -1,0 +1,92 @@
+"""PANDA: its table of scores, its mask files, and what their values mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from disc.data.request import TileRequest
+from disc.files import BadInput
+from disc.labels import IGNORE, parse_score
+
+GRADES: Mapping[str, Mapping[int, int]] = {
+    # background, stroma, benign epithelium, then grades
+    "radboud": {0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5},
+    # background, benign, cancer of unknown grade
+    "karolinska": {0: 0, 1: 0, 2: IGNORE},
+    "sicapv2": {0: 0, 3: 3, 4: 4, 5: 5, IGNORE: IGNORE},
+}
+"""From mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 for unknown."""
+_SUFFIXES = (".tiff", ".tif", ".png")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the table says of a slide."""
+
+    score: tuple[int, int] | None = None
+    patient: str | None = None
+    provider: str | None = None
+
+
+def read_cases(path: Path) -> dict[str, Case]:
+    """Cases by image id, from a CSV like PANDA's `train.csv`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        BadInput: if it is not a table, a column is missing, or a score is not one.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file; give a CSV with scores") from None
+    except (ValueError, OSError) as error:
+        raise BadInput(f"{path}: not readable as CSV ({error})") from error
+    missing = {"image_id", "gleason_score"} - set(table.columns)
+    if missing:
+        raise BadInput(
+            f"{path}: no column {', '.join(sorted(missing))}; found {', '.join(table.columns)}; "
+            "expected image_id, gleason_score, and if known data_provider, patient_id"
+        )
+    return {row["image_id"]: _case(path, row) for row in table.to_dict("records")}
+
+
+def _case(path: Path, row: Mapping[str, str]) -> Case:
+    try:
+        score = parse_score(row["gleason_score"]) if row["gleason_score"].strip() else None
+    except ValueError as error:
+        raise BadInput(f"{path}: {row['image_id']}: {error}") from error
+    return Case(score, row.get("patient_id") or None, row.get("data_provider") or None)
+
+
+def find_mask(masks: Path | None, slide: Path) -> Path | None:
+    """The mask file of a slide: `masks` itself, or in it `<slide>_mask` or `<slide>`."""
+    if masks is None or masks.is_file():
+        return masks
+    names = [f"{slide.stem}{end}{suffix}" for end in ("_mask", "") for suffix in _SUFFIXES]
+    found = (masks / name for name in names)
+    return next((path for path in found if path.is_file() and path != slide), None)
+
+
+def grades_of(request: TileRequest, image_id: str, case: Case) -> Mapping[int, int]:
+    """What the values in a slide's mask mean.
+
+    Raises:
+        BadInput: if that depends on the provider, and nobody named it.
+    """
+    if request.own_values:
+        return request.own_values
+    name = case.provider if request.mask_values == "panda" else request.mask_values
+    if name not in GRADES:
+        raise BadInput(
+            f"slide {image_id}: data_provider is {name or 'not given'}, so what its mask's values "
+            f"mean is unknown; give --mask-values {', '.join(_choices())}, or --own-values"
+        )
+    return GRADES[name]
+
+
+def _choices() -> Iterable[str]:
+    return sorted(GRADES)

@@ -1,0 +1,64 @@
+"""What `disc tile` is asked to do; light, so that the command line can show it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from disc.files import BadInput
+
+MaskValues = Literal["panda", "radboud", "karolinska", "sicapv2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileRequest:
+    """Slides to tiles, in the SICAPv2 layout."""
+
+    slides: Path
+    """A slide, or a folder of slides, in any format that OpenSlide reads."""
+    out: Path
+    """Folder of the new set."""
+    masks: Path | None = None
+    """A mask, or a folder of masks named like the slides or `<slide>_mask`; None: no masks."""
+    labels: Path | None = None
+    """CSV with columns image_id, gleason_score, and if known data_provider, patient_id."""
+    mask_values: MaskValues = "panda"
+    """What mask values mean; `panda`: radboud or karolinska, as data_provider says."""
+    own_values: Mapping[int, int] = field(default_factory=dict)
+    """Instead of `mask_values`: from mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 unknown."""
+    tile_px: int = 64
+    """Side of a tile in pixels; a multiple of 32."""
+    um_per_px: float = 4.0
+    """Width of a tile's pixel in micrometres (SICAPv2: about 1, with 512 px)."""
+    mpp: float | None = None
+    """Micrometres per pixel of the slides at full resolution, where their files do not say."""
+    overlap: float = 0.5
+    """Share of a tile's side that it has in common with its neighbour."""
+    min_tissue: float = 0.4
+    """Least share of tissue in a tile."""
+    seed: int = 0
+    """Seed of the division of patients into folds and test."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            BadInput: if one is out of range.
+        """
+        _require(
+            self.tile_px > 0 and self.tile_px % 32 == 0,
+            f"--tile-px is {self.tile_px}; it must be a multiple of 32",
+        )
+        _require(self.um_per_px > 0, f"--um-per-px is {self.um_per_px}; it must be positive")
+        _require(self.mpp is None or self.mpp > 0, f"--mpp is {self.mpp}; it must be positive")
+        _require(0 <= self.overlap < 0.95, f"--overlap is {self.overlap}; expected 0 to 0.95")
+        _require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
+        wrong = set(self.own_values.values()) - {0, 3, 4, 5, 255}
+        _require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise BadInput(message)

@@ -1,0 +1,186 @@
+"""Whole-slide images and their masks, read by place and resolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import openslide
+from PIL import Image
+
+from disc.data.images import Pixels
+from disc.files import BadInput
+from disc.labels import IGNORE, label_of_grade
+
+Places = npt.NDArray[np.int64]
+
+_PLAUSIBLE_UM = (0.05, 20.0)
+_MOST_PIXELS = 2 * 10**8
+_ALMOST = 1.001
+"""A level this much too coarse still counts as fine enough: downsamples are seldom round."""
+
+
+class Scan:
+    """A slide. Places are level-0 pixels; `scale` is level-0 pixels per pixel asked for."""
+
+    def __init__(self, path: Path, um_per_px: float | None = None) -> None:
+        """Open a slide.
+
+        Args:
+            path: a file that OpenSlide or Pillow reads.
+            um_per_px: micrometres per level-0 pixel; None: what the file says.
+
+        Raises:
+            BadInput: if it cannot be read.
+        """
+        self.path = path
+        self._given_um = um_per_px
+        self._slide = _open(path)
+        self.width, self.height = self._slide.dimensions
+
+    @cached_property
+    def um_per_px(self) -> float:
+        """Micrometres per level-0 pixel.
+
+        Raises:
+            BadInput: if the file does not say, or says something impossible.
+        """
+        if self._given_um is not None:
+            return self._given_um
+        names = (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
+        across, down = (float(self._slide.properties.get(name, 0)) for name in names)
+        if not across or not down:
+            raise BadInput(f"{self.path}: does not say how wide its pixels are; give --mpp")
+        low, high = _PLAUSIBLE_UM
+        if not low <= across <= high or abs(across / down - 1) > 0.05:
+            raise BadInput(
+                f"{self.path}: says that its pixels are {across:.4g} x {down:.4g} um; expected "
+                f"squares of {low} to {high} um; give --mpp"
+            )
+        return (across + down) / 2
+
+    def read(self, x: int, y: int, size: tuple[int, int], scale: float) -> Pixels:
+        """Part of the slide, area-averaged from the nearest finer level: uint8 [h, w, 3].
+
+        Args:
+            x: left edge.
+            y: top edge.
+            size: width and height of the result in pixels.
+            scale: level-0 pixels per pixel of the result.
+
+        Raises:
+            BadInput: if the file is damaged there.
+        """
+        level = self._slide.get_best_level_for_downsample(scale * _ALMOST)
+        down = float(self._slide.level_downsamples[level])
+        left, top = x / down, y / down
+        corner = math.floor(left), math.floor(top)
+        box = [left - corner[0], top - corner[1]]
+        box += [box[0] + size[0] * scale / down, box[1] + size[1] * scale / down]
+        needed = math.ceil(box[2] - 1e-6), math.ceil(box[3] - 1e-6)
+        place = round(corner[0] * down), round(corner[1] * down)
+        region = _on_white(self._region(place, level, needed))
+        limits = (box[0], box[1], min(box[2], needed[0]), min(box[3], needed[1]))
+        return np.array(region.resize(size, Image.Resampling.BICUBIC, box=limits))
+
+    def read_whole(self, um_per_px: float) -> Pixels:
+        """The whole slide at some resolution (its own where that is coarser).
+
+        Raises:
+            BadInput: if no level is coarse enough to do so.
+        """
+        scale = max(1.0, um_per_px / self.um_per_px)
+        level = self._slide.get_best_level_for_downsample(scale * _ALMOST)
+        width, height = self._slide.level_dimensions[level]
+        if width * height > _MOST_PIXELS:
+            raise BadInput(
+                f"{self.path}: its level nearest to {um_per_px:.3g} um per pixel has "
+                f"{width} x {height} px; convert it to a pyramid with coarser levels"
+            )
+        size = max(1, int(self.width / scale)), max(1, int(self.height / scale))
+        return self.read(0, 0, size, scale)
+
+    def values(self, xs: Places, ys: Places) -> Pixels:
+        """First channel at full resolution at rows `ys` and columns `xs`: uint8 [len(ys), len(xs)].
+
+        Raises:
+            BadInput: if the file is damaged there.
+        """
+        left, top = int(xs[0]), int(ys[0])
+        size = int(xs[-1]) - left + 1, int(ys[-1]) - top + 1
+        region = np.asarray(self._region((left, top), 0, size))[..., 0]
+        found: Pixels = region[np.ix_(ys - top, xs - left)]
+        return found
+
+    def _region(self, place: tuple[int, int], level: int, size: tuple[int, int]) -> Image.Image:
+        try:
+            return self._slide.read_region(place, level, size)
+        except (openslide.OpenSlideError, OSError) as error:
+            raise BadInput(f"{self.path}: damaged ({error}); replace the file") from error
+
+
+class Annotation:
+    """A slide's mask, with the values of its makers."""
+
+    def __init__(self, path: Path, grades: Mapping[int, int], slide: Scan) -> None:
+        """Open a mask.
+
+        Args:
+            path: a lossless image; the value is in its first channel.
+            grades: from value to grade 0, 3, 4, 5, or 255 for unknown.
+            slide: what it was drawn on; the mask may be coarser.
+
+        Raises:
+            BadInput: if it cannot be read, or has another shape than the slide.
+        """
+        self.path = path
+        self._scan = Scan(path)
+        self._ratio = self._scan.width / slide.width, self._scan.height / slide.height
+        if abs(self._ratio[0] / self._ratio[1] - 1) > 0.02:
+            raise BadInput(
+                f"{path}: {self._scan.width} x {self._scan.height} px; expected the shape of "
+                f"{slide.path}, {slide.width} x {slide.height} px"
+            )
+        self._known = sorted(grades)
+        self._labels = np.full(256, IGNORE, np.uint8)
+        for value, grade in grades.items():
+            self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
+
+    def read(self, x: int, y: int, size: tuple[int, int], scale: float) -> Pixels:
+        """Labels at the centres of the pixels that `Scan.read` gives: uint8 [h, w].
+
+        Raises:
+            BadInput: if there is a value that nobody explained.
+        """
+        xs = ((x + (np.arange(size[0]) + 0.5) * scale) * self._ratio[0]).astype(np.int64)
+        ys = ((y + (np.arange(size[1]) + 0.5) * scale) * self._ratio[1]).astype(np.int64)
+        xs, ys = xs.clip(0, self._scan.width - 1), ys.clip(0, self._scan.height - 1)
+        values = self._scan.values(xs, ys)
+        unknown = ~np.isin(values, self._known)
+        if unknown.any():
+            raise BadInput(
+                f"found value {values[unknown][0]} in {self.path}; expected one of {self._known}; "
+                "choose --mask-values, or explain values with --own-values"
+            )
+        return self._labels[values]
+
+
+def _open(path: Path) -> openslide.AbstractSlide:
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; give a slide, or a folder of slides")
+    try:
+        return openslide.open_slide(path)
+    except (openslide.OpenSlideError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise BadInput(
+            f"{path}: not a slide that OpenSlide reads ({error}); convert it to a tiled TIFF"
+        ) from error
+
+
+def _on_white(region: Image.Image) -> Image.Image:
+    """Where a scanner recorded nothing, the slide is transparent; glass is white."""
+    white = Image.new("RGBA", region.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, region).convert("RGB")

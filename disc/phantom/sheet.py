@@ -1,0 +1,94 @@
+"""A sheet of simulated tiles for people to look at: `python -m disc.phantom.sheet out.png`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from disc import seeds
+from disc.data.tiles import Pixels
+from disc.files import write_bytes
+from disc.labels import COLOURS, Label
+from disc.phantom.drawing import draw_slide
+from disc.phantom.sets import PhantomTile, cut_tiles
+from disc.phantom.stain import HOME, SHIFTED, Scanner
+
+_PALETTE = np.array([COLOURS[label] for label in Label], np.uint8)
+_COLUMNS = 6
+_SIDE = 128
+_SCORES = ((0, 0), (3, 3), (4, 4), (5, 5))
+_MIXED = ((3, 4), (4, 3), (4, 5), (5, 4))
+
+
+def draw_sheet(seed: int = 1) -> Pixels:
+    """The sheet, uint8 [H, W, 3].
+
+    Rows: each pattern at 4 um per pixel (64 px) and at 1 um per pixel (256 px, shown at half
+    size); tiles of several labels, each beside its exact and its annotator's mask; each pattern
+    from the other scanner.
+    """
+    rows = []
+    for um_per_px in (4.0, 1.0):
+        for score in _SCORES:
+            tiles = _tiles(seed, score, um_per_px)
+            rows.append([tile.image for tile in _spread(tiles, _COLUMNS)])
+    mixed = [tile for score in _MIXED for tile in _spread(_tiles(seed, score, 4.0, mixed=True), 3)]
+    triples = [[t.image, _PALETTE[t.exact], _PALETTE[t.mask]] for t in mixed]
+    rows += [triples[i] + triples[i + 1] for i in range(0, len(triples), 2)]
+    shifted = [_tiles(seed, score, 4.0, scanner=SHIFTED) for score in _SCORES]
+    rows.append([tile.image for tiles in shifted for tile in _spread(tiles, 2)][1:-1])
+    return np.concatenate([_row(images) for images in rows])
+
+
+def _tiles(
+    seed: int,
+    score: tuple[int, int],
+    um_per_px: float,
+    *,
+    mixed: bool = False,
+    scanner: Scanner = HOME,
+) -> list[PhantomTile]:
+    """Tiles 256 um wide of three slides: of the primary grade only, or of several labels."""
+    found: list[PhantomTile] = []
+    label = {0: 0, 3: 1, 4: 2, 5: 3}[score[0]]
+    for index in range(3):
+        rng = seeds.numpy_generator(seed, "sheet", *score, index)
+        picture = draw_slide(rng, score, core_um=(650.0, 1300.0), scanner=scanner).render(um_per_px)
+        for tile in cut_tiles(picture, "sheet", round(256 / um_per_px)):
+            share = (tile.exact == label).mean()
+            if 0.25 < share < 0.75 if mixed else share > 0.98:
+                found.append(tile)
+    return found
+
+
+def _spread(tiles: list[PhantomTile], number: int) -> list[PhantomTile]:
+    """So many of the tiles, from all of them."""
+    return [tiles[i] for i in np.linspace(0, len(tiles) - 1, number).astype(int)]
+
+
+def _row(images: list[Pixels]) -> Pixels:
+    """Images side by side, on white, as wide as the sheet."""
+    canvas = np.full((_SIDE + 4, _COLUMNS * (_SIDE + 4), 3), 255, np.uint8)
+    for column, image in enumerate(images):
+        resample = Image.Resampling.NEAREST if len(image) < _SIDE else Image.Resampling.BOX
+        shown = Image.fromarray(image).resize((_SIDE, _SIDE), resample)
+        left = column * (_SIDE + 4)
+        canvas[2 : 2 + _SIDE, left + 2 : left + 2 + _SIDE] = np.asarray(shown)
+    return canvas
+
+
+def main(path: Path) -> None:
+    """Draw the sheet and write it as a small PNG."""
+    sheet = Image.fromarray(draw_sheet())
+    small = sheet.quantize(96, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    write_bytes(path, buffer.getvalue())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

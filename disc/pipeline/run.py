@@ -1,0 +1,52 @@
+"""A run: all stages in order, in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from disc import settings
+from disc.files import BadInput, write_bytes
+from disc.pipeline.context import Context
+from disc.pipeline.generator import generator_stages
+from disc.pipeline.grading import grading_stages
+from disc.pipeline.judge import judge_stages, referee_stage
+from disc.pipeline.page import page_stage
+from disc.pipeline.stage import Stage, run_stages
+from disc.processes import own_share
+
+
+def all_stages(context: Context) -> list[Stage]:
+    """Every stage of a run, in the order of the data."""
+    data, *generative = generator_stages(context)
+    stages = [data, referee_stage(context), *generative]
+    stages += [*judge_stages(context), *grading_stages(context)]
+    return [*stages, page_stage(context, stages)]
+
+
+def execute(run: settings.Run) -> Path:
+    """Do what is missing or stale of a run.
+
+    Returns:
+        The report page (which stands only if the run went up to it).
+
+    Raises:
+        BadInput: if the configuration or the data cannot be used.
+    """
+    folder = run.out / run.name
+    console = Console(highlight=False, quiet=not own_share().is_first)
+    context = Context(run, folder)
+    if own_share().is_first:
+        _write_config(run, folder)
+    run_stages(all_stages(context), folder, until=run.until, say=console.print)
+    return folder / "report" / "index.html"
+
+
+def _write_config(run: settings.Run, folder: Path) -> None:
+    path = folder / "config.json"
+    if folder.is_file():
+        raise BadInput(f"{folder}: a file; name another run with --name")
+    if folder.exists() and any(folder.iterdir()) and not path.exists():
+        raise BadInput(f"{folder}: holds files but no config.json of a run; name another run")
+    write_bytes(path, settings.to_json(run))

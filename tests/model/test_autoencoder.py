@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+from diffusers import VQModel
+
+from disc import settings
+from disc.files import BadInput
+from disc.model.autoencoder import Autoencoder, build_vq, to_pixels, to_unit
+
+TINY = settings.Autoencoder(channels=(16, 16, 16), num_codes=32)
+
+
+@pytest.fixture
+def autoencoder():
+    torch.manual_seed(0)
+    return Autoencoder(build_vq(TINY)).eval()
+
+
+def test_a_tile_is_four_times_as_wide_as_its_latent(autoencoder):
+    tiles = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    latents = autoencoder.encode(tiles)
+    assert latents.shape == (2, 3, 16, 16)
+    assert autoencoder.decode(latents).shape == (2, 64, 64, 3)
+
+
+def test_pixels_survive_the_change_of_range():
+    tiles = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    np.testing.assert_array_equal(to_pixels(to_unit(torch.from_numpy(tiles))), tiles)
+
+
+def test_the_scale_is_stored_with_the_model_and_read_by_diffusers(autoencoder, tmp_path):
+    tiles = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
+    before = autoencoder.encode(tiles)
+    autoencoder.set_scale(2.5)
+    torch.testing.assert_close(autoencoder.encode(tiles), before / 2.5)
+    autoencoder.save(tmp_path)
+    assert Autoencoder.load(tmp_path).scale == pytest.approx(2.5)
+    assert VQModel.from_pretrained(tmp_path).config.scaling_factor == pytest.approx(0.4)
+
+
+def test_scaling_does_not_change_what_is_decoded(autoencoder):
+    tiles = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
+    before = autoencoder.decode(autoencoder.encode(tiles))
+    autoencoder.set_scale(3.0)
+    after = autoencoder.decode(autoencoder.encode(tiles))
+    np.testing.assert_allclose(after.astype(int), before.astype(int), atol=1)
+
+
+def test_what_is_no_vq_model_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"_class_name": "AutoencoderKL"}')
+    with pytest.raises(BadInput, match="AutoencoderKL"):
+        Autoencoder.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="VQModel folder"):
+        Autoencoder.load(tmp_path / "nowhere")
+
+
+def test_a_truncated_weights_file_is_refused_by_name(autoencoder, tmp_path):
+    autoencoder.save(tmp_path)
+    path = tmp_path / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=str(path)):
+        Autoencoder.load(tmp_path)
