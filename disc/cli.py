@@ -60,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_preset(words: Sequence[str]) -> None:
-    if words[:1] == ["run"] and words[1:] and not words[1].startswith("-"):
-        if words[1] not in PRESETS:
-            raise BadInput(f"no preset '{words[1]}'; choose one of {', '.join(PRESETS)}")
+    named = [word for word in words[1:2] if words[0] == "run" and not word.startswith("-")]
+    if named and named[0] not in PRESETS:
+        raise BadInput(f"no preset '{named[0]}'; choose one of {', '.join(PRESETS)}")
 
 
 def _prepare_process() -> None:

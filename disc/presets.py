@@ -144,25 +144,26 @@ def paper() -> Run:
             optim=Optim(steps=60_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
         ),
         synthesis=Synthesis(slides_per_grade=100),
-        grade=Grade(
-            carcino=CarcinoNet(
-                width=64,
-                blocks=(3, 4, 6, 3),
-                optim=Optim(steps=90_000, batch=32, lr=5e-5, weight_decay=1e-4, decay="cosine"),
-            ),
-            transmil=TransMIL(
-                width=512,
-                heads=8,
-                optim=Optim(steps=10_000, batch=2, lr=2e-4, weight_decay=1e-5, warmup=1),
-            ),
-            balance_weights=(0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-            seeds=5,
+        grade=_paper_grade(),
+        evaluate=Evaluate(referee=_paper_carcino(20_000, 2e-4)),
+    )
+
+
+def _paper_carcino(steps: int, lr: float) -> CarcinoNet:
+    optim = Optim(steps=steps, batch=32, lr=lr, weight_decay=1e-4, decay="cosine")
+    return CarcinoNet(width=64, blocks=(3, 4, 6, 3), optim=optim)
+
+
+def _paper_grade() -> Grade:
+    return Grade(
+        carcino=_paper_carcino(90_000, 5e-5),
+        transmil=TransMIL(
+            width=512,
+            heads=8,
+            optim=Optim(steps=10_000, batch=2, lr=2e-4, weight_decay=1e-5, warmup=1),
         ),
-        evaluate=Evaluate(
-            referee=CarcinoNet(
-                width=64, blocks=(3, 4, 6, 3), optim=Optim(steps=20_000, lr=2e-4, decay="cosine")
-            )
-        ),
+        balance_weights=(0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        seeds=5,
     )
 
 

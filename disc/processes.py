@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ def wait_for_all() -> None:
     _state().wait_for_everyone()
 
 
-def _state():  # type: ignore[no-untyped-def]
+def _state() -> Any:
     from accelerate import PartialState
 
     return PartialState() if PartialState._shared_state else PartialState(timeout=PATIENCE)

@@ -55,10 +55,8 @@ class Data:
     """Width of a pixel in micrometres (the phantom is drawn at it)."""
 
     def __post_init__(self) -> None:
-        _require(
-            self.tile_px > 0 and self.tile_px % 32 == 0,
-            f"data.tile_px is {self.tile_px}; it must be a multiple of 32",
-        )
+        fits = self.tile_px > 0 and self.tile_px % 32 == 0
+        _require(fits, f"data.tile_px is {self.tile_px}; it must be a multiple of 32")
         _require(self.um_per_px > 0, "data.um_per_px must be positive")
 
 
@@ -106,7 +104,9 @@ class Autoencoder:
     """Size of the codebook."""
     quantise_from: float = 0.5
     """Share of the training after which the codebook, drawn from latents, comes in."""
-    optim: Optim = field(default_factory=lambda: Optim(steps=450, batch=16, lr=2e-3, decay="cosine"))
+    optim: Optim = field(
+        default_factory=lambda: Optim(steps=450, batch=16, lr=2e-3, decay="cosine")
+    )
     """Its training."""
 
 
@@ -136,10 +136,8 @@ class Denoiser:
     """Its training (Eq. 1)."""
 
     def __post_init__(self) -> None:
-        _require(
-            len(self.channels) == len(self.attention),
-            "denoiser.channels and denoiser.attention must have the same length",
-        )
+        same = len(self.channels) == len(self.attention)
+        _require(same, "denoiser.channels and denoiser.attention must have the same length")
         _require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
         _require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
 
@@ -248,10 +246,8 @@ class Grade:
     """Grader seeds."""
 
     def __post_init__(self) -> None:
-        _require(
-            all(0 < weight < 1 for weight in self.balance_weights),
-            "grade.balance_weights must lie strictly between 0 and 1; 0 is always run",
-        )
+        inside = all(0 < weight < 1 for weight in self.balance_weights)
+        _require(inside, "grade.balance_weights must lie between 0 and 1; 0 is always run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,21 +298,3 @@ class Run:
     """Measurements."""
     until: str = "report"
     """Last stage to run."""
-
-
-def to_json(run: Run) -> bytes:
-    """The whole configuration, as `config.json` holds it."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Run).dump_json(run, indent=2) + b"\n"
-
-
-def from_json(data: bytes) -> Run:
-    """Read what `to_json` wrote.
-
-    Raises:
-        ValueError: if a field is unknown, missing or of another type.
-    """
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Run).validate_json(data)

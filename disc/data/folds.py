@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ GAP = 0.5
 """Least distance between tiles of two bands, as a share of a tile's side."""
 
 
-def name_partitions[Name: Hashable](groups: Sequence[Sequence[Name]]) -> dict[str, list[Name]]:
+def name_partitions(groups: Sequence[Sequence[str]]) -> dict[str, list[str]]:
     """SICAPv2's workbooks for five groups (of slides or of tiles): four folds, then the test."""
     *folds, test = groups
     training = [name for fold in folds for name in fold]
@@ -43,6 +44,23 @@ def deal_patients(slides: Sequence[Slide], seed: int) -> list[list[str]]:
 
 def _worst(slides: Sequence[Slide]) -> int:
     return max(-1 if slide.primary is None else slide.primary for slide in slides)
+
+
+def band_tiles(slides: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Five groups of tile names: bands across the longer axis of every slide, with gaps between.
+
+    Args:
+        slides: for each slide its tiles (name, x, y, is_mixed), their `side`, and the longer `axis`.
+    """
+    groups: list[list[str]] = [[] for _ in range(NUM_GROUPS)]
+    for slide in slides:
+        tiles = slide["tiles"]
+        starts = np.array([tile[slide["axis"]] for tile in tiles], np.float64)
+        is_mixed = np.array([tile["is_mixed"] for tile in tiles])
+        for tile, band in zip(tiles, cut_bands(starts, slide["side"], is_mixed), strict=True):
+            if band >= 0:
+                groups[band].append(tile["name"])
+    return groups
 
 
 def cut_bands(

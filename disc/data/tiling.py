@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from disc.data.cutting import cut_slide
 from disc.data.folds import band_tiles, deal_patients, name_partitions
-from disc.data.images import Pixels, encode_png
 from disc.data.jobs import Job, list_jobs
-from disc.data.overview import draw_overview
-from disc.data.panda import grades_of
 from disc.data.request import TileRequest
-from disc.data.sicapv2 import SetWriter, format_name
-from disc.data.slides import Annotation, Scan
-from disc.data.tissue import UM_PER_PX, find_tissue
-from disc.files import BadInput, digest, read_json, sync_all, write_bytes, write_json
-from disc.labels import IGNORE, NAMES, NUM_LABELS, Label
+from disc.data.sicapv2 import SetWriter
+from disc.data.tiles import Slide
+from disc.files import BadInput, digest, read_json, sync_all, write_json
+from disc.labels import NAMES, Label
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
 
@@ -35,21 +29,21 @@ class TileReport:
 
     num_slides: int
     """Slides with at least one tile."""
-    labels: dict[str, int]
-    """Tiles by label; unlabelled ones are in no workbook."""
-    parts: dict[str, int]
-    """Labelled tiles in each workbook."""
-    mixed_parts: dict[str, int]
+    labels: Mapping[str, int]
+    """Tiles by label; those without one are `unlabelled`, and in no workbook."""
+    parts: Mapping[str, int]
+    """Tiles in each workbook."""
+    mixed: Mapping[str, int]
     """Of these, tiles with several labels."""
     is_split_by_position: bool
     """Whether parts are bands of the same slides, because there are too few patients."""
     num_in_gaps: int
     """Labelled tiles in no workbook, because they lie between two bands."""
-    without_tiles: list[str]
+    without_tiles: Sequence[str]
     """Slides with too little tissue for a tile."""
-    without_mask: list[str]
+    without_mask: Sequence[str]
     """Slides without a mask; their tiles are unlabelled."""
-    without_score: list[str]
+    without_score: Sequence[str]
     """Slides that the table does not score."""
 
 
@@ -68,11 +62,13 @@ def tile_slides(request: TileRequest) -> TileReport:
     bar = Bar("tiling", total=len(jobs), shown=share.is_first)
     for number, job in enumerate(jobs):
         if share.has(number) and not _record(request, job).exists():
-            _tile_slide(job, request, writer)
+            facts = cut_slide(job, request, writer)
+            sync_all()
+            write_json(_record(request, job), facts)
         bar.advance()
     bar.close()
     wait_for_all()
-    report = _finish(jobs, request, writer if share.is_first else None)
+    report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
     return report
 
@@ -95,71 +91,8 @@ def _record(request: TileRequest, job: Job) -> Path:
     return request.out / "slides" / f"{job.slide.slide_id}.json"
 
 
-def _tile_slide(job: Job, request: TileRequest, writer: SetWriter) -> None:
-    scan = Scan(job.path, request.mpp)
-    scale = _scale(scan, request)
-    annotation = None
-    if job.mask is not None:
-        annotation = Annotation(job.mask, grades_of(request, job.path.stem, job.case), scan)
-    tissue = find_tissue(scan.read_whole(UM_PER_PX), max(UM_PER_PX, scan.um_per_px))
-    size, side = (request.tile_px, request.tile_px), scale * request.tile_px
-    tiles = []
-    for row, column, x, y in list_places(scan, tissue, scale, request):
-        mask = np.full(size, IGNORE, np.uint8)
-        if annotation is not None:
-            mask = annotation.read(x, y, size, scale)
-        name = format_name(job.slide.slide_id, (row, column), x, y)
-        writer.add(name, scan.read(x, y, size, scale), mask)
-        tiles.append({"name": name, "x": x, "y": y, **_describe(mask)})
-    picture = draw_overview(scan, tissue, [(tile["x"], tile["y"]) for tile in tiles], side)
-    write_bytes(request.out / "thumbnails" / f"{job.slide.slide_id}.png", encode_png(picture))
-    sync_all()
-    axis = "y" if scan.height > scan.width else "x"
-    write_json(_record(request, job), {"side": side, "long_axis": axis, "tiles": tiles})
-
-
-def _scale(scan: Scan, request: TileRequest) -> float:
-    scale = request.um_per_px / scan.um_per_px
-    if scale < 0.99:
-        raise BadInput(
-            f"{scan.path}: has {scan.um_per_px:.3g} um per pixel, coarser than --um-per-px "
-            f"{request.um_per_px:g}; ask for {scan.um_per_px:.3g} or more"
-        )
-    return scale
-
-
-def list_places(
-    scan: Scan, tissue: npt.NDArray[np.bool_], scale: float, request: TileRequest
-) -> Iterator[tuple[int, int, int, int]]:
-    """Row, column, x and y (level-0 pixels) of the grid's tiles that have enough tissue.
-
-    Args:
-        scan: the slide.
-        tissue: where there is tissue, at any resolution [h, w].
-        scale: level-0 pixels per tile pixel.
-        request: tile size, overlap, least tissue.
-    """
-    side = scale * request.tile_px
-    step = scale * max(1, round(request.tile_px * (1 - request.overlap)))
-    down, across = tissue.shape[0] / scan.height, tissue.shape[1] / scan.width
-    for row, y in enumerate(np.arange(0, scan.height - side + 1e-6, step)):
-        rows = tissue[int(y * down) : round((y + side) * down)]
-        for column, x in enumerate(np.arange(0, scan.width - side + 1e-6, step)):
-            window = rows[:, int(x * across) : round((x + side) * across)]
-            if window.size and window.mean() >= request.min_tissue:
-                yield row, column, int(x), int(y)
-
-
-def _describe(mask: Pixels) -> dict[str, Any]:
-    """Label as in SICAPv2, the commonest grade; Non-Cancer only where every pixel is known."""
-    counts = np.bincount(mask[mask != IGNORE], minlength=NUM_LABELS)
-    label: int | None = int(counts[1:].argmax()) + 1
-    if not counts[1:].any():
-        label = int(Label.NC) if counts[Label.NC] == mask.size else None
-    return {"label": label, "is_mixed": bool((counts > 0).sum() > 1)}
-
-
-def _finish(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:
+def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:
+    """Divide the tiles into parts; the process with a writer writes the workbooks."""
     records = {job.slide.slide_id: read_json(_record(request, job)) for job in jobs}
     slides = [job.slide for job in jobs if records[job.slide.slide_id]["tiles"]]
     if not slides:
@@ -167,13 +100,43 @@ def _finish(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None)
             f"{request.slides}: no tile has {request.min_tissue:.0%} tissue; give a smaller "
             "--min-tissue, --tile-px or --um-per-px"
         )
-    tiles = {t["name"]: t for slide in slides for t in records[slide.slide_id]["tiles"]}
-    labels = {n: Label(t["label"]) for n, t in tiles.items() if t["label"] is not None}
     is_by_position = len({slide.patient_id for slide in slides}) < LEAST_PATIENTS
-    groups = deal_patients(slides, request.seed)
     if is_by_position:
         groups = band_tiles([records[slide.slide_id] for slide in slides])
+    else:
+        groups = deal_patients(slides, request.seed)
+    partitions = name_partitions(groups)
     if writer is not None:
-        partitions = name_partitions(groups)
+        tiles = [tile for record in records.values() for tile in record["tiles"]]
+        labels = {t["name"]: Label(t["label"]) for t in tiles if t["label"] is not None}
         writer.finish(slides, partitions, labels, is_split_by_position=is_by_position)
-    ...
+    return _report(jobs, records, partitions, is_by_position)
+
+
+def _report(
+    jobs: Sequence[Job],
+    records: Mapping[str, Any],
+    partitions: Mapping[str, Sequence[str]],
+    is_split_by_position: bool,
+) -> TileReport:
+    slides: list[Slide] = [job.slide for job in jobs]
+    tiles = [{**tile, "slide": key} for key, record in records.items() for tile in record["tiles"]]
+    listed = [tile for tile in tiles if tile["label"] is not None]
+    key = "name" if is_split_by_position else "slide"
+    parts = {
+        workbook: [tile for tile in listed if tile[key] in chosen]
+        for workbook, chosen in ((book, set(names)) for book, names in partitions.items())
+    }
+    counts = Counter(tile["label"] for tile in tiles)
+    names = {**{int(label): NAMES[label] for label in Label}, None: "unlabelled"}
+    return TileReport(
+        num_slides=sum(bool(record["tiles"]) for record in records.values()),
+        labels={name: counts[label] for label, name in names.items()},
+        parts={workbook: len(part) for workbook, part in parts.items()},
+        mixed={book: sum(tile["is_mixed"] for tile in part) for book, part in parts.items()},
+        is_split_by_position=is_split_by_position,
+        num_in_gaps=len(listed) - len(parts["Test/Train"]) - len(parts["Test/Test"]),
+        without_tiles=[name for name, record in records.items() if not record["tiles"]],
+        without_mask=[job.slide.slide_id for job in jobs if job.mask is None],
+        without_score=[slide.slide_id for slide in slides if slide.primary is None],
+    )

@@ -43,7 +43,7 @@ def label_weights(
     """
     check_score(primary, secondary)
     if primary == 0:
-        return np.eye(NUM_LABELS)[Label.NC]
+        return np.array([1.0, 0.0, 0.0, 0.0])
     asked = (label_of_grade(primary), label_of_grade(secondary))
     if missing := [label.name for label in asked if label not in known]:
         raise ValueError(f"score {primary}+{secondary}: {missing[0]} is absent from training tiles")
@@ -55,7 +55,8 @@ def label_weights(
     for label in others:
         result[label] = weights[2] / len(others)
     result[[label for label in Label if label not in known]] = 0
-    return result / result.sum()
+    result /= result.sum()
+    return result
 
 
 def draw_labels(

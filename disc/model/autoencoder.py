@@ -97,9 +97,9 @@ class Autoencoder(nn.Module):
         config = read_json(folder / "config.json")
         shape = (len(config.get("block_out_channels", ())), config.get("latent_channels"))
         if config.get("_class_name") != "VQModel" or shape != (3, LATENT_CHANNELS):
+            found = f"{config.get('_class_name')} with {shape[0]} resolutions, {shape[1]} channels"
             raise BadInput(
-                f"{folder}/config.json: {config.get('_class_name')} with {shape[0]} resolutions and "
-                f"{shape[1]} latent channels; expected a VQModel with 3 and {LATENT_CHANNELS}"
+                f"{folder}/config.json: {found}; expected a VQModel with 3 and {LATENT_CHANNELS}"
             )
         vq = VQModel.from_config(config)
         load_weights(folder / DIFFUSERS_WEIGHTS, vq)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ class MaskEncoder(nn.Module):
         self.with_planes = with_planes
         widths = [CLASSES, *(min(context, 16 * 2**i) for i in range(int(math.log2(stride))))]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.SiLU()]
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[-1], context, 1))
         self.norm = nn.LayerNorm(context)

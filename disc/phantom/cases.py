@@ -21,7 +21,7 @@ _GRADES = (0, 3, 4, 5)
 
 
 def draw_slides(
-    rng: np.random.Generator, counts: Sequence[int], *, year: int, first_patient: int = 1
+    rng: np.random.Generator, counts: Sequence[int], *, year: int, first_patient: int
 ) -> list[Slide]:
     """Slides of a set with so many of primary grade benign, 3, 4, 5; most patients have one.
 

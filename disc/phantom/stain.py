@@ -40,10 +40,10 @@ class Scanner:
 
 HOME = Scanner()
 SHIFTED = Scanner(
-    white=(0.93, 0.90, 0.84),
+    white=(0.935, 0.915, 0.875),
     haematoxylin=1.15,
     eosin=0.72,
-    tint=(0.07, -0.16, 0.20),
+    tint=(0.05, -0.09, 0.11),
     blur_um=1.1,
     gamma=0.92,
     noise=0.014,

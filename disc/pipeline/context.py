@@ -91,7 +91,9 @@ class Context:
     def painter(self, *variants: settings.Variant) -> Painter:
         """A painter for some variants."""
         wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}
-        denoisers = {name: self.denoiser(name) for name in TRAINED if name in wanted}
+        denoisers: dict[settings.Variant, Denoiser] = {
+            name: self.denoiser(name) for name in TRAINED if name in wanted
+        }
         return Painter(self.autoencoder, denoisers, self.run.sample)
 
 

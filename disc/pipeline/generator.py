@@ -32,7 +32,6 @@ def generator_stages(context: Context) -> list[Stage]:
     """The stages from data to distilled denoisers."""
     run = context.run
     sampling = [as_json(run.sample.solver), run.distil.num_bundles, run.seed]
-    distilling = [as_json(run.distil.optim), run.seed]
     return [
         Stage(name="data", needs=(), knobs=_data_knobs(context), work=partial(_data, context)),
         Stage(
@@ -62,17 +61,18 @@ def generator_stages(context: Context) -> list[Stage]:
             work=partial(_bank, context),
             is_shared=True,
         ),
-        *[
-            Stage(
-                name=f"denoiser/{variant}",
-                needs=("bank",),
-                knobs=distilling,
-                work=partial(_distilled, context, variant),
-                is_shared=True,
-            )
-            for variant in TRAINED[1:]
-        ],
+        *[_distilling(context, variant) for variant in TRAINED[1:]],
     ]
+
+
+def _distilling(context: Context, variant: settings.Variant) -> Stage:
+    return Stage(
+        name=f"denoiser/{variant}",
+        needs=("bank",),
+        knobs=[as_json(context.run.distil.optim), context.run.seed],
+        work=partial(_distilled, context, variant),
+        is_shared=True,
+    )
 
 
 def _data_knobs(context: Context) -> Any:

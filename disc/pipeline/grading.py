@@ -23,7 +23,7 @@ from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import hash_weights, save_weights
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage import Stage
-from disc.sample.synthesis import paint_slides, plan_slides
+from disc.sample.synthesis import Brush, paint_slides, plan_slides
 from disc.seeds import derive
 from disc.train.checkpoint import NAME as CHECKPOINT
 
@@ -129,13 +129,12 @@ def _paint(context: Context, variant: settings.Variant, folder: Path) -> str:
         return "no synthetic slides: no real slide has a score to balance"
     painter, solver = context.painter(variant), run.sample.solver
     facts = {
-        "variant": variant,
         "checkpoint": hash_weights(next(iter(painter.denoisers.values()))),
         "training_slides": " ".join(sorted(slides)),
         "fold": run.data.fold,
         "solver": f"{solver.name} {solver.steps} {solver.spacing}",
     }
-    value = paint_slides(plans, context.book, painter, variant, folder, facts)
+    value = paint_slides(plans, context.book, Brush(painter, variant), folder, facts)
     num = sum(len(plan.tiles) for plan in plans)
     return f"{len(plans)} slides, {num} tiles; spread {value:.2f} (data: 1)"
 

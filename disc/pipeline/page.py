@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
 import torch
@@ -21,6 +22,7 @@ from disc.grade.carcino import CarcinoNet
 from disc.grade.pixels import predict_pixels
 from disc.labels import NAMES, Label
 from disc.model.store import load_weights
+from disc.pipeline.config import to_json
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.grading import can_grade_slides, pixel_arms
 from disc.pipeline.judge import choose_tiles
@@ -47,7 +49,7 @@ def _write(context: Context, names: Sequence[str], folder: Path) -> str:
     run = context.run
     story = Story(
         title=f"disc: {run.name}",
-        config=json.loads(settings.to_json(run)),
+        config=json.loads(to_json(run)),
         machine=_machine(),
         data_note=_data_note(context),
         is_simulated=context.is_simulated,
@@ -149,8 +151,10 @@ def _pixel_pictures(context: Context) -> list[PixelRow]:
     ]
 
 
-def _readings(context: Context, tiles: TileSet, chosen: list[int]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    readings = {}
+def _readings(
+    context: Context, tiles: TileSet, chosen: list[int]
+) -> dict[str, npt.NDArray[np.uint8]]:
+    readings: dict[str, npt.NDArray[np.uint8]] = {}
     for arm in pixel_arms(context.run) if chosen else []:
         path = context.folder / "graders" / "pixels" / arm.name / "carcino.safetensors"
         if path.exists():

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from disc import settings
 from disc.files import BadInput, write_bytes
+from disc.pipeline.config import to_json
 from disc.pipeline.context import Context
 from disc.pipeline.generator import generator_stages
 from disc.pipeline.grading import grading_stages
@@ -49,4 +50,4 @@ def _write_config(run: settings.Run, folder: Path) -> None:
         raise BadInput(f"{folder}: a file; name another run with --name")
     if folder.exists() and any(folder.iterdir()) and not path.exists():
         raise BadInput(f"{folder}: holds files but no config.json of a run; name another run")
-    write_bytes(path, settings.to_json(run))
+    write_bytes(path, to_json(run))

@@ -46,7 +46,7 @@ class Painter:
     def decode(self, latents: torch.Tensor) -> Tiles:
         """Tiles uint8 [N, H, W, 3] of latents."""
         device = next(self.autoencoder.parameters()).device
-        chunks = latents.split(DECODE_CHUNK)
+        chunks = torch.split(latents, DECODE_CHUNK)
         return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
 
     def paint(self, variant: settings.Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:

@@ -48,6 +48,14 @@ class SlideRecipe:
     seeds: list[int]
 
 
+@dataclass(frozen=True)
+class Brush:
+    """A painter and which of its variants paints."""
+
+    painter: Painter
+    variant: settings.Variant
+
+
 def collect_shapes(tiles: TileSet) -> ShapeBook:
     """The shape maps of all tiles that have a labelled pixel."""
     masks = [(tile, tiles.mask(i)) for i, tile in enumerate(tiles.tiles)]
@@ -91,8 +99,7 @@ def plan_slides(
 def paint_slides(
     plans: Sequence[SlideRecipe],
     book: ShapeBook,
-    painter: Painter,
-    variant: settings.Variant,
+    brush: Brush,
     root: Path,
     facts: Mapping[str, object],
 ) -> float:
@@ -103,8 +110,7 @@ def paint_slides(
     Args:
         plans: what to paint.
         book: the shape maps that the plans name.
-        painter: turns masks into tiles.
-        variant: which of its ways.
+        brush: turns masks into tiles.
         root: folder of the set.
         facts: columns of the manifest that are equal for all tiles (checkpoint, solver, ...).
 
@@ -112,36 +118,29 @@ def paint_slides(
         Spread of the latents (the data's is 1).
     """
     share, writer = own_share(), SetWriter(root)
-    bar = Bar(f"synthesis {variant}", total=len(plans), shown=share.is_first)
+    bar = Bar(f"synthesis {brush.variant}", total=len(plans), shown=share.is_first)
     for number, plan in enumerate(plans):
         if share.has(number) and not _marker(root, plan).exists():
-            _paint_slide(plan, book, painter, variant, writer, root)
+            _paint_slide(plan, book, brush, writer)
         bar.advance()
     bar.close()
     wait_for_all()
     if share.is_first:
-        _finish_set(plans, book, writer, root, {"variant": variant, **facts})
+        _finish_set(plans, book, writer, root, {"variant": brush.variant, **facts})
     wait_for_all()
     parts = [read_json(_marker(root, plan)) for plan in plans]
     num = sum(part["num"] for part in parts)
     return float(np.sqrt(sum(part["mean_square"] * part["num"] for part in parts) / max(1, num)))
 
 
-def _paint_slide(
-    plan: SlideRecipe,
-    book: ShapeBook,
-    painter: Painter,
-    variant: settings.Variant,
-    writer: SetWriter,
-    root: Path,
-) -> None:
+def _paint_slide(plan: SlideRecipe, book: ShapeBook, brush: Brush, writer: SetWriter) -> None:
     masks = np.stack(_masks_of(plan, book))
-    latents = painter.draw_latents(variant, masks, plan.seeds)
+    latents = brush.painter.draw_latents(brush.variant, masks, plan.seeds)
     names = _tile_names(plan, masks.shape[-1])
-    for name, image, mask in zip(names, painter.decode(latents), masks, strict=True):
+    for name, image, mask in zip(names, brush.painter.decode(latents), masks, strict=True):
         writer.add(name, image, mask)
     facts = {"mean_square": float(latents.square().mean()), "num": len(masks)}
-    write_json(_marker(root, plan), facts)
+    write_json(_marker(writer.root, plan), facts)
 
 
 def _finish_set(
@@ -175,7 +174,7 @@ def _marker(root: Path, plan: SlideRecipe) -> Path:
 
 
 def majority_grade(mask: Masks) -> Label:
-    """The tile's label as SICAPv2 gives it: the grade of most pixels, NC only where there is none."""
+    """The tile's label as SICAPv2 gives it: the commonest grade, NC only where there is none."""
     counts = np.bincount(mask.ravel(), minlength=256)[: len(Label)]
     counts[Label.NC] = 0
     return Label(int(counts.argmax())) if counts.any() else Label.NC
@@ -194,7 +193,5 @@ def _draw_secondary(
 def _tile_names(plan: SlideRecipe, tile_px: int) -> list[str]:
     step = 4 * tile_px
     places = [divmod(i, 10) for i in range(len(plan.tiles))]
-    return [
-        f"{plan.slide.slide_id}_Block_Region_0_{row}_{column}_xini_{column * step}_yini_{row * step}"
-        for row, column in places
-    ]
+    start = f"{plan.slide.slide_id}_Block_Region_0"
+    return [f"{start}_{row}_{col}_xini_{col * step}_yini_{row * step}" for row, col in places]

@@ -59,7 +59,7 @@ def encode_tiles(autoencoder: Autoencoder, tiles: TileSet, folder: Path, version
         indices = range(start, min(start + CHUNK, len(tiles)))
         images = _versions([tiles.image(i) for i in indices], versions)
         encoded = autoencoder.encode(images.flatten(0, 1).to(device)).cpu()
-        latents.append(encoded.unflatten(0, (len(indices), versions)))
+        latents.append(encoded.reshape(len(indices), versions, *encoded.shape[1:]))
         masks.append(_versions([tiles.mask(i) for i in indices], versions))
         bar.advance(len(indices))
     bar.close()

@@ -110,8 +110,8 @@ def _optimise(
 ) -> None:
     if not bool(torch.isfinite(loss)):
         raise FloatingPointError(
-            f"loss is {float(loss.detach())} at step {state.step}; stopped. The checkpoint before is whole: "
-            "lower the learning rate or look at the data of this step"
+            f"loss is {float(loss.detach())} at step {state.step}; stopped. The checkpoint before "
+            "is whole: lower the learning rate or look at the data of this step"
         )
     for group in state.optimizer.param_groups:
         group["lr"] = rate_at(state.step, optim)
