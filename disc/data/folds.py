@@ -50,7 +50,8 @@ def band_tiles(slides: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Five groups of tile names: bands across the longer axis of every slide, with gaps between.
 
     Args:
-        slides: for each slide its tiles (name, x, y, is_mixed), their `side`, and the longer `axis`.
+        slides: for each slide its `tiles` (name, x, y, is_mixed), their `side`, and its longer
+            `axis`.
     """
     groups: list[list[str]] = [[] for _ in range(NUM_GROUPS)]
     for slide in slides:
@@ -80,7 +81,9 @@ def cut_bands(
     order = np.argsort(starts, kind="stable")
     share = np.cumsum(weights[order]) / weights.sum()
     places = np.searchsorted(share, np.arange(1, NUM_GROUPS) / NUM_GROUPS)
-    cuts = starts[order][places] + side / 2
-    first = np.searchsorted(cuts, starts - side * GAP / 2, side="right")
-    last = np.searchsorted(cuts, starts + side * (1 + GAP / 2), side="left")
+    # At this place in a tile, half overlap loses two rows of tiles at a cut; elsewhere, three.
+    cuts = starts[order][places] + side * (1 - GAP / 2)
+    margin = side * GAP / 2 - 1  # places are rounded to whole pixels
+    first = np.searchsorted(cuts, starts - margin, side="right")
+    last = np.searchsorted(cuts, starts + side + margin, side="left")
     return np.where(first == last, first, -1)

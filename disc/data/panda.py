@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +80,9 @@ def grades_of(request: TileRequest, image_id: str, case: Case) -> Mapping[int, i
     if request.own_values:
         return request.own_values
     name = case.provider if request.mask_values == "panda" else request.mask_values
-    if name not in GRADES:
+    if name is None or name not in GRADES:
         raise BadInput(
             f"slide {image_id}: data_provider is {name or 'not given'}, so what its mask's values "
-            f"mean is unknown; give --mask-values {', '.join(_choices())}, or --own-values"
+            f"mean is unknown; give --mask-values {', '.join(GRADES)}, or --own-values"
         )
     return GRADES[name]
-
-
-def _choices() -> Iterable[str]:
-    return sorted(GRADES)

@@ -27,7 +27,7 @@ class TileRequest:
     mask_values: MaskValues = "panda"
     """What mask values mean; `panda`: radboud or karolinska, as data_provider says."""
     own_values: Mapping[int, int] = field(default_factory=dict)
-    """Instead of `mask_values`: from mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 unknown."""
+    """Instead of `mask_values`: mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown)."""
     tile_px: int = 64
     """Side of a tile in pixels; a multiple of 32."""
     um_per_px: float = 4.0

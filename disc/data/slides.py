@@ -118,7 +118,8 @@ class Scan:
 
     def _region(self, place: tuple[int, int], level: int, size: tuple[int, int]) -> Image.Image:
         try:
-            return self._slide.read_region(place, level, size)
+            region: Image.Image = self._slide.read_region(place, level, size)
+            return region
         except (openslide.OpenSlideError, OSError) as error:
             raise BadInput(f"{self.path}: damaged ({error}); replace the file") from error
 

@@ -128,10 +128,9 @@ def _report(
         for workbook, chosen in ((book, set(names)) for book, names in partitions.items())
     }
     counts = Counter(tile["label"] for tile in tiles)
-    names = {**{int(label): NAMES[label] for label in Label}, None: "unlabelled"}
     return TileReport(
         num_slides=sum(bool(record["tiles"]) for record in records.values()),
-        labels={name: counts[label] for label, name in names.items()},
+        labels={NAMES[label]: counts[label] for label in Label} | {"unlabelled": counts[None]},
         parts={workbook: len(part) for workbook, part in parts.items()},
         mixed={book: sum(tile["is_mixed"] for tile in part) for book, part in parts.items()},
         is_split_by_position=is_split_by_position,
