@@ -23,7 +23,7 @@ def read_config(path: Path) -> Run:
         BadInput: if a field is unknown, missing or of another type.
     """
     try:
-        return TypeAdapter(Run).validate_json(path.read_bytes())
+        return TypeAdapter(Run).validate_json(path.read_bytes(), extra="forbid")
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,129 @@
+import json
+
+import pytest
+
+from disc.files import BadInput
+from disc.pipeline.stage import Stage, run_stages, why_stale
+
+
+class Counter:
+    """Stages that write a file and count how often they were done."""
+
+    def __init__(self, root):
+        self.root = root
+        self.done = []
+        self.knobs = {"first": 1, "second": 1}
+
+    def stages(self):
+        return [self.stage("first"), self.stage("second", "first"), self.stage("third", "second")]
+
+    def stage(self, name, *needs):
+        def work(folder):
+            self.done.append(name)
+            (folder / "result.txt").write_text(name)
+            return f"did {name}"
+
+        return Stage(name=name, needs=needs, knobs=self.knobs.get(name), work=work)
+
+    def run(self, until="third"):
+        self.done.clear()
+        run_stages(self.stages(), self.root, until=until, say=lambda text: None)
+        return self.done
+
+
+def test_everything_is_done_once(tmp_path):
+    counter = Counter(tmp_path)
+    assert counter.run() == ["first", "second", "third"]
+    assert counter.run() == []
+
+
+def test_a_deleted_folder_is_done_again_with_what_follows(tmp_path):
+    counter = Counter(tmp_path)
+    counter.run()
+    (tmp_path / "second" / "result.txt").unlink()
+    (tmp_path / "second" / "done.json").unlink()
+    assert counter.run() == ["second", "third"]
+
+
+def test_a_changed_configuration_redoes_its_stage_and_what_follows(tmp_path):
+    counter = Counter(tmp_path)
+    counter.run()
+    counter.knobs["second"] = 2
+    assert "configuration" in str(why_stale(counter.stages()[1], tmp_path))
+    (tmp_path / "second" / "leftover.txt").write_text("of the old configuration")
+    assert counter.run() == ["second", "third"]
+    assert not (tmp_path / "second" / "leftover.txt").exists()
+
+
+def test_until_stops_there(tmp_path):
+    counter = Counter(tmp_path)
+    assert counter.run(until="second") == ["first", "second"]
+    with pytest.raises(BadInput, match=r"no stage 'sekond'.*first, second, third"):
+        counter.run(until="sekond")
+
+
+def test_a_stopped_stage_keeps_what_it_has(tmp_path):
+    seen = []
+
+    def work(folder):
+        seen.append((folder / "half.txt").exists())
+        (folder / "half.txt").write_text("half")
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+        return "done"
+
+    stage = Stage(name="long", needs=(), knobs=1, work=work)
+    with pytest.raises(KeyboardInterrupt):
+        run_stages([stage], tmp_path, until="long", say=lambda text: None)
+    assert why_stale(stage, tmp_path) == "going on"
+    run_stages([stage], tmp_path, until="long", say=lambda text: None)
+    assert seen == [False, True]
+
+
+def test_what_was_begun_for_another_configuration_is_cleared(tmp_path):
+    def work(folder):
+        assert not (folder / "half.txt").exists()
+        (folder / "half.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    for knobs in (1, 2):
+        stage = Stage(name="long", needs=(), knobs=knobs, work=work)
+        with pytest.raises(KeyboardInterrupt):
+            run_stages([stage], tmp_path, until="long", say=lambda text: None)
+
+
+def test_files_of_others_are_never_cleared(tmp_path):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "thesis.tex").write_text("years of work")
+    with pytest.raises(BadInput, match="no stage wrote"):
+        Counter(tmp_path).run()
+    assert (tmp_path / "first" / "thesis.tex").exists()
+
+
+def test_a_missing_output_is_made_again(tmp_path):
+    table = tmp_path / "table.parquet"
+
+    def work(folder):
+        table.write_bytes(b"rows")
+        return "done"
+
+    stage = Stage(name="table", needs=(), knobs=1, work=work, outputs=(table,))
+    run_stages([stage], tmp_path, until="table", say=lambda text: None)
+    table.unlink()
+    assert "table.parquet is missing" in str(why_stale(stage, tmp_path))
+    run_stages([stage], tmp_path, until="table", say=lambda text: None)
+    assert table.exists()
+
+
+def test_a_damaged_marker_is_named(tmp_path):
+    counter = Counter(tmp_path)
+    counter.run()
+    (tmp_path / "first" / "done.json").write_text("{")
+    with pytest.raises(BadInput, match=r"first/done\.json"):
+        counter.run()
+
+
+def test_the_marker_says_what_was_done(tmp_path):
+    Counter(tmp_path).run()
+    facts = json.loads((tmp_path / "first" / "done.json").read_text())
+    assert facts["what"] == "did first"
