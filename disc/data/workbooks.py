@@ -26,18 +26,20 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
         FileNotFoundError: if there is no such workbook.
         BadInput: if it is not a workbook, or lacks a column.
     """
-    rows = _read_rows(path)
-    header = [str(cell).strip() for cell in rows[0] if cell is not None] if rows else []
-    places = {_simple(cell): i for i, cell in enumerate(rows[0])} if rows else {}
+    header, *rows = _read_rows(path) or [()]
+    found = [str(cell).strip() for cell in header if cell is not None]
+    places = {_simple(cell): place for place, cell in enumerate(header)}
     missing = [column for column in columns if _simple(column) not in places]
     if missing:
         raise BadInput(
-            f"{path}: no column {', '.join(missing)}; found {', '.join(header) or 'no header'}; "
+            f"{path}: no column {', '.join(missing)}; found {', '.join(found) or 'no header'}; "
             f"expected {', '.join(columns)}"
         )
+    wanted = {column: places[_simple(column)] for column in columns}
+    # Workbooks leave out empty cells at the end of a row.
     return [
-        {column: row[places[_simple(column)]] for column in columns}
-        for row in rows[1:]
+        {column: row[place] if place < len(row) else None for column, place in wanted.items()}
+        for row in rows
         if any(cell is not None for cell in row)
     ]
 
