@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from disc.data.request import TileRequest
 from disc.files import BadInput
 from disc.presets import PRESETS
 from disc.settings import Run
@@ -38,7 +39,16 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {"run": run}
+def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
+    """Cut slides, and masks beside them, into tiles in the SICAPv2 layout."""
+    _prepare_process()
+    from disc.data.tiling import tile_slides
+
+    print(tile_slides(request))
+    return 0
+
+
+COMMANDS: dict[str, Any] = {"run": run, "tile": tile}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
