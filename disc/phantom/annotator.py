@@ -8,8 +8,9 @@ What is wrong with the masks at noise 1, fixed before any model was trained on t
 - 16 % of the area of the grades, most of it where regions meet, is left out: seven tenths of this
   are Non-Cancer in the mask, the rest is given to the slide's other grade, where it has one.
 
-All of it grows with `Phantom.annotation_noise`. Of the pixels of tiles 256 um wide with half
-overlap, AGREE are right at noise 1 (docs/phantom.md).
+All of it grows with `Phantom.annotation_noise`. At noise 1, in the 11,669 tiles of the default
+training draw (256 um wide), .909 of all pixels are right, .849 in tiles with several exact labels,
+.984 in the others (docs/phantom.md).
 """
 
 from __future__ import annotations

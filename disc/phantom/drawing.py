@@ -34,12 +34,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One slide in micrometres; `render` gives its pixels at any resolution."""
+    """One slide in micrometres; `render` gives its pixels at any resolution.
+
+    Attributes:
+        anatomy: the tissue.
+        nuclei: the cells' nuclei.
+        stain: dyes and scanner.
+        uneven: where the slide took more or less haematoxylin and eosin, and where its stroma is
+            bluer, so that no colour belongs to a grade.
+        annotation: what the annotator drew; None: the exact labels.
+    """
 
     anatomy: Anatomy
     nuclei: Nuclei
     stain: Stain
-    uneven: tuple[SmoothField, SmoothField]
+    uneven: tuple[SmoothField, SmoothField, SmoothField]
     annotation: Annotation | None
 
     def render(self, um_per_px: float) -> Picture:
@@ -47,8 +56,8 @@ class Drawing:
         shape = grid_shape(self.anatomy.size_um, um_per_px)
         points = grid_points(shape, um_per_px)
         here = self.anatomy.composition(points, um_per_px)
-        amounts = _dye(here)
-        amounts *= np.exp(0.18 * np.stack([field.at(points) for field in self.uneven], axis=1))
+        *dyes, blue = (field.at(points) for field in self.uneven)
+        amounts = _dye(here, 0.14 * np.exp(0.6 * blue)) * np.exp(0.2 * np.stack(dyes, axis=1))
         amounts = amounts.reshape(*shape, 2)
         amounts[..., 0] += paint_nuclei(self.nuclei, shape, um_per_px)
         exact = here.label.reshape(shape)
@@ -77,22 +86,22 @@ def draw_slide(
     """
     growth, cells, dye, hand = rng.spawn(4)
     anatomy = draw_anatomy(growth, core_um, score)
-    uneven = draw_field(dye, anatomy.size_um, 400.0), draw_field(dye, anatomy.size_um, 400.0)
+    uneven = [draw_field(dye, anatomy.size_um, reach) for reach in (400.0, 400.0, 300.0)]
     return Drawing(
         anatomy=anatomy,
         nuclei=draw_nuclei(cells, anatomy),
         stain=draw_stain(dye, scanner),
-        uneven=uneven,
+        uneven=(uneven[0], uneven[1], uneven[2]),
         annotation=annotate(hand, anatomy, annotation_noise) if annotation_noise else None,
     )
 
 
-def _dye(here: Composition) -> Values:
-    """Haematoxylin and eosin [N, 2] of everything but nuclei."""
+def _dye(here: Composition, blue: Values) -> Values:
+    """Haematoxylin and eosin [N, 2] of everything but nuclei; `blue`: haematoxylin of stroma."""
     open_space = np.maximum(here.lumen, 1 - here.tissue)
     stroma = np.clip(1 - here.epithelium - open_space, 0, 1)
     fibre = np.clip(1 + 0.28 * here.fibre, 0.2, 1.8)
-    haematoxylin = 0.31 * here.epithelium + 0.10 * stroma * fibre
+    haematoxylin = 0.31 * here.epithelium + blue * stroma * fibre
     eosin = 0.36 * here.epithelium + 0.62 * stroma * fibre
     eosin += 0.25 * here.secretion * here.lumen * here.tissue * (here.depth > 0)
     return np.stack([haematoxylin, eosin], axis=1) * here.tissue[:, None]

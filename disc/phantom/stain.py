@@ -69,8 +69,8 @@ class Stain:
 def draw_stain(rng: np.random.Generator, scanner: Scanner) -> Stain:
     """A slide's own stain: hue and strength vary from slide to slide in one laboratory."""
     dyes = np.stack([HAEMATOXYLIN, EOSIN]) + np.array(scanner.tint)
-    dyes = np.clip(dyes + rng.normal(0, 0.035, (2, 3)), 0.02, None)
-    strength = np.array([scanner.haematoxylin, scanner.eosin]) * np.exp(rng.normal(0, 0.2, 2))
+    dyes = np.clip(dyes + rng.normal(0, 0.045, (2, 3)), 0.02, None)
+    strength = np.array([scanner.haematoxylin, scanner.eosin]) * np.exp(rng.normal(0, 0.24, 2))
     return Stain(dyes * strength[:, None], scanner, int(rng.integers(2**31)))
 
 
