@@ -24,7 +24,9 @@ def pixel_loss(
         label_weights: of the focal loss, float [4].
         gamma: how much the focal loss turns to hard pixels; 0: plain cross-entropy.
 
-    Paper: Sec. 2.4 (loss of the pixel-level grader, ref. 25).
+    The paper names the network and not its loss; these two are its public implementation's.
+
+    Paper: Sec. 2.4 (pixel-level grader).
     """
     truth = masks.long()
     return focal_loss(logits, truth, label_weights, gamma) + dice_loss(logits, truth)
