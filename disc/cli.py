@@ -30,7 +30,7 @@ ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 
 def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
     """Do what is missing or stale of a run: data, generator, synthetic slides, graders, report."""
-    _prepare_process()
+    prepare_process()
     from disc.pipeline.run import execute
 
     page = execute(config)
@@ -41,7 +41,7 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
 
 def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     """Cut slides, and masks beside them, into tiles in the SICAPv2 layout."""
-    _prepare_process()
+    prepare_process()
     from disc.data.tiling import tile_slides
 
     print(tile_slides(request))
@@ -75,7 +75,7 @@ def _check_preset(words: Sequence[str]) -> None:
         raise BadInput(f"no preset '{named[0]}'; choose one of {', '.join(PRESETS)}")
 
 
-def _prepare_process() -> None:
+def prepare_process() -> None:
     """Keep memory between training steps; glibc else gives it back and asks for it again."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")

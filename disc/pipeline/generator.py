@@ -118,6 +118,7 @@ def _autoencoder(context: Context, folder: Path) -> str:
         return f"taken from {knobs.source}"
     batch_at = draw_tiles(context.split.train, batch=knobs.optim.batch, seed=context.run.seed)
     train_autoencoder(knobs, batch_at, folder, context.run.seed).save(folder)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
     return f"{knobs.optim.steps} steps of {knobs.optim.batch}"
 
 

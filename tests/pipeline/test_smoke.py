@@ -1,0 +1,119 @@
+"""The whole pipeline once, at its smallest, and what must hold of its results."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from diffusers import UNet2DConditionModel, VQModel
+from PIL import Image
+
+from disc import cli
+from disc.data.sicapv2 import read_set
+from disc.evaluate.agreement import RECALLS
+from disc.settings import VARIANTS
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert cli.main(["run", "smoke", "--out", str(out)]) == 0
+    return out / "smoke"
+
+
+def test_it_ends_in_a_page_without_outside_addresses(run):
+    page = (run / "report" / "index.html").read_text()
+    assert "separated conditions" in page
+    assert "src=http" not in page.replace('"', "")
+
+
+def test_the_same_command_again_does_nothing(run):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("done.json")}
+    assert cli.main(["run", "smoke", "--out", str(run.parent)]) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("done.json")}
+
+
+def test_every_variant_is_asked_for_the_same_masks(run):
+    table = pd.read_parquet(run / "agreement.parquet")
+    asked = {
+        variant: table[table["variant"] == variant].set_index("tile")[RECALLS].notna()
+        for variant in VARIANTS
+    }
+    for variant in VARIANTS:
+        pd.testing.assert_frame_equal(asked[variant], asked["sd"])
+    assert set(table["variant"]) == {*VARIANTS, "real", "reconstruction"}
+
+
+def test_synthetic_slides_fill_every_primary_grade(run):
+    real = read_set(run / "data" / "training", 64)
+    names = pd.read_excel(run / "data/training/partition/Validation/Val1/Train.xlsx")["image_name"]
+    trained = {name.split("_")[0] for name in names}
+    counts = pd.Series([real.slides[name].primary for name in trained]).value_counts()
+    for variant in VARIANTS:
+        added = read_set(run / "synthetic" / variant, 64)
+        filled = counts.add(
+            pd.Series([slide.primary for slide in added.slides.values()]).value_counts(),
+            fill_value=0,
+        )
+        assert filled.nunique() == 1
+
+
+def test_variants_share_masks_and_noise_but_not_pixels(run):
+    manifests = {v: pd.read_parquet(run / "synthetic" / v / "manifest.parquet") for v in VARIANTS}
+    for variant in VARIANTS:
+        pd.testing.assert_series_equal(manifests[variant]["seed"], manifests["sd"]["seed"])
+    name = manifests["sd"]["tile"][0]
+    masks = [(run / "synthetic" / v / "masks" / f"{name}.png").read_bytes() for v in VARIANTS]
+    assert len(set(masks)) == 1
+    assert manifests["sd-disc"]["checkpoint"][0] != manifests["sd"]["checkpoint"][0]
+    assert manifests["sd-sc"]["checkpoint"][0] == manifests["sd"]["checkpoint"][0]
+
+
+def test_a_synthetic_tile_is_written_like_a_real_one(run):
+    paths = [
+        next((run / place / "images").iterdir()) for place in ("data/training", "synthetic/sd")
+    ]
+    real, synthetic = (Image.open(path) for path in paths)
+    assert real.size == synthetic.size
+    assert real.quantization == synthetic.quantization
+    assert real.layer == synthetic.layer
+
+
+def test_diffusers_reads_the_models(run):
+    assert UNet2DConditionModel.from_pretrained(run / "denoiser" / "sd-disc" / "unet")
+    scale = VQModel.from_pretrained(run / "latents" / "autoencoder").config.scaling_factor
+    assert scale not in (1.0, 0.18215)
+
+
+def test_latents_are_scaled_to_spread_one(run):
+    from disc.train.latents import read_latents
+
+    assert float(read_latents(run / "latents").latents.std()) == pytest.approx(1, abs=1e-3)
+
+
+def test_scores_hold_every_arm_and_both_data_sets(run):
+    scores = pd.read_parquet(run / "scores.parquet")
+    assert set(scores["variant"]) == {"real", *VARIANTS}
+    assert set(scores["data_set"]) == {"in", "shifted"}
+    assert scores["score"].between(0, 1).all()
+    config = json.loads((run / "config.json").read_text())
+    assert set(scores["balance_weight"]) == {0.0, *config["grade"]["balance_weights"]}
+
+
+def test_pixel_counts_cover_every_tile(run):
+    pixels = pd.read_parquet(run / "pixels.parquet")
+    counts = pixels.filter(like="n_").to_numpy().sum(axis=1)
+    np.testing.assert_array_equal(counts, 64 * 64)
+
+
+def test_a_deleted_stage_and_what_follows_are_done_again(run):
+    kept = (run / "graders" / "slides" / "done.json").stat().st_mtime_ns
+    sd = (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns
+    before = pd.read_parquet(run / "agreement.parquet")
+    shutil.rmtree(run / "agreement")
+    assert cli.main(["run", "smoke", "--out", str(run.parent)]) == 0
+    assert (run / "report" / "index.html").exists()
+    assert (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns == sd
+    assert (run / "graders" / "slides" / "done.json").stat().st_mtime_ns == kept
+    pd.testing.assert_frame_equal(pd.read_parquet(run / "agreement.parquet"), before)
