@@ -32,13 +32,15 @@ def name_partitions(groups: Sequence[Sequence[str]]) -> dict[str, list[str]]:
 def deal_patients(slides: Sequence[Slide], seed: int) -> list[list[str]]:
     """Five groups of slide ids: patients stay whole, grades are spread evenly, order is drawn."""
     patients: dict[str, list[Slide]] = {}
-    for slide in slides:
+    for slide in sorted(slides, key=lambda slide: slide.slide_id):
         patients.setdefault(slide.patient_id, []).append(slide)
-    shuffled = numpy_generator(seed, "folds").permutation(sorted(patients))
+    rng = numpy_generator(seed, "folds")
+    shuffled = rng.permutation(sorted(patients))
     by_grade = sorted(shuffled, key=lambda patient: _worst(patients[patient]))
-    groups: list[list[str]] = [[] for _ in range(NUM_GROUPS)]
+    turns, groups = rng.permutation(NUM_GROUPS), [list[str]() for _ in range(NUM_GROUPS)]
     for number, patient in enumerate(by_grade):
-        groups[number % NUM_GROUPS] += [slide.slide_id for slide in patients[patient]]
+        group = groups[turns[number % NUM_GROUPS]]
+        group += [slide.slide_id for slide in patients[patient]]
     return groups
 
 

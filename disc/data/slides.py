@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -101,7 +102,7 @@ class Scan:
                 f"{self.path}: its level nearest to {um_per_px:.3g} um per pixel has "
                 f"{width} x {height} px; convert it to a pyramid with coarser levels"
             )
-        size = max(1, int(self.width / scale)), max(1, int(self.height / scale))
+        size = max(1, round(self.width / scale)), max(1, round(self.height / scale))
         return self.read(0, 0, size, scale)
 
     def values(self, xs: Places, ys: Places) -> Pixels:
@@ -174,7 +175,10 @@ def _open(path: Path) -> openslide.AbstractSlide:
     if not path.is_file():
         raise BadInput(f"{path}: no such file; give a slide, or a folder of slides")
     try:
-        return openslide.open_slide(path)
+        with warnings.catch_warnings():
+            # Pillow's remarks on odd metadata; what it cannot read, it refuses.
+            warnings.simplefilter("ignore", UserWarning)
+            return openslide.open_slide(path)
     except (openslide.OpenSlideError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise BadInput(
             f"{path}: not a slide that OpenSlide reads ({error}); convert it to a tiled TIFF"

@@ -46,6 +46,22 @@ class TileReport:
     without_score: Sequence[str]
     """Slides that the table does not score."""
 
+    def lines(self) -> list[str]:
+        """What a person should know, a line each."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.labels.items() if count)
+        parts = ", ".join(f"{name} {count}" for name, count in self.parts.items())
+        text = [f"{self.num_slides} slide(s); tiles: {counts}", f"tiles by workbook: {parts}"]
+        if self.is_split_by_position:
+            text.append(
+                f"fewer than {LEAST_PATIENTS} patients: the parts are bands of the same slides, "
+                f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
+            )
+        for what in ("without_tiles", "without_mask", "without_score"):
+            names = getattr(self, what)
+            if names:
+                text.append(f"{what.replace('_', ' ')}: {len(names)} slide(s), first {names[0]}")
+        return text
+
 
 def tile_slides(request: TileRequest) -> TileReport:
     """Tile every slide; stopped, the same request goes on where it was.
