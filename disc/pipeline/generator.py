@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,10 @@ def _data(context: Context, folder: Path) -> str:
     """Draw the phantom, or look at every tile of the given sets."""
     run = context.run
     if context.is_simulated:
-        write_training_set(folder / "training", run.phantom, run.data)
-        write_shifted_set(folder / "shifted", run.phantom, run.data)
-        write_referee_set(folder / "referee", run.phantom, run.data)
+        cores = os.cpu_count() or 1
+        write_training_set(folder / "training", run.phantom, run.data, processes=cores)
+        write_shifted_set(folder / "shifted", run.phantom, run.data, processes=cores)
+        write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
     split = context.split
     if not context.is_simulated:
         for tiles in (split.train, split.val, split.test):
