@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from disc.data.annotations import Annotation
 from disc.data.images import Pixels, encode_png
 from disc.data.jobs import Job
 from disc.data.overview import draw_overview
-from disc.data.panda import grades_of
+from disc.data.panda import meaning_of
 from disc.data.request import TileRequest
 from disc.data.sicapv2 import SetWriter, format_name
-from disc.data.slides import Annotation, Scan
+from disc.data.slides import Scan
 from disc.data.tissue import UM_PER_PX, find_tissue
 from disc.files import BadInput, write_bytes
 from disc.labels import IGNORE, NUM_LABELS, Label
@@ -34,7 +35,8 @@ def cut_slide(job: Job, request: TileRequest, writer: SetWriter) -> dict[str, An
     scale = _scale(scan, request)
     annotation = None
     if job.mask is not None:
-        annotation = Annotation(job.mask, grades_of(request, job.path.stem, job.case), scan)
+        meaning = meaning_of(request, job.path.stem, job.case)
+        annotation = Annotation(job.mask, meaning, scan, reach_um=request.reach_um)
     tissue = find_tissue(scan.read_whole(UM_PER_PX), max(UM_PER_PX, scan.um_per_px))
     size, tiles = (request.tile_px, request.tile_px), []
     for row, column, x, y in list_places(scan, tissue, scale, request):

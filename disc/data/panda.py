@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from disc.data.annotations import Meaning
 from disc.data.request import TileRequest
 from disc.files import BadInput
 from disc.labels import IGNORE, parse_score
 
-GRADES: Mapping[str, Mapping[int, int]] = {
-    # background, stroma, benign epithelium, then grades
-    "radboud": {0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5},
+MEANINGS = {
+    # background, stroma and lumina, benign epithelium, then epithelium by grade
+    "radboud": Meaning({0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5}, stroma=1),
     # background, benign, cancer of unknown grade
-    "karolinska": {0: 0, 1: 0, 2: IGNORE},
-    "sicapv2": {0: 0, 3: 3, 4: 4, 5: 5, IGNORE: IGNORE},
+    "karolinska": Meaning({0: 0, 1: 0, 2: IGNORE}),
+    "sicapv2": Meaning({0: 0, 3: 3, 4: 4, 5: 5, IGNORE: IGNORE}),
 }
-"""From mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 for unknown."""
+"""What the values in masks of each origin mean."""
 _SUFFIXES = (".tiff", ".tif", ".png")
 
 
@@ -71,18 +72,18 @@ def find_mask(masks: Path | None, slide: Path) -> Path | None:
     return next((path for path in found if path.is_file() and path != slide), None)
 
 
-def grades_of(request: TileRequest, image_id: str, case: Case) -> Mapping[int, int]:
+def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
     """What the values in a slide's mask mean.
 
     Raises:
         BadInput: if that depends on the provider, and nobody named it.
     """
     if request.own_values:
-        return request.own_values
+        return Meaning(request.own_values)
     name = case.provider if request.mask_values == "panda" else request.mask_values
-    if name is None or name not in GRADES:
+    if name is None or name not in MEANINGS:
         raise BadInput(
             f"slide {image_id}: data_provider is {name or 'not given'}, so what its mask's values "
-            f"mean is unknown; give --mask-values {', '.join(GRADES)}, or --own-values"
+            f"mean is unknown; give --mask-values {', '.join(MEANINGS)}, or --own-values"
         )
-    return GRADES[name]
+    return MEANINGS[name]

@@ -28,6 +28,8 @@ class TileRequest:
     """What mask values mean; `panda`: radboud or karolinska, as data_provider says."""
     own_values: Mapping[int, int] = field(default_factory=dict)
     """Instead of `mask_values`: mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown)."""
+    reach_um: float = 50.0
+    """How far radboud's labels, drawn on epithelium alone, reach over stroma; 0: not at all."""
     tile_px: int = 64
     """Side of a tile in pixels; a multiple of 32."""
     um_per_px: float = 4.0
@@ -55,6 +57,7 @@ class TileRequest:
         _require(self.mpp is None or self.mpp > 0, f"--mpp is {self.mpp}; it must be positive")
         _require(0 <= self.overlap < 0.95, f"--overlap is {self.overlap}; expected 0 to 0.95")
         _require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
+        _require(self.reach_um >= 0, f"--reach-um is {self.reach_um}; it must not be negative")
         wrong = set(self.own_values.values()) - {0, 3, 4, 5, 255}
         _require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")
 

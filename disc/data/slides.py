@@ -1,10 +1,9 @@
-"""Whole-slide images and their masks, read by place and resolution."""
+"""Whole-slide images, read by place and resolution."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from PIL import Image
 
 from disc.data.images import Pixels
 from disc.files import BadInput
-from disc.labels import IGNORE, label_of_grade
 
 Places = npt.NDArray[np.int64]
 
@@ -125,55 +123,9 @@ class Scan:
             raise BadInput(f"{self.path}: damaged ({error}); replace the file") from error
 
 
-class Annotation:
-    """A slide's mask, with the values of its makers."""
-
-    def __init__(self, path: Path, grades: Mapping[int, int], slide: Scan) -> None:
-        """Open a mask.
-
-        Args:
-            path: a lossless image; the value is in its first channel.
-            grades: from value to grade 0, 3, 4, 5, or 255 for unknown.
-            slide: what it was drawn on; the mask may be coarser.
-
-        Raises:
-            BadInput: if it cannot be read, or has another shape than the slide.
-        """
-        self.path = path
-        self._scan = Scan(path)
-        self._ratio = self._scan.width / slide.width, self._scan.height / slide.height
-        if abs(self._ratio[0] / self._ratio[1] - 1) > 0.02:
-            raise BadInput(
-                f"{path}: {self._scan.width} x {self._scan.height} px; expected the shape of "
-                f"{slide.path}, {slide.width} x {slide.height} px"
-            )
-        self._known = sorted(grades)
-        self._labels = np.full(256, IGNORE, np.uint8)
-        for value, grade in grades.items():
-            self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
-
-    def read(self, x: int, y: int, size: tuple[int, int], scale: float) -> Pixels:
-        """Labels at the centres of the pixels that `Scan.read` gives: uint8 [h, w].
-
-        Raises:
-            BadInput: if there is a value that nobody explained.
-        """
-        xs = ((x + (np.arange(size[0]) + 0.5) * scale) * self._ratio[0]).astype(np.int64)
-        ys = ((y + (np.arange(size[1]) + 0.5) * scale) * self._ratio[1]).astype(np.int64)
-        xs, ys = xs.clip(0, self._scan.width - 1), ys.clip(0, self._scan.height - 1)
-        values = self._scan.values(xs, ys)
-        unknown = ~np.isin(values, self._known)
-        if unknown.any():
-            raise BadInput(
-                f"found value {values[unknown][0]} in {self.path}; expected one of {self._known}; "
-                "choose --mask-values, or explain values with --own-values"
-            )
-        return self._labels[values]
-
-
 def _open(path: Path) -> openslide.AbstractSlide:
     if not path.is_file():
-        raise BadInput(f"{path}: no such file; give a slide, or a folder of slides")
+        raise BadInput(f"{path}: no such file; correct its path")
     try:
         with warnings.catch_warnings():
             # Pillow's remarks on odd metadata; what it cannot read, it refuses.

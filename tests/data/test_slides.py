@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 from skimage.transform import downscale_local_mean
 
-from disc.data.slides import Annotation, Scan
+from disc.data.annotations import Annotation, Meaning
+from disc.data.slides import Scan
 from disc.data.tissue import find_tissue
 from disc.files import BadInput
 from tests.data.scans import HEIGHT, UM, WIDTH, draw_mask, paint, save_pyramid
 
-MEANINGS = {0: 0, 1: 0, 3: 3, 4: 4}
+MEANING = Meaning({0: 0, 1: 0, 3: 3, 4: 4}, stroma=1)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_mask_is_the_nearest_pixel(tmp_path: Path) -> None:
     labels = np.array([0, 0, 255, 1, 2], np.uint8)
     for name, factor in (("full.tiff", 1), ("quarter.tiff", 4)):
         save_pyramid(tmp_path / name, mask[::factor, ::factor], um=None)
-        annotation = Annotation(tmp_path / name, MEANINGS, slide)
+        annotation = Annotation(tmp_path / name, MEANING, slide)
         for scale in (1.0, 4.0, 6.3):
             centres = (np.arange(64) + 0.5) * scale
             rows, columns = (900 + centres).astype(int), (500 + centres).astype(int)
@@ -74,11 +75,35 @@ def test_png_masks_are_read_too(tmp_path: Path) -> None:
     mask = draw_mask()
     save_pyramid(tmp_path / "slide.tiff", paint(mask))
     Image.fromarray(mask[::8, ::8]).save(tmp_path / "mask.png")
-    read = Annotation(tmp_path / "mask.png", MEANINGS, Scan(tmp_path / "slide.tiff")).read
+    read = Annotation(tmp_path / "mask.png", MEANING, Scan(tmp_path / "slide.tiff")).read
     assert np.array_equal(
         read(0, 0, (WIDTH // 8, HEIGHT // 8), 8.0),
         np.array([0, 0, 255, 1, 2], np.uint8)[mask[::8, ::8]],
     )
+
+
+def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
+    """Every stroma pixel takes the nearest gland's label; by comparison with all gland pixels."""
+    mask = np.ones((400, 400), np.uint8)
+    mask[:, :100] = 0
+    glands = {3: (150, 200), 4: (230, 210), 2: (200, 300), 5: (390, 90)}
+    for value, (row, column) in glands.items():
+        mask[row : row + 6, column : column + 6] = value
+    save_pyramid(tmp_path / "slide.tiff", paint(mask))
+    save_pyramid(tmp_path / "mask.tiff", mask, um=None)
+    meaning = Meaning({0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5}, stroma=1)
+    slide = Scan(tmp_path / "slide.tiff")
+    annotation = Annotation(tmp_path / "mask.tiff", meaning, slide, reach_um=30.0)
+    found = annotation.read(150, 120, (128, 128), 1.0)
+    places = np.argwhere(mask > 1)
+    for row, column in np.random.default_rng(0).integers(0, 128, (300, 2)):
+        away = np.hypot(*(places - (row + 120, column + 150)).T)
+        nearest = mask[tuple(places[away.argmin()])] if away.min() <= 60 else 0
+        assert found[row, column] == max(0, int(nearest) - 2)
+    assert len(np.unique(found)) == 3
+    assert not annotation.read(0, 0, (100, 300), 1.0).any(), "glass has no label"
+    bare = Annotation(tmp_path / "mask.tiff", meaning, slide).read(150, 120, (128, 128), 1.0)
+    assert (bare > 0).sum() == 2 * 36
 
 
 def test_tissue_is_what_is_coloured() -> None:
@@ -138,8 +163,8 @@ def test_mask_of_another_shape_or_meaning(tmp_path: Path) -> None:
     slide = Scan(tmp_path / "slide.tiff")
     save_pyramid(tmp_path / "short.tiff", mask[:2000], um=None)
     with pytest.raises(BadInput, match=r"short\.tiff: 1536 x 2000 px; expected the shape of"):
-        Annotation(tmp_path / "short.tiff", MEANINGS, slide)
+        Annotation(tmp_path / "short.tiff", MEANING, slide)
     save_pyramid(tmp_path / "seven.tiff", np.full_like(mask, 7), um=None)
-    annotation = Annotation(tmp_path / "seven.tiff", MEANINGS, slide)
+    annotation = Annotation(tmp_path / "seven.tiff", MEANING, slide)
     with pytest.raises(BadInput, match=r"found value 7 in .*seven\.tiff; expected one of"):
         annotation.read(0, 0, (8, 8), 4.0)

@@ -35,6 +35,7 @@ def request_for(root: Path) -> TileRequest:
         masks=root / "masks",
         labels=root / "train.csv",
         out=root / "out",
+        reach_um=0.0,
         tile_px=TILE,
         um_per_px=UM_PER_PX,
     )
