@@ -46,6 +46,9 @@ class TileReport:
     without_score: Sequence[str]
     """Slides that the table does not score."""
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """What a person should know, a line each."""
         counts = ", ".join(f"{count} {name}" for name, count in self.labels.items() if count)
@@ -93,14 +96,13 @@ def _claim(request: TileRequest) -> None:
     """Note what is being written into `out`; refuse a folder that holds something else."""
     path, facts = request.out / "request.json", {"request": digest(asdict(request))}
     if path.exists():
-        if read_json(path) != facts:
+        if read_json(path) != facts and (request.out / "images").exists():
             raise BadInput(
                 f"{request.out}: holds tiles of another request; give another --out, or delete it"
             )
     elif request.out.is_file() or (request.out.exists() and any(request.out.iterdir())):
         raise BadInput(f"{request.out}: is not an empty folder; give a new one with --out")
-    else:
-        write_json(path, facts)
+    write_json(path, facts)
 
 
 def _record(request: TileRequest, job: Job) -> Path:

@@ -127,7 +127,7 @@ def test_one_slide_is_divided_by_position(
     assert listed + report.num_in_gaps == len(tiles)
     assert report.parts["Validation/Val1/Train"] == len(split.train)
     assert 0 < report.num_in_gaps < len(tiles) / 2
-    assert f"{report.num_in_gaps} tile(s) lie in the gaps" in "\n".join(report.lines())
+    assert f"{report.num_in_gaps} tile(s) lie in the gaps" in str(report)
 
 
 def test_again_and_after_a_stop_the_same_bytes(
@@ -224,6 +224,7 @@ def test_wrong_requests_are_refused_by_name(scan_folder: Path, change: str) -> N
         tile_slides(request)
     assert REFUSALS[change] in str(caught.value) and "\n" not in str(caught.value)
     assert not (request.out / "set.json").exists()
+    assert not (request.out / "images").exists(), "a corrected request may use the same folder"
     assert change != "out" or [p.name for p in request.out.iterdir()] == ["thesis.tex"]
 
 
