@@ -14,7 +14,7 @@ import pandas as pd
 from disc import settings
 from disc.data.sicapv2 import SetWriter
 from disc.data.tiles import Slide, Tile, TileSet
-from disc.files import read_json, write_bytes, write_json
+from disc.files import read_json, sync_all, write_bytes, write_json
 from disc.labels import GRADES, Label, label_of_grade
 from disc.masks.recipes import TileRecipe, draw_recipe, fill_counts, label_weights
 from disc.masks.shapes import count_regions, paint_shape, shape_map
@@ -140,6 +140,7 @@ def _paint_slide(plan: SlideRecipe, book: ShapeBook, brush: Brush, writer: SetWr
     for name, image, mask in zip(names, brush.painter.decode(latents), masks, strict=True):
         writer.add(name, image, mask)
     facts = {"mean_square": float(latents.square().mean()), "num": len(masks)}
+    sync_all()
     write_json(_marker(writer.root, plan), facts)
 
 
