@@ -63,7 +63,7 @@ class Scan:
         return (across + down) / 2
 
     def read(self, x: int, y: int, size: tuple[int, int], scale: float) -> Pixels:
-        """Part of the slide, resampled without aliasing from the nearest finer level: uint8 [h, w, 3].
+        """Part of the slide, smoothly resampled from the nearest finer level: uint8 [h, w, 3].
 
         Args:
             x: left edge.
