@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -76,8 +75,11 @@ def _check_preset(words: Sequence[str]) -> None:
 
 
 def prepare_process() -> None:
-    """Keep memory between training steps; glibc else gives it back and asks for it again."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    """Keep memory between training steps; glibc else gives it back and asks for it again.
+
+    Measured by benchmarks/allocator.py. OMP_WAIT_POLICY=PASSIVE halved the speed on quiet cores, so
+    it is left alone.
+    """
     warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
     if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "mallopt"):
         for option, value in ALLOCATOR.items():

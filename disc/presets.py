@@ -49,13 +49,13 @@ def smoke() -> Run:
         distil=Distil(num_bundles=24, optim=Optim(steps=20, batch=16, lr=2e-4, ema=0.9)),
         synthesis=Synthesis(tiles=(4, 6)),
         grade=Grade(
-            carcino=CarcinoNet(width=8, optim=Optim(steps=20, batch=16, lr=2e-3)),
+            carcino=_small_carcino(8, 20, 16),
             transmil=TransMIL(width=32, heads=2, optim=Optim(steps=20, batch=8, lr=1e-3)),
             balance_weights=(0.3,),
             seeds=1,
         ),
         evaluate=Evaluate(
-            referee=CarcinoNet(width=8, optim=Optim(steps=40, batch=16, lr=2e-3)),
+            referee=_small_carcino(8, 40, 16),
             num_uniform=8,
             num_mixed=16,
             num_bootstrap=200,
@@ -67,18 +67,36 @@ def laptop() -> Run:
     """`make demo`: a quarter of an hour on two cores, long enough to see the effect.
 
     Differs from paper: simulated tiles of 64 px, a small U-Net, 15 steps of DPM-Solver++ where the
-    paper takes 200 of DDIM, synthetic slides of 10-20 tiles where it has 20-100.
+    paper takes 200 of DDIM, synthetic slides of 10-14 tiles where it has 20-100.
     """
     return Run(
         name="laptop",
         phantom=Phantom(
             slides=(10, 11, 19, 3),
             test_slides=(5, 6, 8, 3),
-            shifted_slides=(6, 6, 6, 6),
-            referee_slides=(8, 8, 8, 8),
+            shifted_slides=(5, 5, 5, 5),
+            referee_slides=(6, 6, 6, 6),
+            core_um=(600.0, 2400.0),
         ),
-        synthesis=Synthesis(tiles=(10, 20)),
+        autoencoder=Autoencoder(
+            channels=(16, 32, 64), optim=Optim(steps=350, batch=16, lr=2e-3, decay="cosine")
+        ),
+        denoiser=Denoiser(
+            channels=(48, 96, 128),
+            attention=(False, False, True),
+            turns=2,
+            optim=Optim(steps=1300, lr=8e-4, decay="cosine", ema=0.99),
+        ),
+        distil=Distil(num_bundles=400, optim=Optim(steps=250, lr=3e-4, warmup=25, ema=0.98)),
+        synthesis=Synthesis(tiles=(10, 14)),
+        grade=Grade(carcino=_small_carcino(12, 250, 16), balance_weights=(0.1, 0.3)),
+        evaluate=Evaluate(referee=_small_carcino(16, 500, 32), num_uniform=64, num_mixed=192),
     )
+
+
+def _small_carcino(width: int, steps: int, batch: int) -> CarcinoNet:
+    optim = Optim(steps=steps, batch=batch, lr=2e-3, warmup=20, decay="cosine")
+    return CarcinoNet(width=width, optim=optim)
 
 
 def gpu() -> Run:

@@ -63,8 +63,8 @@ def _asked_share(weights, shapes, rng):
             for tile in recipe:
                 pixels[list(tile.labels)] += shapes[tile.shape]
             ranked = np.argsort(-pixels[1:], kind="stable") + 3
-            is_right = not pixels[1:].any() if grade == 0 else (
-                tuple(ranked[:2]) == (grade, secondary)
+            is_right = (
+                not pixels[1:].any() if grade == 0 else (tuple(ranked[:2]) == (grade, secondary))
             )
             right += is_right
     return right / 400
