@@ -138,7 +138,7 @@ def paper() -> Run:
     """
     return Run(
         name="paper",
-        data=Data(root=Path("SICAPv2"), tile_px=512, um_per_px=0.92),
+        data=Data(root=Path("SICAPv2"), fold="All", tile_px=512, um_per_px=0.92),
         autoencoder=Autoencoder(
             source=Path("vq-f4"),
             channels=(128, 256, 512),

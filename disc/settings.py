@@ -8,7 +8,7 @@ from typing import Literal
 
 Variant = Literal["sd", "sd-sc", "sd-disc", "sd-disc-cotrain"]
 VARIANTS: tuple[Variant, ...] = ("sd", "sd-sc", "sd-disc", "sd-disc-cotrain")
-Fold = Literal["Val1", "Val2", "Val3", "Val4"]
+Fold = Literal["Val1", "Val2", "Val3", "Val4", "All"]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -48,7 +48,7 @@ class Data:
     shifted_root: Path | None = None
     """A second set, for out-of-distribution evaluation; None: the phantom's, or none."""
     fold: Fold = "Val1"
-    """Validation fold: its Train trains, its Test chooses, the Test partition is reported on."""
+    """Its Train trains, its Test chooses, Test/Test is reported on; `All` (paper) trains on all."""
     tile_px: int = 64
     """Side of a tile in pixels; a multiple of 32. Tiles on disk must have this size."""
     um_per_px: float = 4.0

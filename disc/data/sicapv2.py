@@ -63,7 +63,8 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
 
     Args:
         root: the set's folder, as for `read_set`.
-        fold: its Train trains, its Test validates; the Test partition tests.
+        fold: its Train trains, its Test validates; the Test partition tests. `All` trains on the
+            whole training partition, and validates on tiles of it (Val1's).
         tile_set: what `read_set` gave for the same folder.
 
     Raises:
@@ -82,10 +83,12 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
         _refuse_unmasked(path, [tile_set.tiles[places[name]] for name in names])
         return tile_set.only(places[name] for name in names)
 
+    is_all = fold == "All"
     return Split(
-        train=part(f"Validation/{fold}/Train"),
-        val=part(f"Validation/{fold}/Test"),
+        train=part("Test/Train" if is_all else f"Validation/{fold}/Train"),
+        val=part("Validation/Val1/Test" if is_all else f"Validation/{fold}/Test"),
         test=part("Test/Test"),
+        val_is_seen=is_all,
         by_position=len(tile_set.slides) == 1 or _is_split_by_position(root),
     )
 

@@ -19,12 +19,14 @@ class Split:
         test: what is reported.
         by_position: the parts are areas of the same slides, with a gap between them, because
             there are too few slides; slide-level grading is then impossible.
+        val_is_seen: validation tiles are training tiles too, as in the paper.
     """
 
     train: TileSet
     val: TileSet
     test: TileSet
     by_position: bool = False
+    val_is_seen: bool = False
 
     def __post_init__(self) -> None:
         """Check that parts are disjoint.
@@ -33,6 +35,8 @@ class Split:
             BadInput: if two parts share a tile, or (unless split by position) a patient.
         """
         for one, other in combinations(("train", "val", "test"), 2):
+            if self.val_is_seen and {one, other} == {"train", "val"}:
+                continue
             first, second = getattr(self, one), getattr(self, other)
             _refuse_shared(_tiles(first) & _tiles(second), "tile", one, other)
             if not self.by_position:

@@ -99,6 +99,11 @@ def _notes(context: Context) -> list[str]:
         )
     elif not can_grade_slides(context):
         notes.append(f"{SLIDE_GRADING}: not possible: fewer than two training slides with scores")
+    if context.split.val_is_seen:
+        notes.append(
+            "the generator was trained on the validation tiles too (fold All, as in the paper): "
+            "the balance weight was chosen on slides that it saw"
+        )
     if not context.is_simulated:
         notes.append(
             "the referee was trained on the validation tiles' own annotation, not on exact masks; "

@@ -44,6 +44,15 @@ def test_split(tiny_set: Path) -> None:
     assert not split.by_position
 
 
+def test_the_papers_way_trains_on_every_fold(tiny_set: Path) -> None:
+    whole = read_split(tiny_set, "All", read_set(tiny_set, SIDE))
+    fold = load(tiny_set)
+    trained = {tile.name for tile in whole.train.tiles}
+    assert trained == {tile.name for part in (fold.train, fold.val) for tile in part.tiles}
+    assert whole.val_is_seen
+    assert not trained & {tile.name for tile in whole.test.tiles}
+
+
 @pytest.mark.parametrize("nested", ["SICAPv2", "SICAPv2/SICAPv2"])
 def test_nested_folders(tiny_set: Path, tmp_path: Path, nested: str) -> None:
     outer = tmp_path / "outer"
