@@ -65,6 +65,7 @@ def grading_stages(context: Context) -> list[Stage]:
             knobs=[as_json(run.grade.transmil), run.grade.balance_weights, run.grade.seeds],
             work=partial(_grade_slides, context),
             outputs=(context.folder / "scores.parquet",),
+            is_shared=True,
         ),
         Stage(
             name="graders/pixels",
@@ -72,6 +73,7 @@ def grading_stages(context: Context) -> list[Stage]:
             knobs=[as_json(run.grade.carcino), run.grade.pixel_balance_weight, run.seed],
             work=partial(_grade_pixels, context),
             outputs=(context.folder / "pixels.parquet",),
+            is_shared=True,
         ),
     ]
 
