@@ -47,7 +47,7 @@ class Arm:
 
 def grading_stages(context: Context) -> list[Stage]:
     """Synthetic slides and the graders trained with them."""
-    run = context.run
+    run, grade = context.run, context.run.grade
     paintings = [_painting(context, variant) for variant in run.synthesis.variants]
     painted = tuple(stage.name for stage in paintings)
     return [
@@ -55,14 +55,14 @@ def grading_stages(context: Context) -> list[Stage]:
         Stage(
             name=FEATURES,
             needs=("data", *painted),
-            knobs=[as_json(run.grade.carcino), run.seed],
+            knobs=[as_json(grade.carcino), run.seed],
             work=partial(_features, context),
             is_shared=True,
         ),
         Stage(
             name="graders/slides",
             needs=(FEATURES,),
-            knobs=[as_json(run.grade.transmil), run.grade.balance_weights, run.grade.seeds],
+            knobs=[as_json(grade.transmil), [arm.name for arm in slide_arms(run)], grade.seeds],
             work=partial(_grade_slides, context),
             outputs=(context.folder / "scores.parquet",),
             is_shared=True,
@@ -70,7 +70,7 @@ def grading_stages(context: Context) -> list[Stage]:
         Stage(
             name="graders/pixels",
             needs=("data", *painted),
-            knobs=[as_json(run.grade.carcino), run.grade.pixel_balance_weight, run.seed],
+            knobs=[as_json(grade.carcino), [arm.name for arm in pixel_arms(run)], run.seed],
             work=partial(_grade_pixels, context),
             outputs=(context.folder / "pixels.parquet",),
             is_shared=True,
