@@ -38,6 +38,8 @@ from disc.train.checkpoint import NAME as CHECKPOINT
 
 Masks = npt.NDArray[np.uint8]
 SHEET_ROWS = 8
+READ_SAMPLE = 400
+"""Test tiles on which the referee's own accuracy is measured."""
 BANK_SAMPLE = 96
 """Bundles of a bank that the referee reads."""
 REFEREE = "referee.safetensors"
@@ -159,10 +161,16 @@ def _agreement(context: Context, folder: Path) -> str:
     table = pd.concat(tables, ignore_index=True)
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
+    right = _share_right(context, referee)
     write_json(folder / "spreads.json", spreads)
+    write_json(folder / "referee.json", right)
     _write_sheet(context, folder)
     write_bytes(context.folder / "agreement.parquet", buffer.getvalue())
-    return f"{len(asked)} masks, {len(settings.VARIANTS)} variants"
+    return (
+        f"{len(asked)} masks, {len(settings.VARIANTS)} variants; the referee reads "
+        f"{right['real']:.2f} of real pixels right, {right['reconstruction']:.2f} through the "
+        "autoencoder"
+    )
 
 
 def _rows(
@@ -193,6 +201,21 @@ def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
         _rows(name, context, names, slides, recalls(masks, read_tiles(referee, view)))
         for name, view in views.items()
     ]
+
+
+def _share_right(context: Context, referee: CarcinoNet) -> dict[str, float]:
+    """Share of pixels that the referee reads right, in tiles as they come in the test partition."""
+    tiles = context.judged
+    order = numpy_generator(context.run.seed, "referee's accuracy").permutation(len(tiles))
+    chosen = [int(i) for i in order[:READ_SAMPLE]]
+    images = np.stack([tiles.image(i) for i in chosen])
+    masks = np.stack([tiles.mask(i) for i in chosen])
+    views = {"real": images, "reconstruction": rebuild(context.autoencoder, images)}
+    is_known = masks != IGNORE
+    return {
+        name: float((read_tiles(referee, view) == masks)[is_known].mean())
+        for name, view in views.items()
+    }
 
 
 def choose_tiles(tiles: TileSet, num_one: int, num_several: int, seed: int) -> list[int]:

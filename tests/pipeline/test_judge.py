@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import numpy as np
+
+from disc import settings
+from disc.data.tiles import Tile
+from disc.pipeline.judge import draw_asked
+from disc.sample.synthesis import ShapeBook
+
+KNOBS = settings.Evaluate(num_uniform=8, num_mixed=30)
+
+
+def book(*names):
+    halves = np.repeat([[0], [1]], 4, 0).repeat(8, 1).astype(np.uint8)
+    whole = np.zeros((8, 8), np.uint8)
+    tiles = [Tile(name=n, slide_id=n, image=Path(n), mask=None, x=0, y=0) for n in names]
+    return ShapeBook([halves] * (len(names) - 1) + [whole], tiles)
+
+
+def test_one_label_masks_are_in_equal_parts_and_the_rest_has_several():
+    masks, sources = draw_asked(book("A", "B"), [0, 1, 2, 3], KNOBS, 0, 8)
+    labels = [set(np.unique(mask)) for mask in masks]
+    assert [len(found) for found in labels] == [1] * 8 + [2] * 30
+    assert sorted(min(found) for found in labels[:8]) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert set(sources[8:]) == {"A"}
+    assert len(set(sources[:8])) == 8
+
+
+def test_only_known_labels_are_asked_for():
+    masks, _ = draw_asked(book("A", "B"), [0, 2], KNOBS, 0, 8)
+    assert set(np.unique(masks)) == {0, 2}
+
+
+def test_without_several_label_drawings_only_uniform_masks_are_asked_for():
+    masks, _ = draw_asked(book("A"), [0, 1], KNOBS, 0, 8)
+    assert len(masks) == 8
