@@ -148,6 +148,7 @@ def paper() -> Run:
         ),
         denoiser=Denoiser(
             condition="crossattn",
+            predicts="eps",
             channels=(128, 256, 384, 512),
             attention=(False, True, True, True),
             layers=2,

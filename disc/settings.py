@@ -116,6 +116,8 @@ class Denoiser:
 
     condition: Literal["hybrid", "crossattn"] = "hybrid"
     """`crossattn`: tokens of the mask (paper); `hybrid`: tokens and the one-hot mask as input."""
+    predicts: Literal["eps", "v"] = "v"
+    """What the U-Net gives and the loss is of: noise (paper), or velocity."""
     channels: tuple[int, ...] = (48, 96, 128)
     """Width by resolution, finest first."""
     attention: tuple[bool, ...] = (False, True, True)
@@ -137,7 +139,7 @@ class Denoiser:
 
     def __post_init__(self) -> None:
         same = len(self.channels) == len(self.attention)
-        _require(same, "denoiser.channels and denoiser.attention must have the same length")
+        _require(same, "denoiser.channels and denoiser.attention differ in length")
         _require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
         _require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
 
@@ -194,10 +196,8 @@ class Synthesis:
 
     def __post_init__(self) -> None:
         _require(1 <= self.tiles[0] <= self.tiles[1], "synthesis.tiles must be (least, most)")
-        _require(
-            abs(sum(self.weights) - 1) < 0.015,
-            f"synthesis.weights add up to {sum(self.weights):.3f}; they must add up to 1",
-        )
+        total = sum(self.weights)
+        _require(abs(total - 1) < 0.015, f"synthesis.weights add up to {total:.3f}, not to 1")
 
 
 @dataclass(frozen=True, kw_only=True)

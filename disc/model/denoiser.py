@@ -10,6 +10,7 @@ from torch import nn
 
 from disc import settings
 from disc.model.condition import CLASSES, Condition, MaskEncoder
+from disc.model.schedule import level_at
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
 
 LATENT_CHANNELS = 3
@@ -19,11 +20,15 @@ class Denoiser(nn.Module):
     """eps_theta(z_t, t, tau_theta(m)): the noise in a latent, given the tile's mask.
 
     Paper: Eq. (1), Sec. 2.1.
+    Differs from paper: by default the U-Net gives the velocity v = sqrt(alpha_bar) eps -
+    sqrt(1 - alpha_bar) z_0, from which the noise follows. Read at high noise, a small error of eps
+    becomes a large one of z_0, and short trainings sampled washed-out, inflated latents.
     """
 
     def __init__(self, knobs: settings.Denoiser) -> None:
         """Build with random weights."""
         super().__init__()
+        self.predicts = knobs.predicts
         is_hybrid = knobs.condition == "hybrid"
         self.mask_encoder = MaskEncoder(
             context=knobs.context, stride=knobs.token_stride, with_planes=is_hybrid
@@ -57,8 +62,16 @@ class Denoiser(nn.Module):
     def predict(self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         """Predict the noise for masks that are encoded already, once for a whole trajectory."""
         inputs = z_t if condition.planes is None else torch.cat([z_t, condition.planes], dim=1)
-        noise: torch.Tensor = self.unet(inputs, t, condition.tokens, return_dict=False)[0]
-        return noise
+        output: torch.Tensor = self.unet(inputs, t, condition.tokens, return_dict=False)[0]
+        if self.predicts == "eps":
+            return output
+        level = level_at(t, z_t)
+        return (1 - level).sqrt() * z_t + level.sqrt() * output
+
+    def weigh_losses(self, t: torch.Tensor) -> torch.Tensor:
+        """What to multiply squared errors of eps by, [B, 1, 1, 1]: those of v are 1/alpha_bar."""
+        level = level_at(t, torch.zeros((), device=t.device))
+        return torch.ones_like(level) if self.predicts == "eps" else 1 / level
 
     def save(self, folder: Path) -> None:
         """Write `unet/` (a diffusers folder) and `mask_encoder.safetensors`."""

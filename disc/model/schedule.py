@@ -43,8 +43,13 @@ def add_noise(z_0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Te
 
     Paper: Sec. 2.3 (below Eq. 3).
     """
-    level = alpha_bar().to(z_0)[t][:, None, None, None]
+    level = level_at(t, z_0)
     return level.sqrt() * z_0 + (1 - level).sqrt() * eps
+
+
+def level_at(t: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """alpha_bar of time steps [B], as [B, 1, 1, 1] on the device and in the type of `like`."""
+    return alpha_bar().to(like)[t][:, None, None, None]
 
 
 def make_scheduler(solver: settings.Solver) -> Any:

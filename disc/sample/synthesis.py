@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class ShapeBook:
     shapes: list[Masks]
     sources: list[Tile]
 
-    @property
+    @cached_property
     def regions(self) -> list[int]:
         """Number of regions of each shape map."""
         return [count_regions(shape) for shape in self.shapes]

@@ -30,7 +30,7 @@ def train_denoiser(
 
 
 def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
-    """|| eps - eps_theta(z_t, t, tau(m)) ||^2, mean over the batch.
+    """|| eps - eps_theta(z_t, t, tau(m)) ||^2, mean over the batch; or the same of v.
 
     Args:
         state: its model is a Denoiser.
@@ -45,4 +45,6 @@ def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[
     eps = torch.randn((whole, *z_0.shape[1:]), generator=generator)
     t, eps = state.share.take(t).to(z_0.device), state.share.take(eps).to(z_0.device)
     predicted = state.model(add_noise(z_0, eps, t), t, batch["masks"])
-    return {"loss": (predicted - eps).square().mean()}
+    errors = (predicted - eps).square()
+    weighed = errors * state.network.weigh_losses(t)  # type: ignore[operator]
+    return {"loss": weighed.mean(), "eps": errors.mean()}

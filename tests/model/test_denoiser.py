@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -6,6 +8,7 @@ from disc import settings
 from disc.files import BadInput
 from disc.model.condition import grid_positions, one_hot
 from disc.model.denoiser import Denoiser
+from disc.model.schedule import alpha_bar
 
 SMALL = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
 
@@ -34,6 +37,28 @@ def test_the_mask_matters(condition):
     with torch.no_grad():
         assert denoiser(z, t, masks).shape == z.shape
         assert not torch.allclose(denoiser(z, t, masks), denoiser(z, t, (masks + 1) % 4))
+
+
+def test_velocity_and_noise_are_two_names_of_one_prediction():
+    """A U-Net that gives v and one that gives eps agree if their outputs are each other's."""
+    torch.manual_seed(0)
+    denoiser = Denoiser(SMALL).eval()
+    z, t, masks = inputs()
+    level = alpha_bar()[t][:, None, None, None]
+    with torch.no_grad():
+        eps = denoiser(z, t, masks)
+        z_0 = (z - (1 - level).sqrt() * eps) / level.sqrt()
+        velocity = level.sqrt() * eps - (1 - level).sqrt() * z_0
+        denoiser.predicts = "eps"
+        torch.testing.assert_close(denoiser(z, t, masks), velocity, atol=1e-4, rtol=1e-4)
+
+
+def test_the_velocity_loss_is_the_noise_loss_over_alpha_bar():
+    t = torch.tensor([3, 600])
+    weights = Denoiser(SMALL).weigh_losses(t).flatten()
+    torch.testing.assert_close(weights, 1 / alpha_bar()[t])
+    eps = dataclasses.replace(SMALL, predicts="eps")
+    assert Denoiser(eps).weigh_losses(t).flatten().tolist() == [1, 1]
 
 
 def test_a_tile_does_not_depend_on_its_batch():
