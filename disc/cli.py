@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
     from disc.pipeline.run import execute
 
     page = execute(config)
-    if page.exists():
+    if config.until == "report":
         print(f"report: {page}")
     return 0
 
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 COMMANDS, prog="disc", description=__doc__, args=words
             )
         )
-    except (BadInput, OSError) as error:
+    except (BadInput, OSError, FloatingPointError) as error:
         print(f"disc: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -80,6 +81,7 @@ def prepare_process() -> None:
     Measured by benchmarks/allocator.py. OMP_WAIT_POLICY=PASSIVE halved the speed on quiet cores, so
     it is left alone.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
     if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "mallopt"):
         for option, value in ALLOCATOR.items():

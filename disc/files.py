@@ -58,6 +58,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def holds_files(folder: Path) -> bool:
+    """Whether a folder holds more than what killed writes left behind."""
+    return folder.is_dir() and any(not child.name.startswith(".") for child in folder.iterdir())
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON."""
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -79,13 +79,16 @@ def laptop() -> Run:
             core_um=(600.0, 2400.0),
         ),
         autoencoder=Autoencoder(
-            channels=(16, 32, 64), optim=Optim(steps=350, batch=16, lr=2e-3, decay="cosine")
+            channels=(16, 32, 64),
+            num_codes=1024,
+            quantise_from=0.75,
+            optim=Optim(steps=600, batch=8, lr=2e-3, decay="cosine"),
         ),
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
             turns=2,
-            optim=Optim(steps=1300, lr=8e-4, decay="cosine", ema=0.99),
+            optim=Optim(steps=1350, lr=1e-3, decay="cosine", ema=0.99),
         ),
         distil=Distil(num_bundles=400, optim=Optim(steps=250, lr=3e-4, warmup=25, ema=0.98)),
         synthesis=Synthesis(tiles=(10, 14)),

@@ -57,7 +57,6 @@ class Data:
     def __post_init__(self) -> None:
         fits = self.tile_px > 0 and self.tile_px % 32 == 0
         _require(fits, f"data.tile_px is {self.tile_px}; it must be a multiple of 32")
-        _require(self.um_per_px > 0, "data.um_per_px must be positive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +116,7 @@ class Denoiser:
     condition: Literal["hybrid", "crossattn"] = "hybrid"
     """`crossattn`: tokens of the mask (paper); `hybrid`: tokens and the one-hot mask as input."""
     predicts: Literal["eps", "v"] = "v"
-    """What the U-Net gives and the loss is of: noise (paper), or velocity."""
+    """What the U-Net gives, and the loss is of: noise (paper) or velocity."""
     channels: tuple[int, ...] = (48, 96, 128)
     """Width by resolution, finest first."""
     attention: tuple[bool, ...] = (False, True, True)
@@ -139,7 +138,8 @@ class Denoiser:
 
     def __post_init__(self) -> None:
         same = len(self.channels) == len(self.attention)
-        _require(same, "denoiser.channels and denoiser.attention differ in length")
+        _require(same, "denoiser: channels and attention differ in length")
+        _require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
         _require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
         _require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
 
@@ -156,7 +156,7 @@ class Solver:
     """Which of the T time steps are visited."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.steps <= 1000, "solver.steps must be in 1..1000")
+        _require(1 <= self.steps <= 999, "solver.steps must be in 1..999")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,8 +246,8 @@ class Grade:
     """Grader seeds."""
 
     def __post_init__(self) -> None:
-        inside = all(0 < weight < 1 for weight in self.balance_weights)
-        _require(inside, "grade.balance_weights must lie between 0 and 1; 0 is always run")
+        weights = (*self.balance_weights, self.pixel_balance_weight)
+        _require(all(0 < w < 1 for w in weights), "grade: balance weights must lie in (0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from disc.data.jobs import Job, list_jobs
 from disc.data.request import TileRequest
 from disc.data.sicapv2 import SetWriter
 from disc.data.tiles import Slide
-from disc.files import BadInput, digest, read_json, sync_all, write_json
+from disc.files import BadInput, digest, holds_files, read_json, sync_all, write_json
 from disc.labels import NAMES, Label
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
@@ -100,7 +100,7 @@ def _claim(request: TileRequest) -> None:
             raise BadInput(
                 f"{request.out}: holds tiles of another request; give another --out, or delete it"
             )
-    elif request.out.is_file() or (request.out.exists() and any(request.out.iterdir())):
+    elif request.out.is_file() or holds_files(request.out):
         raise BadInput(f"{request.out}: is not an empty folder; give a new one with --out")
     write_json(path, facts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from disc.evaluate.arms import arm_gains, arm_table, average, split_runs
@@ -51,11 +52,12 @@ def pixel_gain_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataF
     return _name_measures(arm_gains(pixels, SETTING, _arm_measures, draws=draws, seed=seed))
 
 
-def measure_confusion(confusion: Array) -> Array:
+def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array:
     """Dice and precision of confusion matrices, in the order of `MEASURES`.
 
     Args:
         confusion: pixels by (truth, predicted), [D, 4, 4].
+        counted: labels that the mean Dice is over, [4]; it is NaN where one of them is absent.
 
     Returns:
         [D, 9]; Dice is NaN for a label that is neither present nor predicted, precision for a
@@ -64,9 +66,7 @@ def measure_confusion(confusion: Array) -> Array:
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     asked, given = confusion.sum(axis=2), confusion.sum(axis=1)
     dice = _ratio(2 * hits, asked + given)
-    is_present = asked > 0
-    total = np.where(is_present, np.nan_to_num(dice), 0).sum(axis=1)
-    mean = _ratio(total, is_present.sum(axis=1).astype(np.float64))
+    mean = np.where((asked > 0)[:, counted], dice[:, counted], np.nan).mean(axis=1)
     precision = _ratio(hits[:, 1:], given[:, 1:])
     overall = _ratio(hits[:, 1:].sum(axis=1), given[:, 1:].sum(axis=1))
     return np.column_stack([dice, mean, precision, overall])
@@ -79,8 +79,10 @@ def _arm_measures(arm: pd.DataFrame, patients: pd.Index) -> Statistic:
 def _run_measures(run: pd.DataFrame, patients: pd.Index) -> Statistic:
     counts = run.groupby("patient")[COUNTS].sum().reindex(patients, fill_value=0)
     matrix = counts.to_numpy(np.float64)
+    # Those of the whole sample: a draw without a rare label would measure another quantity.
+    counted = matrix.sum(axis=0).reshape(NUM_LABELS, NUM_LABELS).sum(axis=1) > 0
     return lambda weights: measure_confusion(
-        (weights @ matrix).reshape(len(weights), NUM_LABELS, NUM_LABELS)
+        (weights @ matrix).reshape(len(weights), NUM_LABELS, NUM_LABELS), counted
     )
 
 

@@ -68,6 +68,18 @@ class Autoencoder(nn.Module):
         self.vq.register_to_config(scaling_factor=1.0 / scale)
 
     @torch.no_grad()
+    def centre(self, mean: torch.Tensor) -> None:
+        """Move latents by their mean [3], so that noise without an offset is where they start.
+
+        Folded into the convolutions beside the codebook: tiles are decoded as before, and the
+        folder stays a plain VQModel.
+        """
+        mean = mean * self.scale
+        self.vq.post_quant_conv.bias += self.vq.post_quant_conv.weight[:, :, 0, 0] @ mean
+        self.vq.quant_conv.bias -= mean
+        self.vq.quantize.embedding.weight -= mean
+
+    @torch.no_grad()
     def encode(self, tiles: torch.Tensor) -> torch.Tensor:
         """Tiles uint8 [B, H, W, 3] to latents [B, 3, H/4, W/4]."""
         latents: torch.Tensor = self.vq.encode(to_unit(tiles)).latents

@@ -9,6 +9,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 
 from disc import settings
+from disc.files import BadInput, read_json, write_json
 from disc.model.condition import CLASSES, Condition, MaskEncoder
 from disc.model.schedule import level_at
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
@@ -74,7 +75,8 @@ class Denoiser(nn.Module):
         return torch.ones_like(level) if self.predicts == "eps" else 1 / level
 
     def save(self, folder: Path) -> None:
-        """Write `unet/` (a diffusers folder) and `mask_encoder.safetensors`."""
+        """Write `unet/` (a diffusers folder), `mask_encoder.safetensors` and `denoiser.json`."""
+        write_json(folder / "denoiser.json", {"predicts": self.predicts})
         save_folder(folder / "unet", self.unet)
         save_weights(folder / "mask_encoder.safetensors", self.mask_encoder)
 
@@ -84,8 +86,13 @@ class Denoiser(nn.Module):
 
         Raises:
             FileNotFoundError: if a file is missing.
-            BadInput: if the weights are another network's.
+            BadInput: if the weights are another network's, or give eps where v is expected.
         """
+        found = read_json(folder / "denoiser.json")["predicts"]
+        if found != knobs.predicts:
+            raise BadInput(
+                f"{folder}: predicts {found}; expected denoiser.predicts {knobs.predicts}"
+            )
         denoiser = cls(knobs)
         load_weights(folder / "unet" / DIFFUSERS_WEIGHTS, denoiser.unet)
         load_weights(folder / "mask_encoder.safetensors", denoiser.mask_encoder)

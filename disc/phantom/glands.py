@@ -61,7 +61,7 @@ HABITS = (
     Habit(
         label=Label.GG3,
         spacing=13.0,
-        radius=(26.0, 42.0),
+        radius=(24.0, 40.0),
         gap=6.0,
         wobble=0.05,
         lining=12.5,

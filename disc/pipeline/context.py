@@ -63,6 +63,13 @@ class Context:
         return read_split(self.root, self.run.data.fold, self.read(self.root))
 
     @cached_property
+    def learners(self) -> TileSet:
+        """Tiles that graders learn from: never validation tiles, whatever the generator saw."""
+        if not self.split.val_is_seen:
+            return self.split.train
+        return read_split(self.root, "Val1", self.read(self.root)).train
+
+    @cached_property
     def judged(self) -> TileSet:
         """Tiles that no generator saw, with the best masks there are: exact ones, or drawn ones."""
         masks = "masks_exact" if self.is_simulated else "masks"

@@ -38,7 +38,7 @@ def generator_stages(context: Context) -> list[Stage]:
         Stage(
             name="autoencoder",
             needs=("data",),
-            knobs=[as_json(run.autoencoder), run.seed],
+            knobs=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
             work=partial(_autoencoder, context),
             is_shared=True,
         ),
@@ -86,6 +86,12 @@ def _data_knobs(context: Context) -> Any:
     return [as_json(run.data), digest(listing)]
 
 
+def _source_hash(knobs: settings.Autoencoder) -> str:
+    """What the given autoencoder holds, so that another one under its name is noticed."""
+    paths = sorted(knobs.source.glob("*")) if knobs.source is not None else []
+    return digest([digest(path.read_bytes()) for path in paths if path.is_file()])
+
+
 def _data(context: Context, folder: Path) -> str:
     """Draw the phantom, or look at every tile of the given sets."""
     run = context.run
@@ -94,10 +100,12 @@ def _data(context: Context, folder: Path) -> str:
         write_training_set(folder / "training", run.phantom, run.data, processes=cores)
         write_shifted_set(folder / "shifted", run.phantom, run.data, processes=cores)
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
-    split = context.split
-    if not context.is_simulated:
-        for tiles in (split.train, split.val, split.test):
-            _look_at_all(tiles)
+    split, shifted = context.split, run.data.shifted_root
+    if run.autoencoder.source is not None:
+        Autoencoder.load(run.autoencoder.source)
+    given = [] if context.is_simulated else [split.train, split.val, split.test]
+    for tiles in [*given, *([context.read(shifted)] if shifted is not None else [])]:
+        _look_at_all(tiles)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     write_json(folder / "summary.json", {"tiles": sizes, "slides": len(split.train.slides)})
     return ", ".join(f"{size} {name}" for name, size in sizes.items()) + " tiles"

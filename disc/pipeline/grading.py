@@ -12,7 +12,7 @@ import pandas as pd
 
 from disc import settings
 from disc.data.sicapv2 import read_set, read_split
-from disc.data.tiles import TileSet
+from disc.data.tiles import Slide, TileSet
 from disc.files import write_bytes
 from disc.grade.bags import Bag, read_bags
 from disc.grade.carcino import CarcinoNet
@@ -80,9 +80,13 @@ def grading_stages(context: Context) -> list[Stage]:
 
 def can_grade_slides(context: Context) -> bool:
     """Slide grading needs training and test slides of their own, with scores."""
-    split = context.split
-    scored = [slide for slide in split.train.slides.values() if slide.primary is not None]
-    return not split.by_position and len({slide.patient_id for slide in scored}) > 1
+    patients = {slide.patient_id for slide in scored_slides(context.learners)}
+    return not context.split.by_position and len(patients) > 1
+
+
+def scored_slides(tiles: TileSet) -> list[Slide]:
+    """Slides with a Gleason score."""
+    return [slide for slide in tiles.slides.values() if slide.primary is not None]
 
 
 def read_synthetic(context: Context, variant: settings.Variant) -> TileSet:
@@ -145,9 +149,9 @@ def _features(context: Context, folder: Path) -> str:
     if not can_grade_slides(context):
         return "not possible: fewer than two training slides with scores"
     run = context.run
-    train_encoder(run.grade.carcino, context.split.train, folder, run.seed).save(folder)
+    train_encoder(run.grade.carcino, context.learners, folder, run.seed).save(folder)
     encoder = CrossEncoder.load(folder, run.grade.carcino)
-    encode_slides(encoder, context.split.train, folder / "real")
+    encode_slides(encoder, context.learners, folder / "real")
     for data_set, _, tiles in test_sets(context):
         encode_slides(encoder, tiles, folder / ("real" if data_set == "in" else data_set))
     for variant in run.synthesis.variants:
@@ -159,7 +163,7 @@ def _grade_slides(context: Context, folder: Path) -> str:
     run, features = context.run, context.folder / FEATURES
     parts: list[pd.DataFrame] = []
     if can_grade_slides(context):
-        real = read_bags(features / "real", context.split.train.slides.values())
+        real = read_bags(features / "real", scored_slides(context.learners))
         parts = [
             _slide_run(context, folder, arm, seed, real)
             for arm in slide_arms(run)
@@ -192,7 +196,7 @@ def _slide_run(
     parts = []
     for data_set, split, tiles in test_sets(context):
         source = features / ("real" if data_set == "in" else data_set)
-        rows = score_rows(net, read_bags(source, tiles.slides.values()))
+        rows = score_rows(net, read_bags(source, scored_slides(tiles)))
         parts.append(rows.assign(data_set=data_set, split=split))
     facts = {"grader": "transmil", "encoder": ENCODER, "fold": run.data.fold}
     table = _label_rows(pd.concat(parts), arm, run.seed, seed).assign(**facts)
@@ -202,9 +206,9 @@ def _slide_run(
 
 
 def _grade_pixels(context: Context, folder: Path) -> str:
-    run, real = context.run, TilePool(context.split.train)
+    run, real = context.run, TilePool(context.learners)
     kinds = {"annotation": "masks"}
-    if context.is_simulated:
+    if context.is_simulated and run.data.shifted_root is None:
         kinds["exact"] = "masks_exact"
     truths = {kind: list(test_sets(context, masks)) for kind, masks in kinds.items()}
     parts = []
@@ -227,7 +231,7 @@ def _grade_pixels(context: Context, folder: Path) -> str:
         (place / CHECKPOINT).unlink(missing_ok=True)
         parts += [_confusion(net, truths, arm, run, i) for i in range(len(truths["annotation"]))]
     _write_table(context.folder / "pixels.parquet", parts, COUNTS)
-    return f"{len(pixel_arms(run))} arms"
+    return f"{sum(1 for _ in folder.glob('*/carcino.safetensors'))} arms"
 
 
 def _confusion(

@@ -94,7 +94,8 @@ def draw_asked(
         chosen = several[tile.shape]
         masks.append(paint_shape(book.shapes[chosen], tile.labels))
         sources.append(book.sources[chosen].slide_id)
-    return np.stack(masks), sources
+    empty = np.empty((0, tile_px, tile_px), np.uint8)
+    return np.stack(masks) if masks else empty, sources
 
 
 def _referee(context: Context, folder: Path) -> str:
@@ -128,6 +129,8 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
     painter, referee = context.painter(), load_referee(context)
 
     def agree(latents: torch.Tensor, masks: Masks) -> float:
+        if not len(masks):
+            return float("nan")
         values = recalls(masks, read_tiles(referee, painter.decode(latents)))
         return float(np.nanmean(values, axis=1).mean())
 

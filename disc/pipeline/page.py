@@ -94,22 +94,30 @@ def _notes(context: Context) -> list[str]:
     notes = [f"{name} is absent from the training tiles: it was never asked for" for name in absent]
     if context.split.by_position:
         notes.append(
-            f"{SLIDE_GRADING}: not possible: one slide, split by position into training, "
-            "validation and test areas with a gap between them"
+            f"{SLIDE_GRADING}: not possible: {_count_slides(context)}, split by position into "
+            "training, validation and test areas"
         )
     elif not can_grade_slides(context):
         notes.append(f"{SLIDE_GRADING}: not possible: fewer than two training slides with scores")
     if context.split.val_is_seen:
         notes.append(
             "the generator was trained on the validation tiles too (fold All, as in the paper): "
-            "the balance weight was chosen on slides that it saw"
+            "the balance weight was chosen on slides that it saw, though no grader did"
         )
+    unscored = [s for s in context.learners.slides.values() if s.primary is None]
+    if unscored and can_grade_slides(context):
+        notes.append(f"{len(unscored)} training slides without a score are in no bag")
     if not context.is_simulated:
         notes.append(
             "the referee was trained on the validation tiles' own annotation, not on exact masks; "
             "mask agreement inherits the annotators' errors"
         )
     return notes
+
+
+def _count_slides(context: Context) -> str:
+    num = len(context.split.train.slides)
+    return "one slide" if num == 1 else f"{num} slides"
 
 
 def _table(context: Context, name: str) -> pd.DataFrame | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from disc import settings
-from disc.files import BadInput, write_bytes
+from disc.files import BadInput, holds_files, write_bytes
 from disc.pipeline.config import to_json
 from disc.pipeline.context import Context
 from disc.pipeline.generator import generator_stages
@@ -48,6 +48,6 @@ def _write_config(run: settings.Run, folder: Path) -> None:
     path = folder / "config.json"
     if folder.is_file():
         raise BadInput(f"{folder}: a file; name another run with --name")
-    if folder.exists() and any(folder.iterdir()) and not path.exists():
+    if holds_files(folder) and not path.exists():
         raise BadInput(f"{folder}: holds files but no config.json of a run; name another run")
     write_bytes(path, to_json(run))

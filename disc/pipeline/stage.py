@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from disc.files import BadInput, digest, read_json, write_json
+from disc.files import BadInput, digest, holds_files, read_json, write_json
 from disc.processes import own_share, wait_for_all
 
 
@@ -109,7 +109,7 @@ def _do(stage: Stage, root: Path) -> None:
 def _prepare(folder: Path, key: dict[str, Any]) -> None:
     """Keep what was begun for the same key; clear anything else that a stage left."""
     begun, done = folder / "begun.json", folder / "done.json"
-    if folder.exists() and any(folder.iterdir()) and not (begun.exists() or done.exists()):
+    if holds_files(folder) and not (begun.exists() or done.exists()):
         raise BadInput(f"{folder}: holds files that no stage wrote; move it, or name another run")
     if begun.exists() and not done.exists() and read_json(begun) == key:
         return

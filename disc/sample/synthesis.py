@@ -130,8 +130,12 @@ def paint_slides(
         _finish_set(plans, book, writer, root, {"variant": brush.variant, **facts})
     wait_for_all()
     parts = [read_json(_marker(root, plan)) for plan in plans]
-    num = sum(part["num"] for part in parts)
-    return float(np.sqrt(sum(part["mean_square"] * part["num"] for part in parts) / max(1, num)))
+    weights = np.array([part["num"] for part in parts], float)
+    mean, mean_square = (
+        np.average([part[name] for part in parts], weights=weights)
+        for name in ("mean", "mean_square")
+    )
+    return float(np.sqrt(mean_square - mean**2))
 
 
 def _paint_slide(plan: SlideRecipe, book: ShapeBook, brush: Brush, writer: SetWriter) -> None:
@@ -140,7 +144,11 @@ def _paint_slide(plan: SlideRecipe, book: ShapeBook, brush: Brush, writer: SetWr
     names = _tile_names(plan, masks.shape[-1])
     for name, image, mask in zip(names, brush.painter.decode(latents), masks, strict=True):
         writer.add(name, image, mask)
-    facts = {"mean_square": float(latents.square().mean()), "num": len(masks)}
+    facts = {
+        "num": len(masks),
+        "mean": float(latents.mean()),
+        "mean_square": float(latents.square().mean()),
+    }
     sync_all()
     write_json(_marker(writer.root, plan), facts)
 

@@ -15,6 +15,8 @@ from disc.seeds import derive
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
 
+CENTRE_BATCHES = 16
+"""Batches over which the mean of the latents is taken."""
 TileBatch = Callable[[int], Batch]
 
 
@@ -24,7 +26,7 @@ def train_autoencoder(
     """Train a VQ autoencoder with L1 and the commitment of its codebook.
 
     The codebook is drawn from latents of the batch and comes in after a share of the steps: with
-    random codes a short training collapses onto a few of them.
+    random codes a short training collapses onto a few of them. Last, latents are centred.
 
     Args:
         knobs: sizes and optimisation.
@@ -47,7 +49,11 @@ def train_autoencoder(
         return {"loss": error + commit, "l1": error, "commit": commit}
 
     train(model=model, step=step, batch_at=batch_at, optim=knobs.optim, folder=folder, seed=seed)
-    return Autoencoder(model.vq).eval()
+    trained = Autoencoder(model.vq).eval()
+    device = next(model.parameters()).device
+    tiles = [batch_at(knobs.optim.steps + i)["tiles"] for i in range(CENTRE_BATCHES)]
+    trained.centre(trained.encode(torch.cat(tiles).to(device)).mean((0, 2, 3)))
+    return trained
 
 
 class _Reconstruction(nn.Module):

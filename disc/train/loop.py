@@ -96,6 +96,9 @@ def _start(accelerator: Accelerator, model: nn.Module, optim: settings.Optim) ->
     share = own_share()
     if optim.batch % share.count:
         raise BadInput(f"a batch of {optim.batch} cannot be shared by {share.count} processes")
+    if accelerator.device.type == "cuda":
+        # the same weights after a kill need kernels that add in the same order
+        torch.use_deterministic_algorithms(True, warn_only=True)
     network = model.to(accelerator.device).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=optim.lr, weight_decay=optim.weight_decay

@@ -60,3 +60,15 @@ def test_a_truncated_weights_file_is_refused_by_name(autoencoder, tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BadInput, match=str(path)):
         Autoencoder.load(tmp_path)
+
+
+def test_centring_moves_latents_but_not_what_is_decoded(autoencoder):
+    tiles = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    autoencoder.set_scale(2.0)
+    latents, before = autoencoder.encode(tiles), autoencoder.decode(autoencoder.encode(tiles))
+    mean = latents.mean((0, 2, 3))
+    autoencoder.centre(mean)
+    moved = latents - mean[:, None, None]
+    torch.testing.assert_close(autoencoder.encode(tiles), moved, atol=1e-5, rtol=1e-4)
+    after = autoencoder.decode(autoencoder.encode(tiles))
+    np.testing.assert_allclose(after.astype(int), before.astype(int), atol=1)
