@@ -2,7 +2,8 @@
 
 Runs the pipeline up to mask agreement on the same simulated slides with annotators' masks at 0,
 1/2, 1 and 2 times the committed errors, and prints the paired differences to plain sampling (same
-masks, same noise) with 95 % intervals. All runs share the autoencoder of the first. About ten
+masks, same noise) with 95 % intervals. All runs share the autoencoder of the first.
+The masks asked for have the annotators' outlines, so they too change with the errors. About ten
 minutes a run on two cores; stopped, the same command goes on.
 
     python benchmarks/annotation_noise.py [--preset laptop] [--out runs/annotation-noise]

@@ -16,7 +16,7 @@ class BadInput(ValueError):
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     """Write a whole file or none: temporary name, fsync, replace, fsync of the folder.
 
-    Every writer of the program goes through here.
+    Every writer of the program goes through here; only log.jsonl is appended to, line by line.
 
     Args:
         path: the file.

@@ -55,8 +55,8 @@ class Data:
     """Width of a pixel in micrometres (the phantom is drawn at it)."""
 
     def __post_init__(self) -> None:
-        fits = self.tile_px > 0 and self.tile_px % 32 == 0
-        _require(fits, f"data.tile_px is {self.tile_px}; it must be a multiple of 32")
+        fits = self.tile_px > 0 and self.tile_px % 32 == 0 and self.um_per_px > 0
+        _require(fits, f"data: {self.tile_px} px of {self.um_per_px} um; give a multiple of 32 px")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,3 +1,4 @@
+import json
 import resource
 import shutil
 import subprocess
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from disc import cli
+from disc import cli, settings
+from disc.model.autoencoder import Autoencoder, build_vq
 
 SLIDES = [("A", "1", 0, 0), ("B", "2", 3, 3), ("C", "3", 4, 5), ("D", "4", 5, 4)]
 VALUES = {"A": 0, "B": 3, "C": 4, "D": 5}
@@ -128,12 +130,24 @@ def test_an_unknown_stage_is_one_line(tmp_path, capsys):
 
 def test_a_checkpoint_of_another_shape_is_one_line(tmp_path, capsys):
     source = tmp_path / "weights"
-    source.mkdir()
-    (source / "config.json").write_text('{"_class_name": "UNet2DModel"}')
+    small = settings.Autoencoder(channels=(16, 16, 16), num_codes=32)
+    Autoencoder(build_vq(small)).save(source)
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "num_vq_embeddings": 64}))
     root = write_set(tmp_path / "set")
     words = ["run", "smoke", "--out", str(tmp_path / "runs"), "--data.root", str(root)]
     words += ["--autoencoder.source", str(source), "--until", "autoencoder"]
     assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert "diffusion_pytorch_model.safetensors" in error
+    assert "(32, 3)" in error
+    assert error.count("\n") == 1
+
+
+def test_a_model_of_another_kind_is_one_line(tmp_path, capsys):
+    (tmp_path / "config.json").write_text('{"_class_name": "UNet2DModel"}')
+    words = ["run", "smoke", "--out", str(tmp_path / "runs"), "--until", "data"]
+    assert cli.main([*words, "--autoencoder.source", str(tmp_path)]) == 2
     assert "UNet2DModel" in capsys.readouterr().err
 
 

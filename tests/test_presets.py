@@ -56,7 +56,7 @@ def test_paper_is_the_papers():
 
 def test_settings_check_themselves():
     run = PRESETS["smoke"]()
-    with pytest.raises(ValueError, match="multiple of 32"):
+    with pytest.raises(ValueError, match="multiple of 32 px"):
         dataclasses.replace(run.data, tile_px=100)
     with pytest.raises(ValueError, match="add up to"):
         dataclasses.replace(run.synthesis, weights=(0.5, 0.5, 0.5, 0.5))

@@ -46,7 +46,8 @@ def test_measures_equal_scikit_learn() -> None:
 def test_a_label_neither_present_nor_predicted_is_left_out() -> None:
     confusion = np.zeros((1, 4, 4))
     confusion[0, 0, 0], confusion[0, 1, 1], confusion[0, 1, 0] = 6, 2, 2
-    found = dict(zip(MEASURES, measure_confusion(confusion, np.array([True, True, False, False]))[0], strict=True))
+    counted = np.array([True, True, False, False])
+    found = dict(zip(MEASURES, measure_confusion(confusion, counted)[0], strict=True))
     assert found["dice", "NC"] == pytest.approx(12 / 14)
     assert found["dice", "GG3"] == pytest.approx(4 / 6)
     assert np.isnan(found["dice", "GG5"])

@@ -59,13 +59,15 @@ def test_synthetic_slides_fill_every_primary_grade(run):
         assert filled.nunique() == 1
 
 
-def test_variants_share_masks_and_noise_but_not_pixels(run):
+def test_variants_share_masks_and_seeds_but_not_pixels(run):
     manifests = {v: pd.read_parquet(run / "synthetic" / v / "manifest.parquet") for v in VARIANTS}
     for variant in VARIANTS:
         pd.testing.assert_series_equal(manifests[variant]["seed"], manifests["sd"]["seed"])
     name = manifests["sd"]["tile"][0]
     masks = [(run / "synthetic" / v / "masks" / f"{name}.png").read_bytes() for v in VARIANTS]
     assert len(set(masks)) == 1
+    tiles = [(run / "synthetic" / v / "images" / f"{name}.jpg").read_bytes() for v in VARIANTS]
+    assert len(set(tiles)) > 1
     assert manifests["sd-disc"]["checkpoint"][0] != manifests["sd"]["checkpoint"][0]
     assert manifests["sd-sc"]["checkpoint"][0] == manifests["sd"]["checkpoint"][0]
 
