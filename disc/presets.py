@@ -82,18 +82,18 @@ def laptop() -> Run:
             channels=(16, 32, 64),
             num_codes=1024,
             quantise_from=0.75,
-            optim=Optim(steps=600, batch=8, lr=2e-3, decay="cosine"),
+            optim=Optim(steps=500, batch=8, lr=2e-3, decay="cosine"),
         ),
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
             turns=2,
-            optim=Optim(steps=1350, lr=1e-3, decay="cosine", ema=0.99),
+            optim=Optim(steps=1050, lr=1e-3, decay="cosine", ema=0.99),
         ),
-        distil=Distil(num_bundles=400, optim=Optim(steps=250, lr=3e-4, warmup=25, ema=0.98)),
+        distil=Distil(num_bundles=400, optim=Optim(steps=200, lr=3e-4, warmup=25, ema=0.98)),
         synthesis=Synthesis(tiles=(10, 14)),
-        grade=Grade(carcino=_small_carcino(12, 250, 16), balance_weights=(0.1, 0.3)),
-        evaluate=Evaluate(referee=_small_carcino(16, 500, 32), num_uniform=64, num_mixed=192),
+        grade=Grade(carcino=_small_carcino(12, 180, 16), balance_weights=(0.1, 0.3)),
+        evaluate=Evaluate(referee=_small_carcino(16, 450, 32), num_uniform=64, num_mixed=192),
     )
 
 

@@ -95,14 +95,14 @@ def _source_hash(knobs: settings.Autoencoder) -> str:
 def _data(context: Context, folder: Path) -> str:
     """Draw the phantom, or look at every tile of the given sets."""
     run = context.run
+    if run.autoencoder.source is not None:
+        Autoencoder.load(run.autoencoder.source)
     if context.is_simulated:
         cores = os.cpu_count() or 1
         write_training_set(folder / "training", run.phantom, run.data, processes=cores)
         write_shifted_set(folder / "shifted", run.phantom, run.data, processes=cores)
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
     split, shifted = context.split, run.data.shifted_root
-    if run.autoencoder.source is not None:
-        Autoencoder.load(run.autoencoder.source)
     given = [] if context.is_simulated else [split.train, split.val, split.test]
     for tiles in [*given, *([context.read(shifted)] if shifted is not None else [])]:
         _look_at_all(tiles)
