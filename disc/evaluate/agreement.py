@@ -12,6 +12,9 @@ from disc.labels import NUM_LABELS, Label
 RECALLS = [f"recall_{label.name}" for label in Label]
 ONE_LABEL, SEVERAL_LABELS = "one label", "several labels"
 KINDS = (ONE_LABEL, SEVERAL_LABELS)
+CEILINGS = ("real", "reconstruction", "collage")
+"""What no generator made: real tiles, the same through the autoencoder, and real one-label tiles
+cut and joined by the masks asked for."""
 
 
 def recalls(

@@ -161,6 +161,12 @@ def _agreement(context: Context, folder: Path) -> str:
         spreads[variant] = spread(latents)
         read = read_tiles(referee, painter.decode(latents))
         tables.append(_rows(variant, context, names, sources, recalls(asked, read)))
+    joined, collages = join_real_tiles(context.judged, asked, run.seed)
+    if joined:
+        read = read_tiles(referee, rebuild(context.autoencoder, collages))
+        values = recalls(asked[joined], read)
+        chosen = [[column[i] for i in joined] for column in (names, sources)]
+        tables.append(_rows("collage", context, *chosen, values))
     table = pd.concat(tables, ignore_index=True)
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
@@ -204,6 +210,25 @@ def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
         _rows(name, context, names, slides, recalls(masks, read_tiles(referee, view)))
         for name, view in views.items()
     ]
+
+
+def join_real_tiles(tiles: TileSet, asked: Masks, seed: int) -> tuple[list[int], Masks]:
+    """Collages: for each mask asked for, real one-label tiles, each where the mask has its label.
+
+    Returns:
+        Which masks can be served (all their labels have a one-label tile), and their collages
+        uint8 [M, H, W, 3].
+    """
+    masks = [tiles.mask(i) for i in range(len(tiles))]
+    pools = [[i for i, mask in enumerate(masks) if (mask == label).all()] for label in Label]
+    served = [i for i, mask in enumerate(asked) if all(pools[label] for label in np.unique(mask))]
+    collages = np.zeros((len(served), *asked.shape[1:], 3), np.uint8)
+    for collage, number in zip(collages, served, strict=True):
+        rng = numpy_generator(seed, "collage", number)
+        for label in np.unique(asked[number]):
+            is_label = asked[number] == label
+            collage[is_label] = tiles.image(int(rng.choice(pools[label])))[is_label]
+    return served, collages
 
 
 def _share_right(context: Context, referee: CarcinoNet) -> dict[str, float]:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from disc.evaluate.agreement import KINDS
+from disc.evaluate.agreement import CEILINGS, KINDS
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
 from disc.report.words import DATA_NAMES, in_order
@@ -19,13 +19,21 @@ from disc.report.words import DATA_NAMES, in_order
 COLOURS = {
     "real": "#444444",
     "reconstruction": "#8a8a8a",
+    "collage": "#b59f3b",
     "sd": "#d55e00",
     "sd-sc": "#0072b2",
     "sd-disc": "#009e73",
     "sd-disc-cotrain": "#aa4499",
 }
 """Of variants, told apart by colour-blind readers too."""
-MARKERS = {"real": "s", "reconstruction": "D", "sd": "o", "sd-sc": "^", "sd-disc": "v"}
+MARKERS = {
+    "real": "s",
+    "reconstruction": "D",
+    "collage": "P",
+    "sd": "o",
+    "sd-sc": "^",
+    "sd-disc": "v",
+}
 WIDTH = 4.2
 """Inches; at 10 points this stays readable on a phone."""
 STYLE = {
@@ -69,7 +77,7 @@ def draw_agreement(table: pd.DataFrame, kind: str, limits: tuple[float, float]) 
     for place, (variant, part) in enumerate(parts):
         row = part.iloc[0]
         _point(axes, row["value"], place, row, variant, is_level=True)
-    num_ceilings = sum(name in ("real", "reconstruction") for name in order)
+    num_ceilings = sum(name in CEILINGS for name in order)
     if 0 < num_ceilings < len(order):
         axes.axhline(num_ceilings - 0.5, color="#bbbbbb", linewidth=0.8)
     axes.set_yticks(range(len(order)), order)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.agreement import agreement_table, difference_table, label_table
+from disc.evaluate.agreement import CEILINGS, agreement_table, difference_table, label_table
 from disc.evaluate.auroc import auroc_table, choose_balance_weight, gain_table
 from disc.evaluate.pixels import pixel_gain_table, pixel_table
 from disc.report.story import Story
@@ -71,7 +71,7 @@ def _table(table: pd.DataFrame | None) -> pd.DataFrame:
 
 def _differences(agreement: pd.DataFrame, how: dict[str, Any]) -> pd.DataFrame:
     """Ceilings are left out: they are read on other masks, so there is nothing to pair."""
-    generated = agreement[~agreement["variant"].isin(("real", "reconstruction"))]
+    generated = agreement[~agreement["variant"].isin(CEILINGS)]
     return difference_table(generated, **how)
 
 

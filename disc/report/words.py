@@ -14,6 +14,7 @@ from disc.report.story import Story
 VARIANT_NAMES = {
     "real": "as they are",
     "reconstruction": "through the autoencoder",
+    "collage": "real tiles joined by the masks",
     "sd": "plain",
     "sd-sc": "separated conditions",
     "sd-disc": "DISC",
@@ -162,8 +163,15 @@ def _ceiling(numbers: Numbers) -> list[str]:
     read = several.set_index("variant")["value"]
     if not {"real", "reconstruction"} <= set(read.index):
         return []
-    return [
+    sentences = [
         f"The referee itself reads real tiles of this kind at {plain(read['real'])}, and "
         f"{plain(read['reconstruction'])} once they went through the autoencoder: "
         "that is the ceiling."
     ]
+    if "collage" in read.index:
+        sentences.append(
+            "Of real one-label tiles, joined by the very masks that were asked for and passed "
+            f"through the autoencoder, it reads {plain(read['collage'])}: fusing patterns by these "
+            "masks can hardly be read better than that."
+        )
+    return sentences

@@ -4,7 +4,7 @@ import numpy as np
 
 from disc import settings
 from disc.data.tiles import Tile
-from disc.pipeline.judge import draw_asked
+from disc.pipeline.judge import draw_asked, join_real_tiles
 from disc.sample.synthesis import ShapeBook
 
 KNOBS = settings.Evaluate(num_uniform=8, num_mixed=30)
@@ -34,3 +34,26 @@ def test_only_known_labels_are_asked_for():
 def test_without_several_label_drawings_only_uniform_masks_are_asked_for():
     masks, _ = draw_asked(book("A"), [0, 1], KNOBS, 0, 8)
     assert len(masks) == 8
+
+
+class OneLabelTiles:
+    """Tiles of one label each, painted with ten times the label."""
+
+    labels = (0, 0, 2)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def mask(self, index):
+        return np.full((8, 8), self.labels[index], np.uint8)
+
+    def image(self, index):
+        return np.full((8, 8, 3), 10 * self.labels[index], np.uint8)
+
+
+def test_a_collage_has_each_label_where_the_mask_has_it():
+    mixed = np.repeat([[0], [2]], 4, 0).repeat(8, 1).astype(np.uint8)
+    unserved = np.full((8, 8), 3, np.uint8)
+    served, collages = join_real_tiles(OneLabelTiles(), np.stack([unserved, mixed]), 0)
+    assert served == [1]
+    np.testing.assert_array_equal(collages[0][..., 0], 10 * mixed)
