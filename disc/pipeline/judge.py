@@ -165,8 +165,8 @@ def _agreement(context: Context, folder: Path) -> str:
     if joined:
         read = read_tiles(referee, rebuild(context.autoencoder, collages))
         values = recalls(asked[joined], read)
-        chosen = [[column[i] for i in joined] for column in (names, sources)]
-        tables.append(_rows("collage", context, *chosen, values))
+        chosen, drawn = [names[i] for i in joined], [sources[i] for i in joined]
+        tables.append(_rows("collage", context, chosen, drawn, values))
     table = pd.concat(tables, ignore_index=True)
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
