@@ -22,10 +22,10 @@ from disc.grade.carcino import CarcinoNet
 from disc.grade.pixels import predict_pixels
 from disc.labels import NAMES, Label
 from disc.model.store import load_weights
+from disc.pipeline.asked import choose_tiles
 from disc.pipeline.config import to_json
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.grading import can_grade_slides, pixel_arms
-from disc.pipeline.judge import choose_tiles
 from disc.pipeline.stage import Stage, StageRecord
 from disc.processes import own_device
 from disc.report.page import write_report

@@ -12,8 +12,9 @@ from disc.pipeline.config import to_json
 from disc.pipeline.context import Context
 from disc.pipeline.generator import generator_stages
 from disc.pipeline.grading import grading_stages
-from disc.pipeline.judge import judge_stages, referee_stage
+from disc.pipeline.judge import judge_stages
 from disc.pipeline.page import page_stage
+from disc.pipeline.referee import referee_stage
 from disc.pipeline.stage import Stage, run_stages
 from disc.processes import own_share
 

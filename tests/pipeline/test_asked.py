@@ -4,7 +4,7 @@ import numpy as np
 
 from disc import settings
 from disc.data.tiles import Tile
-from disc.pipeline.judge import draw_asked, join_real_tiles
+from disc.pipeline.asked import draw_asked, join_real_tiles
 from disc.sample.synthesis import ShapeBook
 
 KNOBS = settings.Evaluate(num_uniform=8, num_mixed=30)
