@@ -73,13 +73,11 @@ def test_variants_share_masks_and_seeds_but_not_pixels(run):
 
 
 def test_a_synthetic_tile_is_written_like_a_real_one(run):
-    paths = [
-        next((run / place / "images").iterdir()) for place in ("data/training", "synthetic/sd")
-    ]
-    real, synthetic = (Image.open(path) for path in paths)
-    assert real.size == synthetic.size
-    assert real.quantization == synthetic.quantization
-    assert real.layer == synthetic.layer
+    written = []
+    for place in ("data/training", "synthetic/sd"):
+        with Image.open(next((run / place / "images").iterdir())) as tile:
+            written.append((tile.size, tile.quantization, tile.layer))
+    assert written[0] == written[1]
 
 
 def test_diffusers_reads_the_models(run):
