@@ -52,7 +52,16 @@ def wait_for_all() -> None:
     _state().wait_for_everyone()
 
 
+def accelerate_on_cpu() -> bool:
+    """Whether to tell Accelerate to stay on the CPU; it then finds torchrun's other processes."""
+    import torch
+
+    return not torch.cuda.is_available()
+
+
 def _state() -> Any:
     from accelerate import PartialState
 
-    return PartialState() if PartialState._shared_state else PartialState(timeout=PATIENCE)
+    if PartialState._shared_state:
+        return PartialState()
+    return PartialState(cpu=accelerate_on_cpu(), timeout=PATIENCE)

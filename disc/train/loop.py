@@ -12,7 +12,7 @@ from torch import nn
 
 from disc import settings
 from disc.files import BadInput
-from disc.processes import own_share
+from disc.processes import Share, accelerate_on_cpu, own_share
 from disc.seeds import derive, torch_generator
 from disc.train.checkpoint import State, restore_checkpoint, save_checkpoint
 from disc.train.ema import Ema
@@ -57,8 +57,9 @@ def train(
         FloatingPointError: if the loss is not finite.
         BadInput: if the batch cannot be shared by the processes, or the checkpoint is another's.
     """
-    accelerator = Accelerator()
-    state = _start(accelerator, model, optim)
+    share = own_share()
+    accelerator = Accelerator(cpu=accelerate_on_cpu())
+    state = _start(accelerator, share, model, optim)
     restore_checkpoint(folder, state)
     log = Log(folder, total=optim.steps, start=state.step, shown=accelerator.is_main_process)
     while True:
@@ -92,8 +93,9 @@ def rate_at(step: int, optim: settings.Optim) -> float:
     return optim.lr * warm * 0.5 * (1 + math.cos(math.pi * step / max(1, optim.steps)))
 
 
-def _start(accelerator: Accelerator, model: nn.Module, optim: settings.Optim) -> State:
-    share = own_share()
+def _start(
+    accelerator: Accelerator, share: Share, model: nn.Module, optim: settings.Optim
+) -> State:
     if optim.batch % share.count:
         raise BadInput(f"a batch of {optim.batch} cannot be shared by {share.count} processes")
     if accelerator.device.type == "cuda":
