@@ -103,12 +103,19 @@ def _data(context: Context, folder: Path) -> str:
         write_shifted_set(folder / "shifted", run.phantom, run.data, processes=cores)
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
     split, shifted = context.split, run.data.shifted_root
+    sets = [] if context.is_simulated else [context.read(context.root)]
     given = [] if context.is_simulated else [split.train, split.val, split.test]
-    for tiles in [*given, *([context.read_shifted(shifted)] if shifted is not None else [])]:
+    if shifted is not None:
+        sets.append(context.read_shifted(shifted))
+        given.append(sets[-1])
+    for tiles in given:
         _look_at_all(tiles)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
-    write_json(folder / "summary.json", {"tiles": sizes, "slides": len(split.train.slides)})
-    return ", ".join(f"{size} {name}" for name, size in sizes.items()) + " tiles"
+    notes = [note for tiles in sets for note in tiles.notes]
+    facts = {"tiles": sizes, "slides": len(split.train.slides), "notes": notes}
+    write_json(folder / "summary.json", facts)
+    counted = ", ".join(f"{size} {name}" for name, size in sizes.items())
+    return "; ".join([f"{counted} tiles", *notes])
 
 
 def _look_at_all(tiles: TileSet) -> None:
