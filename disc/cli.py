@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from disc.data.request import TileRequest
+from disc.data.sources import SelectRequest
 from disc.files import BadInput
 from disc.presets import PRESETS
 from disc.settings import Run
@@ -48,7 +49,15 @@ def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {"run": run, "tile": tile}
+def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
+    """Select as many slides of every primary grade, by a seed, and write their names."""
+    from disc.data.selection import select_slides
+
+    print(select_slides(request))
+    return 0
+
+
+COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "select": select}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
