@@ -133,7 +133,12 @@ def _autoencoder(context: Context, folder: Path) -> str:
     if knobs.source is not None:
         Autoencoder.load(knobs.source).save(folder)
         return f"taken from {knobs.source}"
-    batch_at = draw_tiles(context.split.train, batch=knobs.optim.batch, seed=context.run.seed)
+    batch_at = draw_tiles(
+        context.split.train,
+        batch=knobs.optim.batch,
+        seed=context.run.seed,
+        workers=context.run.data.workers,
+    )
     train_autoencoder(knobs, batch_at, folder, context.run.seed).save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return f"{knobs.optim.steps} steps of {knobs.optim.batch}"

@@ -206,7 +206,8 @@ def _slide_run(
 
 
 def _grade_pixels(context: Context, folder: Path) -> str:
-    run, real = context.run, TilePool(context.learners)
+    run = context.run
+    real = TilePool(context.learners, run.data.workers)
     kinds = {"annotation": "masks"}
     if context.is_simulated and run.data.shifted_root is None:
         kinds["exact"] = "masks_exact"
