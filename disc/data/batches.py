@@ -6,6 +6,7 @@ nor where a training was resumed changes what a step sees.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -101,10 +102,16 @@ class Batches:
     """Batches of draws: batch `step` holds draws step * size to (step + 1) * size - 1."""
 
     def __init__(self, draws: TileDraws, *, size: int, workers: int = 0) -> None:
-        """Make batches of `size` draws; `workers` processes decode ahead, 0: none does."""
+        """Make batches of draws.
+
+        Args:
+            draws: of tiles.
+            size: draws of a batch.
+            workers: processes that decode ahead, as many as there are cores at most; 0: none.
+        """
         self._draws = _Careful(draws)
         self._size = size
-        self._workers = workers
+        self._workers = min(workers, _count_cores())
         self._next = -1
         self._ahead: Iterator[Mapping[str, Tensor] | BadInput] = iter(())
 
@@ -131,6 +138,11 @@ class Batches:
             # A generator of its own: the loader must not advance the training's.
             generator=torch.Generator(),
         )
+
+
+def _count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Careful(Dataset[dict[str, Tensor] | BadInput]):

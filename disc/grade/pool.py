@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -41,6 +41,10 @@ class TilePool:
     def mask(self, index: int) -> Pixels:
         """Its mask, uint8 [H, W]."""
         return self._decoded[1][index] if self._is_small else self.tiles.mask(index)
+
+    def only(self, indices: Iterable[int]) -> TilePool:
+        """A pool of some of the tiles."""
+        return TilePool(self.tiles.only(indices), self.workers)
 
     @cached_property
     def label_counts(self) -> npt.NDArray[np.int64]:
