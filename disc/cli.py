@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from disc.data.request import TileRequest
-from disc.data.sources import SelectRequest
+from disc.data.sources import ConvertRequest, SelectRequest
 from disc.files import BadInput
 from disc.presets import PRESETS
 from disc.settings import Run
@@ -57,7 +57,15 @@ def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "select": select}
+def convert(request: Annotated[ConvertRequest, tyro.conf.arg(name="")]) -> int:
+    """Write a set of any kind in the SICAPv2 layout, which every command reads."""
+    from disc.data.conversion import convert_set
+
+    print(convert_set(request))
+    return 0
+
+
+COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "select": select, "convert": convert}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
