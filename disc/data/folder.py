@@ -31,7 +31,7 @@ def read_folder(source: Source) -> TileSet:
     Args:
         source: `images` names the folder of images; each of `masks` a folder of masks with equal
             stems, or a path with `{name}` in place of an image's stem. Without, they are `images`
-            and `masks`.
+            and, if it is there, `masks`.
 
     Raises:
         FileNotFoundError: if a folder or the table is missing.
@@ -39,7 +39,7 @@ def read_folder(source: Source) -> TileSet:
     """
     folder = source.root / (source.images or "images")
     listing = list_images(folder, deep=True)
-    patterns = source.masks or ("masks",)
+    patterns = source.masks or (("masks",) if (source.root / "masks").exists() else ())
     masks = {pattern: find_masks(source.root, pattern, listing.images) for pattern in patterns}
     return gather(source, folder, listing.images, masks, listing.notes())
 
