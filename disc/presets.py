@@ -71,29 +71,30 @@ def laptop() -> Run:
     """
     return Run(
         name="laptop",
+        data=Data(tile_px=64, um_per_px=6.0),
         phantom=Phantom(
             slides=(10, 11, 19, 3),
-            test_slides=(5, 6, 8, 3),
+            test_slides=(8, 8, 10, 6),
             shifted_slides=(5, 5, 5, 5),
             referee_slides=(6, 6, 6, 6),
-            core_um=(600.0, 2400.0),
+            core_um=(900.0, 3200.0),
         ),
         autoencoder=Autoencoder(
             channels=(16, 32, 64),
             num_codes=1024,
             quantise_from=0.75,
-            optim=Optim(steps=500, batch=8, lr=2e-3, decay="cosine"),
+            optim=Optim(steps=1000, batch=8, lr=2e-3, decay="cosine"),
         ),
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
-            turns=2,
-            optim=Optim(steps=1050, lr=1e-3, decay="cosine", ema=0.99),
+            turns=4,
+            optim=Optim(steps=1500, lr=1e-3, decay="cosine", ema=0.99),
         ),
-        distil=Distil(num_bundles=400, optim=Optim(steps=200, lr=3e-4, warmup=25, ema=0.98)),
+        distil=Distil(num_bundles=600, optim=Optim(steps=400, lr=4e-4, warmup=25, ema=0.98)),
         synthesis=Synthesis(tiles=(10, 14)),
-        grade=Grade(carcino=_small_carcino(12, 180, 16), balance_weights=(0.1, 0.3)),
-        evaluate=Evaluate(referee=_small_carcino(16, 450, 32), num_uniform=64, num_mixed=192),
+        grade=Grade(carcino=_small_carcino(12, 140, 16), balance_weights=(0.1, 0.3)),
+        evaluate=Evaluate(referee=_small_carcino(16, 450, 32), num_uniform=64, num_mixed=384),
     )
 
 
