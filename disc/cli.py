@@ -13,6 +13,7 @@ import tyro
 
 from disc.data.request import TileRequest
 from disc.files import BadInput
+from disc.phantom.request import PhantomRequest
 from disc.presets import PRESETS
 from disc.settings import Run
 
@@ -48,7 +49,17 @@ def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {"run": run, "tile": tile}
+def phantom(request: Annotated[PhantomRequest, tyro.conf.arg(name="")]) -> int:
+    """Draw a small simulated data set in the layout of SICAPv2, PANDA or LAPC."""
+    prepare_process()
+    from disc.phantom.layouts import draw_set
+
+    draw_set(request)
+    print(f"{request.kind}: {request.out}")
+    return 0
+
+
+COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "phantom": phantom}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
