@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -50,34 +50,43 @@ def write_lapc_set(
     """
     rng = seeds.numpy_generator(phantom.seed, "cases", "lapc")
     slides = draw_slides(rng, phantom.shifted_slides, year=21, first_patient=1)
-    work = partial(_write_patches, root, phantom, side_px, num_patches)
-    list(draw_each(work, slides, "lapc", processes))
+    writer = _Writer(root, phantom, side_px, num_patches)
+    list(draw_each(writer.write, slides, "lapc", processes))
     sync_all()
 
 
-def _write_patches(
-    root: Path, phantom: Phantom, side_px: int, num_patches: int, index: int, slide: Slide
-) -> None:
-    """Draw a block of tissue that holds all patches of a slide, and write them."""
-    assert slide.primary is not None and slide.secondary is not None
-    side = side_px * UM_PER_PX
-    # A core is at least .85 as wide and .80 as long as asked for.
-    block = (side + 2 * _CLEAR_UM) / 0.85, (num_patches * side + 2 * _CLEAR_UM) / 0.80
-    drawing = draw_slide(
-        seeds.numpy_generator(phantom.seed, "slide", "lapc", index),
-        (slide.primary, slide.secondary),
-        core_um=block,
-        annotation_noise=phantom.annotation_noise,
-        scanner=SCANNER,
-    )
-    patient = f"patient{int(slide.patient_id):03d}"
-    for number in range(num_patches):
-        place = MARGIN_UM + _CLEAR_UM, MARGIN_UM + _CLEAR_UM + number * side
-        picture = drawing.render(UM_PER_PX, (*place, side, side))
-        stem = f"{patient}_{index:03d}_{number:02d}"
-        image, mask = encode_jpeg(picture.image), encode_png(mask_values(picture))
-        write_bytes(root / "jpg_nameless" / patient / f"{stem}.jpg", image, is_durable=False)
-        write_bytes(root / "mask_nameless" / patient / f"{stem}.png", mask, is_durable=False)
+@dataclass(frozen=True)
+class _Writer:
+    """Writes patches; what it holds is as in `write_lapc_set`."""
+
+    root: Path
+    phantom: Phantom
+    side_px: int
+    num_patches: int
+
+    def write(self, index: int, slide: Slide) -> None:
+        """Draw a block of tissue that holds all patches of a slide, and write them."""
+        assert slide.primary is not None and slide.secondary is not None
+        side = self.side_px * UM_PER_PX
+        # A core is at least .85 as wide and .80 as long as asked for.
+        block = (side + 2 * _CLEAR_UM) / 0.85, (self.num_patches * side + 2 * _CLEAR_UM) / 0.80
+        drawing = draw_slide(
+            seeds.numpy_generator(self.phantom.seed, "slide", "lapc", index),
+            (slide.primary, slide.secondary),
+            core_um=block,
+            annotation_noise=self.phantom.annotation_noise,
+            scanner=SCANNER,
+        )
+        patient = f"patient{int(slide.patient_id):03d}"
+        for number in range(self.num_patches):
+            place = MARGIN_UM + _CLEAR_UM, MARGIN_UM + _CLEAR_UM + number * side
+            picture = drawing.render(UM_PER_PX, (*place, side, side))
+            path = Path(patient) / f"{patient}_{index:03d}_{number:02d}"
+            image, mask = encode_jpeg(picture.image), encode_png(mask_values(picture))
+            image_path = self.root / "jpg_nameless" / path.with_suffix(".jpg")
+            write_bytes(image_path, image, is_durable=False)
+            mask_path = self.root / "mask_nameless" / path.with_suffix(".png")
+            write_bytes(mask_path, mask, is_durable=False)
 
 
 def mask_values(picture: Picture) -> Pixels:

@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,37 +96,40 @@ def write_panda_set(
     rng = seeds.numpy_generator(phantom.seed, "cases", "panda")
     slides = draw_slides(rng, phantom.shifted_slides, year=20, first_patient=9001)
     unmasked = frozenset(rng.permutation(len(slides))[:num_unmasked].tolist())
-    work = partial(_write_slide, root, phantom, unmasked, coarsening)
-    rows = list(draw_each(work, slides, "panda", processes))
+    writer = _Writer(root, phantom, unmasked, coarsening)
+    rows = list(draw_each(writer.write, slides, "panda", processes))
     sync_all()
     write_bytes(root / "train.csv", _encode_rows(rows))
 
 
-def _write_slide(
-    root: Path,
-    phantom: Phantom,
-    unmasked: frozenset[int],
-    coarsening: float,
-    index: int,
-    slide: Slide,
-) -> dict[str, object]:
-    """Write one slide, and its mask if it has one; its row of the table."""
-    provider = PROVIDERS[index % len(PROVIDERS)]
-    name = image_id(phantom.seed, index)
-    draw = Draw(name="panda", phantom=phantom, data=Data(), scanner=provider.scanner)
-    um_per_px = provider.um_per_px * coarsening
-    picture = draw.slide(index, slide).render(um_per_px)
-    image = _encode_pyramid(_average(picture.image), um_per_px, is_lossy=True)
-    write_bytes(root / "train_images" / f"{name}.tiff", image, is_durable=False)
-    if index not in unmasked:
-        values = np.zeros_like(picture.image)
-        values[..., 0] = mask_values(picture, provider)
-        mask = _encode_pyramid([values[::s, ::s] for s in _STEPS], um_per_px, is_lossy=False)
-        write_bytes(root / "train_label_masks" / f"{name}_mask.tiff", mask, is_durable=False)
-    assert slide.primary is not None and slide.secondary is not None
-    score = f"{slide.primary}+{slide.secondary}" if slide.primary else provider.benign
-    isup = isup_group(slide.primary, slide.secondary)
-    return dict(zip(COLUMNS, (name, provider.name, isup, score), strict=True))
+@dataclass(frozen=True)
+class _Writer:
+    """Writes slides; what it holds is as in `write_panda_set`."""
+
+    root: Path
+    phantom: Phantom
+    unmasked: frozenset[int]
+    coarsening: float
+
+    def write(self, index: int, slide: Slide) -> dict[str, object]:
+        """Write one slide, and its mask if it has one; its row of the table."""
+        provider = PROVIDERS[index % len(PROVIDERS)]
+        name = image_id(self.phantom.seed, index)
+        draw = Draw(name="panda", phantom=self.phantom, data=Data(), scanner=provider.scanner)
+        um_per_px = provider.um_per_px * self.coarsening
+        picture = draw.slide(index, slide).render(um_per_px)
+        image = _encode_pyramid(_average(picture.image), um_per_px, is_lossy=True)
+        write_bytes(self.root / "train_images" / f"{name}.tiff", image, is_durable=False)
+        if index not in self.unmasked:
+            values = np.zeros_like(picture.image)
+            values[..., 0] = mask_values(picture, provider)
+            mask = _encode_pyramid([values[::s, ::s] for s in _STEPS], um_per_px, is_lossy=False)
+            path = self.root / "train_label_masks" / f"{name}_mask.tiff"
+            write_bytes(path, mask, is_durable=False)
+        assert slide.primary is not None and slide.secondary is not None
+        score = f"{slide.primary}+{slide.secondary}" if slide.primary else provider.benign
+        isup = isup_group(slide.primary, slide.secondary)
+        return dict(zip(COLUMNS, (name, provider.name, isup, score), strict=True))
 
 
 def image_id(seed: int, index: int) -> str:
