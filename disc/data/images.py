@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from disc.data.strict import decode, open_strictly
 from disc.files import BadInput
 from disc.labels import GRADES, IGNORE
 
@@ -27,7 +28,7 @@ for _label, _value in [*GRADES.items(), (IGNORE, IGNORE)]:
     _TO_VALUE[_label] = _value
     _TO_LABEL[_value] = _label
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+_UNREADABLE = (OSError, SyntaxError, ValueError, LookupError, EOFError, struct.error, zlib.error)
 # A header that claims an enormous image is an error here, not a remark on standard error.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
@@ -68,9 +69,9 @@ def read_mask(path: Path | None, tile_px: int, of: Path) -> Pixels:
 
 def _decode(path: Path, tile_px: int, modes: Collection[str]) -> Pixels:
     try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
+        with open_strictly(path) as image:
             _check_header(image, path, tile_px, modes)
-            return np.array(image, np.uint8)
+            return np.array(decode(image, path), np.uint8)
     except BadInput:
         raise
     except FileNotFoundError as error:
@@ -81,7 +82,7 @@ def _decode(path: Path, tile_px: int, modes: Collection[str]) -> Pixels:
         raise BadInput(
             f"{path}: its header claims an enormous image; expected {tile_px} x {tile_px} px"
         ) from error
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, UserWarning) as error:
         raise BadInput(f"{path}: damaged ({error}); replace the file") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 
 from disc.data.annotations import Meaning
 from disc.data.request import TileRequest
-from disc.files import BadInput
+from disc.files import BadInput, read_bytes
 from disc.labels import IGNORE, parse_score
 
 MEANINGS = {
@@ -41,10 +42,13 @@ def read_cases(path: Path) -> dict[str, Case]:
         BadInput: if it is not a table, a column is missing, or a score is not one.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        data = io.BytesIO(read_bytes(path))
+        table = pd.read_csv(data, dtype=str, keep_default_na=False, index_col=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; give a CSV with scores") from None
     except (ValueError, OSError) as error:
+        if isinstance(error, BadInput):
+            raise
         raise BadInput(f"{path}: not readable as CSV ({error})") from error
     missing = {"image_id", "gleason_score"} - set(table.columns)
     if missing:
@@ -52,7 +56,14 @@ def read_cases(path: Path) -> dict[str, Case]:
             f"{path}: no column {', '.join(sorted(missing))}; found {', '.join(table.columns)}; "
             "expected image_id, gleason_score, and if known data_provider, patient_id"
         )
-    return {row["image_id"]: _case(path, row) for row in table.to_dict("records")}
+    if short := [number for number in range(len(table)) if table.iloc[number].isna().any()]:
+        raise BadInput(f"{path}: row {short[0] + 2} has too few cells; is the file whole?")
+    cases: dict[str, Case] = {}
+    for row in table.to_dict("records"):
+        case = _case(path, row)
+        if cases.setdefault(row["image_id"], case) != case:
+            raise BadInput(f"{path}: {row['image_id']} is listed twice; keep one row")
+    return cases
 
 
 def _case(path: Path, row: Mapping[str, str]) -> Case:

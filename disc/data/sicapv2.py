@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from disc.settings import Fold
 
 GRAMMAR = "{slide}_Block_Region_{region}_{row}_{col}_xini_{x}_yini_{y}.jpg"
 """A tile's name. The slide's id has no `_`; x and y are level-0 pixels of the slide."""
+_IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 _NAME = re.compile(
     r"(?P<slide>[^_/]+)_Block_Region_(?P<region>\d+)_(?P<row>\d+)_(?P<col>\d+)"
     r"_xini_(?P<x>\d+)_yini_(?P<y>\d+)"
@@ -42,7 +44,7 @@ def read_set(root: Path, tile_px: int, masks: str = "masks") -> TileSet:
         BadInput: if names, workbooks and files do not fit together.
     """
     root = find_root(root)
-    paths = sorted(path for path in (root / "images").iterdir() if path.suffix == ".jpg")
+    paths = sorted(_list_files(root / "images", ".jpg"))
     if not paths:
         raise BadInput(f"{root / 'images'}: no .jpg tiles; expected {GRAMMAR}")
     drawn, labels = _list_masks(root, masks), _read_labels(root)
@@ -215,10 +217,24 @@ def _tile(path: Path, drawn: Mapping[str, Path], labels: Mapping[str, Label]) ->
     )
 
 
+def _list_files(folder: Path, suffix: str) -> list[Path]:
+    """Files with a suffix; a stem stands for one file, which lies in the set."""
+    found: dict[str, Path] = {}
+    with os.scandir(folder) as entries:
+        images = [entry for entry in entries if Path(entry.name).suffix.lower() in _IMAGES]
+    for entry in images:
+        path = Path(entry.path)
+        if entry.is_symlink() and not path.resolve().is_relative_to(folder.parent.resolve()):
+            raise BadInput(f"{path}: a link out of the set, to {path.resolve()}; copy the file")
+        if (other := found.setdefault(path.stem, path)) != path:
+            raise BadInput(f"{path}: has the same name as {other}; rename or remove one of them")
+    return [path for path in found.values() if path.suffix == suffix]
+
+
 def _list_masks(root: Path, masks: str) -> dict[str, Path]:
     folder = root / masks
     if folder.is_dir():
-        return {path.stem: path for path in folder.iterdir() if path.suffix == ".png"}
+        return {path.stem: path for path in _list_files(folder, ".png")}
     if masks == "masks":
         return {}
     raise BadInput(f"{folder}: no such folder; only simulated sets have exact masks")
@@ -255,4 +271,7 @@ def _refuse_unknown(names: Iterable[str], known: Iterable[str], where: str) -> N
 
 def _is_split_by_position(root: Path) -> bool:
     path = root / "set.json"
-    return path.exists() and bool(read_json(path).get("is_split_by_position"))
+    facts = read_json(path) if path.exists() else {}
+    if not isinstance(facts, dict):
+        raise BadInput(f"{path}: not an object of facts about the set; delete it")
+    return bool(facts.get("is_split_by_position"))
