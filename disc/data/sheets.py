@@ -47,9 +47,11 @@ def _refuse_bomb(data: bytes) -> None:
 
 def _list_rows(data: bytes) -> list[tuple[Any, ...]]:
     book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    rows = []
+    sheet, rows = book.worksheets[0], []
+    # Rows outside of the dimensions that a file claims would be left out.
+    sheet.reset_dimensions()
     # A row may claim any number, and openpyxl gives empty ones up to it.
-    for number, row in enumerate(book.worksheets[0].iter_rows(values_only=True)):
+    for number, row in enumerate(sheet.iter_rows(values_only=True)):
         if number >= MOST_ROWS:
             raise ValueError(f"more than {MOST_ROWS:,} rows")
         if any(cell is not None for cell in row):
