@@ -13,6 +13,10 @@ from typing import Any
 class BadInput(ValueError):
     """Something a user gave is wrong. The message says which file, what was found and expected."""
 
+    def __init__(self, message: str) -> None:
+        """Keep the message in one line, whatever a library said that is quoted in it."""
+        super().__init__(" ".join(message.splitlines()))
+
 
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     """Write a whole file or none: temporary name, fsync, replace, fsync of the folder.

@@ -195,14 +195,14 @@ def sheet(old: str, new: str) -> Edit:
 
 
 def zip_bomb(path: Path) -> None:
-    """A sheet of half a gigabyte of spaces."""
+    """A sheet of 128 MiB of spaces."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in parts.items():
             with archive.open(name, "w", force_zip64=True) as part:
                 part.write(data)
-                for _ in range(2**9 if name.endswith("sheet1.xml") else 0):
+                for _ in range(2**7 if name.endswith("sheet1.xml") else 0):
                     part.write(b" " * 2**20)
 
 
