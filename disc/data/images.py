@@ -71,7 +71,7 @@ def _decode(path: Path, tile_px: int, modes: Collection[str]) -> Pixels:
     try:
         with open_strictly(path) as image:
             _check_header(image, path, tile_px, modes)
-            return np.array(decode(image, path), np.uint8)
+            return decode(image, path)
     except BadInput:
         raise
     except FileNotFoundError as error:

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
@@ -33,8 +35,8 @@ def open_strictly(path: Path, formats: tuple[str, ...] = ("JPEG", "PNG")) -> Ima
     return Image.open(io.BytesIO(read_bytes(path)), formats=formats)
 
 
-def decode(image: Image.Image, path: Path) -> Image.Image:
-    """The pixels of an image that `open_strictly` opened.
+def decode(image: Image.Image, path: Path) -> npt.NDArray[np.uint8]:
+    """The pixels, uint8 [H, W] or [H, W, 3], of an image that `open_strictly` opened.
 
     A JPEG is decoded by libjpeg-turbo directly, as Pillow does it, but what the library remarks
     on (a code that is none, bytes left over, an early end) is an error. A JPEG has no checksum:
@@ -51,10 +53,10 @@ def decode(image: Image.Image, path: Path) -> Image.Image:
     if image.format == "PNG":
         _check_png(path, file.getvalue())
     if image.format != "JPEG" or image.mode not in {"L", "RGB"}:
-        return image
-    is_grey = image.mode == "L"
-    pixels = simplejpeg.decode_jpeg(file.getvalue(), colorspace="GRAY" if is_grey else "RGB")
-    return Image.fromarray(pixels[..., 0] if is_grey else pixels)
+        return np.array(image, np.uint8)
+    space = "GRAY" if image.mode == "L" else "RGB"
+    pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(file.getvalue(), colorspace=space)
+    return pixels[..., 0] if image.mode == "L" else pixels
 
 
 def _check_png(path: Path, data: bytes) -> None:
