@@ -16,6 +16,8 @@ import pandas as pd
 from openpyxl import Workbook
 from PIL import Image
 
+from tests.damage.spoil import join_chunks
+
 Edit = Callable[[Path], None]
 SIDE = 64
 
@@ -77,12 +79,7 @@ def png(depth: int, colour: int, *, side: int = SIDE, packed: bytes | None = Non
     rows = bytes((side * channels * depth // 8 + 1) * side) if packed is None else b""
     body = zlib.compress(rows) if packed is None else packed
     head = struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", body), (b"IEND", b"")]
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
-        for kind, part in chunks
-    )
-    return write(data)
+    return write(join_chunks([(b"IHDR", head), (b"IDAT", body), (b"IEND", b"")]))
 
 
 def png_bomb(path: Path) -> None:

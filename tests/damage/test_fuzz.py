@@ -25,6 +25,7 @@ import tifffile
 from PIL import Image
 
 from tests.damage.fuzz_reader import SIDE
+from tests.damage.spoil import spoil
 
 pytestmark = pytest.mark.slow
 
@@ -79,23 +80,6 @@ def save_features(path: Path, rng: np.random.Generator, **options: object) -> No
         features = rng.normal(size=(20, 16)).astype(np.float32)
         file.create_dataset("features", data=features, **options)
         file.create_dataset("coords", data=rng.integers(0, 9999, (20, 2)))
-
-
-def spoil(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
-    """The data with one kind of damage, and what was done."""
-    place, many = int(rng.integers(len(data))), int(rng.integers(1, 65))
-    noise = rng.bytes(many)
-    edits = {
-        "one bit": data[:place] + bytes([data[place] ^ 1 << many % 8]) + data[place + 1 :],
-        "one byte": data[:place] + noise[:1] + data[place + 1 :],
-        "some bytes": data[:place] + noise + data[place + many :],
-        "cut off": data[:place],
-        "put in": data[:place] + noise + data[place:],
-        "taken out": data[:place] + data[place + many :],
-        "largest": data[:place] + b"\xff" * min(many, 4) + data[place + min(many, 4) :],
-    }
-    name = str(rng.choice(list(edits)))
-    return edits[name], f"{name} at {place}, length {many}"
 
 
 class Reader:
@@ -160,7 +144,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
         number, end = int(only or 0), time.monotonic() + SECONDS
         while time.monotonic() < end and (only is None or number == int(only)):
             path, rng = files[number % len(files)], np.random.default_rng([SEED, number])
-            data, edit = spoil(path.read_bytes(), rng)
+            data, edit = spoil(path.suffix, path.read_bytes(), rng)
             spoilt = tmp_path / f"damaged{path.suffix}"
             spoilt.write_bytes(data)
             outcome, text = reader.read(spoilt)
