@@ -84,7 +84,9 @@ def read_bytes(path: Path, most: int = 2**29) -> bytes:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; correct its path") from None
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); correct its rights") from error
+        raise BadInput(
+            f"{path}: cannot be read ({error.strerror}); change its permissions"
+        ) from error
 
 
 def holds_files(folder: Path) -> bool:
