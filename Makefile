@@ -25,7 +25,7 @@ unit: install
 	$(BIN)/pytest -n 2
 
 test-slow: install
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 -m slow -rP
 
 # Also writes docs/paper_map.md anew from the `Paper:` tags in the code.
 format: install

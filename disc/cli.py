@@ -14,6 +14,7 @@ import tyro
 from disc.data.request import TileRequest
 from disc.data.sources import ConvertRequest, SelectRequest
 from disc.files import BadInput
+from disc.phantom.request import PhantomRequest
 from disc.presets import PRESETS
 from disc.settings import Run
 
@@ -65,7 +66,23 @@ def convert(request: Annotated[ConvertRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "select": select, "convert": convert}
+def phantom(request: Annotated[PhantomRequest, tyro.conf.arg(name="")]) -> int:
+    """Draw a small simulated data set in the layout of SICAPv2, PANDA or LAPC."""
+    prepare_process()
+    from disc.phantom.layouts import draw_set
+
+    draw_set(request)
+    print(f"{request.kind}: {request.out}")
+    return 0
+
+
+COMMANDS: dict[str, Any] = {
+    "run": run,
+    "tile": tile,
+    "select": select,
+    "convert": convert,
+    "phantom": phantom,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
 
 class BadInput(ValueError):
     """Something a user gave is wrong. The message says which file, what was found and expected."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message in one line, whatever a library said that is quoted in it."""
+        super().__init__(" ".join(message.splitlines()))
 
 
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
@@ -58,6 +63,32 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def read_bytes(path: Path, most: int = 2**29) -> bytes:
+    """All bytes of a file that a user gave.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        BadInput: if it is a folder or a pipe, too large, or must not be read.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # A pipe would be waited for.
+            raise BadInput(f"{path}: not a file; put the file itself there")
+        if found.st_size > most:
+            raise BadInput(f"{path}: {found.st_size:,} bytes; expected at most {most:,}")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file; correct its path") from None
+    except OSError as error:
+        raise BadInput(
+            f"{path}: cannot be read ({error.strerror}); change its permissions"
+        ) from error
+
+
 def holds_files(folder: Path) -> bool:
     """Whether a folder holds more than what killed writes left behind."""
     return folder.is_dir() and any(not child.name.startswith(".") for child in folder.iterdir())
@@ -76,8 +107,10 @@ def read_json(path: Path) -> Any:
         BadInput: if it is not JSON.
     """
     try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BadInput):
+            raise
         raise BadInput(f"{path}: not readable as JSON ({error}); delete it to redo") from error
 
 

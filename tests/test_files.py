@@ -45,3 +45,21 @@ def test_seeds_tell_purposes_indices_and_types_apart():
 def test_seeds_stay_the_same_from_release_to_release():
     """Published sets can be drawn again only while this holds."""
     assert seeds.derive(0, "noise") == 6029071906908135005
+
+
+def test_only_files_are_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"12345")
+    assert files.read_bytes(tmp_path / "file", most=5) == b"12345"
+    with pytest.raises(files.BadInput, match="file: 5 bytes; expected at most 4"):
+        files.read_bytes(tmp_path / "file", most=4)
+    with pytest.raises(FileNotFoundError, match="other: no such file"):
+        files.read_bytes(tmp_path / "other")
+    with pytest.raises(files.BadInput, match="not a file"):
+        files.read_bytes(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(files.BadInput, match="pipe: not a file"):
+        files.read_bytes(tmp_path / "pipe")
+
+
+def test_a_message_is_one_line():
+    assert str(files.BadInput("file: bad (said\nthe library)")) == "file: bad (said the library)"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from disc.data.meanings import SICAPV2, Meaning
+from disc.data.strict import decode, open_strictly
 from disc.files import BadInput
 from disc.labels import GRADES, IGNORE
 
@@ -101,7 +102,10 @@ def measure_side(path: Path) -> int:
 def _decode(path: Path, tile_px: int, modes: Collection[str], fit: Fit) -> Pixels:
     with open_image(path) as image:
         _check_header(image, path, tile_px, modes, fit)
-        return np.array(_fit(image, tile_px), np.uint8)
+        pixels = decode(image, path)
+        if image.size == (tile_px, tile_px):
+            return pixels
+        return np.array(_fit(Image.fromarray(pixels), tile_px), np.uint8)
 
 
 @contextmanager
@@ -112,7 +116,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         BadInput: if anything goes wrong with it, here or while it is decoded.
     """
     try:
-        with Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
+        with open_strictly(path, ("JPEG", "PNG", "TIFF")) as image:
             yield image
     except BadInput:
         raise
@@ -124,7 +128,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise BadInput(
             f"{path}: its header claims an enormous image; expected a tile of a few hundred px"
         ) from error
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, UserWarning) as error:
         raise BadInput(f"{path}: damaged ({error}); replace the file") from error
 
 
@@ -143,9 +147,7 @@ def _check_header(
 
 
 def _fit(image: Image.Image, tile_px: int) -> Image.Image:
-    """The image, or its central square in another size: colours averaged, values of masks kept."""
-    if image.size == (tile_px, tile_px):
-        return image
+    """Its central square in another size: colours averaged, values of masks kept."""
     side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
     kind = Image.Resampling.BICUBIC if image.mode == "RGB" else Image.Resampling.NEAREST

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from disc.data.meanings import Meaning
 from disc.data.request import TileRequest
-from disc.files import BadInput
+from disc.files import BadInput, read_bytes
 from disc.labels import IGNORE, parse_score
 
 MEANINGS = {
@@ -41,19 +41,32 @@ def read_cases(path: Path) -> dict[str, Case]:
         FileNotFoundError: if there is no such file.
         BadInput: if it is not a table, a column is missing, or a score is not one.
     """
+    cases: dict[str, Case] = {}
+    for row in _read_rows(path):
+        case = _case(path, row)
+        if cases.setdefault(row["image_id"], case) != case:
+            raise BadInput(f"{path}: {row['image_id']} is listed twice; keep one row")
+    return cases
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file; give a CSV with scores") from None
-    except (ValueError, OSError) as error:
-        raise BadInput(f"{path}: not readable as CSV ({error})") from error
-    missing = {"image_id", "gleason_score"} - set(table.columns)
-    if missing:
+        text = io.StringIO(read_bytes(path).decode("utf-8-sig"), newline="")
+        header, *rows = [row for row in csv.reader(text, strict=True) if row] or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: not readable as CSV ({error}); replace it") from error
+    if missing := {"image_id", "gleason_score"} - set(header):
         raise BadInput(
-            f"{path}: no column {', '.join(sorted(missing))}; found {', '.join(table.columns)}; "
+            f"{path}: no column {', '.join(sorted(missing))}; found {', '.join(header)}; "
             "expected image_id, gleason_score, and if known data_provider, patient_id"
         )
-    return {row["image_id"]: _case(path, row) for row in table.to_dict("records")}
+    for row in rows:
+        if len(row) != len(header):
+            raise BadInput(
+                f"{path}: row '{','.join(row)}' has {len(row)} cells; expected {len(header)}, as "
+                "its header; is the file whole?"
+            )
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def _case(path: Path, row: Mapping[str, str]) -> Case:

@@ -56,9 +56,9 @@ def read_sicapv2(source: Source) -> TileSet:
         BadInput: if names, workbooks and files do not fit together.
     """
     root, name = find_root(source.root), (source.masks or ("masks",))[0]
-    listing, masks = list_images(root / "images", {".jpg"}), _list_masks(root, name)
+    listing, masks = list_images(root / "images"), _list_masks(root, name)
     if not listing.images:
-        raise BadInput(f"{root / 'images'}: no .jpg tiles; expected {GRAMMAR}")
+        raise BadInput(f"{root / 'images'}: no images of tiles; expected {GRAMMAR}")
     listed, facts = read_listed(root), _read_facts(root)
     tile_px = source.tile_px or measure_side(next(iter(listing.images.values())))
     # The scanner's 40x divided by 4; SICAPv2 itself does not say.
@@ -266,7 +266,10 @@ def _list_masks(root: Path, masks: str) -> dict[str, Path]:
 def _read_facts(root: Path) -> dict[str, Any]:
     """What disc notes of the sets it writes; nothing of others."""
     path = root / "set.json"
-    return dict(read_json(path)) if path.exists() else {}
+    facts = read_json(path) if path.exists() else {}
+    if not isinstance(facts, dict):
+        raise BadInput(f"{path}: not an object of facts about the set; delete it")
+    return facts
 
 
 def _refuse_missing(root: Path, names: Iterable[str], tiles: Iterable[Tile]) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.writer.excel import ExcelWriter
 
+from disc.data.sheets import read_sheet
 from disc.files import BadInput
 
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, SyntaxError, LookupError, ValueError, OSError)
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -64,16 +63,11 @@ def _simple(header: object) -> str:
 
 
 def _read_rows(path: Path) -> list[tuple[Any, ...]]:
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such workbook; give a set in the SICAPv2 layout")
     if path.suffix.lower() == ".csv":
         return _read_csv(path)
-    try:
-        data = io.BytesIO(path.read_bytes())
-        book = load_workbook(data, read_only=True, data_only=True)
-        return list(book.worksheets[0].iter_rows(values_only=True))
-    except _UNREADABLE as error:
-        raise BadInput(f"{path}: not a readable .xlsx workbook ({error}); replace it") from error
+    return read_sheet(path)
 
 
 def _read_csv(path: Path) -> list[tuple[Any, ...]]:

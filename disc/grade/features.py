@@ -78,7 +78,7 @@ def read_features(path: Path) -> npt.NDArray[np.float32]:
     try:
         with h5py.File(path, "r") as file:
             features = np.asarray(file["features"][()], np.float32)
-    except (OSError, KeyError) as error:
+    except Exception as error:  # Damage makes h5py raise anything.
         raise BadInput(f"{path}: not a feature file ({error}); delete it to redo") from error
     if features.ndim != 2 or not len(features):
         raise BadInput(f"{path}: features have shape {features.shape}; expected [tiles, D]")

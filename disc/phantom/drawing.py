@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from disc.phantom.annotator import Annotation, annotate
 from disc.phantom.core import Labels
-from disc.phantom.fields import SmoothField, Values, draw_field, grid_points, grid_shape
+from disc.phantom.fields import Points, SmoothField, Values, draw_field, grid_points, grid_shape
 from disc.phantom.nuclei import Nuclei, draw_nuclei, paint_nuclei
 from disc.phantom.stain import HOME, Scanner, Stain, draw_stain, expose
 from disc.phantom.tissue import Anatomy, Composition, draw_anatomy
 
+Window = tuple[float, float, float, float]
+"""Top, left, height and width of a part of a slide, in micrometres."""
+_STRIP = 2**20
+"""So many pixels are drawn at once; it bounds the memory that large pictures take."""
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A slide as pixels.
+    """A slide, or a part of it, as pixels.
 
     Attributes:
         image: uint8 [H, W, 3].
         mask: the annotator's labels, uint8 [H, W].
         exact: the labels of the territories themselves, glass Non-Cancer, uint8 [H, W].
         tissue: bool [H, W], False on glass.
+        epithelium: bool [H, W], True on the cells of glands, cords and sheets.
+        gland: bool [H, W], True on epithelium and on the lumina within it.
     """
 
     image: Labels
     mask: Labels
     exact: Labels
     tissue: npt.NDArray[np.bool_]
+    epithelium: npt.NDArray[np.bool_]
+    gland: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -51,19 +61,29 @@ class Drawing:
     uneven: tuple[SmoothField, SmoothField, SmoothField]
     annotation: Annotation | None
 
-    def render(self, um_per_px: float) -> Picture:
-        """The slide at a resolution, in micrometres per pixel."""
-        shape = grid_shape(self.anatomy.size_um, um_per_px)
-        points = grid_points(shape, um_per_px)
+    def render(self, um_per_px: float, window: Window | None = None) -> Picture:
+        """The slide, or a window of it, at a resolution in micrometres per pixel."""
+        top, left, *size = (0.0, 0.0, *self.anatomy.size_um) if window is None else window
+        shape = grid_shape((size[0], size[1]), um_per_px)
+        corner = np.array([top, left])
+        points = grid_points(shape, um_per_px) + corner
+        strips = np.array_split(points, 1 + len(points) // _STRIP)
+        drawn = zip(*(self._draw(strip, um_per_px) for strip in strips), strict=True)
+        amounts, *maps = (np.concatenate(part).reshape(*shape, -1) for part in drawn)
+        nuclei = replace(self.nuclei, centre=self.nuclei.centre - corner)
+        amounts[..., 0] += paint_nuclei(nuclei, shape, um_per_px)
+        image = expose(amounts, self.stain, um_per_px)
+        return Picture(image, *(part[..., 0] for part in maps))
+
+    def _draw(self, points: Points, um_per_px: float) -> tuple[npt.NDArray[Any], ...]:
+        """Dyes [N, 2] at points [N, 2], and each map of a `Picture` there, [N]."""
         here = self.anatomy.composition(points, um_per_px)
         *dyes, blue = (field.at(points) for field in self.uneven)
         amounts = _dye(here, 0.14 * np.exp(0.6 * blue)) * np.exp(0.2 * np.stack(dyes, axis=1))
-        amounts = amounts.reshape(*shape, 2)
-        amounts[..., 0] += paint_nuclei(self.nuclei, shape, um_per_px)
-        exact = here.label.reshape(shape)
-        mask = exact if self.annotation is None else self.annotation.at(points).reshape(shape)
-        tissue = here.tissue.reshape(shape) > 0.5
-        return Picture(expose(amounts, self.stain, um_per_px), mask, exact, tissue)
+        mask = here.label if self.annotation is None else self.annotation.at(points)
+        tissue = here.tissue > 0.5
+        epithelium, gland = tissue & (here.epithelium > 0.5), tissue & (here.depth > 0)
+        return amounts, mask, here.label, tissue, epithelium, epithelium | gland
 
 
 def draw_slide(

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from disc.phantom.stain import HOME, SHIFTED, Scanner
 from disc.progress import Bar
 from disc.settings import Data, Phantom
 
+Result = TypeVar("Result")
 MIN_TISSUE = 0.4
 """Least share of tissue in a tile."""
 _LEVEL0 = 4
@@ -141,18 +143,26 @@ def _write(
     writer = SetWriter(root, um_per_px=draw.data.um_per_px)
     work = partial(_write_slide, writer, draw)
     labels: dict[str, Label] = {}
-    bar = Bar(f"phantom, {draw.name}", total=len(slides))
+    for listed in draw_each(work, slides, draw.name, processes):
+        labels.update(listed)
+    writer.finish(slides, partitions, labels)
+
+
+def draw_each(
+    work: Callable[[int, Slide], Result], slides: Sequence[Slide], name: str, processes: int
+) -> Iterator[Result]:
+    """What `work` gives for the index and record of each slide, in order, with a bar."""
+    bar = Bar(f"phantom, {name}", total=len(slides))
     with ExitStack() as stack:
         stack.callback(bar.close)
-        run: Callable[..., Iterator[dict[str, Label]]] = map
+        run: Callable[..., Iterator[Result]] = map
         if processes > 1:
             # Spawned: a forked child of a process with threads may hang.
             context = multiprocessing.get_context("spawn")
             run = stack.enter_context(ProcessPoolExecutor(processes, context)).map
-        for listed in run(work, range(len(slides)), slides):
-            labels.update(listed)
+        for result in run(work, range(len(slides)), slides):
+            yield result
             bar.advance()
-    writer.finish(slides, partitions, labels)
 
 
 def _write_slide(writer: SetWriter, draw: Draw, index: int, slide: Slide) -> dict[str, Label]:

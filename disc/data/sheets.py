@@ -1,0 +1,65 @@
+"""Workbooks of others, opened with care: small enough, whole, and nothing but a table."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from openpyxl import load_workbook
+
+from disc.files import BadInput, read_bytes
+
+MOST_BYTES = 2**26
+"""Unpacked; SICAPv2's largest workbook has a few million."""
+MOST_RATIO = 200
+"""Unpacked to packed, of files above a megabyte; tables pack 5 to 50 times."""
+MOST_ROWS = 2**20
+
+
+def read_sheet(path: Path) -> list[tuple[Any, ...]]:
+    """Rows of the first sheet of an .xlsx workbook, header included.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        BadInput: if it is no workbook, is damaged, or unpacks to more than a table needs.
+    """
+    data = read_bytes(path)
+    try:
+        _refuse_bomb(data)
+        with warnings.catch_warnings():
+            # openpyxl's remarks on styles and extensions, which say nothing about the table.
+            warnings.simplefilter("ignore", UserWarning)
+            return _list_rows(data)
+    # A damaged workbook makes openpyxl raise anything: its attributes become arguments.
+    except Exception as error:
+        raise BadInput(f"{path}: not a readable .xlsx workbook ({error}); replace it") from error
+
+
+def _refuse_bomb(data: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MOST_BYTES or (size > 2**20 and size > MOST_RATIO * len(data)):
+        raise ValueError(f"its {len(data):,} bytes unpack to {size:,}")
+
+
+def _list_rows(data: bytes) -> list[tuple[Any, ...]]:
+    book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    sheet, rows = book.worksheets[0], []
+    # Rows outside of the dimensions that a file claims would be left out.
+    sheet.reset_dimensions()
+    # A row may claim any number, and openpyxl gives empty ones up to it.
+    for number, row in enumerate(sheet.iter_rows(values_only=True)):
+        if number >= MOST_ROWS:
+            raise ValueError(f"more than {MOST_ROWS:,} rows")
+        if any(cell is not None for cell in row):
+            rows.append(_without_end(row))
+    return rows
+
+
+def _without_end(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row without the empty cells at its end, of which there may be 16,384."""
+    last = max(place for place, cell in enumerate(row) if cell is not None)
+    return row[: last + 1]
