@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
 import warnings
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from disc.data.check.request import CheckRequest
 from disc.data.request import TileRequest
 from disc.files import BadInput
 from disc.presets import PRESETS
@@ -48,7 +50,28 @@ def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {"run": run, "tile": tile}
+def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
+    """Find what is wrong with data sets; exit code 1 if anything is an error."""
+    from rich.console import Console
+
+    from disc.data.check.sets import check_sets
+    from disc.files import write_json
+    from disc.report.check_page import write_check_page
+    from disc.report.check_table import print_check
+
+    report, is_piped = check_sets(request), str(request.json) == "-"
+    print_check(report, Console(stderr=is_piped))
+    if is_piped:
+        print(json.dumps(report.as_json()))
+    elif request.json is not None:
+        write_json(request.json, report.as_json())
+    if request.page is not None:
+        write_check_page(request.page, report)
+        print(f"page: {request.page}", file=sys.stderr if is_piped else sys.stdout)
+    return 1 if report.num_errors else 0
+
+
+COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "check": check}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

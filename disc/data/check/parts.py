@@ -1,0 +1,122 @@
+"""Findings about the parts of a split: what they share, and how labels are spread over them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+
+from disc.data.check.findings import Case, PartNumbers
+from disc.data.check.listing import Entry, Listing
+from disc.labels import Label
+
+NAMES = {Label.NC: "NC", Label.GG3: "G3", Label.GG4: "G4", Label.GG5: "G5"}
+"""Labels as the workbooks' columns call them."""
+_MOST_UNEQUAL = 20
+TEST = "Test/Test"
+
+
+def rivals(parts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Pairs of parts that must share nothing: the training and validation of a fold, and the test.
+
+    All of `Test/Train` is training for the test; folds divide it.
+    """
+    folds = sorted({book.rpartition("/")[0] for book in parts if book.startswith("Validation/")})
+    wanted = [("Test/Train", TEST)]
+    for fold in folds:
+        train, val = f"{fold}/Train", f"{fold}/Test"
+        wanted += [(train, val), (train, TEST), (val, TEST)]
+    return ((one, other) for one, other in wanted if one in parts and other in parts)
+
+
+def check_parts(listing: Listing) -> None:
+    """Add what is wrong with the split of a set to its findings."""
+    slides = {entry.name: entry.slide_id for entry in listing.entries}
+    owners = {name: _slide_of(name, slides) for part in listing.parts.values() for name in part}
+    patients = {slide.slide_id: slide.patient_id for slide in listing.slides.values()}
+    _check_shared(listing, "tile", lambda name: name)
+    if not listing.is_by_position:
+        _check_shared(listing, "slide", lambda name: owners[name])
+        _check_shared(listing, "patient", lambda name: patients.get(owners[name], ""))
+    _check_balance(listing)
+
+
+def count_parts(listing: Listing) -> dict[str, PartNumbers]:
+    """How much is in each part."""
+    return {book: _count(listing, book) for book in listing.parts}
+
+
+def _count(listing: Listing, book: str) -> PartNumbers:
+    part = listing.parts[book]
+    slides = {_slide_of(name, {}) for name in part}
+    labels = Counter(part.values())
+    named = {NAMES[label]: labels[label] for label in Label}
+    if book in listing.cribriform:
+        named["G4C"] = listing.cribriform[book]
+    patients = {listing.slides[name].patient_id for name in slides if name in listing.slides}
+    return PartNumbers(tiles=len(part), slides=len(slides), patients=len(patients), labels=named)
+
+
+def _slide_of(name: str, known: Mapping[str, str]) -> str:
+    return known.get(name) or name.partition("_")[0]
+
+
+def _check_shared(listing: Listing, what: str, key: Callable[[str], str]) -> None:
+    """What two parts that must share nothing have in common."""
+    members = {book: _group(part, key) for book, part in listing.parts.items()}
+    shared: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for pair in rivals(listing.parts):
+        for name in set(members[pair[0]]) & set(members[pair[1]]) - {""}:
+            shared[name].append(pair)
+    entries = {entry.name: entry for entry in listing.entries}
+    cases = []
+    for name, pairs in sorted(shared.items()):
+        books = dict.fromkeys(book for pair in pairs for book in pair)
+        tiles = [[t for t in members[book][name] if t in entries] for book in books]
+        where = "; ".join(f"{one} and {other}" for one, other in pairs)
+        found = [entries[tile] for tile in dict.fromkeys(t for part in tiles for t in part)]
+        firsts = [entries[tile] for tile in dict.fromkeys(part[0] for part in tiles[:2] if part)]
+        cases.append(_case(f"{what} {name}: in {where}", found, firsts))
+    listing.error(
+        f"shared-{what}",
+        (
+            f"{len(cases)} {what}(s) in two parts of the split",
+            f"each {what} in one part; else what was learnt by heart counts as skill",
+            "move the rows so that each patient is in one part",
+        ),
+        cases,
+    )
+
+
+def _group(names: Mapping[str, Label], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[key(name)].append(name)
+    return groups
+
+
+def _case(note: str, entries: list[Entry], firsts: list[Entry]) -> Case:
+    shown = tuple(entry.shown for entry in firsts)
+    return Case(note=note, files=tuple(entry.image for entry in entries), shown=shown)
+
+
+def _check_balance(listing: Listing) -> None:
+    """Labels that a part lacks, or has far fewer tiles of than of another."""
+    known = {label for part in listing.parts.values() for label in part.values()}
+    cases = []
+    for book, part in listing.parts.items():
+        counts = Counter(part.values())
+        lacking = sorted(label for label in known if not counts[label])
+        if not part or not (lacking or max(counts.values()) > _MOST_UNEQUAL * min(counts.values())):
+            continue
+        note = f"{book}: " + ", ".join(f"{NAMES[label]} {counts[label]}" for label in Label)
+        cases.append(Case(note=note, files=(listing.root / "partition" / f"{book}.xlsx",)))
+    listing.warning(
+        "label-balance",
+        (
+            f"{len(cases)} part(s) lack a label, or have over {_MOST_UNEQUAL} times as many tiles "
+            "of one as of another",
+            "every label in every part",
+            "nothing, if there are no more such tiles; a label without test tiles has no score",
+        ),
+        cases,
+    )
