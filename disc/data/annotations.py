@@ -1,31 +1,20 @@
-"""Masks of whole slides, and what their makers meant by a value."""
+"""Masks of whole slides."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from disc.data.images import Pixels
+from disc.data.meanings import Meaning as Meaning
 from disc.data.slides import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, label_of_grade
 
 _BACKGROUND = 0
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What the values in a mask mean."""
-
-    grades: Mapping[int, int]
-    """From value to grade 0 (Non-Cancer), 3, 4, 5, or 255 for unknown."""
-    stroma: int | None = None
-    """Value of stroma and lumina, where only epithelium was graded."""
 
 
 class Annotation:

@@ -6,71 +6,110 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from disc.data.meanings import SICAPV2, Meaning
 from disc.files import BadInput
 from disc.labels import GRADES, IGNORE
 
 Pixels = npt.NDArray[np.uint8]
+Fit = Literal["exact", "resize", "crop"]
+"""Images of another size than asked for: refused; squares resized; central squares resized."""
+
+_EXPECTED: Mapping[Fit, str] = {
+    "exact": "expected {0} x {0} px, as all tiles and masks of the set (data.tile_px); or have "
+    "larger ones resized with --fit resize",
+    "resize": "expected a square of {0} px or more; --fit crop takes the central square",
+    "crop": "expected {0} px or more each way; tiles are not enlarged",
+}
 
 _UNKNOWN = 254
 _TO_VALUE = np.full(256, _UNKNOWN, np.uint8)
 """Label -> value of a pixel in a mask file."""
-_TO_LABEL = np.full(256, _UNKNOWN, np.uint8)
-"""Value of a pixel in a mask file -> label."""
 for _label, _value in [*GRADES.items(), (IGNORE, IGNORE)]:
     _TO_VALUE[_label] = _value
-    _TO_LABEL[_value] = _label
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error),
+    # from tags of a damaged TIFF
+    *(LookupError, TypeError, ArithmeticError, RuntimeError, MemoryError),
+)
 # A header that claims an enormous image is an error here, not a remark on standard error.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-def read_image(path: Path, tile_px: int) -> Pixels:
+def read_image(path: Path, tile_px: int, fit: Fit = "exact") -> Pixels:
     """A tile, uint8 [tile_px, tile_px, 3].
 
+    Args:
+        path: JPEG, PNG or TIFF.
+        tile_px: side of the tile.
+        fit: what is done with an image of another size.
+
     Raises:
-        BadInput: if the file is missing, damaged, not RGB, or of another size. The size is read
-            from the header, before anything is decoded.
+        BadInput: if the file is missing, damaged, not RGB, or of a size that does not fit. The
+            size is read from the header, before anything is decoded.
     """
-    return _decode(path, tile_px, {"RGB"})
+    return _decode(path, tile_px, {"RGB"}, fit)
 
 
-def read_mask(path: Path | None, tile_px: int, of: Path) -> Pixels:
+def read_mask(
+    path: Path | None, tile_px: int, of: Path, *, meaning: Meaning = SICAPV2, fit: Fit = "exact"
+) -> Pixels:
     """A mask, uint8 [tile_px, tile_px]: 0 NC, 1 GG3, 2 GG4, 3 GG5, 255 ignore.
 
     Args:
-        path: PNG with values 0, 3, 4, 5, 255; None: there is none.
-        tile_px: expected side.
+        path: of 8-bit values; None: there is none.
+        tile_px: side of the mask.
         of: the tile that it belongs to.
+        meaning: what the values mean.
+        fit: what is done with a mask of another size; values are never mixed.
 
     Raises:
-        BadInput: if the mask is missing, damaged, of another size, or holds another value.
+        BadInput: if the mask is missing, damaged, of a size that does not fit, or holds a value
+            without a meaning.
     """
+    return meaning.decode(read_values(path, tile_px, of, fit=fit), path or of)
+
+
+def read_values(path: Path | None, tile_px: int, of: Path, *, fit: Fit = "exact") -> Pixels:
+    """What a mask file holds, uint8 [tile_px, tile_px]; arguments and errors as in `read_mask`."""
     if path is None:
         raise BadInput(f"{of}: has no mask; expected masks/{of.stem}.png beside images/")
-    values = _decode(path, tile_px, {"L", "P"})
-    labels = _TO_LABEL[values]
-    if (labels == _UNKNOWN).any():
-        found = values[labels == _UNKNOWN][0]
-        raise BadInput(
-            f"found value {found} in {path}; expected 0, 3, 4, 5 or 255 (0 Non-Cancer, "
-            "3 to 5 Gleason grades, 255 unknown)"
-        )
-    return labels
+    return _decode(path, tile_px, {"L", "P", "1"}, fit)
 
 
-def _decode(path: Path, tile_px: int, modes: Collection[str]) -> Pixels:
+def measure_side(path: Path) -> int:
+    """Side of a square image in pixels, from its header.
+
+    Raises:
+        BadInput: if it is not square, or not an image.
+    """
+    with _opened(path) as image:
+        if image.width != image.height:
+            raise BadInput(f"{path}: {image.width} x {image.height} px; give the side: --tile-px")
+        return int(image.width)
+
+
+def _decode(path: Path, tile_px: int, modes: Collection[str], fit: Fit) -> Pixels:
+    with _opened(path) as image:
+        _check_header(image, path, tile_px, modes, fit)
+        return np.array(_fit(image, tile_px), np.uint8)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image; whatever goes wrong with it is one line with its name."""
     try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
-            _check_header(image, path, tile_px, modes)
-            return np.array(image, np.uint8)
+        with Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
+            yield image
     except BadInput:
         raise
     except FileNotFoundError as error:
@@ -79,22 +118,34 @@ def _decode(path: Path, tile_px: int, modes: Collection[str]) -> Pixels:
         raise BadInput(f"{path}: not a JPEG or PNG image; replace the file") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInput(
-            f"{path}: its header claims an enormous image; expected {tile_px} x {tile_px} px"
+            f"{path}: its header claims an enormous image; expected a tile of a few hundred px"
         ) from error
     except _UNREADABLE as error:
         raise BadInput(f"{path}: damaged ({error}); replace the file") from error
 
 
-def _check_header(image: Image.Image, path: Path, tile_px: int, modes: Collection[str]) -> None:
-    if image.size != (tile_px, tile_px):
-        width, height = image.size
-        raise BadInput(
-            f"{path}: {width} x {height} px; expected {tile_px} x {tile_px} px, as all tiles and "
-            "masks of the set (data.tile_px)"
-        )
+def _check_header(
+    image: Image.Image, path: Path, tile_px: int, modes: Collection[str], fit: Fit
+) -> None:
+    width, height = image.size
+    is_fitting = width == height == tile_px
+    if fit != "exact":
+        is_fitting = min(image.size) >= tile_px and (fit == "crop" or width == height)
+    if not is_fitting:
+        raise BadInput(f"{path}: {width} x {height} px; {_EXPECTED[fit].format(tile_px)}")
     if image.mode not in modes:
         kind = "an RGB image" if "RGB" in modes else "an 8-bit grey or palette mask"
         raise BadInput(f"{path}: pixels of mode {image.mode}; expected {kind}")
+
+
+def _fit(image: Image.Image, tile_px: int) -> Image.Image:
+    """The image, or its central square in another size: colours averaged, values of masks kept."""
+    if image.size == (tile_px, tile_px):
+        return image
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    kind = Image.Resampling.BICUBIC if image.mode == "RGB" else Image.Resampling.NEAREST
+    return image.resize((tile_px, tile_px), kind, box=(left, top, left + side, top + side))
 
 
 def encode_jpeg(image: Pixels) -> bytes:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from disc.data.images import Pixels, encode_jpeg, encode_mask
+from disc.data.images import Pixels, encode_jpeg, encode_mask, measure_side
 from disc.data.sicapv2_tables import (
     encode_slides,
     encode_tile_labels,
     read_slides,
     read_tile_labels,
 )
+from disc.data.sources import Source
 from disc.data.splits import Split
 from disc.data.tiles import Slide, Tile, TileSet
 from disc.files import BadInput, read_json, sync_all, write_bytes, write_json
@@ -30,21 +31,26 @@ _NAME = re.compile(
 
 
 def read_set(root: Path, tile_px: int, masks: str = "masks") -> TileSet:
+    """All tiles of a set, as `read_sicapv2`; `masks` may be the folder `masks_exact`."""
+    return read_sicapv2(Source(root=root, tile_px=tile_px, masks=(masks,)))
+
+
+def read_sicapv2(source: Source) -> TileSet:
     """All tiles of a set, listed by their names; nothing is opened but the workbooks.
 
     Args:
-        root: folder with `images/`, or one whose `SICAPv2/` or `SICAPv2/SICAPv2/` has it.
-        tile_px: side that tiles must have; checked when they are read.
-        masks: folder of the masks, `masks` or `masks_exact`.
+        source: its root is a folder with `images/`, or one whose `SICAPv2/` or `SICAPv2/SICAPv2/`
+            has it.
 
     Raises:
         FileNotFoundError: if there is no set, or no `wsi_labels.xlsx`.
         BadInput: if names, workbooks and files do not fit together.
     """
-    root = find_root(root)
+    root = find_root(source.root)
     paths = sorted(path for path in (root / "images").iterdir() if path.suffix == ".jpg")
     if not paths:
         raise BadInput(f"{root / 'images'}: no .jpg tiles; expected {GRAMMAR}")
+    (masks,) = source.masks or ("masks",)
     drawn, labels = _list_masks(root, masks), _read_labels(root)
     tiles = tuple(_tile(path, drawn, labels) for path in paths)
     _refuse_missing(root, labels, tiles)
@@ -55,7 +61,7 @@ def read_set(root: Path, tile_px: int, masks: str = "masks") -> TileSet:
             f"first {unknown[0]}; add a row for each (grades may be empty)"
         )
     known = {name: slide for name, slide in slides.items() if name in present}
-    return TileSet(slides=known, tiles=tiles, tile_px=tile_px)
+    return TileSet(slides=known, tiles=tiles, tile_px=source.tile_px or measure_side(paths[0]))
 
 
 def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
