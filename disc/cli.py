@@ -60,14 +60,16 @@ def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
     from disc.report.check_table import print_check
 
     report, is_piped = check_sets(request), str(request.json) == "-"
-    print_check(report, Console(stderr=is_piped))
-    if is_piped:
-        print(json.dumps(report.as_json()))
-    elif request.json is not None:
-        write_json(request.json, report.as_json())
     if request.page is not None:
         write_check_page(request.page, report)
-        print(f"page: {request.page}", file=sys.stderr if is_piped else sys.stdout)
+    if request.json is not None and not is_piped:
+        write_json(request.json, report.as_json())
+    console = Console(stderr=is_piped)
+    print_check(report, console)
+    if request.page is not None:
+        console.print(f"page: {request.page}", markup=False, highlight=False)
+    if is_piped:
+        print(json.dumps(report.as_json()))
     return 1 if report.num_errors else 0
 
 

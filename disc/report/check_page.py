@@ -46,8 +46,11 @@ def write_check_page(path: Path, report: CheckReport) -> None:
         title=f"Check of {names}",
         headline=headline(report),
         report=report,
-        set_grid=_set_grid(report.sets),
-        part_grids=[_part_grid(numbers) for numbers in report.sets if numbers.parts],
+        grids=[
+            _set_grid(report.sets),
+            _pixel_grid(report.sets),
+            *[_part_grid(numbers) for numbers in report.sets if numbers.parts],
+        ],
         cards=[_card(finding) for finding in report.findings],
         legend=[*legend(), ("wrong value, or rim", "rgb({}, {}, {})".format(*STRANGE))],
     )
@@ -96,22 +99,32 @@ def _set_grid(sets: Sequence[SetNumbers]) -> Grid:
             Field(text=f"{numbers.patients:,}"),
             Field(text=f"{numbers.unlisted:,}"),
             Field(text=f"{numbers.flat:,}"),
-            Field(text=_shares(numbers)),
         ]
         for numbers in sets
     ]
-    columns = ("data set", "images", "masks", "slides", "patients", "in no part", "glass", "pixels")
-    return Grid(caption="What is there", columns=columns, rows=rows)
+    columns = ("data set", "images", "masks", "slides", "patients", "in no part", "glass")
+    return Grid(caption="Data sets", columns=columns, rows=rows)
 
 
 def _size(numbers: SetNumbers) -> str:
     return numbers.kind if numbers.tile_px is None else f"{numbers.tile_px} px"
 
 
-def _shares(numbers: SetNumbers) -> str:
+def _pixel_grid(sets: Sequence[SetNumbers]) -> Grid:
     """Share of the masks' pixels with each value."""
-    whole = sum(numbers.pixels.values())
-    return ", ".join(f"{value}: {num / whole:.1%}" for value, num in numbers.pixels.items())
+    values = sorted({value for numbers in sets for value in numbers.pixels}, key=int)
+    rows = [
+        [
+            Field(text=numbers.name),
+            *[Field(text=f"{numbers.pixels.get(v, 0) / _total(numbers):.2%}") for v in values],
+        ]
+        for numbers in sets
+    ]
+    return Grid(caption="Pixels of the masks, by value", columns=("data set", *values), rows=rows)
+
+
+def _total(numbers: SetNumbers) -> int:
+    return max(1, sum(numbers.pixels.values()))
 
 
 def _part_grid(numbers: SetNumbers) -> Grid:

@@ -91,7 +91,7 @@ def _case(members: Sequence[_Place]) -> Case:
 def _finding(kind: str, names: str, severity: Severity, cases: Sequence[Case]) -> Finding:
     num = sum(len(case.files) for case in cases)
     where = {
-        "duplicate": "within a part",
+        "duplicate": "in a set, though not in two parts",
         "duplicate-across-parts": "in two parts of the split",
         "duplicate-across-sets": "in two data sets",
     }[kind]

@@ -9,7 +9,8 @@ from pathlib import Path
 from disc.data.check.duplicates import find_duplicates
 from disc.data.check.findings import CheckReport, Finding, SetNumbers
 from disc.data.check.known import check_sicapv2
-from disc.data.check.listing import Listing, list_tiles
+from disc.data.check.layout import list_tiles
+from disc.data.check.listing import Listing
 from disc.data.check.looking import Look, look_at_all, look_at_tile
 from disc.data.check.panda import IMAGES, TABLE, check_slides, list_slides, look_at_slide
 from disc.data.check.parts import check_parts, count_parts

@@ -82,7 +82,7 @@ def remove_image(root: Path) -> Report:
     name = name_of("B", 0, 1)
     image_of(root, name).unlink()
     mask_of(root, name).unlink()
-    return "error", "missing-image", "in Validation/Val1/Test"
+    return "error", "missing-image", f"{name} (in Validation/Val1/Test)"
 
 
 def remove_mask(root: Path) -> Report:
@@ -149,7 +149,7 @@ def cmyk_image(root: Path) -> Report:
 
 
 def overlap_regions(root: Path) -> Report:
-    """Tile 0 of the slide again, with the grid of another region, shifted by a quarter of a tile."""
+    """Tile 0 of the slide again, in another region whose grid is shifted by a quarter."""
     name = f"{slide_of('A', 3)}_Block_Region_5_0_0_xini_{5000 - 64}_yini_{9000 + 64}"
     add_tile(root, name, 3)
     lines = [row(name, 3)]
