@@ -92,21 +92,25 @@ def measure_side(path: Path) -> int:
     Raises:
         BadInput: if it is not square, or not an image.
     """
-    with _opened(path) as image:
+    with open_image(path) as image:
         if image.width != image.height:
             raise BadInput(f"{path}: {image.width} x {image.height} px; give the side: --tile-px")
         return int(image.width)
 
 
 def _decode(path: Path, tile_px: int, modes: Collection[str], fit: Fit) -> Pixels:
-    with _opened(path) as image:
+    with open_image(path) as image:
         _check_header(image, path, tile_px, modes, fit)
         return np.array(_fit(image, tile_px), np.uint8)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """An image; whatever goes wrong with it is one line with its name."""
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """An image, opened and not yet decoded.
+
+    Raises:
+        BadInput: if anything goes wrong with it, here or while it is decoded.
+    """
     try:
         with Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
             yield image

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from disc.data.annotations import Meaning
+from disc.data.meanings import Meaning
 from disc.data.request import TileRequest
 from disc.files import BadInput
 from disc.labels import IGNORE, parse_score

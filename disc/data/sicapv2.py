@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
+from disc.data.encodings import decide_meaning
 from disc.data.images import Pixels, encode_jpeg, encode_mask, measure_side
+from disc.data.listing import list_images
+from disc.data.meanings import SICAPV2, Meaning
+from disc.data.names import GRAMMAR
+from disc.data.names import format_name as format_name
+from disc.data.names import parse_name as parse_name
+from disc.data.reading import Reading
 from disc.data.sicapv2_tables import (
+    Entry,
     encode_slides,
     encode_tile_labels,
+    read_listed,
     read_slides,
     read_tile_labels,
 )
@@ -22,12 +31,9 @@ from disc.files import BadInput, read_json, sync_all, write_bytes, write_json
 from disc.labels import Label
 from disc.settings import Fold
 
-GRAMMAR = "{slide}_Block_Region_{region}_{row}_{col}_xini_{x}_yini_{y}.jpg"
-"""A tile's name. The slide's id has no `_`; x and y are level-0 pixels of the slide."""
-_NAME = re.compile(
-    r"(?P<slide>[^_/]+)_Block_Region_(?P<region>\d+)_(?P<row>\d+)_(?P<col>\d+)"
-    r"_xini_(?P<x>\d+)_yini_(?P<y>\d+)"
-)
+_UM_PER_PX = 0.92
+"""Of SICAPv2, a quarter of the scanner's 40x (Ventana iScan Coreo, 0.23 um)."""
+_UNLISTED = Entry(label=None)
 
 
 def read_set(root: Path, tile_px: int, masks: str = "masks") -> TileSet:
@@ -36,7 +42,10 @@ def read_set(root: Path, tile_px: int, masks: str = "masks") -> TileSet:
 
 
 def read_sicapv2(source: Source) -> TileSet:
-    """All tiles of a set, listed by their names; nothing is opened but the workbooks.
+    """All tiles of a set, listed by their names.
+
+    Nothing is opened but the workbooks and, in sets that disc did not write, a sample of the masks,
+    which decides what their values mean.
 
     Args:
         source: its root is a folder with `images/`, or one whose `SICAPv2/` or `SICAPv2/SICAPv2/`
@@ -46,22 +55,55 @@ def read_sicapv2(source: Source) -> TileSet:
         FileNotFoundError: if there is no set, or no `wsi_labels.xlsx`.
         BadInput: if names, workbooks and files do not fit together.
     """
-    root = find_root(source.root)
-    paths = sorted(path for path in (root / "images").iterdir() if path.suffix == ".jpg")
-    if not paths:
+    root, name = find_root(source.root), (source.masks or ("masks",))[0]
+    listing, masks = list_images(root / "images", {".jpg"}), _list_masks(root, name)
+    if not listing.images:
         raise BadInput(f"{root / 'images'}: no .jpg tiles; expected {GRAMMAR}")
-    (masks,) = source.masks or ("masks",)
-    drawn, labels = _list_masks(root, masks), _read_labels(root)
-    tiles = tuple(_tile(path, drawn, labels) for path in paths)
-    _refuse_missing(root, labels, tiles)
-    slides, present = read_slides(root / "wsi_labels.xlsx"), {tile.slide_id for tile in tiles}
+    listed, facts = read_listed(root), _read_facts(root)
+    tile_px = source.tile_px or measure_side(next(iter(listing.images.values())))
+    # The scanner's 40x divided by 4; SICAPv2 itself does not say.
+    scale = source.um_per_px or facts.get("um_per_px") or (None if facts else _UM_PER_PX)
+    tiles = tuple(_tile(path, masks, listed, scale) for path in listing.images.values())
+    _refuse_missing(root, listed, tiles)
+    reading, notes = _decide_reading(source, masks, listed, is_ours=bool(facts))
+    notes = [*listing.notes(), *_count_left_out(root, tiles, masks), *notes]
+    slides = _read_slides(root, tiles)
+    return TileSet(slides=slides, tiles=tiles, tile_px=tile_px, reading=reading, notes=tuple(notes))
+
+
+def _read_slides(root: Path, tiles: Iterable[Tile]) -> dict[str, Slide]:
+    path, present = root / "wsi_labels.xlsx", {tile.slide_id for tile in tiles}
+    slides = read_slides(path)
     if unknown := sorted(present - set(slides)):
         raise BadInput(
-            f"{root / 'wsi_labels.xlsx'}: {len(unknown)} slide(s) of images/ are not listed, "
-            f"first {unknown[0]}; add a row for each (grades may be empty)"
+            f"{path}: {len(unknown)} slide(s) of images/ are not listed, first {unknown[0]}; add a "
+            "row for each (grades may be empty)"
         )
-    known = {name: slide for name, slide in slides.items() if name in present}
-    return TileSet(slides=known, tiles=tiles, tile_px=source.tile_px or measure_side(paths[0]))
+    return {name: slide for name, slide in slides.items() if name in present}
+
+
+def _decide_reading(
+    source: Source, masks: Mapping[str, Path], listed: Mapping[str, Entry], *, is_ours: bool
+) -> tuple[Reading, list[str]]:
+    meaning, notes = SICAPV2, list[str]()
+    if source.values:
+        meaning = Meaning(source.values)
+    elif masks and not is_ours:
+        labels = {name: entry.label for name, entry in listed.items() if entry.label is not None}
+        meaning, text = decide_meaning(masks, labels, source.encoding)
+        notes.append(text)
+    return Reading(meaning=meaning, fit=source.fit, rim_px=source.rim_px), notes
+
+
+def _count_left_out(root: Path, tiles: Sequence[Tile], masks: Mapping[str, Path]) -> list[str]:
+    names = {tile.name for tile in tiles}
+    bare = [tile.name for tile in tiles if tile.mask is None]
+    left = {
+        "in no workbook": [tile.name for tile in tiles if not tile.split],
+        "without a mask": bare if masks else [],
+        "masks without a tile": sorted(set(masks) - names),
+    }
+    return [f"{root}: {len(v)} {what}, first {v[0]}" for what, v in left.items() if v]
 
 
 def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
@@ -95,7 +137,8 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
         val=part("Validation/Val1/Test" if is_all else f"Validation/{fold}/Test"),
         test=part("Test/Test"),
         val_is_seen=is_all,
-        by_position=len(tile_set.slides) == 1 or _is_split_by_position(root),
+        by_position=len(tile_set.slides) == 1
+        or bool(_read_facts(root).get("is_split_by_position")),
     )
 
 
@@ -188,52 +231,42 @@ def find_root(root: Path) -> Path:
     )
 
 
-def parse_name(name: str) -> re.Match[str]:
-    """Parts of a tile's name (without suffix): slide, region, row, col, x, y.
-
-    Raises:
-        BadInput: if it breaks the grammar.
-    """
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise BadInput(f"tile name '{name}' breaks the grammar {GRAMMAR}; rename or remove it")
-    return match
-
-
-def format_name(slide_id: str, place: tuple[int, int], x: int, y: int) -> str:
-    """Name of a tile of region 0, at some row and column, whose corner is at level-0 (x, y)."""
-    return f"{slide_id}_Block_Region_0_{place[0]}_{place[1]}_xini_{x}_yini_{y}"
-
-
-def _tile(path: Path, drawn: Mapping[str, Path], labels: Mapping[str, Label]) -> Tile:
+def _tile(
+    path: Path, masks: Mapping[str, Path], listed: Mapping[str, Entry], um_per_px: float | None
+) -> Tile:
+    name = path.stem
     try:
-        match = parse_name(path.stem)
+        match = parse_name(name)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
+    entry = listed.get(name, _UNLISTED)
     return Tile(
-        name=path.stem,
+        name=name,
         slide_id=match["slide"],
         image=path,
-        mask=drawn.get(path.stem),
+        mask=masks.get(name),
         x=int(match["x"]),
         y=int(match["y"]),
-        label=labels.get(path.stem),
+        label=entry.label,
+        is_cribriform=entry.is_cribriform,
+        um_per_px=um_per_px,
+        split=entry.split,
     )
 
 
 def _list_masks(root: Path, masks: str) -> dict[str, Path]:
     folder = root / masks
     if folder.is_dir():
-        return {path.stem: path for path in folder.iterdir() if path.suffix == ".png"}
+        return list_images(folder, {".png", ".jpg"}).images
     if masks == "masks":
         return {}
     raise BadInput(f"{folder}: no such folder; only simulated sets have exact masks")
 
 
-def _read_labels(root: Path) -> dict[str, Label]:
-    books = [root / "partition" / "Test" / f"{part}.xlsx" for part in ("Train", "Test")]
-    tables = [read_tile_labels(book) for book in books if book.exists()]
-    return {name: label for table in tables for name, label in table.items()}
+def _read_facts(root: Path) -> dict[str, Any]:
+    """What disc notes of the sets it writes; nothing of others."""
+    path = root / "set.json"
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def _refuse_missing(root: Path, names: Iterable[str], tiles: Iterable[Tile]) -> None:
@@ -257,8 +290,3 @@ def _refuse_unmasked(workbook: Path, tiles: Sequence[Tile]) -> None:
 def _refuse_unknown(names: Iterable[str], known: Iterable[str], where: str) -> None:
     if unknown := sorted(set(names) - set(known)):
         raise ValueError(f"{where}: {len(unknown)} unknown name(s), first {unknown[0]}")
-
-
-def _is_split_by_position(root: Path) -> bool:
-    path = root / "set.json"
-    return path.exists() and bool(read_json(path).get("is_split_by_position"))

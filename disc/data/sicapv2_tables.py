@@ -3,33 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from disc.data.tiles import Slide
-from disc.data.workbooks import encode_table, read_table
+from disc.data.tiles import OfficialSplit, Slide
+from disc.data.workbooks import encode_table, find_table, read_table
 from disc.files import BadInput
 from disc.labels import Label, check_score
 
 LABEL_COLUMNS = {"NC": Label.NC, "G3": Label.GG3, "G4": Label.GG4, "G5": Label.GG5}
 SLIDE_COLUMNS = ("slide_id", "patient_id", "Gleason_primary", "Gleason_secondary")
 _BENIGN = {"negative", "benign"}
+_YES = {"1", "true", "True"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a partition workbook says of a tile."""
+
+    label: Label | None
+    is_cribriform: bool | None = None
+    """Whether it is cribriform GG4 (G4C); None: not said."""
+    split: OfficialSplit = ""
+    """Official part that lists it."""
 
 
 def read_tile_labels(path: Path) -> dict[str, Label]:
-    """Label of every tile that a partition workbook lists, by name without suffix.
+    """Label of every tile that a partition workbook lists; arguments as in `read_partition`."""
+    entries = _read_entries(find_table(path))
+    return {name: entry.label for name, entry in entries.items() if entry.label is not None}
+
+
+def read_listed(root: Path) -> dict[str, Entry]:
+    """Every tile that `partition/Test` lists; of one in both parts, what the test says of it."""
+    listed: dict[str, Entry] = {}
+    parts: tuple[tuple[str, OfficialSplit], ...] = (("Train", "train"), ("Test", "test"))
+    for name, split in parts:
+        path = root / "partition" / "Test" / f"{name}.xlsx"
+        entries = read_partition(path) if find_table(path).exists() else {}
+        listed |= {tile: replace(entry, split=split) for tile, entry in entries.items()}
+    return listed
+
+
+def read_partition(path: Path) -> dict[str, Entry]:
+    """Every tile that a partition workbook lists, by name without suffix.
+
+    Rows marked in a column `unlabeled`, which some copies add, repeat others and do not count.
+
+    Args:
+        path: the workbook. Where it has no column G4C, `TrainCribfriform` (sic) beside `Train`,
+            if it is there, says which tiles are cribriform.
 
     Raises:
         FileNotFoundError: if there is no such workbook.
         BadInput: if a column is missing, a row is not one-hot, or rows contradict each other.
     """
-    labels: dict[str, Label] = {}
-    for row in read_table(path, ["image_name", *LABEL_COLUMNS]):
-        name = _text(row["image_name"]).removesuffix(".jpg")
-        label = _one_hot(path, name, row)
-        if labels.setdefault(name, label) != label:
+    entries = _read_entries(find_table(path))
+    beside = find_table(path.with_stem(f"{path.stem}Cribfriform"))
+    if beside.exists() and all(entry.is_cribriform is None for entry in entries.values()):
+        for row in read_table(beside, ["image_name", "G4C"]):
+            if (name := _stem(row)) in entries:
+                said = _text(row["G4C"]) in _YES
+                entries[name] = replace(entries[name], is_cribriform=said)
+    return entries
+
+
+def _read_entries(path: Path) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for row in read_table(path, ["image_name", *LABEL_COLUMNS], ["unlabeled", "G4C"]):
+        if _text(row.get("unlabeled")) in _YES:
+            continue
+        name, mark = _stem(row), _text(row.get("G4C"))
+        entry = Entry(_one_hot(path, name, row), mark in _YES if mark else None)
+        if entries.setdefault(name, entry).label != entry.label:
             raise BadInput(f"{path}: {name} is listed twice with different labels; keep one row")
-    return labels
+    return entries
 
 
 def read_slides(path: Path) -> dict[str, Slide]:
@@ -40,6 +89,7 @@ def read_slides(path: Path) -> dict[str, Slide]:
         BadInput: if a column or an id is missing, a grade is unknown, or a slide is listed twice.
     """
     slides: dict[str, Slide] = {}
+    path = find_table(path)
     for row in read_table(path, SLIDE_COLUMNS):
         slide = _slide(path, row)
         if slides.setdefault(slide.slide_id, slide) != slide:
@@ -73,6 +123,10 @@ def _one_hot(path: Path, name: str, row: Mapping[str, Any]) -> Label:
     if len(chosen) != 1 or not set(marks.values()) <= {"0", "1"}:
         raise BadInput(f"{path}: {name} has {marks}; expected a 1 in one column and 0 elsewhere")
     return chosen[0]
+
+
+def _stem(row: Mapping[str, Any]) -> str:
+    return _text(row["image_name"]).removesuffix(".jpg")
 
 
 def _slide(path: Path, row: Mapping[str, Any]) -> Slide:

@@ -47,6 +47,8 @@ class Tile:
     """Top-left corner at level 0 of the slide, in pixels."""
     label: Label | None = None
     """The tile's label in the workbook; None: not listed there."""
+    is_cribriform: bool | None = None
+    """Whether the tile is cribriform GG4; None: not said."""
     box_px: float | None = None
     """Side of the box in pixels at level 0 of the slide; None: the tile is a file."""
     um_per_px: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 import zlib
@@ -19,8 +20,21 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, SyntaxError, LookupError, ValueEr
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+def find_table(path: Path) -> Path:
+    """A workbook, or the CSV of the same name that some copies of a set have instead."""
+    as_csv = path.with_suffix(".csv")
+    return as_csv if as_csv.is_file() and not path.exists() else path
+
+
+def read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Rows of the first sheet; only the named columns, whose headers match but for case and spaces.
+
+    Args:
+        path: an .xlsx workbook or a .csv.
+        columns: which must be there.
+        optional: which may be there.
 
     Raises:
         FileNotFoundError: if there is no such workbook.
@@ -35,7 +49,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
             f"{path}: no column {', '.join(missing)}; found {', '.join(found) or 'no header'}; "
             f"expected {', '.join(columns)}"
         )
-    wanted = {column: places[_simple(column)] for column in columns}
+    present = [*columns, *(column for column in optional if _simple(column) in places)]
+    wanted = {column: places[_simple(column)] for column in present}
     # Workbooks leave out empty cells at the end of a row.
     return [
         {column: row[place] if place < len(row) else None for column, place in wanted.items()}
@@ -51,12 +66,23 @@ def _simple(header: object) -> str:
 def _read_rows(path: Path) -> list[tuple[Any, ...]]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such workbook; give a set in the SICAPv2 layout")
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path)
     try:
         data = io.BytesIO(path.read_bytes())
         book = load_workbook(data, read_only=True, data_only=True)
         return list(book.worksheets[0].iter_rows(values_only=True))
     except _UNREADABLE as error:
         raise BadInput(f"{path}: not a readable .xlsx workbook ({error}); replace it") from error
+
+
+def _read_csv(path: Path) -> list[tuple[Any, ...]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: not readable as CSV ({error}); replace it") from error
+    return [tuple(cell if cell else None for cell in row) for row in rows if row]
 
 
 def encode_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:
