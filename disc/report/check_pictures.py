@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from disc.data.check.findings import Case, Finding, Shown
-from disc.data.rims import find_rims
+from disc.data.check.looking import mark_rims
+from disc.data.meanings import SICAPV2
 from disc.data.slides import Scan
 from disc.files import BadInput
 from disc.labels import COLOURS, GRADES, IGNORE
@@ -21,10 +22,8 @@ _MOST_PX = 160
 _MOST_DECODED = 2**26
 _PALETTE = np.full((256, 3), STRANGE, np.uint8)
 _PALETTE[IGNORE] = GREY
-_TO_LABEL = np.full(256, IGNORE, np.uint8)
 for _label, _colour in COLOURS.items():
     _PALETTE[GRADES[_label]] = _colour
-    _TO_LABEL[GRADES[_label]] = _label
 
 
 def example_cells(finding: Finding, case: Case) -> list[Cell]:
@@ -57,7 +56,7 @@ def _rim_cell(shown: Shown) -> Cell | None:
     if values is None:
         return None
     pixels = _PALETTE[values] // 3 + 150
-    pixels[find_rims(_TO_LABEL[values])] = STRANGE
+    pixels[mark_rims(values, SICAPV2)] = STRANGE
     return Cell(heading="rims", pixels=_small(pixels, is_mask=True), is_mask=True)
 
 

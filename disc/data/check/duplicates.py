@@ -9,9 +9,9 @@ from itertools import combinations
 
 import numpy as np
 
+from disc.data.check.contents import Contents, Item
 from disc.data.check.findings import Case, Finding, Severity
 from disc.data.check.fingerprints import find_same
-from disc.data.check.listing import Entry, Listing
 from disc.data.check.looking import Look
 from disc.data.check.parts import TEST, rivals
 
@@ -20,26 +20,26 @@ from disc.data.check.parts import TEST, rivals
 class _Place:
     """An image and the set that it is in."""
 
-    listing: Listing
-    entry: Entry
+    contents: Contents
+    item: Item
 
     @property
     def books(self) -> set[str]:
         """The parts that it is in."""
-        parts = self.listing.parts
-        return {book for book, part in parts.items() if self.entry.name in part}
+        parts = self.contents.parts
+        return {book for book, part in parts.items() if self.item.name in part}
 
 
-def find_duplicates(sets: Sequence[tuple[Listing, Sequence[Look]]]) -> list[Finding]:
+def find_duplicates(sets: Sequence[tuple[Contents, Sequence[Look]]]) -> list[Finding]:
     """Pictures that are the same but for turning, compression and size.
 
     An error where one of them is learnt from and another tests, else a warning.
     """
     places, prints = [], []
-    for listing, looks in sets:
-        for entry, look in zip(listing.entries, looks, strict=True):
+    for contents, looks in sets:
+        for item, look in zip(contents.items, looks, strict=True):
             if look.fingerprint is not None:
-                places.append(_Place(listing, entry))
+                places.append(_Place(contents, item))
                 prints.append(look.fingerprint)
     if not prints:
         return []
@@ -52,11 +52,11 @@ def find_duplicates(sets: Sequence[tuple[Listing, Sequence[Look]]]) -> list[Find
 
 def _sort(members: Sequence[_Place]) -> tuple[str, str, Severity]:
     """Kind, data sets, and severity of a group of the same pictures."""
-    names = " and ".join(dict.fromkeys(place.listing.name for place in members))
-    if len({place.listing.name for place in members}) > 1:
+    names = " and ".join(dict.fromkeys(place.contents.name for place in members))
+    if len({place.contents.name for place in members}) > 1:
         leaks = any(_leaks_across(*pair) for pair in combinations(members, 2))
         return "duplicate-across-sets", names, "error" if leaks else "warning"
-    pairs = list(rivals(members[0].listing.parts))
+    pairs = list(rivals(members[0].contents.parts))
     for one, other in combinations([place.books for place in members], 2):
         if any(_parts(one, other, pair) or _parts(other, one, pair) for pair in pairs):
             return "duplicate-across-parts", names, "error"
@@ -70,7 +70,7 @@ def _parts(one: set[str], other: set[str], pair: tuple[str, str]) -> bool:
 
 def _leaks_across(one: _Place, other: _Place) -> bool:
     """Whether a test picture of one set is learnt from in the other."""
-    if one.listing is other.listing:
+    if one.contents is other.contents:
         return False
     first, second = one.books, other.books
     return (TEST in first and bool(second - {TEST})) or (TEST in second and bool(first - {TEST}))
@@ -80,11 +80,11 @@ def _case(members: Sequence[_Place]) -> Case:
     texts = []
     for place in members:
         books = sorted(book for book in place.books if book.startswith("Test/"))
-        texts.append(f"{place.entry.name} ({', '.join(books) or 'in no part'})")
+        texts.append(f"{place.item.name} ({', '.join(books) or 'in no part'})")
     return Case(
         note=" = ".join(texts),
-        files=tuple(place.entry.image for place in members),
-        shown=tuple(place.entry.shown for place in members[:4]),
+        files=tuple(place.item.image for place in members),
+        shown=tuple(place.item.shown for place in members[:4]),
     )
 
 

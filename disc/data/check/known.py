@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from disc.data.check.contents import Contents
 from disc.data.check.findings import Case
-from disc.data.check.listing import Listing
 from disc.data.check.parts import NAMES, count_parts
 
 SICAPV2 = {"images": 18_783, "listed tiles": 12_081, "slides": 155, "patients": 95}
@@ -28,20 +28,20 @@ PANDA = {"rows": 10_616, "karolinska": 5_456, "radboud": 5_160}
 """What train.csv of PANDA lists."""
 
 
-def check_sicapv2(listing: Listing) -> None:
+def check_sicapv2(contents: Contents) -> None:
     """Add the numbers in which a set that claims to be SICAPv2 differs from it."""
-    if listing.is_official:
+    if contents.is_official:
         notes = [
             f"{where}: {found:,} {what}; expected {expected:,}"
-            for where, what, found, expected in _compare(listing)
+            for where, what, found, expected in _compare(contents)
             if found != expected
         ]
-        warn_of_counts(listing, "SICAPv2", notes)
+        warn_of_counts(contents, "SICAPv2", notes)
 
 
-def warn_of_counts(listing: Listing, published: str, notes: list[str]) -> None:
+def warn_of_counts(contents: Contents, published: str, notes: list[str]) -> None:
     """Add numbers that differ from those of a published set."""
-    listing.warning(
+    contents.warning(
         "counts",
         (
             f"{len(notes)} number(s) differ from those of {published}",
@@ -52,18 +52,18 @@ def warn_of_counts(listing: Listing, published: str, notes: list[str]) -> None:
     )
 
 
-def _compare(listing: Listing) -> Iterator[tuple[str, str, int, int]]:
+def _compare(contents: Contents) -> Iterator[tuple[str, str, int, int]]:
     """Where, what, found, expected."""
-    slides = {entry.slide_id for entry in listing.entries if entry.slide_id}
+    slides = {item.slide_id for item in contents.items if item.slide_id}
     whole = {
-        "images": len(listing.entries),
-        "listed tiles": len({name for part in listing.parts.values() for name in part}),
+        "images": len(contents.items),
+        "listed tiles": len({name for part in contents.parts.values() for name in part}),
         "slides": len(slides),
-        "patients": len({listing.slides[s].patient_id for s in slides if s in listing.slides}),
+        "patients": len({contents.slides[s].patient_id for s in slides if s in contents.slides}),
     }
     for what, expected in SICAPV2.items():
         yield "in all", what, whole[what], expected
-    for book, numbers in count_parts(listing).items():
+    for book, numbers in count_parts(contents).items():
         found = {**numbers.labels, "tiles": numbers.tiles}
         found |= {"slides": numbers.slides, "patients": numbers.patients}
         for what, expected in PARTS.get(book, {}).items():

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from disc.data.check.books import merge_labels, read_books
+from disc.data.check.contents import Contents, Item
 from disc.data.check.findings import Case
-from disc.data.check.listing import Entry, Listing
-from disc.data.sicapv2 import GRAMMAR, find_root, parse_name
-from disc.data.sicapv2_tables import read_slides, read_tile_labels
-from disc.data.workbooks import read_table
+from disc.data.encodings import decide_meaning
+from disc.data.meanings import SICAPV2
+from disc.data.names import GRAMMAR, parse_name
+from disc.data.sicapv2 import find_root
 from disc.files import BadInput, read_json
 from disc.labels import Label
 
-_FOLDS = [f"Validation/Val{number}" for number in range(1, 5)]
-OFFICIAL_BOOKS = [f"{folder}/{part}" for folder in ("Test", *_FOLDS) for part in ("Train", "Test")]
-"""Workbooks of SICAPv2, without the Cribriform ones."""
-_Table = TypeVar("_Table")
 
-
-def list_tiles(root: Path, name: str) -> Listing:
+def list_tiles(root: Path, name: str) -> Contents:
     """List a set in the SICAPv2 layout.
 
     Raises:
@@ -28,18 +26,17 @@ def list_tiles(root: Path, name: str) -> Listing:
     """
     root = find_root(root)
     facts = _read_facts(root)
-    listing = Listing(
+    contents = Contents(
         name=name,
         root=root,
         kind="sicapv2",
         is_official=not facts and not (root / "manifest.parquet").exists(),
         is_by_position=bool(facts.get("is_split_by_position")),
     )
-    _read_books(listing)
-    _read_slides(listing)
-    _list_files(listing)
-    _compare(listing)
-    return listing
+    read_books(contents)
+    _list_files(contents)
+    _compare(contents)
+    return contents
 
 
 def _read_facts(root: Path) -> dict[str, Any]:
@@ -49,78 +46,24 @@ def _read_facts(root: Path) -> dict[str, Any]:
         return {}
 
 
-def _read_books(listing: Listing) -> None:
-    folder = listing.root / "partition"
-    found = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.xlsx")}
-    wanted = OFFICIAL_BOOKS if listing.is_official else _partners(found)
-    missing = [folder / f"{book}.xlsx" for book in wanted if book not in found]
-    listing.error(
-        "missing-workbook",
-        (
-            f"{len(missing)} workbook(s) of the partition are missing",
-            "Train.xlsx and Test.xlsx of each division",
-            "restore them; the parts of the split are read from them",
-        ),
-        [Case(note=path.name, files=(path,)) for path in missing],
-    )
-    for book in sorted(found):
-        if not book.endswith("Cribfriform"):
-            path = folder / f"{book}.xlsx"
-            labels = _try(listing, path, read_tile_labels)
-            listing.parts[book] = labels or {}
-            if listing.is_official and labels:
-                listing.cribriform |= _count_cribriform(path, book)
-
-
-def _partners(found: set[str]) -> list[str]:
-    """What a set of our own needs: some part, and both parts of a fold."""
-    folds = sorted({book.rpartition("/")[0] for book in found if book.startswith("Validation/")})
-    any_part = [] if found & {"Test/Train", "Test/Test"} else ["Test/Train", "Test/Test"]
-    return any_part + [f"{fold}/{part}" for fold in folds for part in ("Train", "Test")]
-
-
-def _count_cribriform(path: Path, book: str) -> dict[str, int]:
-    try:
-        rows = read_table(path, ["G4C"])
-    except BadInput:
-        return {}
-    return {book: sum(str(row["G4C"]).strip() in {"1", "1.0"} for row in rows)}
-
-
-def _read_slides(listing: Listing) -> None:
-    slides = _try(listing, listing.root / "wsi_labels.xlsx", read_slides)
-    listing.slides = dict(slides or {})
-
-
-def _try(listing: Listing, path: Path, read: Callable[[Path], _Table]) -> _Table | None:
-    """Read a workbook; what its reader refuses is a finding."""
-    try:
-        return read(path)
-    except (BadInput, OSError) as error:
-        found = " ".join(str(error).split()).removeprefix(f"{path}: ")
-        text = (found, "a workbook as SICAPv2 has them", "correct the workbook, then check again")
-        listing.error("bad-workbook", text, [Case(files=(path,))])
-        return None
-
-
-def _list_files(listing: Listing) -> None:
-    images, other_images = _sort_files(listing.root / "images", ".jpg")
-    masks, other_masks = _sort_files(listing.root / "masks", ".png")
-    others = [*other_images, *other_masks]
-    listing.not_images, listing.num_masks = len(others), len(masks)
-    labels = _labels(listing)
-    listing.entries = [_entry(name, path, masks, labels) for name, path in images.items()]
-    listing.warning(
+def _list_files(contents: Contents) -> None:
+    images, strange_images = _sort_files(contents.root / "images", {".jpg"})
+    masks, strange_masks = _sort_files(contents.root / "masks", {".png", ".jpg"})
+    strange = [*strange_images, *strange_masks]
+    contents.not_images, contents.num_masks = len(strange), len(masks)
+    labels = merge_labels(contents)
+    contents.items = [_item(name, path, masks, labels) for name, path in images.items()]
+    contents.warning(
         "not-a-tile",
         (
-            f"{len(others)} file(s) that are no tiles",
-            ".jpg in images/, .png in masks/",
+            f"{len(strange)} file(s) that are no tiles",
+            ".jpg in images/, .png in masks/, each name once",
             "remove them; they are not read",
         ),
-        [Case(note=path.name, files=(path,)) for path in others],
+        [Case(note=path.name, files=(path,)) for path in strange],
     )
     strays = sorted(set(masks) - set(images))
-    listing.warning(
+    contents.warning(
         "mask-without-image",
         (
             f"{len(strays)} mask(s) without an image",
@@ -129,45 +72,66 @@ def _list_files(listing: Listing) -> None:
         ),
         [Case(note=name, files=(masks[name],)) for name in strays],
     )
+    _check_links(contents, [*images.values(), *masks.values()])
+    if contents.is_official:
+        _decide_meaning(contents, masks, labels)
 
 
-def _sort_files(folder: Path, suffix: str) -> tuple[dict[str, Path], list[Path]]:
-    """Tiles by stem, and what else lies in the folder."""
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    tiles = {p.stem: p for p in paths if p.suffix == suffix and not p.name.startswith(".")}
-    kept = set(tiles.values())
-    return tiles, [path for path in paths if path not in kept]
+def _sort_files(folder: Path, suffixes: Collection[str]) -> tuple[dict[str, Path], list[Path]]:
+    """Tiles by stem, and what else lies in the folder: other files, a second file of a stem."""
+    tiles: dict[str, Path] = {}
+    strange = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        is_tile = path.suffix.lower() in suffixes and not path.name.startswith(".")
+        if not is_tile or tiles.setdefault(path.stem, path) != path:
+            strange.append(path)
+    return tiles, strange
 
 
-def _labels(listing: Listing) -> dict[str, Label]:
-    """Label of every listed tile; a contradiction between workbooks is a finding."""
-    labels: dict[str, Label] = {}
-    cases = []
-    for book, part in listing.parts.items():
-        path = listing.root / "partition" / f"{book}.xlsx"
-        for name, label in part.items():
-            known = labels.setdefault(name, label)
-            if known != label:
-                cases.append(Case(note=f"{name}: {known.name} and {label.name}", files=(path,)))
-    listing.error(
-        "contradicting-labels",
+def _check_links(contents: Contents, paths: Iterable[Path]) -> None:
+    root = contents.root.resolve()
+    links = [p for p in paths if p.is_symlink() and root not in p.resolve().parents]
+    contents.error(
+        "link",
         (
-            f"{len(cases)} row(s) that give a tile another label than another workbook",
-            "one label for a tile, in all workbooks",
-            "correct the workbooks",
+            f"{len(links)} file(s) are links out of the folder",
+            "files that are in the set",
+            "copy the files; whoever gets the set gets no file behind a link",
         ),
-        cases,
+        [Case(note=f"{path.name} -> {path.resolve()}", files=(path,)) for path in links],
     )
-    return labels
 
 
-def _entry(name: str, path: Path, masks: Mapping[str, Path], labels: Mapping[str, Label]) -> Entry:
+def _decide_meaning(
+    contents: Contents, masks: Mapping[str, Path], labels: Mapping[str, Label]
+) -> None:
+    """What mask values mean, as the reader decides it; what it warns of is a finding."""
+    note = ""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            contents.meaning, text = decide_meaning(masks, labels, "auto")
+        note = text if caught else ""
+    except BadInput as error:
+        note = str(error)
+    contents.warning(
+        "mask-encoding",
+        (
+            "masks that are not those of version 2",
+            f"PNG masks of {SICAPV2} (10.17632/9xxm58dvs3.2)",
+            "fetch version 2; results with other masks are not comparable",
+        ),
+        [Case(note=note, files=(contents.root / "masks",))] if note else [],
+    )
+
+
+def _item(name: str, path: Path, masks: Mapping[str, Path], labels: Mapping[str, Label]) -> Item:
     label, mask = labels.get(name), masks.get(name)
     try:
         match = parse_name(name)
     except BadInput:
-        return Entry(name=name, image=path, mask=mask, label=label)
-    return Entry(
+        return Item(name=name, image=path, mask=mask, label=label)
+    return Item(
         name=name,
         image=path,
         mask=mask,
@@ -179,24 +143,24 @@ def _entry(name: str, path: Path, masks: Mapping[str, Path], labels: Mapping[str
     )
 
 
-def _compare(listing: Listing) -> None:
+def _compare(contents: Contents) -> None:
     """Names, files and workbooks against each other."""
-    entries = listing.entries
-    misnamed = [entry for entry in entries if not entry.slide_id]
-    listing.error(
+    items = contents.items
+    misnamed = [item for item in items if not item.slide_id]
+    contents.error(
         "bad-name",
         (
             f"{len(misnamed)} tile(s) whose names break the grammar",
             GRAMMAR,
             "rename or remove them",
         ),
-        [entry.case(entry.image.name) for entry in misnamed],
+        [item.case(item.image.name) for item in misnamed],
     )
-    _report_missing(listing)
-    known = set(listing.slides)
-    strangers = sorted({entry.slide_id for entry in entries if entry.slide_id} - known)
-    first = {entry.slide_id: entry for entry in reversed(entries)}
-    listing.error(
+    _report_missing(contents)
+    known = set(contents.slides)
+    strangers = sorted({item.slide_id for item in items if item.slide_id} - known)
+    first = {item.slide_id: item for item in reversed(items)}
+    contents.error(
         "unknown-slide",
         (
             f"{len(strangers)} slide(s) of images/ are not in wsi_labels.xlsx",
@@ -205,25 +169,25 @@ def _compare(listing: Listing) -> None:
         ),
         [Case(note=name, files=(first[name].image,)) for name in strangers] if known else [],
     )
-    unlisted = [entry for entry in entries if entry.label is None]
-    listing.warning(
+    unlisted = [item for item in items if item.label is None]
+    contents.warning(
         "unlisted-tiles",
         (
             f"{len(unlisted)} tile(s) in no workbook",
             "every tile in a part of the split",
             "nothing, if they are unlabelled on purpose (SICAPv2 has 6,702): nobody reads them",
         ),
-        [entry.case(entry.name) for entry in unlisted],
+        [item.case(item.name) for item in unlisted],
     )
 
 
-def _report_missing(listing: Listing) -> None:
+def _report_missing(contents: Contents) -> None:
     """Listed tiles without image or mask, and images without mask."""
-    present = {entry.name: entry for entry in listing.entries}
-    listed = {name: book for book, part in listing.parts.items() for name in part}
+    present = {item.name: item for item in contents.items}
+    listed = {name: book for book, part in contents.parts.items() for name in part}
     gone = sorted(set(listed) - set(present))
-    folder = listing.root / "images"
-    listing.error(
+    folder = contents.root / "images"
+    contents.error(
         "missing-image",
         (
             f"{len(gone)} tile(s) of the workbooks have no image",
@@ -235,13 +199,13 @@ def _report_missing(listing: Listing) -> None:
             for name in gone
         ],
     )
-    bare = [entry for entry in listing.entries if entry.mask is None]
+    bare = [item for item in contents.items if item.mask is None]
     expected = "masks/<name>.png beside images/<name>.jpg"
-    for is_listed, add in ((True, listing.error), (False, listing.warning)):
-        chosen = [entry for entry in bare if (entry.label is not None) == is_listed]
+    for is_listed, add in ((True, contents.error), (False, contents.warning)):
+        chosen = [item for item in bare if (item.label is not None) == is_listed]
         which = "listed" if is_listed else "unlisted"
         add(
             "missing-mask",
             (f"{len(chosen)} {which} tile(s) without a mask", expected, "restore the masks"),
-            [entry.case(entry.name) for entry in chosen],
+            [item.case(item.name) for item in chosen],
         )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -14,21 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import Image
 
 from disc.data.check.fingerprints import SIDE, Print, take_print
-from disc.data.images import Pixels
-from disc.data.rims import find_rims
-from disc.labels import GRADES, IGNORE
+from disc.data.images import Pixels, open_image
+from disc.data.meanings import SICAPV2, Meaning
+from disc.data.rims import RIM_PX, find_rims
+from disc.files import BadInput
 from disc.progress import Bar
 
 LARGEST_PX = 2**26
 """Images with more pixels are not decoded; their sizes are wrong anyway."""
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 _CHUNK = 32
-_TO_LABEL = np.full(256, IGNORE, np.uint8)
-for _label, _grade in GRADES.items():
-    _TO_LABEL[_grade] = _label
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,30 +54,34 @@ class Look:
     """None: not readable, or too little contrast."""
 
 
-def look_at_tile(image: Path, mask: Path | None) -> Look:
-    """Decode a tile and its mask."""
+def look_at_tile(image: Path, mask: Path | None, meaning: Meaning = SICAPV2) -> Look:
+    """Decode a tile and its mask; `meaning` says what the mask's values mean."""
     sight, picture = _load(image, {"RGB"}, draft_px=2 * SIDE)
-    seen, values = (None, None) if mask is None else _load(mask, {"L", "P"})
-    pixels = None if values is None else np.asarray(values, np.uint8)
+    seen, drawn = (None, None) if mask is None else _load(mask, {"L", "P"})
+    values = None if drawn is None else np.asarray(drawn, np.uint8)
     return Look(
         image=sight,
         mask=seen,
-        values={} if pixels is None else count_values(pixels),
-        rim_px=0 if pixels is None else count_rim(pixels),
+        values={} if values is None else count_values(values),
+        rim_px=0 if values is None else int(mark_rims(values, meaning).sum()),
         fingerprint=None if picture is None else take_print(picture),
     )
+
+
+def widest_rim(side: int) -> int:
+    """Widest rim that is looked for in masks of some side, in pixels: 6 in those of 512."""
+    return max(2, round(RIM_PX * side / 512))
+
+
+def mark_rims(values: Pixels, meaning: Meaning) -> npt.NDArray[np.bool_]:
+    """Where a mask has thin rims of a wrong grade, bool [H, W]."""
+    return find_rims(meaning.table[values], widest_rim(len(values)))
 
 
 def count_values(pixels: Pixels) -> dict[int, int]:
     """Pixels by value."""
     counts = np.bincount(pixels.ravel(), minlength=256)
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-
-
-def count_rim(pixels: Pixels) -> int:
-    """Pixels that a clean-up of thin rims would change, of a mask with grades as values."""
-    labels = _TO_LABEL[pixels]
-    return int(find_rims(labels).sum())
 
 
 def _load(
@@ -92,20 +92,16 @@ def _load(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # remarks on odd metadata
-            with Image.open(path, formats=("JPEG", "PNG")) as image:
+            with open_image(path) as image:
                 size = image.size
                 fault = _refuse(image, modes)
                 if fault is None and draft_px is not None:
                     image.draft("L", (draft_px, draft_px))
                 if fault is None:
                     image.load()
-    except UnidentifiedImageError:
-        return Sight(size=size, fault="damaged", note="not a JPEG or PNG image"), None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return Sight(fault="damaged", note="its header claims an enormous image"), None
-    except _UNREADABLE as error:
-        note = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Sight(size=size, fault="damaged", note=" ".join(note.split())), None
+    except BadInput as error:
+        note = " ".join(str(error).split()).removeprefix(f"{path}: ").partition("; ")[0]
+        return Sight(size=size, fault="damaged", note=note), None
     return (Sight(size=size), image) if fault is None else (fault, None)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from disc.data.check.contents import Contents, Item
 from disc.data.check.findings import Case
 from disc.data.check.fingerprints import take_print
 from disc.data.check.known import PANDA, warn_of_counts
-from disc.data.check.listing import Entry, Listing
 from disc.data.check.looking import Look, Sight, count_values
 from disc.data.panda import MEANINGS, find_mask, read_cases
 from disc.data.slides import Scan
@@ -24,7 +24,7 @@ from disc.labels import isup_group
 TABLE, IMAGES, MASKS = "train.csv", "train_images", "train_label_masks"
 
 
-def list_slides(root: Path, name: str) -> Listing:
+def list_slides(root: Path, name: str) -> Contents:
     """List PANDA's slides: train.csv, train_images/, train_label_masks/.
 
     Raises:
@@ -34,30 +34,30 @@ def list_slides(root: Path, name: str) -> Listing:
     folder = root / IMAGES
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; give the folder of PANDA")
-    listing = Listing(name=name, root=root, kind="panda", is_official=True)
+    contents = Contents(name=name, root=root, kind="panda", is_official=True)
     cases = read_cases(root / TABLE)
     paths = sorted(folder.iterdir())
     images = {path.stem: path for path in paths if path.suffix.lower() in {".tif", ".tiff"}}
-    listing.not_images = len(paths) - len(images)
+    contents.not_images = len(paths) - len(images)
     for stem, path in images.items():
         mask = find_mask(root / MASKS, path) if (root / MASKS).is_dir() else None
-        listing.num_masks += mask is not None
-        listing.entries.append(Entry(name=stem, image=path, mask=mask, slide_id=stem))
+        contents.num_masks += mask is not None
+        contents.items.append(Item(name=stem, image=path, mask=mask, slide_id=stem))
         case = cases.get(stem)
         score = (case and case.score) or (None, None)
         patient = (case and case.patient) or stem
-        listing.slides[stem] = Slide(
+        contents.slides[stem] = Slide(
             slide_id=stem, patient_id=patient, primary=score[0], secondary=score[1]
         )
-    _compare(listing, images, set(cases))
-    _check_table(listing)
-    return listing
+    _compare(contents, images, set(cases))
+    _check_table(contents)
+    return contents
 
 
-def _compare(listing: Listing, images: Mapping[str, Path], rows: set[str]) -> None:
-    table, folder = listing.root / TABLE, listing.root / IMAGES
+def _compare(contents: Contents, images: Mapping[str, Path], rows: set[str]) -> None:
+    table, folder = contents.root / TABLE, contents.root / IMAGES
     gone = sorted(rows - set(images))
-    listing.warning(
+    contents.warning(
         "missing-image",
         (
             f"{len(gone)} of {len(rows)} rows of {TABLE} have no slide",
@@ -67,7 +67,7 @@ def _compare(listing: Listing, images: Mapping[str, Path], rows: set[str]) -> No
         [Case(note=name, files=(folder / f"{name}.tiff",)) for name in gone],
     )
     unknown = sorted(set(images) - rows)
-    listing.error(
+    contents.error(
         "unknown-slide",
         (
             f"{len(unknown)} slide(s) are not in {TABLE}",
@@ -76,21 +76,21 @@ def _compare(listing: Listing, images: Mapping[str, Path], rows: set[str]) -> No
         ),
         [Case(note=name, files=(images[name], table)) for name in unknown],
     )
-    bare = [entry for entry in listing.entries if entry.mask is None]
-    listing.warning(
+    bare = [item for item in contents.items if item.mask is None]
+    contents.warning(
         "missing-mask",
         (
             f"{len(bare)} slide(s) without a mask",
             f"{MASKS}/<image_id>_mask.tiff",
             "nothing, if they are PANDA's (some have none); their tiles cannot be labelled",
         ),
-        [entry.case(entry.name) for entry in bare],
+        [item.case(item.name) for item in bare],
     )
 
 
-def _check_table(listing: Listing) -> None:
+def _check_table(contents: Contents) -> None:
     """Number of rows, and scores against ISUP groups."""
-    path = listing.root / TABLE
+    path = contents.root / TABLE
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     counts = Counter(table.get("data_provider", []))
     found = {"rows": len(table), **{name: counts[name] for name in ("karolinska", "radboud")}}
@@ -99,7 +99,7 @@ def _check_table(listing: Listing) -> None:
         for what, expected in PANDA.items()
         if found[what] != expected
     ]
-    warn_of_counts(listing, "PANDA", notes)
+    warn_of_counts(contents, "PANDA", notes)
     if "isup_grade" not in table:
         return
     scores = {key: case.score for key, case in read_cases(path).items()}
@@ -108,7 +108,7 @@ def _check_table(listing: Listing) -> None:
         for row in table.to_dict("records")
         if (score := scores[row["image_id"]]) and str(isup_group(*score)) != row["isup_grade"]
     ]
-    listing.warning(
+    contents.warning(
         "score-differs",
         (
             f"{len(wrong)} row(s) whose score and ISUP group contradict each other",
@@ -140,31 +140,31 @@ def _load(path: Path) -> tuple[Sight, np.ndarray[tuple[int, ...], np.dtype[np.ui
         return Sight(fault="damaged", note=str(error).removeprefix(f"{path}: ")), None
 
 
-def check_slides(listing: Listing, looks: Sequence[Look]) -> None:
+def check_slides(contents: Contents, looks: Sequence[Look]) -> None:
     """Add what is wrong with slides and masks to the findings."""
-    seen = list(zip(listing.entries, looks, strict=True))
+    seen = list(zip(contents.items, looks, strict=True))
     damaged = [
         Case(note=f"{path.name}: {sight.note}", files=(path,))
-        for entry, look in seen
-        for path, sight in ((entry.image, look.image), (entry.mask, look.mask))
+        for item, look in seen
+        for path, sight in ((item.image, look.image), (item.mask, look.mask))
         if path is not None and sight is not None and sight.fault
     ]
-    listing.error(
+    contents.error(
         "damaged",
         (f"{len(damaged)} file(s) cannot be read", "tiled TIFF", "fetch them again"),
         damaged,
     )
-    unlike = [entry for entry, look in seen if look.mask and _is_unlike(look.image, look.mask)]
-    listing.error(
+    unlike = [item for item, look in seen if look.mask and _is_unlike(look.image, look.mask)]
+    contents.error(
         "mask-size",
         (
             f"{len(unlike)} mask(s) of another shape than their slides",
             "the same shape, whatever the resolution",
             "fetch slide and mask again",
         ),
-        [entry.case(entry.name) for entry in unlike],
+        [item.case(item.name) for item in unlike],
     )
-    _check_values(listing, [(entry, set(look.values)) for entry, look in seen])
+    _check_values(contents, [(item, set(look.values)) for item, look in seen])
 
 
 def _is_unlike(image: Sight, mask: Sight) -> bool:
@@ -174,17 +174,17 @@ def _is_unlike(image: Sight, mask: Sight) -> bool:
     return abs(across / down - 1) > 0.02
 
 
-def _check_values(listing: Listing, seen: Sequence[tuple[Entry, set[int]]]) -> None:
+def _check_values(contents: Contents, seen: Sequence[tuple[Item, set[int]]]) -> None:
     """Values that the slide's provider does not use."""
-    cases = read_cases(listing.root / TABLE)
+    cases = read_cases(contents.root / TABLE)
     found = []
-    for entry, values in seen:
-        provider = cases[entry.name].provider if entry.name in cases else None
+    for item, values in seen:
+        provider = cases[item.name].provider if item.name in cases else None
         meaning = MEANINGS.get(provider or "")
         strange = sorted(values - set(meaning.grades)) if meaning else []
         if strange:
-            found.append(entry.case(f"{entry.name} ({provider}): {', '.join(map(str, strange))}"))
-    listing.error(
+            found.append(item.case(f"{item.name} ({provider}): {', '.join(map(str, strange))}"))
+    contents.error(
         "mask-value",
         (
             f"{len(found)} mask(s) with values that mean nothing",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
+from disc.data.check.contents import Contents, Item
 from disc.data.check.findings import Case, PartNumbers
-from disc.data.check.listing import Entry, Listing
 from disc.labels import Label
 
 NAMES = {Label.NC: "NC", Label.GG3: "G3", Label.GG4: "G4", Label.GG5: "G5"}
@@ -28,31 +28,31 @@ def rivals(parts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     return ((one, other) for one, other in wanted if one in parts and other in parts)
 
 
-def check_parts(listing: Listing) -> None:
+def check_parts(contents: Contents) -> None:
     """Add what is wrong with the split of a set to its findings."""
-    slides = {entry.name: entry.slide_id for entry in listing.entries}
-    owners = {name: _slide_of(name, slides) for part in listing.parts.values() for name in part}
-    patients = {slide.slide_id: slide.patient_id for slide in listing.slides.values()}
-    _check_shared(listing, "tile", lambda name: name)
-    if not listing.is_by_position:
-        _check_shared(listing, "slide", lambda name: owners[name])
-        _check_shared(listing, "patient", lambda name: patients.get(owners[name], ""))
-    _check_balance(listing)
+    slides = {item.name: item.slide_id for item in contents.items}
+    owners = {name: _slide_of(name, slides) for part in contents.parts.values() for name in part}
+    patients = {slide.slide_id: slide.patient_id for slide in contents.slides.values()}
+    _check_shared(contents, "tile", lambda name: name)
+    if not contents.is_by_position:
+        _check_shared(contents, "slide", lambda name: owners[name])
+        _check_shared(contents, "patient", lambda name: patients.get(owners[name], ""))
+    _check_balance(contents)
 
 
-def count_parts(listing: Listing) -> dict[str, PartNumbers]:
+def count_parts(contents: Contents) -> dict[str, PartNumbers]:
     """How much is in each part."""
-    return {book: _count(listing, book) for book in listing.parts}
+    return {book: _count(contents, book) for book in contents.parts}
 
 
-def _count(listing: Listing, book: str) -> PartNumbers:
-    part = listing.parts[book]
+def _count(contents: Contents, book: str) -> PartNumbers:
+    part = contents.parts[book]
     slides = {_slide_of(name, {}) for name in part}
     labels = Counter(part.values())
     named = {NAMES[label]: labels[label] for label in Label}
-    if book in listing.cribriform:
-        named["G4C"] = listing.cribriform[book]
-    patients = {listing.slides[name].patient_id for name in slides if name in listing.slides}
+    if book in contents.cribriform:
+        named["G4C"] = contents.cribriform[book]
+    patients = {contents.slides[name].patient_id for name in slides if name in contents.slides}
     return PartNumbers(tiles=len(part), slides=len(slides), patients=len(patients), labels=named)
 
 
@@ -60,23 +60,23 @@ def _slide_of(name: str, known: Mapping[str, str]) -> str:
     return known.get(name) or name.partition("_")[0]
 
 
-def _check_shared(listing: Listing, what: str, key: Callable[[str], str]) -> None:
+def _check_shared(contents: Contents, what: str, key: Callable[[str], str]) -> None:
     """What two parts that must share nothing have in common."""
-    members = {book: _group(part, key) for book, part in listing.parts.items()}
+    members = {book: _group(part, key) for book, part in contents.parts.items()}
     shared: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for pair in rivals(listing.parts):
+    for pair in rivals(contents.parts):
         for name in set(members[pair[0]]) & set(members[pair[1]]) - {""}:
             shared[name].append(pair)
-    entries = {entry.name: entry for entry in listing.entries}
+    items = {item.name: item for item in contents.items}
     cases = []
     for name, pairs in sorted(shared.items()):
         books = dict.fromkeys(book for pair in pairs for book in pair)
-        tiles = [[t for t in members[book][name] if t in entries] for book in books]
+        tiles = [[t for t in members[book][name] if t in items] for book in books]
         where = "; ".join(f"{one} and {other}" for one, other in pairs)
-        found = [entries[tile] for tile in dict.fromkeys(t for part in tiles for t in part)]
-        firsts = [entries[tile] for tile in dict.fromkeys(part[0] for part in tiles[:2] if part)]
+        found = [items[tile] for tile in dict.fromkeys(t for part in tiles for t in part)]
+        firsts = [items[tile] for tile in dict.fromkeys(part[0] for part in tiles[:2] if part)]
         cases.append(_case(f"{what} {name}: in {where}", found, firsts))
-    listing.error(
+    contents.error(
         f"shared-{what}",
         (
             f"{len(cases)} {what}(s) in two parts of the split",
@@ -94,23 +94,23 @@ def _group(names: Mapping[str, Label], key: Callable[[str], str]) -> dict[str, l
     return groups
 
 
-def _case(note: str, entries: list[Entry], firsts: list[Entry]) -> Case:
-    shown = tuple(entry.shown for entry in firsts)
-    return Case(note=note, files=tuple(entry.image for entry in entries), shown=shown)
+def _case(note: str, items: list[Item], firsts: list[Item]) -> Case:
+    shown = tuple(item.shown for item in firsts)
+    return Case(note=note, files=tuple(item.image for item in items), shown=shown)
 
 
-def _check_balance(listing: Listing) -> None:
+def _check_balance(contents: Contents) -> None:
     """Labels that a part lacks, or has far fewer tiles of than of another."""
-    known = {label for part in listing.parts.values() for label in part.values()}
+    known = {label for part in contents.parts.values() for label in part.values()}
     cases = []
-    for book, part in listing.parts.items():
+    for book, part in contents.parts.items():
         counts = Counter(part.values())
         lacking = sorted(label for label in known if not counts[label])
         if not part or not (lacking or max(counts.values()) > _MOST_UNEQUAL * min(counts.values())):
             continue
         note = f"{book}: " + ", ".join(f"{NAMES[label]} {counts[label]}" for label in Label)
-        cases.append(Case(note=note, files=(listing.root / "partition" / f"{book}.xlsx",)))
-    listing.warning(
+        cases.append(Case(note=note, files=(contents.root / "partition" / f"{book}.xlsx",)))
+    contents.warning(
         "label-balance",
         (
             f"{len(cases)} part(s) lack a label, or have over {_MOST_UNEQUAL} times as many tiles "

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from disc.data.check.contents import Contents
 from disc.data.check.duplicates import find_duplicates
 from disc.data.check.findings import CheckReport, Finding, SetNumbers
 from disc.data.check.known import check_sicapv2
 from disc.data.check.layout import list_tiles
-from disc.data.check.listing import Listing
 from disc.data.check.looking import Look, look_at_all, look_at_tile
 from disc.data.check.panda import IMAGES, TABLE, check_slides, list_slides, look_at_slide
 from disc.data.check.parts import check_parts, count_parts
@@ -28,20 +29,20 @@ def check_sets(request: CheckRequest) -> CheckReport:
         BadInput: if a table without which nothing can be read is damaged.
     """
     names = name_sets(request.roots)
-    listings = [_list(root, names[root], request.kind) for root in request.roots]
-    looks = [_look(listing, request.processes) for listing in listings]
-    for number, (listing, seen) in enumerate(zip(listings, looks, strict=True)):
-        if listing.kind == "panda":
-            check_slides(listing, seen)
+    sets = [_list(root, names[root], request.kind) for root in request.roots]
+    looks = [_look(contents, request.processes) for contents in sets]
+    for number, (contents, seen) in enumerate(zip(sets, looks, strict=True)):
+        if contents.kind == "panda":
+            check_slides(contents, seen)
             continue
-        check_tiles(listing, seen)
-        check_parts(listing)
-        check_regions(listing, (common_size(seen) or (0, 0))[0])
-        check_sicapv2(listing)
-        check_synthetic(listing, [*listings[:number], *listings[number + 1 :]])
-    found = [finding for listing in listings for finding in listing.findings]
-    found += find_duplicates(list(zip(listings, looks, strict=True)))
-    numbers = [_count(listing, seen) for listing, seen in zip(listings, looks, strict=True)]
+        check_tiles(contents, seen)
+        check_parts(contents)
+        check_regions(contents, (common_size(seen) or (0, 0))[0])
+        check_sicapv2(contents)
+        check_synthetic(contents, [*sets[:number], *sets[number + 1 :]])
+    found = [finding for contents in sets for finding in contents.findings]
+    found += find_duplicates(list(zip(sets, looks, strict=True)))
+    numbers = [_count(contents, seen) for contents, seen in zip(sets, looks, strict=True)]
     return CheckReport(sets=numbers, findings=_in_order(found, list(names.values())))
 
 
@@ -55,7 +56,7 @@ def name_sets(roots: Sequence[Path]) -> dict[Path, str]:
     return {root: str(root) for root in roots}
 
 
-def _list(root: Path, name: str, kind: str) -> Listing:
+def _list(root: Path, name: str, kind: str) -> Contents:
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; give the folder of a data set")
     is_panda = (root / TABLE).exists() and (root / IMAGES).is_dir()
@@ -64,34 +65,36 @@ def _list(root: Path, name: str, kind: str) -> Listing:
     return list_tiles(root, name)
 
 
-def _look(listing: Listing, processes: int) -> list[Look]:
-    look = look_at_slide if listing.kind == "panda" else look_at_tile
-    tasks = [(entry.image, entry.mask) for entry in listing.entries]
-    return look_at_all(tasks, look, name=listing.name, processes=processes)
+def _look(contents: Contents, processes: int) -> list[Look]:
+    look: Callable[[Path, Path | None], Look] = partial(look_at_tile, meaning=contents.meaning)
+    if contents.kind == "panda":
+        look = look_at_slide
+    tasks = [(item.image, item.mask) for item in contents.items]
+    return look_at_all(tasks, look, name=contents.name, processes=processes)
 
 
-def _count(listing: Listing, looks: Sequence[Look]) -> SetNumbers:
+def _count(contents: Contents, looks: Sequence[Look]) -> SetNumbers:
     size = common_size(looks)
-    slides = {entry.slide_id for entry in listing.entries if entry.slide_id}
+    slides = {item.slide_id for item in contents.items if item.slide_id}
     is_readable = [look.image.size is not None and not look.image.fault for look in looks]
     is_flat = [look.fingerprint is None for look in looks]
     pixels: Counter[int] = Counter()
     for look in looks:
         pixels.update(look.values)
     return SetNumbers(
-        name=listing.name,
-        root=listing.root,
-        kind=listing.kind,
-        tile_px=size[0] if size and listing.kind != "panda" else None,
-        images=len(listing.entries),
-        masks=listing.num_masks,
+        name=contents.name,
+        root=contents.root,
+        kind=contents.kind,
+        tile_px=size[0] if size and contents.kind != "panda" else None,
+        images=len(contents.items),
+        masks=contents.num_masks,
         slides=len(slides),
-        patients=len({listing.slides[s].patient_id for s in slides if s in listing.slides}),
-        unlisted=sum(entry.label is None for entry in listing.entries if listing.parts),
+        patients=len({contents.slides[s].patient_id for s in slides if s in contents.slides}),
+        unlisted=sum(item.label is None for item in contents.items if contents.parts),
         flat=sum(a and b for a, b in zip(is_readable, is_flat, strict=True)),
-        not_images=listing.not_images,
+        not_images=contents.not_images,
         pixels={str(value): pixels[value] for value in sorted(pixels)},
-        parts=count_parts(listing),
+        parts=count_parts(contents),
     )
 
 

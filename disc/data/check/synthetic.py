@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from disc.data.check.contents import Contents, Item
 from disc.data.check.findings import Case
-from disc.data.check.listing import Entry, Listing
 from disc.data.check.parts import TEST
 
 MANIFEST = "manifest.parquet"
@@ -16,41 +16,41 @@ SEEN = "training_slides"
 """Column of the manifest: ids of the slides that the tile's generator saw, with spaces between."""
 
 
-def check_synthetic(listing: Listing, others: Sequence[Listing]) -> None:
+def check_synthetic(contents: Contents, others: Sequence[Contents]) -> None:
     """Add synthetic tiles whose generator saw a test slide of another set that is checked."""
-    path = listing.root / MANIFEST
+    path = contents.root / MANIFEST
     if not path.exists():
         return
-    seen = _read_manifest(listing, path)
-    entries = {entry.name: entry for entry in listing.entries}
-    unknown = [entry for name, entry in entries.items() if not seen.get(name)]
-    listing.warning(
+    seen = _read_manifest(contents, path)
+    items = {item.name: item for item in contents.items}
+    unknown = [item for name, item in items.items() if not seen.get(name)]
+    contents.warning(
         "generator-unknown",
         (
             f"{len(unknown)} tile(s) of which {MANIFEST} does not say what their generator saw",
             f"a row for every tile, with {SEEN}",
             "make them again, or trust them only where nothing is tested",
         ),
-        [entry.case(entry.name) for entry in unknown],
+        [item.case(item.name) for item in unknown],
     )
     for other in others:
         if not other.is_by_position and not (other.root / MANIFEST).exists():
-            _compare(listing, other, entries, seen)
+            _compare(contents, other, items, seen)
 
 
 def _compare(
-    listing: Listing,
-    real: Listing,
-    entries: Mapping[str, Entry],
+    contents: Contents,
+    real: Contents,
+    items: Mapping[str, Item],
     seen: Mapping[str, frozenset[str]],
 ) -> None:
     tests = {name.partition("_")[0] for name in real.parts.get(TEST, {})}
-    leaks: dict[str, list[Entry]] = {}
-    for name, entry in entries.items():
+    leaks: dict[str, list[Item]] = {}
+    for name, item in items.items():
         for slide in seen.get(name, frozenset()) & tests:
-            leaks.setdefault(slide, []).append(entry)
-    tiles = {entry.name for found in leaks.values() for entry in found}
-    listing.error(
+            leaks.setdefault(slide, []).append(item)
+    tiles = {item.name for found in leaks.values() for item in found}
+    contents.error(
         "generator-saw-test",
         (
             f"{len(tiles)} synthetic tile(s) whose generator saw {len(leaks)} test slide(s) of "
@@ -62,22 +62,22 @@ def _compare(
     )
 
 
-def _case(slide: str, entries: Sequence[Entry]) -> Case:
+def _case(slide: str, items: Sequence[Item]) -> Case:
     return Case(
-        note=f"slide {slide}: seen by the generator of {len(entries)} tile(s)",
-        files=tuple(entry.image for entry in entries),
-        shown=tuple(entry.shown for entry in entries[:2]),
+        note=f"slide {slide}: seen by the generator of {len(items)} tile(s)",
+        files=tuple(item.image for item in items),
+        shown=tuple(item.shown for item in items[:2]),
     )
 
 
-def _read_manifest(listing: Listing, path: Path) -> dict[str, frozenset[str]]:
+def _read_manifest(contents: Contents, path: Path) -> dict[str, frozenset[str]]:
     """Slides that the generator of each tile saw."""
     try:
         table = pd.read_parquet(path, columns=["tile", SEEN])
     except (OSError, ValueError, KeyError) as error:
         found = f"not readable, or without tile and {SEEN} ({' '.join(str(error).split())})"
         text = (found, f"a table with columns tile and {SEEN}", "make the set again")
-        listing.error("bad-manifest", text, [Case(files=(path,))])
+        contents.error("bad-manifest", text, [Case(files=(path,))])
         return {}
     # Equal for all tiles of a variant: split once.
     split = {text: frozenset(str(text).split()) for text in table[SEEN].unique()}

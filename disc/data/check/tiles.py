@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from disc.data.check.contents import Contents, Item
 from disc.data.check.findings import Case
-from disc.data.check.listing import Entry, Listing
-from disc.data.check.looking import Look, Sight
+from disc.data.check.looking import Look, Sight, widest_rim
+from disc.data.meanings import Meaning
 from disc.labels import GRADES, IGNORE, Label
 
-Seen = Sequence[tuple[Entry, Look]]
-_VALUES = {*GRADES.values(), IGNORE}
+Seen = Sequence[tuple[Item, Look]]
 _REASONS = {
     "damaged": ("cannot be decoded", "whole JPEG and PNG files", "replace the files"),
     "pixel-kind": (
@@ -22,15 +22,15 @@ _REASONS = {
 }
 
 
-def check_tiles(listing: Listing, looks: Sequence[Look]) -> None:
+def check_tiles(contents: Contents, looks: Sequence[Look]) -> None:
     """Add what is wrong with the tiles of a set to its findings."""
-    seen = list(zip(listing.entries, looks, strict=True))
+    seen = list(zip(contents.items, looks, strict=True))
     for fault in _REASONS:
-        _check_fault(listing, seen, fault)
-    _check_sizes(listing, seen)
-    _check_values(listing, seen)
-    _check_labels(listing, seen)
-    _check_rims(listing, seen)
+        _check_fault(contents, seen, fault)
+    _check_sizes(contents, seen)
+    _check_values(contents, seen)
+    _check_labels(contents, seen)
+    _check_rims(contents, seen)
 
 
 def common_size(looks: Sequence[Look]) -> tuple[int, int] | None:
@@ -39,33 +39,33 @@ def common_size(looks: Sequence[Look]) -> tuple[int, int] | None:
     return sizes.most_common(1)[0][0] if sizes else None
 
 
-def _check_fault(listing: Listing, seen: Seen, fault: str) -> None:
+def _check_fault(contents: Contents, seen: Seen, fault: str) -> None:
     what, expected, action = _REASONS[fault]
     cases = []
-    for entry, look in seen:
-        for path, sight in ((entry.image, look.image), (entry.mask, look.mask)):
+    for item, look in seen:
+        for path, sight in ((item.image, look.image), (item.mask, look.mask)):
             if path is not None and sight is not None and sight.fault == fault:
                 note = f"{path.parent.name}/{path.name}: {sight.note}"
-                cases.append(Case(note=note, files=(path,), shown=(entry.shown,)))
-    listing.error(fault, (f"{len(cases)} file(s) {what}", expected, action), cases)
+                cases.append(Case(note=note, files=(path,), shown=(item.shown,)))
+    contents.error(fault, (f"{len(cases)} file(s) {what}", expected, action), cases)
 
 
-def _check_sizes(listing: Listing, seen: Seen) -> None:
+def _check_sizes(contents: Contents, seen: Seen) -> None:
     common = common_size([look for _, look in seen])
     if common is None:
         return
     other = [(e, s) for e, look in seen if _differs(s := look.image, common)]
-    listing.error(
+    contents.error(
         "image-size",
         (
             f"{len(other)} image(s) of another size than most",
             f"{_text(common)}, as the other images of the set",
             "cut them to the same size, or take them out",
         ),
-        [entry.case(f"{entry.name}: {_text(sight.size)}") for entry, sight in other],
+        [item.case(f"{item.name}: {_text(sight.size)}") for item, sight in other],
     )
     unlike = [(e, look) for e, look in seen if look.mask and _differs(look.mask, look.image.size)]
-    listing.error(
+    contents.error(
         "mask-size",
         (
             f"{len(unlike)} mask(s) of another size than their images",
@@ -84,38 +84,39 @@ def _text(size: tuple[int, int] | None) -> str:
     return "unknown" if size is None else f"{size[0]} x {size[1]} px"
 
 
-def _check_values(listing: Listing, seen: Seen) -> None:
+def _check_values(contents: Contents, seen: Seen) -> None:
     cases, found = [], set()
-    for entry, look in seen:
-        strange = {value: n for value, n in look.values.items() if value not in _VALUES}
+    for item, look in seen:
+        strange = {v: n for v, n in look.values.items() if v not in contents.meaning.grades}
         if strange:
             found |= set(strange)
             what = ", ".join(f"value {value} ({n:,} px)" for value, n in strange.items())
-            cases.append(entry.case(f"{entry.name}: {what}"))
+            cases.append(item.case(f"{item.name}: {what}"))
     values = ", ".join(map(str, sorted(found)[:8])) + (", ..." if len(found) > 8 else "")
-    listing.error(
+    contents.error(
         "mask-value",
         (
             f"{len(cases)} mask(s) with values that mean nothing: {values}",
-            "0 (Non-Cancer), 3, 4, 5 (Gleason grades) or 255 (unknown)",
+            f"{contents.meaning} (Non-Cancer, GG3, GG4, GG5, unknown)",
             "replace the masks, or write them anew with these values",
         ),
         cases,
     )
 
 
-def _check_labels(listing: Listing, seen: Seen) -> None:
+def _check_labels(contents: Contents, seen: Seen) -> None:
     """Labels of the workbooks against the commonest grade in the mask."""
     cases = []
-    for entry, look in seen:
-        if entry.label is None or not look.values or set(look.values) - _VALUES:
+    for item, look in seen:
+        known = contents.meaning.grades
+        if item.label is None or not look.values or set(look.values) - set(known):
             continue
-        drawn = _commonest(look.values)
-        if entry.label not in drawn:
+        drawn = _commonest(_by_grade(look.values, contents.meaning))
+        if item.label not in drawn:
             says = " or ".join(label.name for label in sorted(drawn))
-            note = f"{entry.name}: {entry.label.name} in the workbook, {says} in the mask"
-            cases.append(entry.case(note))
-    listing.warning(
+            note = f"{item.name}: {item.label.name} in the workbook, {says} in the mask"
+            cases.append(item.case(note))
+    contents.warning(
         "label-differs",
         (
             f"{len(cases)} tile(s) whose label is not the commonest grade of their mask",
@@ -126,24 +127,34 @@ def _check_labels(listing: Listing, seen: Seen) -> None:
     )
 
 
-def _commonest(values: dict[int, int]) -> set[Label]:
+def _by_grade(values: Mapping[int, int], meaning: Meaning) -> Counter[int]:
+    """Pixels by grade."""
+    counts: Counter[int] = Counter()
+    for value, num in values.items():
+        counts[meaning.grades.get(value, IGNORE)] += num
+    return counts
+
+
+def _commonest(grades: Mapping[int, int]) -> set[Label]:
     """The label that a mask asks for; several where grades have equally many pixels."""
-    counts = {label: values.get(GRADES[label], 0) for label in Label if label != Label.NC}
+    counts = {label: grades.get(GRADES[label], 0) for label in Label if label != Label.NC}
     most = max(counts.values())
     return {label for label, count in counts.items() if count == most} if most else {Label.NC}
 
 
-def _check_rims(listing: Listing, seen: Seen) -> None:
+def _check_rims(contents: Contents, seen: Seen) -> None:
     rimmed = sorted((s for s in seen if s[1].rim_px), key=lambda s: -s[1].rim_px)
-    graded = sum(look.values.get(grade, 0) for _, look in seen for grade in (3, 4, 5))
+    by_grade = [_by_grade(look.values, contents.meaning) for _, look in seen]
+    graded = sum(grades[grade] for grades in by_grade for grade in (3, 4, 5))
     rim = sum(look.rim_px for _, look in rimmed)
-    listing.warning(
+    side = (common_size([look for _, look in seen]) or (0, 0))[1]
+    contents.warning(
         "thin-rims",
         (
             f"{rim / max(1, graded):.2%} of the graded pixels, in {len(rimmed)} mask(s), lie in "
-            "thin rims of one grade beside another",
-            "rims come from smoothing, seldom from tissue",
-            "look at the tiles; the reader can clean rims up",
+            f"rims, up to {widest_rim(side)} px wide, of one grade beside another",
+            "no such rims: they come from smoothing, seldom from tissue",
+            "look at the tiles; the reader cleans them up if asked to",
         ),
-        [entry.case(f"{entry.name}: {look.rim_px:,} px") for entry, look in rimmed],
+        [item.case(f"{item.name}: {look.rim_px:,} px") for item, look in rimmed],
     )

@@ -22,6 +22,12 @@ from tests.data.check.trees import (
     slide_rows,
 )
 
+BOOKS = {
+    "Test/Train": "AB",
+    "Test/Test": "T",
+    "Validation/Val1/Train": "A",
+    "Validation/Val1/Test": "B",
+}
 Report = tuple[str, str, str]
 """Severity, kind, and a piece of the note of the only case."""
 
@@ -66,10 +72,10 @@ def draw_rim(root: Path) -> Report:
 
     def change(mask: np.ndarray) -> None:
         mask[8:48, 8:56] = 4
-        mask[11:45, 11:53] = 5
+        mask[10:46, 10:54] = 5
 
     change_mask(root, name, change)
-    return "warning", "thin-rims", f"{name}: {40 * 48 - 34 * 42:,} px"
+    return "warning", "thin-rims", f"{name}: {40 * 48 - 36 * 44:,} px"
 
 
 def draw_seven(root: Path) -> Report:
@@ -99,7 +105,7 @@ def mislabel(root: Path) -> Report:
 def truncate_image(root: Path) -> Report:
     path = image_of(root, name_of("A", 4, 1))
     path.write_bytes(path.read_bytes()[:-700])
-    return "error", "damaged", f"images/{path.name}: image file is truncated"
+    return "error", "damaged", f"images/{path.name}: damaged (image file is truncated"
 
 
 def truncate_mask(root: Path) -> Report:
@@ -196,6 +202,39 @@ def drop_column(root: Path) -> Report:
     return "error", "bad-workbook", "wsi_labels.xlsx"
 
 
+def two_labels(root: Path) -> Report:
+    """One faulty row; the others of its workbook still count."""
+    name = name_of("A", 3, 2)
+    lines = [line for line in rows("A") if line["image_name"] != f"{name}.jpg"]
+    save_book(root, "Validation/Val1/Train", [*lines, {**row(name, 3), "G5": 1}])
+    return "error", "bad-workbook", f"{name} has"
+
+
+def impossible_score(root: Path) -> Report:
+    lines = slide_rows()
+    lines[3]["Gleason_primary"] = 2
+    save_slides(root, lines)
+    for path in root.glob(f"*/{slide_of('A', 5)}_*"):
+        path.unlink()
+    for book, groups in BOOKS.items():
+        kept = [line for line in rows(*groups) if slide_of("A", 5) not in str(line["image_name"])]
+        save_book(root, book, kept)
+    return "error", "bad-workbook", f"slide {slide_of('A', 5)}: Gleason grade 2"
+
+
+def link_out(root: Path) -> Report:
+    path = image_of(root, name_of("A", 4, 1))
+    path.rename(root.parent / "outside.jpg")
+    path.symlink_to(root.parent / "outside.jpg")
+    return "error", "link", f"{path.name} -> "
+
+
+def same_stem(root: Path) -> Report:
+    path = image_of(root, name_of("A", 4, 1))
+    path.with_suffix(".JPG").write_bytes(path.read_bytes())
+    return "warning", "not-a-tile", path.name
+
+
 def remove_workbook(root: Path) -> Report:
     (root / "partition" / "Validation" / "Val1" / "Test.xlsx").unlink()
     return "error", "missing-workbook", "Test.xlsx"
@@ -218,5 +257,6 @@ FAULTS = (
     *(draw_seven, remove_image, remove_mask, mislabel, truncate_image, truncate_mask),
     *(not_an_image, folder_for_image, enormous_header, resize_image, resize_mask, cmyk_image),
     *(overlap_regions, leave_thumbs, stray_mask, unlisted_tile, misname, forget_slide),
-    *(break_workbook, drop_column, remove_workbook, contradict, no_grade_5_to_test),
+    *(two_labels, impossible_score, link_out, same_stem, break_workbook, drop_column),
+    *(remove_workbook, contradict, no_grade_5_to_test),
 )

@@ -62,7 +62,7 @@ def test_a_clean_set_has_no_findings_and_the_numbers_that_were_written(clean: Pa
     assert numbers.pixels == {"0": 36 * 64 * 64 - 27 * 40 * 48, **dict.fromkeys("345", 9 * 1920)}
     part = numbers.parts["Test/Train"]
     assert (part.tiles, part.slides, part.patients) == (24, 8, 8)
-    assert part.labels == {"NC": 6, "G3": 6, "G4": 6, "G5": 6}
+    assert part.labels == {"NC": 6, "G3": 6, "G4": 6, "G5": 6, "G4C": 0}
 
 
 @pytest.mark.parametrize("plant", FAULTS, ids=lambda plant: plant.__name__)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from disc.data.check.findings import Case, Finding, Severity, Shown
+from disc.data.meanings import SICAPV2, Meaning
 from disc.data.tiles import Slide
 from disc.labels import Label
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class Item:
     """One image of a set: a tile, or a whole slide."""
 
     name: str
@@ -39,7 +40,7 @@ class Entry:
 
 
 @dataclass(kw_only=True)
-class Listing:
+class Contents:
     """What is in a set, before any image is decoded.
 
     Attributes:
@@ -48,8 +49,9 @@ class Listing:
         kind: `sicapv2` or `panda`.
         is_official: whether it claims to be the published data set.
         is_by_position: whether its parts are bands of the same slides.
-        entries: its images.
+        items: its images.
         slides: its slides, by id.
+        meaning: what values in its masks mean.
         parts: label by tile, by workbook ("Test/Train", ...).
         cribriform: number of tiles with G4C, by workbook, where that is known.
         not_images: number of files that are no images.
@@ -62,8 +64,9 @@ class Listing:
     kind: str
     is_official: bool = False
     is_by_position: bool = False
-    entries: list[Entry] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     slides: dict[str, Slide] = field(default_factory=dict)
+    meaning: Meaning = SICAPV2
     parts: dict[str, dict[str, Label]] = field(default_factory=dict)
     cribriform: dict[str, int] = field(default_factory=dict)
     not_images: int = 0
