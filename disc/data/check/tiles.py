@@ -11,6 +11,8 @@ from disc.data.check.looking import Look, Sight, widest_rim
 from disc.data.meanings import Meaning
 from disc.labels import GRADES, IGNORE, Label
 
+_LEAST_RIM = 0.001
+"""Share of a mask's pixels; less is what corners leave."""
 Seen = Sequence[tuple[Item, Look]]
 _REASONS = {
     "damaged": ("cannot be decoded", "whole JPEG and PNG files", "replace the files"),
@@ -143,7 +145,8 @@ def _commonest(grades: Mapping[int, int]) -> set[Label]:
 
 
 def _check_rims(contents: Contents, seen: Seen) -> None:
-    rimmed = sorted((s for s in seen if s[1].rim_px), key=lambda s: -s[1].rim_px)
+    rimmed = [pair for pair in seen if pair[1].rim_px > _LEAST_RIM * sum(pair[1].values.values())]
+    rimmed.sort(key=lambda pair: -pair[1].rim_px)
     by_grade = [_by_grade(look.values, contents.meaning) for _, look in seen]
     graded = sum(grades[grade] for grades in by_grade for grade in (3, 4, 5))
     rim = sum(look.rim_px for _, look in rimmed)
