@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -47,10 +48,16 @@ class Data:
     """Folder of a data set in the SICAPv2 layout; None draws the phantom."""
     shifted_root: Path | None = None
     """A second set, for out-of-distribution evaluation; None: the phantom's, or none."""
+    shifted_kind: Literal["auto", "sicapv2", "lapc", "folder"] = "auto"
+    """How the second set is laid out; auto: recognised by its files."""
+    shifted_values: Mapping[int, int] = field(default_factory=dict)
+    """Its mask values and their grades 0, 3, 4, 5, or 255; none: as its kind has them."""
+    fit: Literal["exact", "resize", "crop"] = "exact"
+    """Images of another size: refused; squares resized to `tile_px`; central squares resized."""
     fold: Fold = "Val1"
     """Its Train trains, its Test chooses, Test/Test is reported on; `All` (paper) trains on all."""
     tile_px: int = 64
-    """Side of a tile in pixels; a multiple of 32. Tiles on disk must have this size."""
+    """Side of a tile in pixels; a multiple of 32."""
     um_per_px: float = 4.0
     """Width of a pixel in micrometres (the phantom is drawn at it)."""
 
@@ -103,9 +110,7 @@ class Autoencoder:
     """Size of the codebook."""
     quantise_from: float = 0.5
     """Share of the training after which the codebook, drawn from latents, comes in."""
-    optim: Optim = field(
-        default_factory=lambda: Optim(steps=450, batch=16, lr=2e-3, decay="cosine")
-    )
+    optim: Optim = Optim(steps=450, batch=16, lr=2e-3, decay="cosine")
     """Its training."""
 
 
@@ -222,11 +227,7 @@ class TransMIL:
     """Attention heads."""
     dropout: float = 0.1
     """Dropout after attention."""
-    optim: Optim = field(
-        default_factory=lambda: Optim(
-            steps=120, batch=8, lr=5e-4, weight_decay=1e-4, decay="cosine", warmup=10
-        )
-    )
+    optim: Optim = Optim(steps=120, batch=8, lr=5e-4, weight_decay=1e-4, decay="cosine", warmup=10)
     """Its training; a batch is of bags."""
 
 
@@ -254,11 +255,7 @@ class Grade:
 class Evaluate:
     """What is measured."""
 
-    referee: CarcinoNet = field(
-        default_factory=lambda: CarcinoNet(
-            width=24, optim=Optim(steps=500, lr=1e-3, decay="cosine")
-        )
-    )
+    referee: CarcinoNet = CarcinoNet(width=24, optim=Optim(steps=500, lr=1e-3, decay="cosine"))
     """The network that re-reads generated tiles."""
     num_uniform: int = 96
     """One-label masks in the agreement set."""

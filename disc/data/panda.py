@@ -31,6 +31,7 @@ class Case:
     score: tuple[int, int] | None = None
     patient: str | None = None
     provider: str | None = None
+    isup: str = ""
 
 
 def read_cases(path: Path) -> dict[str, Case]:
@@ -60,7 +61,8 @@ def _case(path: Path, row: Mapping[str, str]) -> Case:
         score = parse_score(row["gleason_score"]) if row["gleason_score"].strip() else None
     except ValueError as error:
         raise BadInput(f"{path}: {row['image_id']}: {error}") from error
-    return Case(score, row.get("patient_id") or None, row.get("data_provider") or None)
+    patient, provider = row.get("patient_id") or None, row.get("data_provider") or None
+    return Case(score, patient, provider, row.get("isup_grade", "").strip())
 
 
 def find_mask(masks: Path | None, slide: Path) -> Path | None:

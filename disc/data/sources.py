@@ -40,7 +40,7 @@ class Source:
     images: str = ""
     """lapc, folder: folder of the images in `root`."""
     masks: tuple[str, ...] = ()
-    """Folder(s) of the masks in `root`; folder: several raters, several folders."""
+    """Folder(s) of the masks in `root`; folder: one a rater or class, or paths with {name}."""
     encoding: Encoding = "auto"
     """sicapv2: how grades are written in the masks."""
     coordinates: Path | None = None
@@ -80,10 +80,19 @@ def read_source(source: Source) -> TileSet:
         BadInput: if the kind is not recognised, or files and tables do not fit together.
     """
     # Readers load pandas, SciPy and OpenSlide; the command line describes sources without them.
+    from disc.data.folder import read_folder
+    from disc.data.lapc import read_lapc
+    from disc.data.panda_set import read_panda
     from disc.data.sicapv2 import read_sicapv2
 
-    readers: Mapping[Kind, Callable[[Source], TileSet]] = {"sicapv2": read_sicapv2}
+    readers: Mapping[Kind, Callable[[Source], TileSet]] = {
+        "sicapv2": read_sicapv2,
+        "panda": read_panda,
+        "lapc": read_lapc,
+        "folder": read_folder,
+    }
     kind = recognise(source.root) if source.kind == "auto" else source.kind
+    _refuse_foreign(source, kind)
     return readers[kind](source)
 
 
@@ -108,6 +117,22 @@ def recognise(root: Path) -> Kind:
         "with --kind what it is: sicapv2 (images/, masks/, partition/), panda (train.csv, "
         "train_images/), lapc or folder (with --images and --masks)"
     )
+
+
+_SPECIAL: Mapping[Kind, tuple[str, ...]] = {
+    "sicapv2": ("encoding", "masks", "values", "fit"),
+    "panda": ("slides", "masks", "values", "coordinates", "keep", "duplicates", "reach_um"),
+    "lapc": ("slides", "images", "masks", "values", "fit"),
+    "folder": ("slides", "images", "masks", "values", "fit", "coordinates", "layers", "ties"),
+}
+"""Fields that some kinds have and others have not."""
+
+
+def _refuse_foreign(source: Source, kind: Kind) -> None:
+    default = Source(root=source.root)
+    special = {name for names in _SPECIAL.values() for name in names} - set(_SPECIAL[kind])
+    given = [name for name in sorted(special) if getattr(source, name) != getattr(default, name)]
+    _require(not given, f"{source.root}: a set of kind {kind} has no option {', '.join(given)}")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from disc import settings
-from disc.data.sicapv2 import read_set, read_split
+from disc.data.sicapv2 import read_split
+from disc.data.sources import Source, read_source
 from disc.data.splits import Split
 from disc.data.tiles import TileSet
 from disc.model.autoencoder import Autoencoder
@@ -54,8 +55,29 @@ class Context:
         return self.folder / "data" / "shifted" if self.is_simulated else None
 
     def read(self, root: Path, masks: str = "masks") -> TileSet:
-        """All tiles of a set."""
-        return read_set(root, self.run.data.tile_px, masks=masks)
+        """All tiles of a set in the SICAPv2 layout; what its reader found goes into the notes."""
+        data = self.run.data
+        source = Source(
+            root=root, kind="sicapv2", tile_px=data.tile_px, fit=data.fit, masks=(masks,)
+        )
+        return self._noted(read_source(source))
+
+    def read_shifted(self, root: Path, masks: str = "masks") -> TileSet:
+        """All tiles of the out-of-distribution test set, whatever its layout."""
+        data = self.run.data
+        source = Source(
+            root=root,
+            kind=data.shifted_kind,
+            tile_px=data.tile_px,
+            fit=data.fit,
+            values=data.shifted_values,
+        )
+        # Simulated sets alone have a second folder of masks.
+        return self._noted(read_source(replace(source, masks=() if masks == "masks" else (masks,))))
+
+    def _noted(self, tiles: TileSet) -> TileSet:
+        self.notes += [note for note in tiles.notes if note not in self.notes]
+        return tiles
 
     @cached_property
     def split(self) -> Split:

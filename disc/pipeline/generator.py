@@ -104,7 +104,7 @@ def _data(context: Context, folder: Path) -> str:
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
     split, shifted = context.split, run.data.shifted_root
     given = [] if context.is_simulated else [split.train, split.val, split.test]
-    for tiles in [*given, *([context.read(shifted)] if shifted is not None else [])]:
+    for tiles in [*given, *([context.read_shifted(shifted)] if shifted is not None else [])]:
         _look_at_all(tiles)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     write_json(folder / "summary.json", {"tiles": sizes, "slides": len(split.train.slides)})

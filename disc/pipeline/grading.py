@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from disc import settings
-from disc.data.sicapv2 import read_set, read_split
+from disc.data.sicapv2 import read_split
 from disc.data.tiles import Slide, TileSet
 from disc.files import write_bytes
 from disc.grade.bags import Bag, read_bags
@@ -113,7 +113,7 @@ def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str
     yield "in", "val", split.val
     yield "in", "test", split.test
     if context.shifted_root is not None:
-        yield "shifted", "test", read_set(context.shifted_root, run.data.tile_px, masks)
+        yield "shifted", "test", context.read_shifted(context.shifted_root, masks)
 
 
 def _painting(context: Context, variant: settings.Variant) -> Stage:
