@@ -31,8 +31,7 @@ def read_books(contents: Contents) -> None:
     for book in sorted(found):
         path = find_table(folder / f"{book}.xlsx")
         entries = _read(contents, path, read_partition) or {}
-        labels = {name: entry.label for name, entry in entries.items()}
-        contents.parts[book] = {name: label for name, label in labels.items() if label is not None}
+        contents.parts[book] = {name: entry.label for name, entry in entries.items()}
         marks = [entry.is_cribriform for entry in entries.values()]
         if any(mark is not None for mark in marks):
             contents.cribriform[book] = sum(mark is True for mark in marks)
@@ -47,6 +46,8 @@ def merge_labels(contents: Contents) -> dict[str, Label]:
     for book, part in contents.parts.items():
         path = find_table(contents.root / "partition" / f"{book}.xlsx")
         for name, label in part.items():
+            if label is None:
+                continue
             known = labels.setdefault(name, label)
             if known != label:
                 cases.append(Case(note=f"{name}: {known.name} and {label.name}", files=(path,)))

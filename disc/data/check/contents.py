@@ -20,6 +20,8 @@ class Item:
     """Stem of its file."""
     image: Path
     mask: Path | None = None
+    rater: int = 0
+    """Whose mask; an image with several masks comes several times."""
     slide_id: str = ""
     """Empty where the name does not say."""
     region: int = 0
@@ -46,7 +48,7 @@ class Contents:
     Attributes:
         name: what findings call it.
         root: its folder.
-        kind: `sicapv2` or `panda`.
+        kind: `sicapv2`, `panda`, `lapc` or `folder`.
         is_official: whether it claims to be the published data set.
         is_by_position: whether its parts are bands of the same slides.
         items: its images.
@@ -67,7 +69,7 @@ class Contents:
     items: list[Item] = field(default_factory=list)
     slides: dict[str, Slide] = field(default_factory=dict)
     meaning: Meaning = SICAPV2
-    parts: dict[str, dict[str, Label]] = field(default_factory=dict)
+    parts: dict[str, dict[str, Label | None]] = field(default_factory=dict)
     cribriform: dict[str, int] = field(default_factory=dict)
     not_images: int = 0
     num_masks: int = 0

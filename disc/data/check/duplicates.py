@@ -38,7 +38,7 @@ def find_duplicates(sets: Sequence[tuple[Contents, Sequence[Look]]]) -> list[Fin
     places, prints = [], []
     for contents, looks in sets:
         for item, look in zip(contents.items, looks, strict=True):
-            if look.fingerprint is not None:
+            if look.fingerprint is not None and not item.rater:
                 places.append(_Place(contents, item))
                 prints.append(look.fingerprint)
     if not prints:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from disc.data.check.contents import Contents, Item
@@ -91,22 +90,19 @@ def _compare(contents: Contents, images: Mapping[str, Path], rows: set[str]) -> 
 def _check_table(contents: Contents) -> None:
     """Number of rows, and scores against ISUP groups."""
     path = contents.root / TABLE
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    counts = Counter(table.get("data_provider", []))
-    found = {"rows": len(table), **{name: counts[name] for name in ("karolinska", "radboud")}}
+    cases = read_cases(path)
+    counts = Counter(case.provider for case in cases.values())
+    found = {"rows": len(cases), **{name: counts[name] for name in ("karolinska", "radboud")}}
     notes = [
         f"{TABLE}: {found[what]:,} {what}; expected {expected:,}"
         for what, expected in PANDA.items()
         if found[what] != expected
     ]
     warn_of_counts(contents, "PANDA", notes)
-    if "isup_grade" not in table:
-        return
-    scores = {key: case.score for key, case in read_cases(path).items()}
     wrong = [
-        f"{row['image_id']}: {row['gleason_score']}, isup_grade {row['isup_grade']}"
-        for row in table.to_dict("records")
-        if (score := scores[row["image_id"]]) and str(isup_group(*score)) != row["isup_grade"]
+        f"{name}: {case.score[0]}+{case.score[1]}, isup_grade {case.isup}"
+        for name, case in cases.items()
+        if case.score and case.isup and str(isup_group(*case.score)) != case.isup
     ]
     contents.warning(
         "score-differs",

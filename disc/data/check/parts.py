@@ -87,7 +87,7 @@ def _check_shared(contents: Contents, what: str, key: Callable[[str], str]) -> N
     )
 
 
-def _group(names: Mapping[str, Label], key: Callable[[str], str]) -> dict[str, list[str]]:
+def _group(names: Mapping[str, Label | None], key: Callable[[str], str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
         groups[key(name)].append(name)
@@ -101,12 +101,12 @@ def _case(note: str, items: list[Item], firsts: list[Item]) -> Case:
 
 def _check_balance(contents: Contents) -> None:
     """Labels that a part lacks, or has far fewer tiles of than of another."""
-    known = {label for part in contents.parts.values() for label in part.values()}
+    known = {label for part in contents.parts.values() for label in part.values()} - {None}
     cases = []
     for book, part in contents.parts.items():
         counts = Counter(part.values())
-        lacking = sorted(label for label in known if not counts[label])
-        if not part or not (lacking or max(counts.values()) > _MOST_UNEQUAL * min(counts.values())):
+        numbers = [counts[label] for label in known]
+        if not any(numbers) or max(numbers) <= _MOST_UNEQUAL * min(numbers):
             continue
         note = f"{book}: " + ", ".join(f"{NAMES[label]} {counts[label]}" for label in Label)
         cases.append(Case(note=note, files=(contents.root / "partition" / f"{book}.xlsx",)))

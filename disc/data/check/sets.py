@@ -13,12 +13,14 @@ from disc.data.check.findings import CheckReport, Finding, SetNumbers
 from disc.data.check.known import check_sicapv2
 from disc.data.check.layout import list_tiles
 from disc.data.check.looking import Look, look_at_all, look_at_tile
-from disc.data.check.panda import IMAGES, TABLE, check_slides, list_slides, look_at_slide
+from disc.data.check.panda import check_slides, list_slides, look_at_slide
 from disc.data.check.parts import check_parts, count_parts
 from disc.data.check.regions import check_regions
 from disc.data.check.request import CheckRequest
+from disc.data.check.source import list_source
 from disc.data.check.synthetic import check_synthetic
 from disc.data.check.tiles import check_tiles, common_size
+from disc.data.sources import Source, recognise
 
 
 def check_sets(request: CheckRequest) -> CheckReport:
@@ -29,7 +31,7 @@ def check_sets(request: CheckRequest) -> CheckReport:
         BadInput: if a table without which nothing can be read is damaged.
     """
     names = name_sets(request.roots)
-    sets = [_list(root, names[root], request.kind) for root in request.roots]
+    sets = [_list(root, names[root], request) for root in request.roots]
     looks = [_look(contents, request.processes) for contents in sets]
     for number, (contents, seen) in enumerate(zip(sets, looks, strict=True)):
         if contents.kind == "panda":
@@ -56,13 +58,21 @@ def name_sets(roots: Sequence[Path]) -> dict[Path, str]:
     return {root: str(root) for root in roots}
 
 
-def _list(root: Path, name: str, kind: str) -> Contents:
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder; give the folder of a data set")
-    is_panda = (root / TABLE).exists() and (root / IMAGES).is_dir()
-    if kind == "panda" or (kind == "auto" and is_panda):
+def _list(root: Path, name: str, request: CheckRequest) -> Contents:
+    kind = recognise(root) if request.kind == "auto" else request.kind
+    if kind == "panda":
         return list_slides(root, name)
-    return list_tiles(root, name)
+    if kind == "sicapv2":
+        return list_tiles(root, name)
+    source = Source(
+        root=root,
+        kind=kind,
+        images=request.images,
+        masks=request.masks,
+        values=request.values,
+        slides=request.slides,
+    )
+    return list_source(source, kind, name)
 
 
 def _look(contents: Contents, processes: int) -> list[Look]:
@@ -75,6 +85,7 @@ def _look(contents: Contents, processes: int) -> list[Look]:
 
 def _count(contents: Contents, looks: Sequence[Look]) -> SetNumbers:
     size = common_size(looks)
+    listed = {name for part in contents.parts.values() for name in part}
     slides = {item.slide_id for item in contents.items if item.slide_id}
     is_readable = [look.image.size is not None and not look.image.fault for look in looks]
     is_flat = [look.fingerprint is None for look in looks]
@@ -86,11 +97,11 @@ def _count(contents: Contents, looks: Sequence[Look]) -> SetNumbers:
         root=contents.root,
         kind=contents.kind,
         tile_px=size[0] if size and contents.kind != "panda" else None,
-        images=len(contents.items),
+        images=sum(not item.rater for item in contents.items),
         masks=contents.num_masks,
         slides=len(slides),
         patients=len({contents.slides[s].patient_id for s in slides if s in contents.slides}),
-        unlisted=sum(item.label is None for item in contents.items if contents.parts),
+        unlisted=sum(item.name not in listed for item in contents.items if contents.parts),
         flat=sum(a and b for a, b in zip(is_readable, is_flat, strict=True)),
         not_images=contents.not_images,
         pixels={str(value): pixels[value] for value in sorted(pixels)},

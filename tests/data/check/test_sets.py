@@ -194,8 +194,13 @@ def test_a_set_that_claims_to_be_sicapv2_is_counted(tree: Path) -> None:
 def test_wrong_use(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
         check(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="looks like no set that is known"):
+        check(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="has no images/ in it"):
-        check(tmp_path)
+        check_sets(CheckRequest(roots=(tmp_path / "empty",), kind="sicapv2"))
+    with pytest.raises(BadInput, match="--kind lapc and folder"):
+        CheckRequest(roots=(tree,), images="photos")
     with pytest.raises(BadInput, match="given twice"):
         check(tree, tree)
     with pytest.raises(BadInput, match="no data set"):
