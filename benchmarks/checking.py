@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +36,14 @@ GROUPS = {
     "Test": ((644, 393, 853, 232), 145, 31, 21),
 }
 """Tiles of each label, tiles with G4C, slides, patients; the four folds make up Test/Train."""
+_FOLDS = set(GROUPS) - {"Test"}
+BOOKS = [
+    ("Test/Train", _FOLDS),
+    ("Test/Test", {"Test"}),
+    *[(f"Validation/{fold}/Train", _FOLDS - {fold}) for fold in sorted(_FOLDS)],
+    *[(f"Validation/{fold}/Test", {fold}) for fold in sorted(_FOLDS)],
+]
+"""Workbooks and the groups that they list."""
 NUM_TILES = 18_783
 
 
@@ -109,7 +116,7 @@ def _name(slide: str, number: int) -> str:
 
 def write_books(root: Path, plans: list[Plan]) -> None:
     """The ten workbooks and the slides' one."""
-    for book, groups in _books():
+    for book, groups in BOOKS:
         rows = [
             {
                 "image_name": f"{plan.name}.jpg",
@@ -126,15 +133,6 @@ def write_books(root: Path, plans: list[Plan]) -> None:
     names = {"slide": "slide_id", "patient": "patient_id", "grade": "Gleason_primary"}
     table = slides.rename(columns=names).drop(columns="group")
     table.to_excel(root / "wsi_labels.xlsx", index=False)
-
-
-def _books() -> Iterator[tuple[str, set[str]]]:
-    folds = set(GROUPS) - {"Test"}
-    yield "Test/Train", folds
-    yield "Test/Test", {"Test"}
-    for fold in sorted(folds):
-        yield f"Validation/{fold}/Train", folds - {fold}
-        yield f"Validation/{fold}/Test", {fold}
 
 
 @cache

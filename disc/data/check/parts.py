@@ -42,12 +42,13 @@ def check_parts(contents: Contents) -> None:
 
 def count_parts(contents: Contents) -> dict[str, PartNumbers]:
     """How much is in each part."""
-    return {book: _count(contents, book) for book in contents.parts}
+    owners = {item.name: item.slide_id for item in contents.items}
+    return {book: _count(contents, book, owners) for book in contents.parts}
 
 
-def _count(contents: Contents, book: str) -> PartNumbers:
+def _count(contents: Contents, book: str, owners: Mapping[str, str]) -> PartNumbers:
     part = contents.parts[book]
-    slides = {_slide_of(name, {}) for name in part}
+    slides = {_slide_of(name, owners) for name in part}
     labels = Counter(part.values())
     named = {NAMES[label]: labels[label] for label in Label}
     if book in contents.cribriform:
