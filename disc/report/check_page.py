@@ -17,7 +17,8 @@ from disc.report.words import count
 MOST_EXAMPLES = 6
 MOST_NOTES = 200
 """More cases than these are only counted on the page; the JSON has all."""
-_LABELS = ("NC", "G3", "G4", "G5", "G4C")
+LABELS = ("NC", "G3", "G4", "G5", "G4C")
+"""Labels of tiles, in the order of columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,7 @@ def _total(numbers: SetNumbers) -> int:
 
 
 def _part_grid(numbers: SetNumbers) -> Grid:
-    labels = [name for name in _LABELS if any(name in p.labels for p in numbers.parts.values())]
+    labels = [name for name in LABELS if any(name in p.labels for p in numbers.parts.values())]
     rows = [
         [
             Field(text=book),

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from disc.data.check.findings import CheckReport, Finding
-from disc.report.check_page import headline, notes_of
+from disc.report.check_page import LABELS, headline, notes_of
 
 MOST_NOTES = 4
 _COLOURS = {"error": "bold red", "warning": "yellow"}
@@ -17,6 +17,8 @@ _COLOURS = {"error": "bold red", "warning": "yellow"}
 def print_check(report: CheckReport, console: Console) -> None:
     """Print how much each set holds, what is wrong, and in how many places."""
     console.print(_set_table(report))
+    if any(numbers.parts for numbers in report.sets):
+        console.print(_part_table(report))
     if report.findings:
         console.print(_finding_table(report))
     console.print(Text(headline(report)))
@@ -30,6 +32,22 @@ def _set_table(report: CheckReport) -> Table:
     for numbers in report.sets:
         counts = (numbers.images, numbers.masks, numbers.slides, numbers.patients, numbers.unlisted)
         table.add_row(Text(numbers.name), *[f"{count:,}" for count in counts])
+    return table
+
+
+def _part_table(report: CheckReport) -> Table:
+    """Tiles of each part, by label."""
+    table = Table(box=SIMPLE)
+    table.add_column("part", overflow="fold")
+    for name in ("tiles", *LABELS, "slides", "patients"):
+        table.add_column(name, justify="right")
+    for numbers in report.sets:
+        if len(report.sets) > 1 and numbers.parts:
+            table.add_row(Text(numbers.name, "bold"))
+        for book, part in numbers.parts.items():
+            labels = [f"{part.labels[name]:,}" if name in part.labels else "" for name in LABELS]
+            counts = (f"{part.tiles:,}", *labels, f"{part.slides:,}", f"{part.patients:,}")
+            table.add_row(Text(book.removeprefix("Validation/")), *counts)
     return table
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -131,20 +133,27 @@ def look_at_all(
         look: decodes one.
         name: shown beside the bar.
         processes: how many work side by side; 0: one a core. Changes speed only.
+
+    Raises:
+        OSError: if one of them is killed.
     """
     count = min(processes or os.cpu_count() or 1, 1 + len(tasks) // _CHUNK)
     bar, looks = Bar(f"reading {name}", total=len(tasks)), []
     with ExitStack() as stack:
         stack.callback(bar.close)
-        found: Iterator[Look]
-        if count == 1:
-            found = map(look, *zip(*tasks, strict=True)) if tasks else iter(())
-        else:
+        run: Callable[..., Iterable[Look]] = map
+        if count > 1:
             # Spawned: a forked child of a process with threads may hang.
             context = multiprocessing.get_context("spawn")
             pool = stack.enter_context(ProcessPoolExecutor(count, context))
-            found = pool.map(look, *zip(*tasks, strict=True), chunksize=_CHUNK)
-        for one in found:
-            looks.append(one)
-            bar.advance()
+            run = partial(pool.map, chunksize=_CHUNK)
+        try:
+            for found in run(look, [task[0] for task in tasks], [task[1] for task in tasks]):
+                looks.append(found)
+                bar.advance()
+        except BrokenProcessPool as error:
+            raise OSError(
+                f"a process that reads {name} was killed after {len(looks)} files, most likely "
+                "for want of memory; give fewer --processes"
+            ) from error
     return looks

@@ -44,8 +44,8 @@ def test_one_row_less(contents: Contents) -> None:
     del contents.parts["Test/Test"][next(iter(contents.parts["Test/Test"]))]
     assert notes(contents) == [
         "in all: 12,080 listed tiles; expected 12,081",
-        "Test/Test: 643 NC; expected 644",
         "Test/Test: 2,121 tiles; expected 2,122",
+        "Test/Test: 643 NC; expected 644",
     ]
 
 
