@@ -14,6 +14,7 @@ import tyro
 
 from disc.data.check.request import CheckRequest
 from disc.data.request import TileRequest
+from disc.data.sources import SelectRequest
 from disc.files import BadInput
 from disc.presets import PRESETS
 from disc.settings import Run
@@ -73,7 +74,15 @@ def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
     return 1 if report.num_errors else 0
 
 
-COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "check": check}
+def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
+    """Select as many slides of every primary grade, by a seed, and write their names."""
+    from disc.data.selection import select_slides
+
+    print(select_slides(request))
+    return 0
+
+
+COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "select": select, "check": check}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

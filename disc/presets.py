@@ -106,7 +106,7 @@ def gpu() -> Run:
     """The phantom at 256 px, 1 um per pixel: under half an hour on one modern GPU."""
     return Run(
         name="gpu",
-        data=Data(tile_px=256, um_per_px=1.0),
+        data=Data(tile_px=256, um_per_px=1.0, workers=4),
         phantom=Phantom(test_slides=(6, 9, 14, 6), shifted_slides=(8, 8, 8, 8)),
         autoencoder=Autoencoder(
             channels=(64, 128, 128),
@@ -141,7 +141,7 @@ def paper() -> Run:
     """
     return Run(
         name="paper",
-        data=Data(root=Path("SICAPv2"), fold="All", tile_px=512, um_per_px=0.92),
+        data=Data(root=Path("SICAPv2"), fold="All", tile_px=512, um_per_px=0.92, workers=8),
         autoencoder=Autoencoder(
             source=Path("vq-f4"),
             channels=(128, 256, 512),

@@ -58,6 +58,8 @@ class Data:
     """Its Train trains, its Test chooses, Test/Test is reported on; `All` (paper) trains on all."""
     tile_px: int = 64
     """Side of a tile in pixels; a multiple of 32."""
+    workers: int = 0
+    """Processes that decode tiles ahead of a training; changes speed only."""
     um_per_px: float = 4.0
     """Width of a pixel in micrometres (the phantom is drawn at it)."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from disc.files import BadInput
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+KNOWN = IMAGES | {".h5"}
+"""Suffixes of files that are read; a folder or a stray link with one of them is refused."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,10 @@ def list_images(folder: Path, suffixes: Collection[str] = IMAGES, *, deep: bool 
         raise FileNotFoundError(f"{folder}: no such folder; correct its path")
     images: dict[str, Path] = {}
     others: list[str] = []
-    for entry in sorted(_walk(folder, deep), key=lambda entry: entry.name):
-        stem, suffix = os.path.splitext(entry.name)
-        if suffix.lower() not in suffixes or entry.name.startswith("."):
-            others.append(entry.name)
-            continue
-        _refuse_odd(entry, folder)
-        path = Path(entry.path)
-        if images.setdefault(stem, path) is not path:
+    for path, stem, suffix in sorted(_walk(folder, deep), key=lambda found: found[0].name):
+        if suffix not in suffixes or stem.startswith("."):
+            others.append(path.name)
+        elif images.setdefault(stem, path) is not path:
             raise BadInput(
                 f"{path}: has the same name as {images[stem]}; tiles are known by their names "
                 "without suffix, so rename or remove one"
@@ -61,19 +59,25 @@ def list_images(folder: Path, suffixes: Collection[str] = IMAGES, *, deep: bool 
     return Listing(folder, images, tuple(others))
 
 
-def _walk(folder: Path, deep: bool) -> Iterable[os.DirEntry[str]]:
+def _walk(folder: Path, deep: bool) -> Iterator[tuple[Path, str, str]]:
+    """Path, stem and lower-case suffix of every file, as the folder knows them."""
     try:
+        # Far cheaper than to make each path of a string.
+        paths = {path.name: path for path in folder.iterdir()}
         with os.scandir(folder) as entries:
             found = list(entries)
     except OSError as error:
         raise BadInput(f"{folder}: cannot be listed ({error.strerror})") from error
     for entry in found:
-        is_image = os.path.splitext(entry.name)[1].lower() in IMAGES
-        if entry.is_dir(follow_symlinks=False) and not is_image:
+        stem, suffix = os.path.splitext(entry.name)
+        suffix = suffix.lower()
+        if suffix in KNOWN and not stem.startswith("."):
+            _refuse_odd(entry, folder)
+        elif entry.is_dir(follow_symlinks=False):
             if deep:
                 yield from _walk(Path(entry.path), deep)
             continue
-        yield entry
+        yield paths[entry.name], stem, suffix
 
 
 def _refuse_odd(entry: os.DirEntry[str], folder: Path) -> None:

@@ -72,6 +72,29 @@ class Source:
         _require(self.rim_px >= 0 and self.reach_um >= 0, "rim_px and reach_um must not be < 0")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SelectRequest:
+    """Slides to select from a set."""
+
+    source: Source
+    """The set; noise lists and duplicates count."""
+    out: Path
+    """CSV of the slides selected, which `keep` of a source reads."""
+    per_grade: int = 100
+    """Slides of each primary grade 0, 3, 4, 5."""
+    seed: int = 0
+    """Seed of the draw; the same seed selects the same slides."""
+
+    def __post_init__(self) -> None:
+        """Check the number.
+
+        Raises:
+            BadInput: if no slide is asked for.
+        """
+        if self.per_grade < 1:
+            raise BadInput(f"--per-grade is {self.per_grade}; expected 1 or more")
+
+
 def read_source(source: Source) -> TileSet:
     """All tiles of a set, listed; nothing is opened but tables and a sample of the masks.
 

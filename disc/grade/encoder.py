@@ -15,7 +15,7 @@ from disc.files import BadInput, read_json, write_json
 from disc.grade.carcino import CarcinoNet
 from disc.grade.features import describe_posteriors, write_features
 from disc.grade.pixels import read_chunks, train_pixel_grader
-from disc.grade.pool import TilePool
+from disc.grade.pool import Tiles, as_pool
 from disc.model.store import load_weights, save_weights
 from disc.processes import own_share
 from disc.progress import Bar
@@ -63,9 +63,7 @@ class CrossEncoder:
         return cls(nets, read_json(folder / "halves.json"))
 
 
-def train_encoder(
-    net: settings.CarcinoNet, train: TileSet, folder: Path, seed: int
-) -> CrossEncoder:
+def train_encoder(net: settings.CarcinoNet, train: Tiles, folder: Path, seed: int) -> CrossEncoder:
     """Train both networks on real tiles.
 
     Args:
@@ -77,12 +75,13 @@ def train_encoder(
     Raises:
         BadInput: if all slides are of one patient.
     """
-    halves = split_halves(train.slides, seed)
+    pool = as_pool(train)
+    halves = split_halves(pool.tiles.slides, seed)
     nets = [
         train_pixel_grader(
             net=net,
-            real=TilePool(
-                train.only(i for i, tile in enumerate(train.tiles) if halves[tile.slide_id] == half)
+            real=pool.only(
+                i for i, tile in enumerate(pool.tiles.tiles) if halves[tile.slide_id] == half
             ),
             synthetic=None,
             balance_weight=0,

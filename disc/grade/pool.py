@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from disc.data.draws import NUM_TURNS, turn
+from disc.data.batches import Batches, TileDraws
+from disc.data.draws import NUM_TURNS
 from disc.data.tiles import Pixels, TileSet
 from disc.labels import NUM_LABELS
 from disc.seeds import numpy_generator
@@ -25,6 +26,9 @@ class TilePool:
     """Images and masks of a tile set; several trainings can share one."""
 
     tiles: TileSet
+    workers: int = 0
+    """Processes that decode tiles ahead, where they stay on disk."""
+    _ahead: dict[tuple[int, int, str], Batches] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """Number of tiles."""
@@ -37,6 +41,10 @@ class TilePool:
     def mask(self, index: int) -> Pixels:
         """Its mask, uint8 [H, W]."""
         return self._decoded[1][index] if self._is_small else self.tiles.mask(index)
+
+    def only(self, indices: Iterable[int]) -> TilePool:
+        """A pool of some of the tiles."""
+        return TilePool(self.tiles.only(indices), self.workers)
 
     @cached_property
     def label_counts(self) -> npt.NDArray[np.int64]:
@@ -61,13 +69,21 @@ class TilePool:
         A label is drawn by `label_shares`, then a tile by how much of the label it holds; it is
         turned and mirrored at random.
         """
+        key = size, seed, purpose
+        if key not in self._ahead:
+            draws = TileDraws(self, seed=seed, choose=partial(self._choose, key))
+            workers = 0 if self._is_small else self.workers
+            self._ahead[key] = Batches(draws, size=size, workers=workers)
+        return self._ahead[key](step)
+
+    def _choose(self, key: tuple[int, int, str], draw: int) -> tuple[int, int]:
+        """Tile and symmetry of a draw."""
+        size, seed, purpose = key
+        step, place = divmod(draw, size)
         rng = numpy_generator(seed, purpose, "tiles", step)
         chosen = np.searchsorted(self._cumulative, rng.random(size), side="right")
         turns = rng.integers(NUM_TURNS, size=size)
-        pairs = list(zip(chosen.tolist(), turns.tolist(), strict=True))
-        images = np.stack([turn(self.image(index), version) for index, version in pairs])
-        masks = np.stack([turn(self.mask(index), version) for index, version in pairs])
-        return {"images": to_channels_first(images), "masks": torch.from_numpy(masks)}
+        return int(chosen[place]), int(turns[place])
 
     @property
     def _is_small(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,10 @@ class Context:
     Attributes:
         run: the configuration.
         folder: the run's folder.
-        notes: facts that the report must show.
     """
 
     run: settings.Run
     folder: Path
-    notes: list[str] = field(default_factory=list)
 
     @property
     def is_simulated(self) -> bool:
@@ -55,12 +53,12 @@ class Context:
         return self.folder / "data" / "shifted" if self.is_simulated else None
 
     def read(self, root: Path, masks: str = "masks") -> TileSet:
-        """All tiles of a set in the SICAPv2 layout; what its reader found goes into the notes."""
+        """All tiles of a set in the SICAPv2 layout."""
         data = self.run.data
         source = Source(
             root=root, kind="sicapv2", tile_px=data.tile_px, fit=data.fit, masks=(masks,)
         )
-        return self._noted(read_source(source))
+        return read_source(source)
 
     def read_shifted(self, root: Path, masks: str = "masks") -> TileSet:
         """All tiles of the out-of-distribution test set, whatever its layout."""
@@ -73,11 +71,7 @@ class Context:
             values=data.shifted_values,
         )
         # Simulated sets alone have a second folder of masks.
-        return self._noted(read_source(replace(source, masks=() if masks == "masks" else (masks,))))
-
-    def _noted(self, tiles: TileSet) -> TileSet:
-        self.notes += [note for note in tiles.notes if note not in self.notes]
-        return tiles
+        return read_source(replace(source, masks=() if masks == "masks" else (masks,)))
 
     @cached_property
     def split(self) -> Split:

@@ -78,12 +78,14 @@ def _distilling(context: Context, variant: settings.Variant) -> Stage:
 
 def _data_knobs(context: Context) -> Any:
     run = context.run
+    # The number of workers changes speed only: another one leaves the stage done.
+    data = {name: value for name, value in as_json(run.data).items() if name != "workers"}
     if context.is_simulated:
-        return [as_json(run.data), as_json(run.phantom)]
+        return [data, as_json(run.phantom)]
     roots = [root for root in (context.root, context.shifted_root) if root is not None]
     files = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
     listing = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return [as_json(run.data), digest(listing)]
+    return [data, digest(listing)]
 
 
 def _source_hash(knobs: settings.Autoencoder) -> str:
@@ -103,12 +105,19 @@ def _data(context: Context, folder: Path) -> str:
         write_shifted_set(folder / "shifted", run.phantom, run.data, processes=cores)
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
     split, shifted = context.split, run.data.shifted_root
+    sets = [] if context.is_simulated else [context.read(context.root)]
     given = [] if context.is_simulated else [split.train, split.val, split.test]
-    for tiles in [*given, *([context.read_shifted(shifted)] if shifted is not None else [])]:
+    if shifted is not None:
+        sets.append(context.read_shifted(shifted))
+        given.append(sets[-1])
+    for tiles in given:
         _look_at_all(tiles)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
-    write_json(folder / "summary.json", {"tiles": sizes, "slides": len(split.train.slides)})
-    return ", ".join(f"{size} {name}" for name, size in sizes.items()) + " tiles"
+    notes = [note for tiles in sets for note in tiles.notes]
+    facts = {"tiles": sizes, "slides": len(split.train.slides), "notes": notes}
+    write_json(folder / "summary.json", facts)
+    counted = ", ".join(f"{size} {name}" for name, size in sizes.items())
+    return "; ".join([f"{counted} tiles", *notes])
 
 
 def _look_at_all(tiles: TileSet) -> None:
@@ -126,7 +135,12 @@ def _autoencoder(context: Context, folder: Path) -> str:
     if knobs.source is not None:
         Autoencoder.load(knobs.source).save(folder)
         return f"taken from {knobs.source}"
-    batch_at = draw_tiles(context.split.train, batch=knobs.optim.batch, seed=context.run.seed)
+    batch_at = draw_tiles(
+        context.split.train,
+        batch=knobs.optim.batch,
+        seed=context.run.seed,
+        workers=context.run.data.workers,
+    )
     train_autoencoder(knobs, batch_at, folder, context.run.seed).save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return f"{knobs.optim.steps} steps of {knobs.optim.batch}"

@@ -149,7 +149,8 @@ def _features(context: Context, folder: Path) -> str:
     if not can_grade_slides(context):
         return "not possible: fewer than two training slides with scores"
     run = context.run
-    train_encoder(run.grade.carcino, context.learners, folder, run.seed).save(folder)
+    pool = TilePool(context.learners, run.data.workers)
+    train_encoder(run.grade.carcino, pool, folder, run.seed).save(folder)
     encoder = CrossEncoder.load(folder, run.grade.carcino)
     encode_slides(encoder, context.learners, folder / "real")
     for data_set, _, tiles in test_sets(context):
@@ -206,7 +207,8 @@ def _slide_run(
 
 
 def _grade_pixels(context: Context, folder: Path) -> str:
-    run, real = context.run, TilePool(context.learners)
+    run = context.run
+    real = TilePool(context.learners, run.data.workers)
     kinds = {"annotation": "masks"}
     if context.is_simulated and run.data.shifted_root is None:
         kinds["exact"] = "masks_exact"
@@ -218,7 +220,8 @@ def _grade_pixels(context: Context, folder: Path) -> str:
         if arm.balance_weight:
             if not (context.folder / "synthetic" / arm.variant / "images").exists():
                 continue
-            synthetic = read_synthetic(context, arm.variant)  # type: ignore[arg-type]
+            painted = read_synthetic(context, arm.variant)  # type: ignore[arg-type]
+            synthetic = TilePool(painted, run.data.workers)
         net = train_pixel_grader(
             net=run.grade.carcino,
             real=real,

@@ -107,6 +107,7 @@ def _notes(context: Context) -> list[str]:
     unscored = [s for s in context.learners.slides.values() if s.primary is None]
     if unscored and can_grade_slides(context):
         notes.append(f"{len(unscored)} training slides without a score are in no bag")
+    notes += read_json(context.folder / "data" / "summary.json").get("notes", [])
     if not context.is_simulated:
         notes.append(
             "the referee was trained on the validation tiles' own annotation, not on exact masks; "

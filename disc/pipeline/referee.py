@@ -9,6 +9,7 @@ import numpy as np
 
 from disc.evaluate.referee import read_tiles, train_referee
 from disc.grade.carcino import CarcinoNet
+from disc.grade.pool import TilePool
 from disc.labels import IGNORE
 from disc.model.store import load_weights, save_weights
 from disc.pipeline.context import Context, as_json
@@ -40,7 +41,8 @@ def _referee(context: Context, folder: Path) -> str:
         tiles = context.read(context.folder / "data" / "referee", "masks_exact")
     else:
         tiles = context.split.val
-    save_weights(folder / REFEREE, train_referee(run.evaluate, tiles, folder, run.seed))
+    pool = TilePool(tiles, run.data.workers)
+    save_weights(folder / REFEREE, train_referee(run.evaluate, pool, folder, run.seed))
     (folder / CHECKPOINT).unlink(missing_ok=True)
     source = "exact masks of another draw" if context.is_simulated else "the validation tiles"
     return f"trained on {source}, {len(tiles)} tiles"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import safetensors.torch
 import torch
 
+from disc.data.batches import Batches, TileDraws
 from disc.data.draws import epoch_indices, turn
 from disc.data.tiles import TileSet
 from disc.files import write_bytes
@@ -110,16 +111,13 @@ def draw_batches(
     return batch_at
 
 
-def draw_tiles(tiles: TileSet, *, batch: int, seed: int) -> Callable[[int], Batch]:
+def draw_tiles(
+    tiles: TileSet, *, batch: int, seed: int, workers: int = 0
+) -> Callable[[int], Batch]:
     """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], turned at random."""
-
-    def batch_at(step: int) -> Batch:
-        chosen = epoch_indices(len(tiles), step=step, batch=batch, seed=seed, purpose="tiles")
-        turns = numpy_generator(seed, "tiles", "turns", step).integers(8, size=batch)
-        images = [turn(tiles.image(int(i)), int(t)) for i, t in zip(chosen, turns, strict=True)]
-        return {"tiles": torch.from_numpy(np.stack(images))}
-
-    return batch_at
+    draws = TileDraws(tiles, seed=seed, purpose="autoencoder", has_masks=False)
+    batches = Batches(draws, size=batch, workers=workers)
+    return lambda step: {"tiles": batches(step)["images"].movedim(1, -1)}
 
 
 def _versions(arrays: list[npt.NDArray[np.uint8]], versions: int) -> torch.Tensor:
