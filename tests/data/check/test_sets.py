@@ -171,6 +171,14 @@ def test_a_generator_that_saw_a_test_slide(clean: Path, tmp_path: Path) -> None:
     assert len(finding.cases[0].files) == 2
 
 
+def test_bands_of_the_same_slide_may_share_it_with_the_generator(
+    tree: Path, tmp_path: Path
+) -> None:
+    write_synthetic(tmp_path / "synthetic", slide_of("T", 4))
+    (tree / "set.json").write_text(json.dumps({"is_split_by_position": True}))
+    assert kinds(check(tree, tmp_path / "synthetic")) == []
+
+
 def test_a_generator_that_nobody_described(clean: Path, tmp_path: Path) -> None:
     root = tmp_path / "synthetic"
     write_synthetic(root, "")
