@@ -59,7 +59,7 @@ class Look:
 def look_at_tile(image: Path, mask: Path | None, meaning: Meaning = SICAPV2) -> Look:
     """Decode a tile and its mask; `meaning` says what the mask's values mean."""
     sight, picture = _load(image, {"RGB"}, draft_px=2 * SIDE)
-    seen, drawn = (None, None) if mask is None else _load(mask, {"L", "P"})
+    seen, drawn = (None, None) if mask is None else _load(mask, {"L", "P", "1"})
     values = None if drawn is None else np.asarray(drawn, np.uint8)
     return Look(
         image=sight,
