@@ -14,7 +14,7 @@ import tyro
 
 from disc.data.check.request import CheckRequest
 from disc.data.request import TileRequest
-from disc.data.sources import SelectRequest
+from disc.data.sources import ConvertRequest, SelectRequest
 from disc.files import BadInput
 from disc.presets import PRESETS
 from disc.settings import Run
@@ -82,7 +82,21 @@ def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "select": select, "check": check}
+def convert(request: Annotated[ConvertRequest, tyro.conf.arg(name="")]) -> int:
+    """Write a set of any kind in the SICAPv2 layout, which every command reads."""
+    from disc.data.conversion import convert_set
+
+    print(convert_set(request))
+    return 0
+
+
+COMMANDS: dict[str, Any] = {
+    "run": run,
+    "tile": tile,
+    "select": select,
+    "convert": convert,
+    "check": check,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

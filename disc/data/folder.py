@@ -31,7 +31,7 @@ def read_folder(source: Source) -> TileSet:
     Args:
         source: `images` names the folder of images; each of `masks` a folder of masks with equal
             stems, or a path with `{name}` in place of an image's stem. Without, they are `images`
-            and `masks`.
+            and, if it is there, `masks`.
 
     Raises:
         FileNotFoundError: if a folder or the table is missing.
@@ -39,7 +39,7 @@ def read_folder(source: Source) -> TileSet:
     """
     folder = source.root / (source.images or "images")
     listing = list_images(folder, deep=True)
-    patterns = source.masks or ("masks",)
+    patterns = source.masks or (("masks",) if (source.root / "masks").exists() else ())
     masks = {pattern: find_masks(source.root, pattern, listing.images) for pattern in patterns}
     return gather(source, folder, listing.images, masks, listing.notes())
 
@@ -56,7 +56,7 @@ def gather(
         raise BadInput(f"{folder}: no images in it; expected {', '.join(sorted(IMAGES))}")
     table = read_slide_table(source.slides) if source.slides is not None else {}
     found = {name: tuple(m[name] for m in masks.values() if name in m) for name in images}
-    notes = [*notes, *_notes(source, images, masks, table)]
+    notes = [*notes, *_notes(source, folder, images, masks, table)]
     tiles = [_tile(name, path, found[name], table) for name, path in images.items()]
     slides = _slides(folder, tiles, table)
     side = source.tile_px
@@ -168,6 +168,7 @@ def _with_scale(source: Source, tiles: Sequence[Tile], tile_px: int) -> tuple[Ti
 
 def _notes(
     source: Source,
+    folder: Path,
     images: Mapping[str, Path],
     masks: Mapping[str, Mapping[str, Path]],
     table: Mapping[str, Row],
@@ -177,9 +178,10 @@ def _notes(
     if len(masks) > 1 and not source.layers:
         counts = ", ".join(f"{pattern} {len(found)}" for pattern, found in masks.items())
         notes.append(f"{source.root}: masks by rater: {counts}; majority, ties: {source.ties}")
-    if not any(row.patient for row in table.values()):
+    flat = [path for path in images.values() if path.parent == folder]
+    if flat and not any(row.patient for row in table.values()):
         notes.append(
-            f"{source.root}: patients are taken from subfolders, or else every slide for a "
-            "patient of its own; give --slides with a column patient_id if that is wrong"
+            f"{source.root}: nobody says whose the slides are, so each counts as a patient of its "
+            "own; give --slides with a column patient_id"
         )
     return notes

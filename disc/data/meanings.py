@@ -45,7 +45,9 @@ class Meaning:
         Raises:
             BadInput: if there is a value that nobody explained.
         """
-        labels: Values = np.take(self.table, values)
+        # Far faster than an index into the table.
+        found = bytearray(np.ascontiguousarray(values)).translate(self.table.tobytes())
+        labels: Values = np.frombuffer(found, np.uint8).reshape(values.shape)
         unknown = labels == _UNKNOWN
         if unknown.any():
             raise BadInput(

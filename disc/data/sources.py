@@ -95,6 +95,18 @@ class SelectRequest:
             raise BadInput(f"--per-grade is {self.per_grade}; expected 1 or more")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConvertRequest:
+    """A set to write in the SICAPv2 layout."""
+
+    source: Source
+    """The set."""
+    out: Path
+    """Folder of the new set."""
+    seed: int = 0
+    """Seed of the division of patients into folds and test."""
+
+
 def read_source(source: Source) -> TileSet:
     """All tiles of a set, listed; nothing is opened but tables and a sample of the masks.
 

@@ -1,6 +1,7 @@
 """LAPC and folders of images, as other sets come, written with Pillow, tifffile and h5py only."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -59,7 +60,7 @@ def test_lapc(lapc: Path) -> None:
     patients = {tiles.slides[tile.slide_id].patient_id for tile in tiles.tiles}
     is_flat = (lapc / "jpg_nameless" / "P1-0.jpg").exists()
     assert patients == ({"P1-0", "P1-1", "P2-0", "P2-1"} if is_flat else {"P1", "P2"})
-    assert any("patients are taken from subfolders" in note for note in tiles.notes)
+    assert any("counts as a patient of its own" in note for note in tiles.notes) == is_flat
 
 
 def test_lapcs_values_are_an_option(lapc: Path) -> None:
@@ -244,6 +245,10 @@ def test_sicap_mil_finds_slides_in_names(tmp_path: Path) -> None:
     assert [tile.split for tile in tiles.tiles] == ["train"] * 2 + ["test"] * 2
     assert (tiles.slides["16B0001"].primary, tiles.slides["16B0001"].secondary) == (3, 4)
     assert np.array_equal(tiles.mask(0), bands(0, 1, 2, 3))
+    bare = read_source(replace(source, masks=()))
+    assert len(bare) == 4 and any("4 without a mask" in note for note in bare.notes)
+    with pytest.raises(BadInput, match="has no mask"):
+        bare.mask(0)
 
 
 def test_wrong_tables(tmp_path: Path) -> None:
