@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
 import warnings
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from disc.data.check.request import CheckRequest
 from disc.data.request import TileRequest
 from disc.data.sources import ConvertRequest, SelectRequest
 from disc.files import BadInput
@@ -50,6 +52,29 @@ def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
+def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
+    """Find what is wrong with data sets; exit code 1 if anything is an error."""
+    from rich.console import Console
+
+    from disc.data.check.sets import check_sets
+    from disc.files import write_json
+    from disc.report.check_page import write_check_page
+    from disc.report.check_table import print_check
+
+    report, is_piped = check_sets(request), str(request.json) == "-"
+    if request.page is not None:
+        write_check_page(request.page, report)
+    if request.json is not None and not is_piped:
+        write_json(request.json, report.as_json())
+    console = Console(stderr=is_piped)
+    print_check(report, console)
+    if request.page is not None:
+        console.print(f"page: {request.page}", markup=False, highlight=False)
+    if is_piped:
+        print(json.dumps(report.as_json()))
+    return 1 if report.num_errors else 0
+
+
 def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
     """Select as many slides of every primary grade, by a seed, and write their names."""
     from disc.data.selection import select_slides
@@ -82,6 +107,7 @@ COMMANDS: dict[str, Any] = {
     "select": select,
     "convert": convert,
     "phantom": phantom,
+    "check": check,
 }
 
 

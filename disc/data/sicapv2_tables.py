@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,13 @@ LABEL_COLUMNS = {"NC": Label.NC, "G3": Label.GG3, "G4": Label.GG4, "G5": Label.G
 SLIDE_COLUMNS = ("slide_id", "patient_id", "Gleason_primary", "Gleason_secondary")
 _BENIGN = {"negative", "benign"}
 _YES = {"1", "true", "True"}
+OnFault = Callable[[BadInput], None]
+"""What is done about a faulty row: refuse the workbook, or note it and go on with the next."""
+
+
+def refuse(fault: BadInput) -> None:
+    """Refuse the workbook."""
+    raise fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ def read_listed(root: Path) -> dict[str, Entry]:
     return listed
 
 
-def read_partition(path: Path) -> dict[str, Entry]:
+def read_partition(path: Path, on_fault: OnFault = refuse) -> dict[str, Entry]:
     """Every tile that a partition workbook lists, by name without suffix.
 
     Rows marked in a column `unlabeled`, which some copies add, repeat others and do not count.
@@ -54,12 +61,13 @@ def read_partition(path: Path) -> dict[str, Entry]:
     Args:
         path: the workbook. Where it has no column G4C, `TrainCribfriform` (sic) beside `Train`,
             if it is there, says which tiles are cribriform.
+        on_fault: what is done about a faulty row.
 
     Raises:
         FileNotFoundError: if there is no such workbook.
         BadInput: if a column is missing, a row is not one-hot, or rows contradict each other.
     """
-    entries = _read_entries(find_table(path))
+    entries = _read_entries(find_table(path), on_fault)
     beside = find_table(path.with_stem(f"{path.stem}Cribfriform"))
     if beside.exists() and all(entry.is_cribriform is None for entry in entries.values()):
         for row in read_table(beside, ["image_name", "G4C"]):
@@ -69,20 +77,29 @@ def read_partition(path: Path) -> dict[str, Entry]:
     return entries
 
 
-def _read_entries(path: Path) -> dict[str, Entry]:
+def _read_entries(path: Path, on_fault: OnFault = refuse) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for row in read_table(path, ["image_name", *LABEL_COLUMNS], ["unlabeled", "G4C"]):
         if _text(row.get("unlabeled")) in _YES:
             continue
         name, mark = _stem(row), _text(row.get("G4C"))
-        entry = Entry(_one_hot(path, name, row), mark in _YES if mark else None)
+        try:
+            entry = Entry(_one_hot(path, name, row), mark in _YES if mark else None)
+        except BadInput as fault:
+            on_fault(fault)
+            continue
         if entries.setdefault(name, entry).label != entry.label:
-            raise BadInput(f"{path}: {name} is listed twice with different labels; keep one row")
+            text = f"{path}: {name} is listed twice with different labels; keep one row"
+            on_fault(BadInput(text))
     return entries
 
 
-def read_slides(path: Path) -> dict[str, Slide]:
+def read_slides(path: Path, on_fault: OnFault = refuse) -> dict[str, Slide]:
     """Slides by id; empty grades mean that nobody scored the slide.
+
+    Args:
+        path: the workbook.
+        on_fault: what is done about a faulty row.
 
     Raises:
         FileNotFoundError: if there is no such workbook.
@@ -91,9 +108,13 @@ def read_slides(path: Path) -> dict[str, Slide]:
     slides: dict[str, Slide] = {}
     path = find_table(path)
     for row in read_table(path, SLIDE_COLUMNS):
-        slide = _slide(path, row)
+        try:
+            slide = _slide(path, row)
+        except BadInput as fault:
+            on_fault(fault)
+            continue
         if slides.setdefault(slide.slide_id, slide) != slide:
-            raise BadInput(f"{path}: slide {slide.slide_id} is listed twice; keep one row")
+            on_fault(BadInput(f"{path}: slide {slide.slide_id} is listed twice; keep one row"))
     return slides
 
 

@@ -103,6 +103,21 @@ class Scan:
         size = max(1, round(self.width / scale)), max(1, round(self.height / scale))
         return self.read(0, 0, size, scale)
 
+    def read_coarsest(self) -> Pixels:
+        """The whole slide at its coarsest level, values as they are: uint8 [h, w, 3].
+
+        Raises:
+            BadInput: if that level is too large, or damaged.
+        """
+        level = int(self._slide.level_count) - 1
+        width, height = self._slide.level_dimensions[level]
+        if width * height > _MOST_PIXELS:
+            raise BadInput(
+                f"{self.path}: its coarsest level has {width} x {height} px; convert it to a "
+                "pyramid with coarser levels"
+            )
+        return np.array(self._region((0, 0), level, (width, height)).convert("RGB"))
+
     def values(self, xs: Places, ys: Places) -> Pixels:
         """First channel at full resolution at rows `ys` and columns `xs`: uint8 [len(ys), len(xs)].
 

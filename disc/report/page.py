@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
-from disc.labels import COLOURS, NAMES
 from disc.report import words
 from disc.report.figures import as_png, as_svg, draw_figures
 from disc.report.numbers import Numbers, measure
@@ -28,6 +26,7 @@ from disc.report.tables import (
     spread_grid,
     stage_grid,
 )
+from disc.report.templates import legend, open_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,21 +66,11 @@ def render(
     story: Story, numbers: Numbers, figures: dict[str, Figure], sheets: dict[str, Any]
 ) -> str:
     """The page's HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    legend = [
-        (NAMES[label], "rgb({}, {}, {})".format(*colour)) for label, colour in COLOURS.items()
-    ]
-    return environment.get_template("page.html").render(
+    return open_template("page.html").render(
         story=story,
         headline=words.headline(numbers),
         cautions=words.cautions(story, numbers),
-        legend=legend,
+        legend=legend(),
         sheets=sheets,
         charts={part: _charts(figures, part) for part in ("agreement", "auroc", "dice")},
         grids=_grids(story, numbers),

@@ -1,0 +1,91 @@
+"""Example tiles of what a check found, as pictures inside its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from disc.data.check.findings import Case, Finding, Shown
+from disc.data.check.looking import mark_rims
+from disc.data.meanings import SICAPV2
+from disc.data.slides import Scan
+from disc.files import BadInput
+from disc.labels import COLOURS, GRADES, IGNORE
+from disc.report.pictures import GREY, Cell
+from disc.report.story import Pixels
+
+STRANGE = (255, 0, 200)
+"""Colour of what is wrong in a mask: values that mean nothing, thin rims."""
+_MOST_PX = 160
+_MOST_DECODED = 2**26
+_PALETTE = np.full((256, 3), STRANGE, np.uint8)
+_PALETTE[IGNORE] = GREY
+for _label, _colour in COLOURS.items():
+    _PALETTE[GRADES[_label]] = _colour
+
+
+def example_cells(finding: Finding, case: Case) -> list[Cell]:
+    """The tiles of a case with their masks; files that cannot be shown are left out."""
+    cells = []
+    for shown in case.shown:
+        cells += [cell for cell in (_image_cell(shown), _mask_cell(shown)) if cell is not None]
+        if finding.kind == "thin-rims" and (rims := _rim_cell(shown)) is not None:
+            cells.append(rims)
+    return cells
+
+
+def _image_cell(shown: Shown) -> Cell | None:
+    if shown.image.suffix.lower() in {".tif", ".tiff"}:
+        pixels = _read_slide(shown.image)
+    else:
+        pixels = _read(shown.image, "RGB")
+    return None if pixels is None else Cell(heading="tile", pixels=_small(pixels))
+
+
+def _mask_cell(shown: Shown) -> Cell | None:
+    values = _read_values(shown)
+    if values is None:
+        return None
+    return Cell(heading="mask", pixels=_PALETTE[_small(values, is_mask=True)], is_mask=True)
+
+
+def _rim_cell(shown: Shown) -> Cell | None:
+    values = _read_values(shown)
+    if values is None:
+        return None
+    pixels = _PALETTE[values] // 3 + 150
+    pixels[mark_rims(values, SICAPV2)] = STRANGE
+    return Cell(heading="rims", pixels=_small(pixels, is_mask=True), is_mask=True)
+
+
+def _read_values(shown: Shown) -> Pixels | None:
+    is_slide = shown.mask is None or shown.mask.suffix.lower() in {".tif", ".tiff"}
+    return None if is_slide or shown.mask is None else _read(shown.mask, "L")
+
+
+def _read(path: Path, mode: str) -> Pixels | None:
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
+            if image.width * image.height > _MOST_DECODED:
+                return None
+            # A palette's indices are the values, not its colours.
+            is_index = mode == "L" and image.mode == "P"
+            return np.array(image if is_index else image.convert(mode), np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning):
+        return None
+
+
+def _read_slide(path: Path) -> Pixels | None:
+    try:
+        return Scan(path).read_coarsest()
+    except BadInput:
+        return None
+
+
+def _small(pixels: Pixels, *, is_mask: bool = False) -> Pixels:
+    image = Image.fromarray(pixels)
+    how = Image.Resampling.NEAREST if is_mask else Image.Resampling.LANCZOS
+    image.thumbnail((_MOST_PX, _MOST_PX), how)
+    return np.array(image)
