@@ -45,7 +45,7 @@ class Annotation:
             BadInput: if it cannot be read, or has another shape than the slide.
         """
         self.path = path
-        self._scan = Scan(path)
+        self._scan = Scan(path, is_mask=True)
         self._stroma = meaning.stroma if reach_um > 0 else None
         self._reach = reach_um / slide.um_per_px if self._stroma is not None else 0.0
         self._ratio = self._scan.width / slide.width, self._scan.height / slide.height
@@ -59,7 +59,7 @@ class Annotation:
         for value, grade in meaning.grades.items():
             self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
 
-    def read(self, x: int, y: int, size: tuple[int, int], scale: float) -> Pixels:
+    def read(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
         """Labels at the centres of the pixels that `Scan.read` gives: uint8 [h, w].
 
         Raises:
@@ -70,7 +70,9 @@ class Annotation:
         xs = ((x + across * scale) * self._ratio[0]).astype(np.int64)
         ys = ((y + down * scale) * self._ratio[1]).astype(np.int64)
         values = self._scan.values(
-            xs.clip(0, self._scan.width - 1), ys.clip(0, self._scan.height - 1)
+            xs.clip(0, self._scan.width - 1),
+            ys.clip(0, self._scan.height - 1),
+            scale * self._ratio[0],
         )
         unknown = ~np.isin(values, self._known)
         if unknown.any():

@@ -61,10 +61,12 @@ def test_mask_is_the_nearest_pixel(tmp_path: Path) -> None:
     save_pyramid(tmp_path / "slide.tiff", paint(mask))
     slide = Scan(tmp_path / "slide.tiff")
     labels = np.array([0, 0, 255, 1, 2], np.uint8)
-    for name, factor in (("full.tiff", 1), ("quarter.tiff", 4)):
-        save_pyramid(tmp_path / name, mask[::factor, ::factor], um=None)
-        annotation = Annotation(tmp_path / name, MEANING, slide)
-        for scale in (1.0, 4.0, 6.3):
+    # A pyramid's level 1 is read where it is fine enough.
+    for name, step, scales in (("full", 1, {1.0: 1, 4.0: 4, 6.3: 4}), ("quarter", 4, {6.3: 4})):
+        path = tmp_path / f"{name}.tiff"
+        save_pyramid(path, mask[::step, ::step], um=None)
+        annotation = Annotation(path, MEANING, slide)
+        for scale, factor in scales.items():
             centres = (np.arange(64) + 0.5) * scale
             rows, columns = (900 + centres).astype(int), (500 + centres).astype(int)
             truth = mask[np.ix_(rows // factor * factor, columns // factor * factor)]
