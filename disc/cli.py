@@ -44,8 +44,9 @@ def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     prepare_process()
     from disc.data.tiling import tile_slides
 
-    print(tile_slides(request))
-    return 0
+    report = tile_slides(request)
+    print(report)
+    return 1 if report.failures else 0
 
 
 COMMANDS: dict[str, Any] = {"run": run, "tile": tile}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import openslide
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from disc.files import BadInput
 
@@ -60,7 +60,7 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
         except BadInput:
             raise
         except Exception as error:  # foreign readers fail on damaged files in any way
-            refusal = refusal if isinstance(error, Image.UnidentifiedImageError) else error
+            refusal = refusal if isinstance(error, UnidentifiedImageError) else error
     raise BadInput(
         f"{path}: not a slide that OpenSlide, tiffslide or Pillow reads ({refusal}); convert it to "
         "a tiled TIFF"
@@ -129,7 +129,7 @@ def _open_plain(path: Path, is_mask: bool) -> Any:
     return openslide.ImageSlide(Image.fromarray(np.asarray(image)))
 
 
-def _check_plain(image: Image.Image, path: Path, is_mask: bool) -> None:
+def _check_plain(image: Any, path: Path, is_mask: bool) -> None:
     width, height = image.size
     if width * height > MOST_PLAIN_PIXELS:
         raise BadInput(

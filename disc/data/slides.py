@@ -144,7 +144,7 @@ class Scan:
     def _on_white(self, corner: tuple[int, int], level: int, size: tuple[int, int]) -> Image.Image:
         """Where a scanner recorded nothing, the slide is transparent; glass is white."""
         region = self._region(corner, level, size)
-        if region.mode == "RGBA" and region.getextrema()[3] != (255, 255):
+        if region.mode == "RGBA" and region.getchannel("A").getextrema() != (255, 255):
             region = Image.alpha_composite(Image.new("RGBA", size, _WHITE), region)
         region = region.convert("RGB")
         width, height = self._level_size(level)
