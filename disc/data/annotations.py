@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
 from disc.data.images import Pixels
@@ -15,7 +16,11 @@ from disc.data.slides import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, label_of_grade
 
+Centres = npt.NDArray[np.float64]
+
 _BACKGROUND = 0
+_TERRITORY_UM = 2.0
+"""Width of the pixels in which distances to epithelium are measured, where the scan has finer."""
 
 
 @dataclass(frozen=True)
@@ -55,39 +60,59 @@ class Annotation:
                 f"{slide.path}, {slide.width} x {slide.height} px"
             )
         self._known = sorted(meaning.grades)
+        self._is_known = np.isin(np.arange(256), self._known)
         self._labels = np.full(256, IGNORE, np.uint8)
         for value, grade in meaning.grades.items():
             self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
+        # Territory is as wide as many of these; finer pixels of stroma need not be told apart.
+        self._step = _TERRITORY_UM / slide.um_per_px
 
     def read(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
         """Labels at the centres of the pixels that `Scan.read` gives: uint8 [h, w].
 
+        What lies outside of the slide is unknown.
+
         Raises:
             BadInput: if there is a value that nobody explained.
         """
-        margin = math.ceil(self._reach / scale)
-        across, down = (np.arange(-margin, side + margin) + 0.5 for side in size)
-        xs = ((x + across * scale) * self._ratio[0]).astype(np.int64)
-        ys = ((y + down * scale) * self._ratio[1]).astype(np.int64)
-        values = self._scan.values(
-            xs.clip(0, self._scan.width - 1),
-            ys.clip(0, self._scan.height - 1),
-            scale * self._ratio[0],
-        )
-        unknown = ~np.isin(values, self._known)
-        if unknown.any():
-            raise BadInput(
-                f"found value {values[unknown][0]} in {self.path}; expected one of {self._known}; "
-                "choose --mask-values, or explain values with --own-values"
-            )
-        territory = self._spread(values, self._reach / scale)
-        return self._labels[territory[margin : margin + size[1], margin : margin + size[0]]]
+        xs, ys = x + (np.arange(size[0]) + 0.5) * scale, y + (np.arange(size[1]) + 0.5) * scale
+        values = self._values(xs, ys, scale)
+        if self._stroma is not None and (is_stroma := values == self._stroma).any():
+            values = np.where(is_stroma, self._territory(x, y, size, scale), values)
+        labels = self._labels[values]
+        labels[:, xs >= self._scan.width / self._ratio[0]] = IGNORE
+        labels[ys >= self._scan.height / self._ratio[1]] = IGNORE
+        return labels
 
-    def _spread(self, values: Pixels, reach: float) -> Pixels:
-        """Give stroma the value of the epithelium nearest to it, up to `reach` pixels away."""
-        is_empty = np.isin(values, (_BACKGROUND, self._stroma)) if self._stroma else None
-        if is_empty is None or is_empty.all():
-            return values
-        distance, (rows, columns) = distance_transform_edt(is_empty, return_indices=True)
-        is_taken = (values == self._stroma) & (distance <= reach)
-        return np.where(is_taken, values[rows, columns], values)
+    def _values(self, xs: Centres, ys: Centres, scale: float) -> Pixels:
+        """Values of the mask at columns `xs` and rows `ys` of the slide: uint8 [len(ys), len(xs)]."""
+        columns = (xs * self._ratio[0]).astype(np.int64).clip(0, self._scan.width - 1)
+        rows = (ys * self._ratio[1]).astype(np.int64).clip(0, self._scan.height - 1)
+        values = self._scan.values(columns, rows, scale * self._ratio[0])
+        is_known = self._is_known[values]
+        if not is_known.all():
+            raise BadInput(
+                f"found value {values[~is_known][0]} in {self.path}; expected one of "
+                f"{self._known}; choose --mask-values, or explain values with --own-values"
+            )
+        return values
+
+    def _territory(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
+        """For each pixel the value of the epithelium within reach that is nearest, or stroma's."""
+        factor = max(1, int(self._step / scale + 1e-6))
+        step = scale * factor
+        margin = math.ceil(self._reach / step)
+        across, down = (np.arange(-margin, -(-side // factor) + margin) + 0.5 for side in size)
+        coarse = self._spread(self._values(x + across * step, y + down * step, step), step)
+        columns, rows = (np.arange(side) // factor + margin for side in size)
+        return coarse[rows][:, columns]
+
+    def _spread(self, values: Pixels, step: float) -> Pixels:
+        is_empty = np.isin(values, (_BACKGROUND, self._stroma))
+        if is_empty.all():
+            return np.full_like(values, self._stroma)
+        nearest = distance_transform_edt(is_empty, return_distances=False, return_indices=True)
+        rows, columns = np.ogrid[: values.shape[0], : values.shape[1]]
+        away = (nearest[0] - rows) ** 2 + (nearest[1] - columns) ** 2
+        is_reached = away <= (self._reach / step) ** 2
+        return np.where(is_reached, values[nearest[0], nearest[1]], np.uint8(self._stroma or 0))

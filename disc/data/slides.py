@@ -133,9 +133,10 @@ class Scan:
         rows = np.minimum((ys / down).astype(np.int64), height - 1)
         corner = int(columns[0]), int(rows[0])
         size = int(columns[-1]) - corner[0] + 1, int(rows[-1]) - corner[1] + 1
-        region = np.asarray(self._region(corner, level, size).getchannel(0))
-        found: Pixels = region[np.ix_(rows - corner[1], columns - corner[0])]
-        return found
+        region: Pixels = np.asarray(self._region(corner, level, size).getchannel(0))
+        if size != (len(columns), len(rows)):
+            region = region[rows - corner[1]][:, columns - corner[0]]
+        return region
 
     def _level_size(self, level: int) -> tuple[int, int]:
         width, height = self._slide.level_dimensions[level]

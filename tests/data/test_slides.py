@@ -97,11 +97,16 @@ def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
     slide = Scan(tmp_path / "slide.tiff")
     annotation = Annotation(tmp_path / "mask.tiff", meaning, slide, reach_um=30.0)
     found = annotation.read(150, 120, (128, 128), 1.0)
-    places = np.argwhere(mask > 1)
+    places, num_sure = np.argwhere(mask > 1), 0
     for row, column in np.random.default_rng(0).integers(0, 128, (300, 2)):
         away = np.hypot(*(places - (row + 120, column + 150)).T)
-        nearest = mask[tuple(places[away.argmin()])] if away.min() <= 60 else 0
-        assert found[row, column] == max(0, int(nearest) - 2)
+        nearest = mask[tuple(places[away.argmin()])]
+        others = away[mask[tuple(places.T)] != nearest].min()
+        # Distances are measured in pixels of 2 um, four of the scan's; near ties may go either way.
+        if abs(away.min() - 60) > 4 and others - away.min() > 8:
+            assert found[row, column] == (max(0, int(nearest) - 2) if away.min() < 60 else 0)
+            num_sure += 1
+    assert num_sure > 200
     assert len(np.unique(found)) == 3
     assert not annotation.read(0, 0, (100, 300), 1.0).any(), "glass has no label"
     bare = Annotation(tmp_path / "mask.tiff", meaning, slide).read(150, 120, (128, 128), 1.0)
