@@ -19,7 +19,7 @@ from disc.labels import IGNORE, label_of_grade
 Centres = npt.NDArray[np.float64]
 
 _BACKGROUND = 0
-_TERRITORY_UM = 2.0
+_TERRITORY_UM = 4.0
 """Width of the pixels in which distances to epithelium are measured, where the scan has finer."""
 
 
@@ -61,6 +61,7 @@ class Annotation:
             )
         self._known = sorted(meaning.grades)
         self._is_known = np.isin(np.arange(256), self._known)
+        self._is_empty = np.isin(np.arange(256), (_BACKGROUND, meaning.stroma or _BACKGROUND))
         self._labels = np.full(256, IGNORE, np.uint8)
         for value, grade in meaning.grades.items():
             self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
@@ -108,7 +109,7 @@ class Annotation:
         return coarse[rows][:, columns]
 
     def _spread(self, values: Pixels, step: float) -> Pixels:
-        is_empty = np.isin(values, (_BACKGROUND, self._stroma))
+        is_empty = self._is_empty[values]
         if is_empty.all():
             return np.full_like(values, self._stroma)
         nearest = distance_transform_edt(is_empty, return_distances=False, return_indices=True)

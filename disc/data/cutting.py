@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from disc.data.annotations import Annotation
 from disc.data.coordinates import Grid, encode_coordinates, read_coordinates
-from disc.data.images import Pixels, encode_png
+from disc.data.images import Pixels, encode_jpeg
 from disc.data.jobs import Job, refuse_outside
 from disc.data.overview import draw_overview
 from disc.data.panda import meaning_of
@@ -132,8 +132,9 @@ def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
     """The picture of the slide, and its coordinates for other programs."""
     scan, corners = plan.scan, [place.corner for place in plan.places]
     side = plan.scale * request.tile_px
-    picture = draw_overview(scan, plan.tissue, corners, side)
-    write_bytes(request.out / "thumbnails" / f"{job.slide.slide_id}.png", encode_png(picture))
+    picture = encode_jpeg(draw_overview(scan, plan.tissue, corners, side))
+    path = request.out / "thumbnails" / f"{job.slide.slide_id}.jpg"
+    write_bytes(path, picture, is_durable=False)
     level, downsample, level_size = scan.level_for(plan.scale)
     grid = Grid(
         slide=job.path.stem,

@@ -96,7 +96,7 @@ def _join(parts: Sequence[Facts]) -> Facts:
 def _discard(job: Job, request: TileRequest) -> None:
     """Take away what was written of a slide before it failed."""
     start = f"{job.slide.slide_id}_Block_"
-    whole = {"thumbnails": f"{job.slide.slide_id}.png", "patches": f"{job.path.stem}.h5"}
+    whole = {"thumbnails": f"{job.slide.slide_id}.jpg", "patches": f"{job.path.stem}.h5"}
     for folder in (request.out / name for name in ("images", "masks", *whole)):
         names = list(folder.iterdir()) if folder.is_dir() else []
         for path in names:
