@@ -2,8 +2,8 @@
 
 Both with as many processes, in turn, round after round. `disc tile` also finds tissue, spreads
 labels, draws the thumbnails and puts everything on disk; the other reads the boxes of slide and
-mask that `disc tile` chose, at the same levels, and encodes them in memory. Starting Python is
-counted for neither. Slides are generated, or given. A few minutes.
+mask that `disc tile` chose, at the same levels, and encodes them, in memory or (second ratio) as
+files. Starting Python is counted for neither. Slides are generated, or given. About ten minutes.
 
     python benchmarks/tiling.py
     python benchmarks/tiling.py --slides panda/train_images --masks panda/train_label_masks
@@ -33,10 +33,9 @@ from disc.data.tiling import tile_slides
 
 SETTINGS = {
     # name: side of a tile, level whose resolution is asked for (or micrometres), overlap
+    "512 px, level 0, overlap 0": (512, 0, 0.0),
+    "512 px, 1 um, overlap 0.5": (512, 1.0, 0.5),
     "64 px, 4 um, overlap 0.5": (64, 4.0, 0.5),
-    "256 px of level 1, overlap 0": (256, 1, 0.0),
-    "512 px of level 0, overlap 0": (512, 0, 0.0),
-    "512 px of level 0, overlap 0.5": (512, 0, 0.5),
 }
 UM, LEVELS = 0.5, (1, 4, 16)
 COLOURS = np.array([(243, 242, 243), (225, 150, 190), 0, (150, 90, 180), (190, 60, 120)], object)
@@ -78,19 +77,20 @@ def save(path: Path, image: np.ndarray, compression: str = "lzw") -> None:
 
 
 def read_boxes(slide: Path, mask: Path | None, corners: list[tuple[int, int]], box: dict) -> int:
-    """What cannot be avoided: read, and encode. Returns the number of bytes."""
+    """What cannot be avoided: read, and encode (into files if there is a folder for them)."""
     scan, drawn = openslide.OpenSlide(slide), mask and openslide.OpenSlide(mask)
     total, size, side = 0, (box["tile_px"],) * 2, box["side"]
     for corner in corners:
         image = read_box(scan, corner, side, size).convert("RGB")
         if image.size != size:
             image = image.resize(size, Image.Resampling.BICUBIC)
-        total += encode(image, "JPEG", quality=95, subsampling=0)
+        stem = box["folder"] and f"{box['folder']}/{slide.stem}_{corner[0]}_{corner[1]}"
+        total += encode(image, stem, "JPEG", quality=95, subsampling=0)
         if drawn is not None:
             values = read_box(drawn, corner, side, size).getchannel(0)
             if values.size != size:
                 values = values.resize(size, Image.Resampling.NEAREST)
-            total += encode(values, "PNG")
+            total += encode(values, stem, "PNG")
     return total
 
 
@@ -103,24 +103,26 @@ def read_box(
     return scan.read_region(corner, level, (across, across))
 
 
-def encode(image: Image.Image, kind: str, **how: int) -> int:
-    """Length of an encoded image."""
-    memory = io.BytesIO()
-    image.save(memory, kind, **how)
-    return memory.tell()
+def encode(image: Image.Image, stem: str | None, kind: str, **how: int) -> int:
+    """Number of bytes of an encoded image."""
+    with open(f"{stem}.{kind}", "wb") if stem else io.BytesIO() as file:
+        image.save(file, kind, **how)
+        return file.tell()
 
 
-def time_reading(request: TileRequest, out: Path) -> float:
+def time_reading(request: TileRequest, out: Path, folder: Path | None = None) -> float:
     """Seconds to read and encode the boxes of a set, with as many processes."""
     tasks = []
     for slide in sorted(request.slides.iterdir()):
         facts = json.loads((out / "slides" / f"{slide.stem}.json").read_text())
         corners = [(tile["x"], tile["y"]) for tile in facts["tiles"]]
-        box = {"side": facts["side"], "tile_px": request.tile_px}
-        share = -(-len(corners) // request.processes)
-        for start in range(0, len(corners), max(1, share)):
+        box = {"side": facts["side"], "tile_px": request.tile_px, "folder": folder}
+        share = max(1, -(-len(corners) // request.processes))
+        for start in range(0, len(corners), share):
             part = corners[start : start + share]
             tasks.append((slide, find_mask(request.masks, slide), part, box))
+    if folder:
+        folder.mkdir()
     start = time.perf_counter()
     if request.processes == 1:
         assert all(read_boxes(*task) for task in tasks)
@@ -138,23 +140,26 @@ def time_tiling(request: TileRequest) -> float:
     return time.perf_counter() - start
 
 
-def compare(given: TileRequest, scratch: Path, rounds: int) -> dict[str, float]:
-    """Ratio of the times, round by round; the first round only warms up."""
-    ratios, seconds = [], []
+def compare(given: TileRequest, scratch: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Ratios of the times, round by round; the first round only warms up."""
+    times = []
     for number in range(rounds + 1):
         out = scratch / f"out{number}"
         request = TileRequest(**{**vars(given), "out": out})
         tiling = time_tiling(request)
-        reading = time_reading(request, out)
-        if number:
-            ratios.append(tiling / reading)
-            seconds.append((tiling, reading))
-    rng = np.random.default_rng(0)
+        times.append((tiling, time_reading(request, out), time_reading(request, out, out / "own")))
+    tiling, reading, saving = np.array(times[1:]).T
+    return {"read": summarise(tiling, reading), "save": summarise(tiling, saving)}
+
+
+def summarise(tiling: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """Median ratio with its bootstrap interval over rounds, and the median seconds."""
+    rng, ratios = np.random.default_rng(0), tiling / other
     draws = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
     low, high = np.quantile(draws, [0.025, 0.975])
-    tiling, reading = np.median(seconds, axis=0)
-    found = {"ratio": float(np.median(ratios)), "low": float(low), "high": float(high)}
-    return {**found, "tile_seconds": float(tiling), "read_seconds": float(reading)}
+    found = {"ratio": np.median(ratios), "low": low, "high": high}
+    found |= {"tile_seconds": np.median(tiling), "other_seconds": np.median(other)}
+    return {name: round(float(value), 3) for name, value in found.items()}
 
 
 def main() -> None:
@@ -173,24 +178,25 @@ def main() -> None:
             asked.slides, asked.masks = Path(folder) / "slides", Path(folder) / "masks"
         scan = openslide.OpenSlide(next(iter(sorted(asked.slides.iterdir()))))
         um = float(scan.properties[openslide.PROPERTY_NAME_MPP_X])
-        print(f"{'tiles':32} {'disc tile':>10} {'reading':>9} {'ratio':>6}  95 % interval")
+        print(f"{'tiles':28} {'disc tile':>9} over reading and encoding, or saving; 95 % intervals")
         for number, (name, (tile_px, fine, overlap)) in enumerate(SETTINGS.items()):
-            exact = um * scan.level_downsamples[fine] if isinstance(fine, int) else fine
             request = TileRequest(
                 slides=asked.slides,
                 masks=asked.masks,
                 mask_values=asked.mask_values,
                 out=Path(folder),
                 tile_px=tile_px,
-                um_per_px=exact,
+                um_per_px=um * scan.level_downsamples[fine] if isinstance(fine, int) else fine,
                 overlap=overlap,
                 processes=asked.processes,
             )
-            found = compare(request, Path(folder) / str(number), asked.rounds)
-            results[name] = found
-            seconds = f"{found['tile_seconds']:9.2f}s {found['read_seconds']:8.2f}s"
-            interval = f"{found['low']:.2f}-{found['high']:.2f}"
-            print(f"{name:32} {seconds} {found['ratio']:6.2f}  {interval}", flush=True)
+            results[name] = compare(request, Path(folder) / str(number), asked.rounds)
+            columns = [
+                f"{f['other_seconds']:7.2f}s: {f['ratio']:.2f} ({f['low']:.2f}-{f['high']:.2f})"
+                for f in results[name].values()
+            ]
+            seconds = results[name]["read"]["tile_seconds"]
+            print(f"{name:28} {seconds:8.2f}s {'  '.join(columns)}", flush=True)
     print(json.dumps({"processes": asked.processes, "tiling": results}))
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,10 @@ from disc.data.slides import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, label_of_grade
 
-Centres = npt.NDArray[np.float64]
+Centres = npt.NDArray[np.floating[Any]]
 
 _BACKGROUND = 0
+_UNEXPLAINED = 254
 _TERRITORY_UM = 4.0
 """Width of the pixels in which distances to epithelium are measured, where the scan has finer."""
 
@@ -60,9 +62,8 @@ class Annotation:
                 f"{slide.path}, {slide.width} x {slide.height} px"
             )
         self._known = sorted(meaning.grades)
-        self._is_known = np.isin(np.arange(256), self._known)
         self._is_empty = np.isin(np.arange(256), (_BACKGROUND, meaning.stroma or _BACKGROUND))
-        self._labels = np.full(256, IGNORE, np.uint8)
+        self._labels = np.full(256, _UNEXPLAINED, np.uint8)
         for value, grade in meaning.grades.items():
             self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
         # Territory is as wide as many of these; finer pixels of stroma need not be told apart.
@@ -80,23 +81,26 @@ class Annotation:
         values = self._values(xs, ys, scale)
         if self._stroma is not None and (is_stroma := values == self._stroma).any():
             values = np.where(is_stroma, self._territory(x, y, size, scale), values)
-        labels = self._labels[values]
+        labels = self._explain(values)
         labels[:, xs >= self._scan.width / self._ratio[0]] = IGNORE
         labels[ys >= self._scan.height / self._ratio[1]] = IGNORE
         return labels
 
     def _values(self, xs: Centres, ys: Centres, scale: float) -> Pixels:
-        """Values of the mask at columns `xs` and rows `ys` of the slide: uint8 [len(ys), len(xs)]."""
+        """Values of the mask at columns `xs` and rows `ys` of the slide: uint8 [h, w]."""
         columns = (xs * self._ratio[0]).astype(np.int64).clip(0, self._scan.width - 1)
         rows = (ys * self._ratio[1]).astype(np.int64).clip(0, self._scan.height - 1)
-        values = self._scan.values(columns, rows, scale * self._ratio[0])
-        is_known = self._is_known[values]
-        if not is_known.all():
+        return self._scan.values(columns, rows, scale * self._ratio[0])
+
+    def _explain(self, values: Pixels) -> Pixels:
+        labels: Pixels = self._labels[values]
+        is_unexplained = labels == _UNEXPLAINED
+        if is_unexplained.any():
             raise BadInput(
-                f"found value {values[~is_known][0]} in {self.path}; expected one of "
+                f"found value {values[is_unexplained][0]} in {self.path}; expected one of "
                 f"{self._known}; choose --mask-values, or explain values with --own-values"
             )
-        return values
+        return labels
 
     def _territory(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
         """For each pixel the value of the epithelium within reach that is nearest, or stroma's."""

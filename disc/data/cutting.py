@@ -21,7 +21,7 @@ from disc.data.sicapv2 import SetWriter, format_name
 from disc.data.slides import Scan
 from disc.data.tissue import UM_PER_PX, find_tissue
 from disc.files import BadInput, write_bytes
-from disc.labels import IGNORE, NUM_LABELS, Label
+from disc.labels import IGNORE, Label
 from disc.processes import Share
 
 _TOLERANCE = 0.05
@@ -152,7 +152,7 @@ def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
 
 def _describe(mask: Pixels) -> dict[str, Any]:
     """Label as in SICAPv2, the commonest grade; Non-Cancer only where every pixel is known."""
-    counts = np.bincount(mask[mask != IGNORE], minlength=NUM_LABELS)
+    counts = np.array([np.count_nonzero(mask == label) for label in Label])
     label: int | None = int(counts[1:].argmax()) + 1
     if not counts[1:].any():
         label = int(Label.NC) if counts[Label.NC] == mask.size else None

@@ -13,7 +13,7 @@ from disc.data.images import Pixels
 from disc.data.slides import Scan
 
 _LONG_SIDE_PX = 1600
-_SHORTEST_PX = 800
+_SHORTEST_PX = 700
 """A level of the pyramid with a long side of so many pixels is taken as it is."""
 _TISSUE = (0, 140, 60)
 _TILE = (40, 60, 200)
