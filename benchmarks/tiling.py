@@ -46,10 +46,10 @@ def generate(root: Path, num_slides: int) -> None:
     colours = np.array([c or (0, 0, 0) for c in COLOURS], np.int16)
     for number in range(num_slides):
         rng = np.random.default_rng(number)
-        height, width = 12288, 3072
+        height, width = 8192, 2048
         y, x = np.mgrid[:height, :width].astype(np.float32)
-        wave = 500 * np.sin(y / 1500 + number)
-        core = np.abs(x - width / 2 - wave) < 700 + 100 * np.sin(y / 400)
+        wave = 300 * np.sin(y / 1500 + number)
+        core = np.abs(x - width / 2 - wave) < 600 + 100 * np.sin(y / 400)
         glands = gaussian_filter(rng.standard_normal((height // 8, width // 8)), 6)
         glands = np.kron(glands / glands.std(), np.ones((8, 8), np.float32))
         kind = np.where(glands > 0.5, np.where(y < height / 2, 3, 4), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +103,22 @@ def _check_tile(path: Path, num_pixels: int) -> None:
         )
 
 
-def _open_tiff(path: Path, _is_mask: bool) -> Any:
+def _open_tiff(path: Path, is_mask: bool) -> Any:
     # Imported here because it brings zarr with it, which few slides need.
     import tiffslide
 
-    with tifffile.TiffFile(path) as file:
-        for page in file.series[0].levels:
+    with tifffile.TiffFile(path) as header:
+        for page in header.series[0].levels:
             _check_tile(path, int(np.prod(page.keyframe.chunks[:2], dtype=float)))
-    slide = tiffslide.TiffSlide(path)
-    if slide.properties["tiffslide.series-axes"] != "YXS":
-        raise ValueError("its samples are not interleaved")
+    file = path.open("rb")
+    try:
+        slide = tiffslide.TiffSlide(file)
+        if slide.properties["tiffslide.series-axes"] != "YXS" and not is_mask:
+            raise ValueError("its samples are not interleaved")
+    except BaseException:
+        file.close()
+        raise
+    weakref.finalize(slide, file.close)
     return slide
 
 

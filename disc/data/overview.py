@@ -40,7 +40,7 @@ def draw_overview(
     grid = Image.new("L", picture.size)
     pen = ImageDraw.Draw(grid)
     for x, y in corners:
-        pen.rectangle([x / scale, y / scale, (x + side) / scale, (y + side) / scale], outline=110)
+        pen.rectangle([x / scale, y / scale, (x + side) / scale, (y + side) / scale], outline=150)
     picture.paste(_TILE, mask=grid)
     pixels = np.array(picture)
     shape = Image.fromarray(tissue).resize(picture.size, Image.Resampling.NEAREST)
