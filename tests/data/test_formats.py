@@ -42,6 +42,8 @@ def save_png(path: Path, header: tuple[int, ...], rows: bytes) -> None:
 
 def claim(path: Path, **sizes: int) -> None:
     """Change what a TIFF says of itself."""
+    if not sizes:
+        return
     data = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as file:
         for name, size in sizes.items():
@@ -97,43 +99,42 @@ def test_palette_of_a_mask_is_its_indices(tmp_path: Path) -> None:
     assert np.array_equal(scan.values(np.arange(scan.width), np.arange(scan.height)), mask)
 
 
-def save_odd(path: Path, what: str) -> Path:
+def save_odd(folder: Path, what: str) -> Path:
     """Something that is not a slide of 8-bit colours."""
     grey = np.arange(256 * 256, dtype=np.uint16).reshape(256, 256)
-    colours = np.repeat(grey[..., None], 3, -1)
     image = Image.fromarray(PICTURE)
-    tiff, png, jpg = (path / f"a.{suffix}" for suffix in ("tiff", "png", "jpg"))
-    if what == "16-bit TIFF":
-        save_tiff(tiff, colours, tile=(64, 64))
-    elif what == "16-bit grey TIFF":
-        save_tiff(tiff, grey, tile=(64, 64))
-    elif what == "grey TIFF":
-        save_tiff(tiff, PICTURE[..., 0], tile=(64, 64))
-    elif what == "CMYK TIFF":
-        save_tiff(tiff, np.tile(PICTURE[..., :1], 4), tile=(64, 64), photometric="separated")
-    elif what == "palette TIFF":
-        image.convert("P").save(tiff)
+    kind = what.split()[-1].lower()
+    path = folder / f"a.{kind if kind in ('png', 'jpeg') else 'tiff'}"
+    tiffs = {
+        "16-bit TIFF": (np.repeat(grey[..., None], 3, -1), {}),
+        "16-bit grey TIFF": (grey, {}),
+        "grey TIFF": (PICTURE[..., 0], {}),
+        "CMYK TIFF": (np.tile(PICTURE[..., :1], 4), {"photometric": "separated"}),
+        "enormous tiles": (PICTURE[:64, :64], {}),
+        "enormous strips": (PICTURE, {"tile": None, "rowsperstrip": PICTURE.shape[0]}),
+    }
+    modes = {"palette TIFF": "P", "palette PNG": "P", "grey PNG": "L", "CMYK JPEG": "CMYK"}
+    if what in tiffs:
+        pixels, how = tiffs[what]
+        save_tiff(path, pixels, **{"tile": (64, 64), **how})
+    elif what in modes:
+        image.convert(modes[what]).save(path)
     elif what == "16-bit PNG":
-        Image.fromarray(grey).save(png)
-    elif what in ("palette PNG", "grey PNG"):
-        image.convert("P" if what == "palette PNG" else "L").save(png)
-    elif what == "CMYK JPEG":
-        image.convert("CMYK").save(jpg)
-    elif what == "enormous strips":
-        save_tiff(tiff, PICTURE, rowsperstrip=PICTURE.shape[0])
-        claim(tiff, ImageWidth=9000, ImageLength=9000, RowsPerStrip=9000)
-    elif what == "enormous tiles":
-        save_tiff(tiff, PICTURE[:64, :64], tile=(64, 64))
-        claim(tiff, TileWidth=16384, TileLength=16384)
+        Image.fromarray(grey).save(path)
     elif what == "enormous PNG":
-        save_png(png, (100_000, 100_000, 8, 2, 0, 0, 0), bytes(10**6))
+        save_png(path, (100_000, 100_000, 8, 2, 0, 0, 0), bytes(10**6))
     elif what == "folder":
-        tiff.mkdir()
+        path.mkdir()
     else:
-        tiff.write_bytes(b"II*\0" if what == "cut header" else b"")
-    return next(path.iterdir())
+        path.write_bytes(b"II*\0" if what == "cut header" else b"")
+    claim(path, **CLAIMS.get(what, {}))
+    return path
 
 
+CLAIMS = {
+    "enormous tiles": {"TileWidth": 16384, "TileLength": 16384},
+    "enormous strips": {"ImageWidth": 9000, "ImageLength": 9000, "RowsPerStrip": 9000},
+}
 ODD = {
     "16-bit TIFF": "16-bit pixels; expected 8-bit",
     "16-bit grey TIFF": "16-bit pixels; expected 8-bit",
