@@ -48,8 +48,9 @@ def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     prepare_process()
     from disc.data.tiling import tile_slides
 
-    print(tile_slides(request))
-    return 0
+    report = tile_slides(request)
+    print(report)
+    return 1 if report.failures else 0
 
 
 def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:

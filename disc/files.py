@@ -32,8 +32,9 @@ def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     Raises:
         OSError: if the disk is full or not writable; what stood at `path` before is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    if not os.path.isdir(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(temporary, "wb") as file:
             file.write(data)

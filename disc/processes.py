@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 PATIENCE = timedelta(hours=12)
 """How long processes wait for work that only the first one does."""
+
+
+_LAUNCHED = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Where Accelerate learns how many processes a launcher started."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,21 @@ class Share:
 
 def own_share() -> Share:
     """This process's share; Accelerate finds out about the others."""
+    if not _is_launched():
+        return Share()
     state = _state()
     return Share(state.process_index, state.num_processes)
+
+
+def num_cores() -> int:
+    """Cores of this machine for this process, where others of the launcher's take theirs."""
+    others = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, len(os.sched_getaffinity(0)) // others)
+
+
+def _is_launched() -> bool:
+    """Whether a launcher started this process; if none did, torch need not be loaded."""
+    return any(name in os.environ for name in _LAUNCHED)
 
 
 def own_device() -> torch.device:
@@ -49,6 +67,8 @@ def own_device() -> torch.device:
 
 def wait_for_all() -> None:
     """Go on when every process has come here."""
+    if not _is_launched():
+        return
     _state().wait_for_everyone()
 
 

@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from disc.data.coordinates import SUFFIX
 from disc.data.panda import Case, find_mask, read_cases
 from disc.data.request import TileRequest
 from disc.data.tiles import Slide
 from disc.files import BadInput
 
 SUFFIXES = {".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide"}
+SUFFIXES |= {".png", ".jpg", ".jpeg"}
 """Names that are taken for slides in a folder."""
 
 
@@ -23,26 +25,45 @@ class Job:
     slide: Slide
     mask: Path | None
     case: Case
+    coordinates: Path | None = None
+    """Where its tiles are listed."""
 
 
 def list_jobs(request: TileRequest) -> list[Job]:
     """Every slide of the request, by name.
 
     Raises:
-        FileNotFoundError: if slides, masks or labels are not there.
+        FileNotFoundError: if slides, masks, coordinates or labels are not there.
         BadInput: if they do not fit together.
     """
     paths = _list_slides(request.slides)
+    listed = _find_coordinates(request.coordinates, paths)
     cases = read_cases(request.labels) if request.labels is not None else {}
     masks = _find_masks(request.masks, paths)
     jobs = []
     for path in paths:
         case = cases.get(path.stem, Case())
-        jobs.append(Job(path, _slide(path, case), masks[path], case))
+        jobs.append(Job(path, _slide(path, case), masks[path], case, listed.get(path)))
     slide_id, count = Counter(job.slide.slide_id for job in jobs).most_common(1)[0]
     if count > 1:
-        raise BadInput(f"{request.slides}: {count} slides would be called {slide_id}; rename them")
+        same = ", ".join(job.path.name for job in jobs if job.slide.slide_id == slide_id)
+        raise BadInput(f"{request.slides}: {same} would all be called {slide_id}; rename them")
     return jobs
+
+
+def refuse_outside(path: Path, root: Path | None) -> None:
+    """Refuse a file that is a symbolic link to somewhere outside of the folder it was found in.
+
+    Raises:
+        BadInput: if it is.
+    """
+    if root is None or path == root or not path.is_symlink():
+        return
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise BadInput(
+            f"{path}: a symbolic link that leads out of {root}; put the file itself there, or give "
+            "the folder it is in"
+        )
 
 
 def _list_slides(slides: Path) -> list[Path]:
@@ -66,6 +87,26 @@ def _find_masks(masks: Path | None, slides: list[Path]) -> dict[Path, Path | Non
     if masks is not None and not any(found.values()):
         raise BadInput(
             f"{masks}: no mask of any slide; expected names like {slides[0].stem}_mask.tiff"
+        )
+    return found
+
+
+def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Path]:
+    if folder is None:
+        return {}
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; correct --coordinates")
+    names = {slide: (f"{slide.stem}.h5", f"{slide.stem}{SUFFIX}.h5") for slide in slides}
+    found = {
+        slide: folder / name
+        for slide, both in names.items()
+        for name in both
+        if (folder / name).is_file()
+    }
+    if not found:
+        raise BadInput(
+            f"{folder}: no coordinates of any slide; expected names like "
+            f"{' or '.join(names[slides[0]])}"
         )
     return found
 

@@ -13,8 +13,10 @@ from disc.data.images import Pixels
 from disc.data.slides import Scan
 
 _LONG_SIDE_PX = 1600
+_SHORTEST_PX = 700
+"""A level of the pyramid with a long side of so many pixels is taken as it is."""
 _TISSUE = (0, 140, 60)
-_TILE = (40, 60, 200, 90)
+_TILE = (40, 60, 200)
 
 
 def draw_overview(
@@ -31,13 +33,16 @@ def draw_overview(
         corners: level-0 x and y of each tile.
         side: side of a tile in level-0 pixels.
     """
-    scale = max(1.0, max(scan.width, scan.height) / _LONG_SIDE_PX)
-    picture = Image.fromarray(scan.read_whole(scale * scan.um_per_px)).convert("RGBA")
-    grid = Image.new("RGBA", picture.size)
+    long_side = max(scan.width, scan.height)
+    _, down, _ = scan.level_for(max(1.0, long_side / _SHORTEST_PX))
+    scale = max(down, long_side / _LONG_SIDE_PX)
+    picture = Image.fromarray(scan.read_whole(scale * scan.um_per_px))
+    grid = Image.new("L", picture.size)
     pen = ImageDraw.Draw(grid)
     for x, y in corners:
-        pen.rectangle([x / scale, y / scale, (x + side) / scale, (y + side) / scale], outline=_TILE)
-    pixels = np.array(Image.alpha_composite(picture, grid).convert("RGB"))
+        pen.rectangle([x / scale, y / scale, (x + side) / scale, (y + side) / scale], outline=150)
+    picture.paste(_TILE, mask=grid)
+    pixels = np.array(picture)
     shape = Image.fromarray(tissue).resize(picture.size, Image.Resampling.NEAREST)
-    pixels[find_boundaries(np.asarray(shape), mode="thick")] = _TISSUE
+    pixels[find_boundaries(np.asarray(shape), mode="inner")] = _TISSUE
     return pixels

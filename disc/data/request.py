@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,44 @@ MaskValues = Literal["panda", "radboud", "karolinska", "sicapv2"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class TissueRule:
+    """How tissue is told from glass; a number that is left out is the preset's."""
+
+    preset: Literal["biopsy", "resection", "clam-biopsy", "clam-resection"] = "biopsy"
+    """The kind of slide; `clam-...`: as CLAM does."""
+    blur: Literal["gaussian", "median"] | None = None
+    """How saturation is blurred first."""
+    blur_um: float | None = None
+    """Width of the blur: standard deviation or side of the median's window."""
+    saturation: float | None = None
+    """Least saturation of tissue, of 255; 0: half of Otsu's threshold."""
+    close_um: float | None = None
+    """Gaps up to this width are closed."""
+    least_um2: float | None = None
+    """Pieces of tissue up to this area are dust."""
+    least_hole_um2: float | None = None
+    """Holes up to this area are lumina, and tissue."""
+    most_holes: int | None = None
+    """Of the larger holes, how many are left open; the largest."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            BadInput: if one is negative.
+        """
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and not 0 <= value < math.inf:
+                option = name.replace("_", "-")
+                raise BadInput(f"--tissue.{option} is {value}; it must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TileRequest:
     """Slides to tiles, in the SICAPv2 layout."""
 
     slides: Path
-    """A slide, or a folder of slides, in any format that OpenSlide reads."""
+    """A slide, or a folder of slides: whole-slide formats, TIFF, PNG, JPEG."""
     out: Path
     """Folder of the new set."""
     masks: Path | None = None
@@ -40,6 +74,12 @@ class TileRequest:
     """Share of a tile's side that it has in common with its neighbour."""
     min_tissue: float = 0.4
     """Least share of tissue in a tile."""
+    tissue: TissueRule = field(default_factory=TissueRule)
+    """How tissue is told from glass."""
+    coordinates: Path | None = None
+    """Folder of HDF5 files of CLAM or TRIDENT; tiles are cut at exactly their places."""
+    processes: int = 0
+    """Processes that share the work on this machine; 0: one for each core."""
     seed: int = 0
     """Seed of the division of patients into folds and test."""
 
@@ -58,6 +98,7 @@ class TileRequest:
         _require(0 <= self.overlap < 0.95, f"--overlap is {self.overlap}; expected 0 to 0.95")
         _require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
         _require(self.reach_um >= 0, f"--reach-um is {self.reach_um}; it must not be negative")
+        _require(self.processes >= 0, f"--processes is {self.processes}; it must not be negative")
         wrong = set(self.own_values.values()) - {0, 3, 4, 5, 255}
         _require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")
 

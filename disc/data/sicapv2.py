@@ -207,8 +207,8 @@ class SetWriter:
             chosen = set(members)
             listed = {n: labels[n] for n in names if n in labels and keys[n] in chosen}
             path = self.root / "partition" / f"{workbook}.xlsx"
-            write_bytes(path, encode_tile_labels(listed))
-        write_bytes(self.root / "wsi_labels.xlsx", encode_slides(slides))
+            write_bytes(path, encode_tile_labels(listed), is_durable=False)
+        write_bytes(self.root / "wsi_labels.xlsx", encode_slides(slides), is_durable=False)
         sync_all()
         with Image.open(self.root / "images" / f"{names[0]}.jpg") as first:
             facts = {"written_by": "disc", "tile_px": first.width, "um_per_px": self.um_per_px}

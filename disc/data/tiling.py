@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from disc.data.cutting import cut_slide
+from disc.data.dealing import cut_slides, is_done, record_of
 from disc.data.folds import band_tiles, deal_patients, name_partitions
 from disc.data.jobs import Job, list_jobs
 from disc.data.request import TileRequest
 from disc.data.sicapv2 import SetWriter
 from disc.data.tiles import Slide
-from disc.files import BadInput, digest, holds_files, read_json, sync_all, write_json
+from disc.files import BadInput, digest, holds_files, read_json, write_json
 from disc.labels import NAMES, Label
 from disc.processes import own_share, wait_for_all
-from disc.progress import Bar
 
 LEAST_PATIENTS = 5
 """With fewer, parts are bands of the same slides."""
@@ -45,6 +44,8 @@ class TileReport:
     """Slides without a mask; their tiles are unlabelled."""
     without_score: Sequence[str]
     """Slides that the table does not score."""
+    failures: Mapping[str, str]
+    """Slides that could not be tiled, each with the reason; the set is complete without them."""
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -63,30 +64,29 @@ class TileReport:
             names = getattr(self, what)
             if names:
                 text.append(f"{what.replace('_', ' ')}: {len(names)} slide(s), first {names[0]}")
+        if self.failures:
+            text.append(f"failed: {len(self.failures)} slide(s); the same command tries them again")
+            text += [f"  {slide}: {reason}" for slide, reason in self.failures.items()]
         return text
 
 
 def tile_slides(request: TileRequest) -> TileReport:
     """Tile every slide; stopped, the same request goes on where it was.
 
+    Slides that fail are named in the report, and tried again by the same request.
+
     Raises:
-        FileNotFoundError: if slides, masks or labels are not there.
-        BadInput: if one of them cannot be used, or `out` holds something else.
+        FileNotFoundError: if slides, masks, coordinates or labels are not there.
+        BadInput: if no slide can be used, or `out` holds something else.
     """
     jobs, share = list_jobs(request), own_share()
     if share.is_first:
         _claim(request)
     wait_for_all()
-    writer = SetWriter(request.out, um_per_px=request.um_per_px)
-    bar = Bar("tiling", total=len(jobs), shown=share.is_first)
-    for number, job in enumerate(jobs):
-        if share.has(number) and not _record(request, job).exists():
-            facts = cut_slide(job, request, writer)
-            sync_all()
-            write_json(_record(request, job), facts)
-        bar.advance()
-    bar.close()
+    own = [job for number, job in enumerate(jobs) if share.has(number)]
+    cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
     wait_for_all()
+    writer = SetWriter(request.out, um_per_px=request.um_per_px)
     report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
     return report
@@ -94,24 +94,31 @@ def tile_slides(request: TileRequest) -> TileReport:
 
 def _claim(request: TileRequest) -> None:
     """Note what is being written into `out`; refuse a folder that holds something else."""
-    path, facts = request.out / "request.json", {"request": digest(asdict(request))}
+    asked = {name: value for name, value in asdict(request).items() if name != "processes"}
+    path, facts = request.out / "request.json", {"request": digest(asked)}
     if path.exists():
-        if read_json(path) != facts and (request.out / "images").exists():
+        is_other = read_json(path) != facts
+        if is_other and (request.out / "images").exists():
             raise BadInput(
                 f"{request.out}: holds tiles of another request; give another --out, or delete it"
             )
+        if is_other:
+            shutil.rmtree(request.out / "slides", ignore_errors=True)
     elif request.out.is_file() or holds_files(request.out):
         raise BadInput(f"{request.out}: is not an empty folder; give a new one with --out")
     write_json(path, facts)
 
 
-def _record(request: TileRequest, job: Job) -> Path:
-    return request.out / "slides" / f"{job.slide.slide_id}.json"
-
-
 def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:
     """Divide the tiles into parts; the process with a writer writes the workbooks."""
-    records = {job.slide.slide_id: read_json(_record(request, job)) for job in jobs}
+    records = {job.slide.slide_id: read_json(record_of(request, job)) for job in jobs}
+    failures = {name: record["failed"] for name, record in records.items() if "failed" in record}
+    if len(failures) == len(jobs):
+        first = next(iter(failures.values()))
+        several = f"{request.slides}: none of {len(jobs)} slides can be tiled; the first: "
+        raise BadInput(several + first if len(jobs) > 1 else first)
+    jobs = [job for job in jobs if job.slide.slide_id not in failures]
+    records = {name: record for name, record in records.items() if name not in failures}
     slides = [job.slide for job in jobs if records[job.slide.slide_id]["tiles"]]
     if not slides:
         raise BadInput(
@@ -128,7 +135,7 @@ def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None)
         tiles = [tile for record in records.values() for tile in record["tiles"]]
         labels = {t["name"]: Label(t["label"]) for t in tiles if t["label"] is not None}
         writer.finish(slides, partitions, labels, is_split_by_position=is_by_position)
-    return _report(jobs, records, partitions, is_by_position)
+    return replace(_report(jobs, records, partitions, is_by_position), failures=failures)
 
 
 def _report(
@@ -156,4 +163,5 @@ def _report(
         without_tiles=[name for name, record in records.items() if not record["tiles"]],
         without_mask=[job.slide.slide_id for job in jobs if job.mask is None],
         without_score=[slide.slide_id for slide in slides if slide.primary is None],
+        failures={},
     )

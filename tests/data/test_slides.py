@@ -61,10 +61,12 @@ def test_mask_is_the_nearest_pixel(tmp_path: Path) -> None:
     save_pyramid(tmp_path / "slide.tiff", paint(mask))
     slide = Scan(tmp_path / "slide.tiff")
     labels = np.array([0, 0, 255, 1, 2], np.uint8)
-    for name, factor in (("full.tiff", 1), ("quarter.tiff", 4)):
-        save_pyramid(tmp_path / name, mask[::factor, ::factor], um=None)
-        annotation = Annotation(tmp_path / name, MEANING, slide)
-        for scale in (1.0, 4.0, 6.3):
+    # A pyramid's level 1 is read where it is fine enough.
+    for name, step, scales in (("full", 1, {1.0: 1, 4.0: 4, 6.3: 4}), ("quarter", 4, {6.3: 4})):
+        path = tmp_path / f"{name}.tiff"
+        save_pyramid(path, mask[::step, ::step], um=None)
+        annotation = Annotation(path, MEANING, slide)
+        for scale, factor in scales.items():
             centres = (np.arange(64) + 0.5) * scale
             rows, columns = (900 + centres).astype(int), (500 + centres).astype(int)
             truth = mask[np.ix_(rows // factor * factor, columns // factor * factor)]
@@ -88,22 +90,27 @@ def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
     mask[:, :100] = 0
     glands = {3: (150, 200), 4: (230, 210), 2: (200, 300), 5: (390, 90)}
     for value, (row, column) in glands.items():
-        mask[row : row + 6, column : column + 6] = value
+        mask[row : row + 12, column : column + 12] = value
     save_pyramid(tmp_path / "slide.tiff", paint(mask))
     save_pyramid(tmp_path / "mask.tiff", mask, um=None)
     meaning = Meaning({0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5}, stroma=1)
     slide = Scan(tmp_path / "slide.tiff")
     annotation = Annotation(tmp_path / "mask.tiff", meaning, slide, reach_um=30.0)
     found = annotation.read(150, 120, (128, 128), 1.0)
-    places = np.argwhere(mask > 1)
+    places, num_sure = np.argwhere(mask > 1), 0
     for row, column in np.random.default_rng(0).integers(0, 128, (300, 2)):
         away = np.hypot(*(places - (row + 120, column + 150)).T)
-        nearest = mask[tuple(places[away.argmin()])] if away.min() <= 60 else 0
-        assert found[row, column] == max(0, int(nearest) - 2)
+        nearest = mask[tuple(places[away.argmin()])]
+        others = away[mask[tuple(places.T)] != nearest].min()
+        # Distances are measured in pixels of 4 um, eight of the scan's: ties go either way.
+        if abs(away.min() - 60) > 8 and others - away.min() > 16:
+            assert found[row, column] == (max(0, int(nearest) - 2) if away.min() < 60 else 0)
+            num_sure += 1
+    assert num_sure > 150
     assert len(np.unique(found)) == 3
     assert not annotation.read(0, 0, (100, 300), 1.0).any(), "glass has no label"
     bare = Annotation(tmp_path / "mask.tiff", meaning, slide).read(150, 120, (128, 128), 1.0)
-    assert (bare > 0).sum() == 2 * 36
+    assert (bare > 0).sum() == 2 * 144
 
 
 def test_tissue_is_what_is_coloured() -> None:
