@@ -13,6 +13,12 @@ class BadInput(ValueError):
     """Something a user gave is wrong. The message says which file, what was found and expected."""
 
 
+def reason(error: BaseException) -> str:
+    """What a library says of a file, as part of one line: decoders may quote the whole file."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else f"{text[:157]}..."
+
+
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     """Write a whole file or none: temporary name, fsync, replace, fsync of the folder.
 

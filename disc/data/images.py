@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from disc.data.meanings import SICAPV2, Meaning
-from disc.files import BadInput
+from disc.files import BadInput, reason
 from disc.labels import GRADES, IGNORE
 
 Pixels = npt.NDArray[np.uint8]
@@ -125,7 +125,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
             f"{path}: its header claims an enormous image; expected a tile of a few hundred px"
         ) from error
     except _UNREADABLE as error:
-        raise BadInput(f"{path}: damaged ({error}); replace the file") from error
+        raise BadInput(f"{path}: damaged ({reason(error)}); replace the file") from error
 
 
 def _check_header(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from disc.data.meanings import Meaning
 from disc.data.request import TileRequest
-from disc.files import BadInput
+from disc.files import BadInput, reason
 from disc.labels import IGNORE, parse_score
 
 MEANINGS = {
@@ -46,13 +46,15 @@ def read_cases(path: Path) -> dict[str, Case]:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; give a CSV with scores") from None
     except (ValueError, OSError) as error:
-        raise BadInput(f"{path}: not readable as CSV ({error})") from error
+        raise BadInput(f"{path}: not readable as CSV ({reason(error)})") from error
     missing = {"image_id", "gleason_score"} - set(table.columns)
     if missing:
         raise BadInput(
             f"{path}: no column {', '.join(sorted(missing))}; found {', '.join(table.columns)}; "
             "expected image_id, gleason_score, and if known data_provider, patient_id"
         )
+    if (twice := table["image_id"][table["image_id"].duplicated()]).size:
+        raise BadInput(f"{path}: {twice.iloc[0]} is listed twice; keep one row")
     return {row["image_id"]: _case(path, row) for row in table.to_dict("records")}
 
 

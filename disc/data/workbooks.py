@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 from openpyxl import Workbook, load_workbook
 from openpyxl.writer.excel import ExcelWriter
 
-from disc.files import BadInput
+from disc.files import BadInput, reason
 
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, SyntaxError, LookupError, ValueError, OSError)
+_MOST_BYTES = 2**28
+"""Workbooks that unpack to more are refused; SICAPv2's largest has a few MB."""
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -70,10 +70,18 @@ def _read_rows(path: Path) -> list[tuple[Any, ...]]:
         return _read_csv(path)
     try:
         data = io.BytesIO(path.read_bytes())
+        with zipfile.ZipFile(data) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _MOST_BYTES:
+            raise BadInput(f"{path}: unpacks to {size:,} bytes; expected a table of a data set")
         book = load_workbook(data, read_only=True, data_only=True)
         return list(book.worksheets[0].iter_rows(values_only=True))
-    except _UNREADABLE as error:
-        raise BadInput(f"{path}: not a readable .xlsx workbook ({error}); replace it") from error
+    except BadInput:
+        raise
+    except Exception as error:  # a damaged workbook surfaces as almost any kind of error
+        raise BadInput(
+            f"{path}: not a readable .xlsx workbook ({reason(error)}); replace it"
+        ) from error
 
 
 def _read_csv(path: Path) -> list[tuple[Any, ...]]:
@@ -81,7 +89,7 @@ def _read_csv(path: Path) -> list[tuple[Any, ...]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: not readable as CSV ({error}); replace it") from error
+        raise BadInput(f"{path}: not readable as CSV ({reason(error)}); replace it") from error
     return [tuple(cell if cell else None for cell in row) for row in rows if row]
 
 
