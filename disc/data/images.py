@@ -25,7 +25,7 @@ Fit = Literal["exact", "resize", "crop"]
 
 _EXPECTED: Mapping[Fit, str] = {
     "exact": "expected {0} x {0} px, as all tiles and masks of the set (data.tile_px); or have "
-    "larger ones resized with --fit resize",
+    "larger ones resized with --fit resize (disc run: --data.fit resize)",
     "resize": "expected a square of {0} px or more; --fit crop takes the central square",
     "crop": "expected {0} px or more each way; tiles are not enlarged",
 }
