@@ -18,6 +18,12 @@ class BadInput(ValueError):
         super().__init__(" ".join(message.splitlines()))
 
 
+def reason(error: BaseException) -> str:
+    """What a library says of a file, as part of one line: decoders may quote the whole file."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else f"{text[:157]}..."
+
+
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     """Write a whole file or none: temporary name, fsync, replace, fsync of the folder.
 

@@ -174,3 +174,19 @@ def test_help_is_shown_without_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "tile" in done.stdout
+
+
+def test_convert_and_select_take_what_the_docs_say(tmp_path, capsys):
+    for folder, size in (("jpg_nameless", (64, 64)), ("mask_nameless", (64, 64))):
+        (tmp_path / folder).mkdir()
+        mode, suffix = ("RGB", "jpg") if folder.startswith("jpg") else ("L", "png")
+        Image.new(mode, size).save(tmp_path / folder / f"a.{suffix}")
+    words = ["convert", "--root", str(tmp_path), "--kind", "lapc", "--out", str(tmp_path / "set")]
+    words += ["--tile-px", "32", "--fit", "resize", "--values", "0", "5", "4", "0"]
+    assert cli.main(words) == 0
+    assert "1 tiles of 1 slides, 1 with a label; all in Test/Test" in capsys.readouterr().out
+    words = ["select", "--root", str(tmp_path), "--kind", "lapc", "--out", str(tmp_path / "ids")]
+    assert cli.main([*words, "--per-grade", "1"]) == 2
+    assert "primary grade 0: 0 patient(s), fewer than 1" in capsys.readouterr().err
+    assert cli.main([*words, "--layers", "G3_Mask", "3", "--masks", "a", "b"]) == 2
+    assert "kind lapc has no option layers" in capsys.readouterr().err

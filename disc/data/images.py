@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from disc.data.meanings import SICAPV2, Meaning
 from disc.data.strict import decode, open_strictly
-from disc.files import BadInput
+from disc.files import BadInput, reason
 from disc.labels import GRADES, IGNORE
 
 Pixels = npt.NDArray[np.uint8]
@@ -26,7 +26,7 @@ Fit = Literal["exact", "resize", "crop"]
 
 _EXPECTED: Mapping[Fit, str] = {
     "exact": "expected {0} x {0} px, as all tiles and masks of the set (data.tile_px); or have "
-    "larger ones resized with --fit resize",
+    "larger ones resized with --fit resize (disc run: --data.fit resize)",
     "resize": "expected a square of {0} px or more; --fit crop takes the central square",
     "crop": "expected {0} px or more each way; tiles are not enlarged",
 }
@@ -129,7 +129,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
             f"{path}: its header claims an enormous image; expected a tile of a few hundred px"
         ) from error
     except (*_UNREADABLE, UserWarning) as error:
-        raise BadInput(f"{path}: damaged ({error}); replace the file") from error
+        raise BadInput(f"{path}: damaged ({reason(error)}); replace the file") from error
 
 
 def _check_header(

@@ -53,7 +53,7 @@ class Reading:
         """
         if tile.box_px is None:
             return read_image(tile.image, tile_px, self.fit)
-        scan = _open_scan(tile.image, _level0_um(tile, tile_px), os.getpid())
+        scan = _open_scan(tile.image, _level0_um(tile, tile_px), _stamp(tile.image))
         return scan.read(tile.x, tile.y, (tile_px, tile_px), tile.box_px / tile_px)
 
     def mask(self, tile: Tile, provider: str, tile_px: int) -> Pixels:
@@ -87,8 +87,8 @@ class Reading:
             return read_mask(path, tile_px, tile.image, meaning=meaning, fit=self.fit)
         if path is None:
             raise BadInput(f"{tile.image}: has no mask; leave out its tiles, or add one")
-        place = tile.image, _level0_um(tile, tile_px), os.getpid()
-        annotation = _open_annotation(path, meaning, self.reach_um, place)
+        slide = tile.image, _level0_um(tile, tile_px), _stamp(tile.image)
+        annotation = _open_annotation(path, meaning, self.reach_um, slide, stamp=_stamp(path))
         return annotation.read(tile.x, tile.y, (tile_px, tile_px), tile.box_px / tile_px)
 
 
@@ -124,14 +124,26 @@ def _level0_um(tile: Tile, tile_px: int) -> float | None:
     return tile.um_per_px * tile_px / tile.box_px
 
 
+Stamp = tuple[int, int]
+
+
+def _stamp(path: Path) -> Stamp:
+    """Process and version of a file that an open slide is good for: forks share a file's place."""
+    return os.getpid(), path.stat().st_mtime_ns if path.exists() else 0
+
+
 @lru_cache(maxsize=8)
-def _open_scan(path: Path, um_per_px: float | None, process: int) -> Scan:
-    """A slide, kept open. Processes that were forked must not share its place in the file."""
+def _open_scan(path: Path, um_per_px: float | None, stamp: Stamp) -> Scan:
     return Scan(path, um_per_px)
 
 
 @lru_cache(maxsize=8)
 def _open_annotation(
-    path: Path, meaning: Meaning, reach_um: float, slide: tuple[Path, float | None, int]
+    path: Path,
+    meaning: Meaning,
+    reach_um: float,
+    slide: tuple[Path, float | None, Stamp],
+    *,
+    stamp: Stamp,
 ) -> Annotation:
     return Annotation(path, meaning, _open_scan(*slide), reach_um=reach_um)

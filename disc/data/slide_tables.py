@@ -44,7 +44,12 @@ def read_slide_table(path: Path) -> dict[str, Row]:
     found = read_table(path, [], [*NAMES, *_OTHERS])
     if not found or not any(name in found[0] for name in NAMES):
         raise BadInput(f"{path}: no rows with one of the columns {', '.join(NAMES)}")
-    return {_first(row, NAMES).removesuffix(".jpg"): _row(path, row) for row in found}
+    rows: dict[str, Row] = {}
+    for cells in found:
+        name, row = _first(cells, NAMES).removesuffix(".jpg"), _row(path, cells)
+        if rows.setdefault(name, row) != row:
+            raise BadInput(f"{path}: {name} is listed twice with different facts; keep one row")
+    return rows
 
 
 def _row(path: Path, row: Mapping[str, Any]) -> Row:

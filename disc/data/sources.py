@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from disc.files import BadInput
 
@@ -76,7 +78,7 @@ class Source:
 class SelectRequest:
     """Slides to select from a set."""
 
-    source: Source
+    source: Annotated[Source, tyro.conf.arg(name="")]
     """The set; noise lists and duplicates count."""
     out: Path
     """CSV of the slides selected, which `keep` of a source reads."""
@@ -99,7 +101,7 @@ class SelectRequest:
 class ConvertRequest:
     """A set to write in the SICAPv2 layout."""
 
-    source: Source
+    source: Annotated[Source, tyro.conf.arg(name="")]
     """The set."""
     out: Path
     """Folder of the new set."""

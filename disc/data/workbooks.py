@@ -14,7 +14,7 @@ from openpyxl import Workbook
 from openpyxl.writer.excel import ExcelWriter
 
 from disc.data.sheets import read_sheet
-from disc.files import BadInput
+from disc.files import BadInput, reason
 
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 
@@ -75,7 +75,7 @@ def _read_csv(path: Path) -> list[tuple[Any, ...]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: not readable as CSV ({error}); replace it") from error
+        raise BadInput(f"{path}: not readable as CSV ({reason(error)}); replace it") from error
     return [tuple(cell if cell else None for cell in row) for row in rows if row]
 
 

@@ -261,6 +261,9 @@ def test_wrong_tables(tmp_path: Path) -> None:
     table.write_text("slide_id,gleason_score\na,3+7\n")
     with pytest.raises(BadInput, match=r"slides\.csv: a: '3\+7' is not a Gleason score"):
         read_source(source)
+    table.write_text("slide_id,gleason_score\na,3+3\na,3+4\n")
+    with pytest.raises(BadInput, match="a is listed twice with different facts"):
+        read_source(source)
     table.write_text("case,score\na,3+3\n")
     with pytest.raises(BadInput, match="no rows with one of the columns slide_id, slide_name"):
         read_source(source)

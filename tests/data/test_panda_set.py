@@ -105,6 +105,27 @@ def test_a_provider_without_a_meaning(panda: Path, tmp_path: Path) -> None:
     assert len(read_source(replace(source, values={0: 0, 1: 0, 2: 3, 3: 3, 4: 4})).slides) == 4
 
 
+def test_a_slide_in_two_rows(panda: Path, tmp_path: Path) -> None:
+    columns = ["image_id", "data_provider", "isup_grade", "gleason_score"]
+    pd.DataFrame([*ROWS, ROWS[0]], columns=columns).to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(BadInput, match=f"{ROWS[0][0]} is listed twice; keep one row"):
+        read_source(Source(root=panda, slides=tmp_path / "table.csv"))
+
+
+def test_a_replaced_slide_is_read_anew(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("image_id,data_provider,gleason_score\na,radboud,3+3\n")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        placed = file.create_dataset("coords", data=np.array([[0, 0]]))
+        placed.attrs["patch_size_level0"] = 64
+    shades = []
+    for shade in (90, 200):
+        image = np.full((512, 512, 3), shade, np.uint8)
+        save_pyramid(tmp_path / "train_images" / "a.tiff", image)
+        tiles = read_source(Source(root=tmp_path, coordinates=tmp_path, tile_px=64))
+        shades.append(int(tiles.image(0)[0, 0, 0]))
+    assert shades == [90, 200]
+
+
 KNOWN_NOISE = {
     "002a4db09dad406c85505a00fb6f6144": (0, 0, 0, 0),
     "00951a7fad040bf7e90f32e81fc0746f": (1, 0, 0, 0),
