@@ -91,7 +91,10 @@ def laptop() -> Run:
             turns=4,
             optim=Optim(steps=1500, lr=1e-3, decay="cosine", ema=0.99),
         ),
-        distil=Distil(num_bundles=600, optim=Optim(steps=400, lr=4e-4, warmup=25, ema=0.98)),
+        distil=Distil(
+            num_bundles=600,
+            optim=Optim(steps=400, lr=4e-4, warmup=25, decay="cosine", ema=0.98),
+        ),
         synthesis=Synthesis(tiles=(10, 14)),
         grade=Grade(carcino=_small_carcino(12, 140, 16), balance_weights=(0.1, 0.3)),
         evaluate=Evaluate(referee=_small_carcino(16, 450, 32), num_uniform=64, num_mixed=384),

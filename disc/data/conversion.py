@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from disc.data.folds import NUM_GROUPS, deal_patients, name_partitions
-from disc.data.images import Pixels
 from disc.data.names import format_name
 from disc.data.sicapv2 import SetWriter
 from disc.data.sources import ConvertRequest, read_source
+from disc.data.tile_labels import label_tile
 from disc.data.tiles import Slide, Tile, TileSet
 from disc.files import BadInput, holds_files
-from disc.labels import IGNORE, NUM_LABELS, Label
+from disc.labels import IGNORE, Label
 from disc.progress import Bar
 
 
@@ -86,17 +86,3 @@ def _name(tile: Tile, slide_id: str, number: int, tile_px: int) -> str:
     # Tiles of which nobody knows the place stand below each other.
     x, y = (tile.x, tile.y) if is_placed else (0, number * tile_px)
     return format_name(slide_id, (number, 0), x, y)
-
-
-def label_tile(mask: Pixels) -> Label | None:
-    """A tile's label as SICAPv2 has it, the commonest grade.
-
-    It is Non-Cancer only where every pixel is known; else, without a grade, nobody knows (None).
-
-    Args:
-        mask: uint8 [H, W], 0..3 and 255.
-    """
-    counts = np.bincount(mask[mask != IGNORE], minlength=NUM_LABELS)
-    if counts[1:].any():
-        return Label(int(counts[1:].argmax()) + 1)
-    return Label.NC if counts[Label.NC] == mask.size else None

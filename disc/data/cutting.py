@@ -19,9 +19,10 @@ from disc.data.places import Block, Place, list_blocks, list_places, listed_plac
 from disc.data.request import TileRequest
 from disc.data.sicapv2 import SetWriter, format_name
 from disc.data.slides import Scan
+from disc.data.tile_labels import count_labels, label_tile
 from disc.data.tissue import UM_PER_PX, find_tissue
 from disc.files import BadInput, write_bytes
-from disc.labels import IGNORE, Label
+from disc.labels import IGNORE
 from disc.processes import Share
 
 _TOLERANCE = 0.05
@@ -151,9 +152,6 @@ def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
 
 
 def _describe(mask: Pixels) -> dict[str, Any]:
-    """Label as in SICAPv2, the commonest grade; Non-Cancer only where every pixel is known."""
-    counts = np.array([np.count_nonzero(mask == label) for label in Label])
-    label: int | None = int(counts[1:].argmax()) + 1
-    if not counts[1:].any():
-        label = int(Label.NC) if counts[Label.NC] == mask.size else None
-    return {"label": label, "is_mixed": bool((counts > 0).sum() > 1)}
+    label = label_tile(mask)
+    is_mixed = np.count_nonzero(count_labels(mask)) > 1
+    return {"label": None if label is None else int(label), "is_mixed": bool(is_mixed)}

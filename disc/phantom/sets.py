@@ -15,9 +15,10 @@ import numpy as np
 
 from disc import seeds
 from disc.data.sicapv2 import SetWriter
+from disc.data.tile_labels import commonest_grade
 from disc.data.tiles import Pixels, Slide
 from disc.files import BadInput
-from disc.labels import NUM_LABELS, Label
+from disc.labels import Label
 from disc.phantom.cases import assign_folds, draw_slides
 from disc.phantom.drawing import Drawing, Picture, draw_slide
 from disc.phantom.stain import HOME, SHIFTED, Scanner
@@ -204,7 +205,4 @@ def tile_label(mask: Pixels, *, is_benign: bool) -> Label | None:
     Tiles without a drawn grade are Non-Cancer on benign slides; elsewhere nobody knows, and
     they are in no workbook (None).
     """
-    counts = np.bincount(mask[mask < NUM_LABELS], minlength=NUM_LABELS)
-    if counts[1:].any():
-        return Label(int(counts[1:].argmax()) + 1)
-    return Label.NC if is_benign else None
+    return commonest_grade(mask) or (Label.NC if is_benign else None)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from disc import settings
 from disc.data.sicapv2 import SetWriter
+from disc.data.tile_labels import commonest_grade
 from disc.data.tiles import Slide, Tile, TileSet
 from disc.files import read_json, sync_all, write_bytes, write_json
 from disc.labels import GRADES, Label, label_of_grade
@@ -165,7 +166,7 @@ def _finish_set(
         masks = _masks_of(plan, book)
         names = _tile_names(plan, masks[0].shape[-1])
         for name, mask, tile, seed in zip(names, masks, plan.tiles, plan.seeds, strict=True):
-            labels[name] = majority_grade(mask)
+            labels[name] = commonest_grade(mask) or Label.NC
             source = book.sources[tile.shape].name
             rows.append({"tile": name, "seed": seed, "shape_source": source, **facts})
     slides = [plan.slide for plan in plans]
@@ -181,13 +182,6 @@ def _masks_of(plan: SlideRecipe, book: ShapeBook) -> list[Masks]:
 
 def _marker(root: Path, plan: SlideRecipe) -> Path:
     return root / "chunks" / f"{plan.slide.slide_id}.json"
-
-
-def majority_grade(mask: Masks) -> Label:
-    """The tile's label as SICAPv2 gives it: the commonest grade, NC only where there is none."""
-    counts = np.bincount(mask.ravel(), minlength=256)[: len(Label)]
-    counts[Label.NC] = 0
-    return Label(int(counts.argmax())) if counts.any() else Label.NC
 
 
 def _draw_secondary(

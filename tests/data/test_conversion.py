@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from disc.data.conversion import convert_set, label_tile
+from disc.data.conversion import convert_set
 from disc.data.sicapv2 import read_set, read_split
 from disc.data.sources import ConvertRequest, Source
 from disc.files import BadInput
-from disc.labels import Label
 
 SIDE = 32
 
@@ -73,12 +72,3 @@ def test_slides_without_tiles_are_for_disc_tile(tmp_path: Path) -> None:
     pd.DataFrame(rows).to_csv(tmp_path / "train.csv", index=False)
     with pytest.raises(BadInput, match="slides without tiles; cut them with disc tile"):
         convert_set(ConvertRequest(source=Source(root=tmp_path), out=tmp_path / "set"))
-
-
-def test_labels_of_tiles() -> None:
-    mask = np.zeros((4, 4), np.uint8)
-    assert label_tile(mask) is Label.NC
-    mask[0] = 255
-    assert label_tile(mask) is None
-    mask[1, :2], mask[2, :1] = 3, 1
-    assert label_tile(mask) is Label.GG5

@@ -5,7 +5,7 @@ import numpy as np
 from disc import settings
 from disc.data.tiles import Slide, Tile
 from disc.labels import Label
-from disc.sample.synthesis import ShapeBook, majority_grade, plan_slides
+from disc.sample.synthesis import ShapeBook, plan_slides
 
 KNOBS = settings.Synthesis(tiles=(3, 5))
 
@@ -65,9 +65,3 @@ def test_the_same_seed_plans_the_same_slides():
 def test_unscored_slides_are_not_balanced():
     real = [Slide(slide_id="R", patient_id="1")]
     assert plan_slides(real, book(), list(Label), KNOBS) == []
-
-
-def test_a_tiles_label_is_its_commonest_grade():
-    mask = np.array([[0, 0, 0, 1, 3, 3]], np.uint8)
-    assert majority_grade(mask) == Label.GG5
-    assert majority_grade(np.zeros((2, 2), np.uint8)) == Label.NC
