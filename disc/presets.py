@@ -77,7 +77,7 @@ def laptop() -> Run:
             test_slides=(8, 8, 10, 6),
             shifted_slides=(5, 5, 5, 5),
             referee_slides=(6, 6, 6, 6),
-            core_um=(900.0, 3200.0),
+            core_um=(900.0, 3000.0),
         ),
         autoencoder=Autoencoder(
             channels=(16, 32, 64),
@@ -89,15 +89,15 @@ def laptop() -> Run:
             channels=(48, 96, 128),
             attention=(False, False, True),
             turns=4,
-            optim=Optim(steps=1500, lr=1e-3, decay="cosine", ema=0.99),
+            optim=Optim(steps=1400, lr=1e-3, decay="cosine", ema=0.99),
         ),
         distil=Distil(
             num_bundles=600,
-            optim=Optim(steps=400, lr=4e-4, warmup=25, decay="cosine", ema=0.98),
+            optim=Optim(steps=300, lr=4e-4, warmup=25, decay="cosine", ema=0.98),
         ),
         synthesis=Synthesis(tiles=(10, 14)),
         grade=Grade(carcino=_small_carcino(12, 140, 16), balance_weights=(0.1, 0.3)),
-        evaluate=Evaluate(referee=_small_carcino(16, 450, 32), num_uniform=64, num_mixed=384),
+        evaluate=Evaluate(referee=_small_carcino(16, 450, 32), num_uniform=64, num_mixed=320),
     )
 
 

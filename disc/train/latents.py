@@ -12,10 +12,10 @@ import safetensors.torch
 import torch
 
 from disc.data.batches import Batches, TileDraws
-from disc.data.draws import NUM_TURNS, epoch_indices, turn
+from disc.data.draws import epoch_indices, turn
 from disc.data.tiles import TileSet
 from disc.files import write_bytes
-from disc.labels import IGNORE, NUM_LABELS, Label
+from disc.labels import IGNORE, NUM_LABELS
 from disc.model.autoencoder import Autoencoder
 from disc.model.store import read_tensors
 from disc.progress import Bar
@@ -114,24 +114,8 @@ def draw_batches(
 def draw_tiles(
     tiles: TileSet, *, batch: int, seed: int, workers: int = 0
 ) -> Callable[[int], Batch]:
-    """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], turned at random.
-
-    The labels of tiles come equally often: drawn as they come, the rarest pattern was lost in a
-    short training.
-    """
-    labels = [tile.label for tile in tiles.tiles]
-    pools = [
-        [i for i, own in enumerate(labels) if own == label]
-        for label in [*Label, None]
-        if label in labels
-    ]
-
-    def choose(draw: int) -> tuple[int, int]:
-        rng = numpy_generator(seed, "autoencoder", "draw", draw)
-        pool = pools[int(rng.integers(len(pools)))]
-        return pool[int(rng.integers(len(pool)))], int(rng.integers(NUM_TURNS))
-
-    draws = TileDraws(tiles, seed=seed, choose=choose, has_masks=False)
+    """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], turned at random."""
+    draws = TileDraws(tiles, seed=seed, purpose="autoencoder", has_masks=False)
     batches = Batches(draws, size=batch, workers=workers)
     return lambda step: {"tiles": batches(step)["images"].movedim(1, -1)}
 
