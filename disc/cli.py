@@ -14,6 +14,7 @@ import tyro
 from disc.data.request import TileRequest
 from disc.data.sources import ConvertRequest, SelectRequest
 from disc.files import BadInput
+from disc.model.request import ImportRequest
 from disc.presets import PRESETS
 from disc.settings import Run
 
@@ -65,7 +66,17 @@ def convert(request: Annotated[ConvertRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
+def import_(request: Annotated[ImportRequest, tyro.conf.arg(name="")]) -> int:
+    """Import a public VQ autoencoder (vq-f4), and check on tiles what it keeps of them."""
+    prepare_process()
+    from disc.pipeline.foreign import import_autoencoder
+
+    print(import_autoencoder(request))
+    return 0
+
+
 COMMANDS: dict[str, Any] = {"run": run, "tile": tile, "select": select, "convert": convert}
+COMMANDS["import"] = import_
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

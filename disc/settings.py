@@ -103,7 +103,9 @@ class Autoencoder:
     """The VQ autoencoder between tiles and latents (f = 4, 3 channels)."""
 
     source: Path | None = None
-    """A diffusers VQModel folder to use as it is; None trains one."""
+    """A diffusers VQModel folder to use as it is (disc import makes one); None trains one."""
+    finetune: bool = False
+    """Train the source's weights further, from its own codebook on, for `optim.steps`."""
     channels: tuple[int, int, int] = (16, 32, 64)
     """Width at full, half and quarter resolution."""
     layers: int = 1
@@ -114,6 +116,13 @@ class Autoencoder:
     """Share of the training after which the codebook, drawn from latents, comes in."""
     optim: Optim = Optim(steps=450, batch=16, lr=2e-3, decay="cosine")
     """Its training."""
+
+    def __post_init__(self) -> None:
+        can_finetune = self.source is not None and self.optim.steps > 0
+        _require(
+            can_finetune or not self.finetune,
+            "autoencoder.finetune needs autoencoder.source and autoencoder.optim.steps > 0",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,11 @@ class Autoencoder(nn.Module):
         """What latents are divided by; diffusers stores its inverse as scaling_factor."""
         return 1.0 / float(self.vq.config.scaling_factor)
 
+    @property
+    def num_codes(self) -> int:
+        """Size of the codebook."""
+        return int(self.vq.quantize.embedding.num_embeddings)
+
     def set_scale(self, scale: float) -> None:
         """Store a measured scale."""
         self.vq.register_to_config(scaling_factor=1.0 / scale)

@@ -22,7 +22,7 @@ from disc.processes import own_device
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
 from disc.seeds import derive
-from disc.train.autoencoder import train_autoencoder
+from disc.train.autoencoder import measure_codebook, train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diffusion import train_denoiser
 from disc.train.distil import cotrain_batches, distil_batches
@@ -132,7 +132,7 @@ def _look_at_all(tiles: TileSet) -> None:
 
 def _autoencoder(context: Context, folder: Path) -> str:
     knobs = context.run.autoencoder
-    if knobs.source is not None:
+    if knobs.source is not None and not knobs.finetune:
         Autoencoder.load(knobs.source).save(folder)
         return f"taken from {knobs.source}"
     batch_at = draw_tiles(
@@ -141,9 +141,12 @@ def _autoencoder(context: Context, folder: Path) -> str:
         seed=context.run.seed,
         workers=context.run.data.workers,
     )
-    train_autoencoder(knobs, batch_at, folder, context.run.seed).save(folder)
+    trained = train_autoencoder(knobs, batch_at, folder, context.run.seed)
+    use = measure_codebook(trained, batch_at, knobs.optim.steps)
+    trained.save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    return f"{knobs.optim.steps} steps of {knobs.optim.batch}"
+    start = f" from {knobs.source}" if knobs.finetune else ""
+    return f"{knobs.optim.steps} steps of {knobs.optim.batch}{start}; {use}"
 
 
 def _latents(context: Context, folder: Path) -> str:
