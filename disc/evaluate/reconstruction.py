@@ -1,4 +1,4 @@
-"""How well tiles survive the autoencoder: PSNR, SSIM and codebook use, the ceiling of what follows."""
+"""How well tiles survive the autoencoder, the ceiling of what follows: PSNR, SSIM, codes used."""
 
 from __future__ import annotations
 

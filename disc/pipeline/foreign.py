@@ -93,8 +93,14 @@ def check_autoencoder(
     chosen = tiles.only(np.linspace(0, len(tiles) - 1, num).round().astype(int).tolist())
     autoencoder = autoencoder.to(own_device())
     fidelity = measure_fidelity(autoencoder, chosen)
-    facts = {"autoencoder": str(beside), "tiles": num, "of": len(tiles), "notes": list(tiles.notes)}
-    facts |= {"tile_px": tiles.tile_px, **collect(fidelity, chosen)}
+    facts: dict[str, Any] = {
+        "autoencoder": str(beside),
+        "tiles": num,
+        "of": len(tiles),
+        "tile_px": tiles.tile_px,
+        "notes": list(tiles.notes),
+        **collect(fidelity, chosen),
+    }
     # beside the folder and not in it: what is in it is the identity of the autoencoder in a run
     table = beside.with_name(f"{beside.name}-check.json")
     picture = table.with_suffix(".png")

@@ -95,7 +95,7 @@ class _Reconstruction(nn.Module):
         else:
             # zero, but in the graph: data-parallel training wants a gradient for every parameter
             commit, share = 0 * quantise.embedding.weight.sum(), torch.zeros(())
-        return self.vq.decode(latents, force_not_quantize=True).sample, commit, share
+        return self.vq.decoder(self.vq.post_quant_conv(latents)), commit, share
 
 
 @torch.no_grad()
