@@ -117,13 +117,6 @@ class Autoencoder:
     optim: Optim = Optim(steps=450, batch=16, lr=2e-3, decay="cosine")
     """Its training."""
 
-    def __post_init__(self) -> None:
-        can_finetune = self.source is not None and self.optim.steps > 0
-        _require(
-            can_finetune or not self.finetune,
-            "autoencoder.finetune needs autoencoder.source and autoencoder.optim.steps > 0",
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Denoiser:
@@ -153,8 +146,7 @@ class Denoiser:
     """Its training (Eq. 1)."""
 
     def __post_init__(self) -> None:
-        same = len(self.channels) == len(self.attention)
-        _require(same, "denoiser: channels and attention differ in length")
+        _require(len(self.channels) == len(self.attention), "denoiser: not one attention a width")
         _require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
         _require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
         _require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")

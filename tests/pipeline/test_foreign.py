@@ -139,3 +139,9 @@ def test_in_a_run_the_scale_is_measured(tmp_path, capsys, finetune):
     words = ["import", "--source", str(tmp_path / "source"), "--check", str(context.root)]
     assert cli.main([*words, "--num-check", "2"]) == 0
     assert "checked on 2 of" in capsys.readouterr().out
+
+
+def test_finetuning_needs_a_source(tmp_path, capsys):
+    words = ["run", "smoke", "--out", str(tmp_path), "--autoencoder.finetune", "--until", "data"]
+    assert cli.main(words) == 2
+    assert "finetune needs autoencoder.source" in capsys.readouterr().err

@@ -74,10 +74,3 @@ def test_from_nothing_the_codebook_comes_in_later(tmp_path, monkeypatch):
     train_autoencoder(knobs, batch_at, tmp_path, 0)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["codes_used"] > 0 for line in lines] == [False, False, True, True]
-
-
-def test_it_needs_a_source_and_steps(source):
-    with pytest.raises(ValueError, match="finetune needs"):
-        settings.Autoencoder(finetune=True, optim=OPTIM)
-    with pytest.raises(ValueError, match="finetune needs"):
-        knobs_of(source, steps=0)
