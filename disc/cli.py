@@ -16,6 +16,7 @@ from disc.data.check.request import CheckRequest
 from disc.data.request import TileRequest
 from disc.data.sources import ConvertRequest, SelectRequest
 from disc.files import BadInput
+from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
 from disc.presets import PRESETS
 from disc.settings import Run
@@ -102,13 +103,23 @@ def phantom(request: Annotated[PhantomRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
+def import_(request: Annotated[ImportRequest, tyro.conf.arg(name="")]) -> int:
+    """Import a public VQ autoencoder (vq-f4), and check on tiles what it keeps of them."""
+    prepare_process()
+    from disc.pipeline.foreign import import_autoencoder
+
+    print(import_autoencoder(request))
+    return 0
+
+
 COMMANDS: dict[str, Any] = {
     "run": run,
-    "tile": tile,
-    "select": select,
-    "convert": convert,
-    "phantom": phantom,
     "check": check,
+    "tile": tile,
+    "convert": convert,
+    "select": select,
+    "import": import_,
+    "phantom": phantom,
 }
 
 

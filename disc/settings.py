@@ -103,7 +103,9 @@ class Autoencoder:
     """The VQ autoencoder between tiles and latents (f = 4, 3 channels)."""
 
     source: Path | None = None
-    """A diffusers VQModel folder to use as it is; None trains one."""
+    """A diffusers VQModel folder to use as it is (disc import makes one); None trains one."""
+    finetune: bool = False
+    """Train the source's weights further, from its own codebook on, for `optim.steps`."""
     channels: tuple[int, int, int] = (16, 32, 64)
     """Width at full, half and quarter resolution."""
     layers: int = 1
@@ -144,8 +146,7 @@ class Denoiser:
     """Its training (Eq. 1)."""
 
     def __post_init__(self) -> None:
-        same = len(self.channels) == len(self.attention)
-        _require(same, "denoiser: channels and attention differ in length")
+        _require(len(self.channels) == len(self.attention), "denoiser: not one attention a width")
         _require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
         _require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
         _require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")

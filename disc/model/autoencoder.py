@@ -13,14 +13,15 @@ from torch import nn
 
 from disc import settings
 from disc.files import BadInput, read_json
+from disc.model.quantiser import lighten
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
 
 LATENT_CHANNELS = 3
 
 
-def build_vq(knobs: settings.Autoencoder) -> Any:
+def build_vq(knobs: settings.Autoencoder, *, groups: int = 16, has_attention: bool = True) -> Any:
     """An untrained VQModel, f = 4, 3 latent channels; its scaling_factor is 1 until measured."""
-    return VQModel(
+    vq = VQModel(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=knobs.channels,
@@ -28,8 +29,30 @@ def build_vq(knobs: settings.Autoencoder) -> Any:
         latent_channels=LATENT_CHANNELS,
         num_vq_embeddings=knobs.num_codes,
         vq_embed_dim=LATENT_CHANNELS,
-        norm_num_groups=16,
+        norm_num_groups=groups,
         scaling_factor=1.0,
+        mid_block_add_attention=has_attention,
+    )
+    return lighten(vq)
+
+
+def check_config(config: Any, folder: Path) -> None:
+    """Refuse the configuration of a diffusers model that is no VQModel with f = 4, 3 channels.
+
+    Raises:
+        BadInput: naming what it is instead.
+    """
+    found = config if isinstance(config, dict) else {}
+    kind, widths = found.get("_class_name"), found.get("block_out_channels") or ()
+    channels = found.get("latent_channels")
+    codes = found.get("vq_embed_dim") or channels
+    if (kind, len(widths), channels, codes) == ("VQModel", 3, LATENT_CHANNELS, LATENT_CHANNELS):
+        return
+    why = " (it has no codebook)" if kind == "AutoencoderKL" else ""
+    raise BadInput(
+        f"{folder}/config.json: {kind}{why} with {len(widths)} resolutions, {channels} channels, "
+        f"codes of {codes}; expected a VQModel with 3, {LATENT_CHANNELS} and {LATENT_CHANNELS}, "
+        "as vq-f4"
     )
 
 
@@ -63,6 +86,11 @@ class Autoencoder(nn.Module):
         """What latents are divided by; diffusers stores its inverse as scaling_factor."""
         return 1.0 / float(self.vq.config.scaling_factor)
 
+    @property
+    def num_codes(self) -> int:
+        """Size of the codebook."""
+        return int(self.vq.quantize.embedding.num_embeddings)
+
     def set_scale(self, scale: float) -> None:
         """Store a measured scale."""
         self.vq.register_to_config(scaling_factor=1.0 / scale)
@@ -90,6 +118,13 @@ class Autoencoder(nn.Module):
         """Latents [B, 3, h, w] to tiles uint8 [B, 4h, 4w, 3]."""
         return to_pixels(self.vq.decode(latents * self.scale).sample)
 
+    @torch.no_grad()
+    def codes(self, latents: torch.Tensor) -> torch.Tensor:
+        """Indices of the codes that latents [B, 3, h, w] are decoded by, int [B, h, w]."""
+        vectors = (latents * self.scale).movedim(1, -1)
+        nearest: torch.Tensor = self.vq.quantize.nearest(vectors.reshape(-1, LATENT_CHANNELS))
+        return nearest.reshape(vectors.shape[:-1])
+
     def save(self, folder: Path) -> None:
         """Write a folder that diffusers' VQModel.from_pretrained reads."""
         save_folder(folder, self.vq)
@@ -104,15 +139,11 @@ class Autoencoder(nn.Module):
         """
         if not (folder / "config.json").is_file():
             raise FileNotFoundError(
-                f"{folder}: no config.json; expected a diffusers VQModel folder"
+                f"{folder}: no config.json; expected a diffusers VQModel folder (disc import makes "
+                "one of latent-diffusion's model.ckpt)"
             )
         config = read_json(folder / "config.json")
-        shape = (len(config.get("block_out_channels", ())), config.get("latent_channels"))
-        if config.get("_class_name") != "VQModel" or shape != (3, LATENT_CHANNELS):
-            found = f"{config.get('_class_name')} with {shape[0]} resolutions, {shape[1]} channels"
-            raise BadInput(
-                f"{folder}/config.json: {found}; expected a VQModel with 3 and {LATENT_CHANNELS}"
-            )
-        vq = VQModel.from_config(config)
+        check_config(config, folder)
+        vq = lighten(VQModel.from_config(config))
         load_weights(folder / DIFFUSERS_WEIGHTS, vq)
         return cls(vq).eval()

@@ -11,7 +11,7 @@ import torch
 
 from disc import settings
 from disc.data.tiles import TileSet
-from disc.files import digest, write_json
+from disc.files import BadInput, digest, write_json
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.phantom.sets import write_referee_set, write_shifted_set, write_training_set
@@ -22,7 +22,7 @@ from disc.processes import own_device
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
 from disc.seeds import derive
-from disc.train.autoencoder import train_autoencoder
+from disc.train.autoencoder import measure_codebook, train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diffusion import train_denoiser
 from disc.train.distil import cotrain_batches, distil_batches
@@ -94,11 +94,19 @@ def _source_hash(knobs: settings.Autoencoder) -> str:
     return digest([digest(path.read_bytes()) for path in paths if path.is_file()])
 
 
+def _check_source(knobs: settings.Autoencoder) -> None:
+    if knobs.finetune and (knobs.source is None or knobs.optim.steps == 0):
+        raise BadInput(
+            "autoencoder.finetune needs autoencoder.source and autoencoder.optim.steps > 0"
+        )
+    if knobs.source is not None:
+        Autoencoder.load(knobs.source)
+
+
 def _data(context: Context, folder: Path) -> str:
     """Draw the phantom, or look at every tile of the given sets."""
     run = context.run
-    if run.autoencoder.source is not None:
-        Autoencoder.load(run.autoencoder.source)
+    _check_source(run.autoencoder)
     if context.is_simulated:
         cores = os.cpu_count() or 1
         write_training_set(folder / "training", run.phantom, run.data, processes=cores)
@@ -132,7 +140,8 @@ def _look_at_all(tiles: TileSet) -> None:
 
 def _autoencoder(context: Context, folder: Path) -> str:
     knobs = context.run.autoencoder
-    if knobs.source is not None:
+    _check_source(knobs)
+    if knobs.source is not None and not knobs.finetune:
         Autoencoder.load(knobs.source).save(folder)
         return f"taken from {knobs.source}"
     batch_at = draw_tiles(
@@ -141,9 +150,12 @@ def _autoencoder(context: Context, folder: Path) -> str:
         seed=context.run.seed,
         workers=context.run.data.workers,
     )
-    train_autoencoder(knobs, batch_at, folder, context.run.seed).save(folder)
+    trained = train_autoencoder(knobs, batch_at, folder, context.run.seed)
+    use = measure_codebook(trained, batch_at, knobs.optim.steps)
+    trained.save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    return f"{knobs.optim.steps} steps of {knobs.optim.batch}"
+    start = f" from {knobs.source}" if knobs.finetune else ""
+    return f"{knobs.optim.steps} steps of {knobs.optim.batch}{start}; {use}"
 
 
 def _latents(context: Context, folder: Path) -> str:

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import distributed, nn
 
 from disc import settings
 from disc.model.autoencoder import LATENT_CHANNELS, Autoencoder, build_vq, to_unit
+from disc.model.quantiser import CodebookUse, measure_use
 from disc.seeds import derive
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
 
 CENTRE_BATCHES = 16
-"""Batches over which the mean of the latents is taken."""
+"""Batches over which the mean of the latents, and codebook use, are taken."""
 TileBatch = Callable[[int], Batch]
 
 
@@ -26,7 +28,8 @@ def train_autoencoder(
     """Train a VQ autoencoder with L1 and the commitment of its codebook.
 
     The codebook is drawn from latents of the batch and comes in after a share of the steps: with
-    random codes a short training collapses onto a few of them. Last, latents are centred.
+    random codes a short training collapses onto a few of them. Where a source is trained further,
+    its own codebook is there from the first step. Last, latents are centred.
 
     Args:
         knobs: sizes and optimisation.
@@ -37,16 +40,16 @@ def train_autoencoder(
     Differs from paper: trained on the data at hand where no pretrained vq-f4 is given.
     """
     torch.manual_seed(derive(seed, "autoencoder"))
-    model = _Reconstruction(build_vq(knobs))
-    start = int(knobs.optim.steps * knobs.quantise_from)
+    model = _Reconstruction(_first_weights(knobs))
+    start = -1 if knobs.finetune else int(knobs.optim.steps * knobs.quantise_from)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         images = to_unit(batch["tiles"])
         if state.step == start:
             _draw_codes(model.vq, images, generator)
-        output, commit = state.model(images, state.step >= start)
+        output, commit, codes_used = state.model(images, state.step >= start)
         error = (output - images).abs().mean()
-        return {"loss": error + commit, "l1": error, "commit": commit}
+        return {"loss": error + commit, "l1": error, "commit": commit, "codes_used": codes_used}
 
     train(model=model, step=step, batch_at=batch_at, optim=knobs.optim, folder=folder, seed=seed)
     trained = Autoencoder(model.vq).eval()
@@ -54,6 +57,24 @@ def train_autoencoder(
     tiles = [batch_at(knobs.optim.steps + i)["tiles"] for i in range(CENTRE_BATCHES)]
     trained.centre(trained.encode(torch.cat(tiles).to(device)).mean((0, 2, 3)))
     return trained
+
+
+def measure_codebook(autoencoder: Autoencoder, batch_at: TileBatch, start: int) -> CodebookUse:
+    """Codebook use of the batches from step `start` on."""
+    device = next(autoencoder.parameters()).device
+    counts = np.zeros(autoencoder.num_codes, np.int64)
+    for i in range(CENTRE_BATCHES):
+        codes = autoencoder.codes(autoencoder.encode(batch_at(start + i)["tiles"].to(device)))
+        counts += np.bincount(codes.flatten().cpu().numpy(), minlength=len(counts))
+    return measure_use(counts)
+
+
+def _first_weights(knobs: settings.Autoencoder) -> Any:
+    if not knobs.finetune or knobs.source is None:
+        return build_vq(knobs)
+    source = Autoencoder.load(knobs.source)
+    source.set_scale(1.0)
+    return source.vq
 
 
 class _Reconstruction(nn.Module):
@@ -65,13 +86,16 @@ class _Reconstruction(nn.Module):
 
     def forward(
         self, images: torch.Tensor, is_quantised: bool
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        latents = self.vq.encode(images).latents
-        result = self.vq.decode(latents, force_not_quantize=not is_quantised)
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Images as decoded, commitment, and the share of the codebook that this batch uses."""
+        latents, quantise = self.vq.encode(images).latents, self.vq.quantize
         if is_quantised:
-            return result.sample, result.commit_loss
-        # zero, but in the graph: data-parallel training wants a gradient for every parameter
-        return result.sample, 0 * self.vq.quantize.embedding.weight.sum()
+            latents, commit, (_, _, indices) = quantise(latents)
+            share = torch.tensor(len(indices.unique()) / quantise.embedding.num_embeddings)
+        else:
+            # zero, but in the graph: data-parallel training wants a gradient for every parameter
+            commit, share = 0 * quantise.embedding.weight.sum(), torch.zeros(())
+        return self.vq.decoder(self.vq.post_quant_conv(latents)), commit, share
 
 
 @torch.no_grad()
