@@ -96,7 +96,7 @@ def laptop() -> Run:
             optim=Optim(steps=300, lr=4e-4, warmup=25, decay="cosine", ema=0.98),
         ),
         synthesis=Synthesis(tiles=(10, 14)),
-        grade=Grade(carcino=_small_carcino(12, 140, 16), balance_weights=(0.1, 0.3)),
+        grade=Grade(carcino=_small_carcino(12, 300, 8), balance_weights=(0.1, 0.3)),
         evaluate=Evaluate(referee=_small_carcino(16, 450, 32), num_uniform=64, num_mixed=320),
     )
 
