@@ -43,9 +43,9 @@ def read_cases(path: Path) -> dict[str, Case]:
     """
     cases: dict[str, Case] = {}
     for row in _read_rows(path):
-        case = _case(path, row)
-        if cases.setdefault(row["image_id"], case) != case:
+        if row["image_id"] in cases:
             raise BadInput(f"{path}: {row['image_id']} is listed twice; keep one row")
+        cases[row["image_id"]] = _case(path, row)
     return cases
 
 
