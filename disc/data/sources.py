@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from disc.data.tiles import TileSet
 
 Kind = Literal["sicapv2", "panda", "lapc", "folder"]
+KindOrAuto = Literal["auto", "sicapv2", "panda", "lapc", "folder"]
+"""How a set is laid out; auto: recognised by its files."""
 Encoding = Literal["auto", "grades", "indices", "legacy"]
 """SICAPv2's masks: PNG 0/3/4/5; PNG 0 to 3; grey JPEG of version 1; auto: whichever is found."""
+LAPC_IMAGES, LAPC_MASKS = "jpg_nameless", "mask_nameless"
+"""Folders of LAPC as it is handed out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,7 @@ class Source:
 
     root: Path
     """Folder of the set."""
-    kind: Literal["auto", "sicapv2", "panda", "lapc", "folder"] = "auto"
+    kind: KindOrAuto = "auto"
     """How the set is laid out; auto: recognised by its files."""
     tile_px: int | None = None
     """Side of a tile in pixels; None: that of the first tile."""
@@ -148,11 +152,13 @@ def recognise(root: Path) -> Kind:
             return "sicapv2"
     if (root / "train.csv").is_file() and (root / "train_images").is_dir():
         return "panda"
+    if (root / LAPC_IMAGES).is_dir() and (root / LAPC_MASKS).is_dir():
+        return "lapc"
     found = sorted(path.name for path in root.iterdir())[:6]
     raise BadInput(
         f"{root}: looks like no set that is known (found {', '.join(found) or 'nothing'}); say "
         "with --kind what it is: sicapv2 (images/, masks/, partition/), panda (train.csv, "
-        "train_images/), lapc or folder (with --images and --masks)"
+        "train_images/), lapc (jpg_nameless/, mask_nameless/) or folder (--images and --masks)"
     )
 
 
