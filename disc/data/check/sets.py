@@ -49,7 +49,11 @@ def check_sets(request: CheckRequest) -> CheckReport:
     found = [finding for contents in sets for finding in contents.findings]
     found += find_duplicates(list(zip(sets, looks, strict=True)))
     numbers = [_count(contents, seen) for contents, seen in zip(sets, looks, strict=True)]
-    return CheckReport(sets=numbers, findings=_in_order(found, list(names.values())))
+    return CheckReport(
+        sets=numbers,
+        findings=_in_order(found, list(names.values())),
+        meanings={contents.root: contents.meaning for contents in sets},
+    )
 
 
 def name_sets(roots: Sequence[Path]) -> dict[Path, str]:
