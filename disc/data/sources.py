@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,8 +75,10 @@ class Source:
         wrong = sorted(grades - {0, 3, 4, 5, 255})
         _require(not wrong, f"values and layers: {wrong}; expected grades 0, 3, 4, 5 or 255")
         _require(self.tile_px is None or self.tile_px > 0, f"tile_px is {self.tile_px}; give > 0")
-        _require(self.um_per_px is None or self.um_per_px > 0, "um_per_px must be positive")
-        _require(self.rim_px >= 0 and self.reach_um >= 0, "rim_px and reach_um must not be < 0")
+        is_width = self.um_per_px is None or 0 < self.um_per_px < math.inf
+        _require(is_width, f"um_per_px is {self.um_per_px}; expected micrometres, more than 0")
+        _require(self.rim_px >= 0, f"rim_px is {self.rim_px}; expected 0 or more")
+        _require(0 <= self.reach_um < math.inf, f"reach_um is {self.reach_um}; expected 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

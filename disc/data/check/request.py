@@ -43,7 +43,7 @@ class CheckRequest:
 
         Raises:
             BadInput: if no folder is given, one is given twice, kinds are neither one nor one for
-                each folder, or processes are negative.
+                each folder, processes are negative, or a file to write is a folder.
         """
         if not self.roots:
             raise BadInput("no data set to check; give one folder or several")
@@ -52,6 +52,10 @@ class CheckRequest:
             raise BadInput("a folder is given twice; give each data set once")
         if self.processes < 0:
             raise BadInput(f"--processes is {self.processes}; expected 0 (all cores) or more")
+        # Better said now than when everything has been looked at.
+        for path in (self.json, self.page):
+            if path is not None and path.is_dir():
+                raise BadInput(f"{path}: is a folder; name the file to write")
         if len(self.kinds) not in {1, len(self.roots)}:
             raise BadInput(
                 f"--kind has {len(self.kinds)} words for {len(self.roots)} folders; give one for "
