@@ -51,7 +51,10 @@ def own_share() -> Share:
 def num_cores() -> int:
     """Cores of this machine for this process, where others of the launcher's take theirs."""
     others = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    return max(1, len(os.sched_getaffinity(0)) // others)
+    # Linux alone tells which cores a process may use; elsewhere it may use all.
+    is_told = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1
+    return max(1, cores // others)
 
 
 def _is_launched() -> bool:

@@ -56,7 +56,8 @@ class Annotation:
         for value, grade in meaning.grades.items():
             self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
         # Territory is as wide as many of these; finer pixels of stroma need not be told apart.
-        self._step = _TERRITORY_UM / slide.um_per_px
+        # Slides whose files do not say how wide their pixels are can be read without it.
+        self._step = _TERRITORY_UM / slide.um_per_px if self._stroma is not None else 1.0
 
     def read(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
         """Labels at the centres of the pixels that `Scan.read` gives: uint8 [h, w].

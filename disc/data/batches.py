@@ -6,7 +6,6 @@ nor where a training was resumed changes what a step sees.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from disc.data.draws import NUM_TURNS, epoch_indices, turn
 from disc.data.images import Pixels
 from disc.files import BadInput
+from disc.processes import num_cores
 from disc.seeds import numpy_generator
 
 Choice = Callable[[int], tuple[int, int]]
@@ -111,7 +111,7 @@ class Batches:
         """
         self._draws = _Careful(draws)
         self._size = size
-        self._workers = min(workers, _count_cores())
+        self._workers = min(workers, num_cores())
         self._next = -1
         self._ahead: Iterator[Mapping[str, Tensor] | BadInput] = iter(())
 
@@ -138,11 +138,6 @@ class Batches:
             # A generator of its own: the loader must not advance the training's.
             generator=torch.Generator(),
         )
-
-
-def _count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Careful(Dataset[dict[str, Tensor] | BadInput]):

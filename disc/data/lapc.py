@@ -7,12 +7,12 @@ from dataclasses import replace
 from disc.data.folder import gather
 from disc.data.listing import list_images
 from disc.data.meanings import LAPC
-from disc.data.sources import Source
+from disc.data.sources import LAPC_IMAGES, LAPC_MASKS, Source
 from disc.data.tiles import TileSet
 from disc.files import BadInput
 
-_IMAGES = ("jpg_nameless", "images", "jpg")
-_MASKS = ("mask_nameless", "masks", "mask")
+_IMAGES = (LAPC_IMAGES, "images", "jpg")
+_MASKS = (LAPC_MASKS, "masks", "mask")
 
 
 def read_lapc(source: Source) -> TileSet:

@@ -93,11 +93,14 @@ class TileRequest:
             self.tile_px > 0 and self.tile_px % 32 == 0,
             f"--tile-px is {self.tile_px}; it must be a multiple of 32",
         )
-        _require(self.um_per_px > 0, f"--um-per-px is {self.um_per_px}; it must be positive")
-        _require(self.mpp is None or self.mpp > 0, f"--mpp is {self.mpp}; it must be positive")
+        for name, width in (("um-per-px", self.um_per_px), ("mpp", self.mpp)):
+            is_width = width is None or 0 < width < math.inf
+            _require(is_width, f"--{name} is {width}; expected micrometres, more than 0")
         _require(0 <= self.overlap < 0.95, f"--overlap is {self.overlap}; expected 0 to 0.95")
         _require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
-        _require(self.reach_um >= 0, f"--reach-um is {self.reach_um}; it must not be negative")
+        _require(
+            0 <= self.reach_um < math.inf, f"--reach-um is {self.reach_um}; expected 0 or more"
+        )
         _require(self.processes >= 0, f"--processes is {self.processes}; it must not be negative")
         wrong = set(self.own_values.values()) - {0, 3, 4, 5, 255}
         _require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")

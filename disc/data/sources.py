@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     from disc.data.tiles import TileSet
 
 Kind = Literal["sicapv2", "panda", "lapc", "folder"]
+KindOrAuto = Literal["auto", "sicapv2", "panda", "lapc", "folder"]
+"""How a set is laid out; auto: recognised by its files."""
 Encoding = Literal["auto", "grades", "indices", "legacy"]
 """SICAPv2's masks: PNG 0/3/4/5; PNG 0 to 3; grey JPEG of version 1; auto: whichever is found."""
+LAPC_IMAGES, LAPC_MASKS = "jpg_nameless", "mask_nameless"
+"""Folders of LAPC as it is handed out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +30,7 @@ class Source:
 
     root: Path
     """Folder of the set."""
-    kind: Literal["auto", "sicapv2", "panda", "lapc", "folder"] = "auto"
+    kind: KindOrAuto = "auto"
     """How the set is laid out; auto: recognised by its files."""
     tile_px: int | None = None
     """Side of a tile in pixels; None: that of the first tile."""
@@ -70,8 +75,10 @@ class Source:
         wrong = sorted(grades - {0, 3, 4, 5, 255})
         _require(not wrong, f"values and layers: {wrong}; expected grades 0, 3, 4, 5 or 255")
         _require(self.tile_px is None or self.tile_px > 0, f"tile_px is {self.tile_px}; give > 0")
-        _require(self.um_per_px is None or self.um_per_px > 0, "um_per_px must be positive")
-        _require(self.rim_px >= 0 and self.reach_um >= 0, "rim_px and reach_um must not be < 0")
+        is_width = self.um_per_px is None or 0 < self.um_per_px < math.inf
+        _require(is_width, f"um_per_px is {self.um_per_px}; expected micrometres, more than 0")
+        _require(self.rim_px >= 0, f"rim_px is {self.rim_px}; expected 0 or more")
+        _require(0 <= self.reach_um < math.inf, f"reach_um is {self.reach_um}; expected 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,11 +155,13 @@ def recognise(root: Path) -> Kind:
             return "sicapv2"
     if (root / "train.csv").is_file() and (root / "train_images").is_dir():
         return "panda"
+    if (root / LAPC_IMAGES).is_dir() and (root / LAPC_MASKS).is_dir():
+        return "lapc"
     found = sorted(path.name for path in root.iterdir())[:6]
     raise BadInput(
         f"{root}: looks like no set that is known (found {', '.join(found) or 'nothing'}); say "
         "with --kind what it is: sicapv2 (images/, masks/, partition/), panda (train.csv, "
-        "train_images/), lapc or folder (with --images and --masks)"
+        "train_images/), lapc (jpg_nameless/, mask_nameless/) or folder (--images and --masks)"
     )
 
 

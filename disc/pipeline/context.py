@@ -12,6 +12,7 @@ from disc.data.sicapv2 import read_split
 from disc.data.sources import Source, read_source
 from disc.data.splits import Split
 from disc.data.tiles import TileSet
+from disc.files import BadInput
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.processes import own_device
@@ -61,7 +62,11 @@ class Context:
         return read_source(source)
 
     def read_shifted(self, root: Path, masks: str = "masks") -> TileSet:
-        """All tiles of the out-of-distribution test set, whatever its layout."""
+        """All tiles of the out-of-distribution test set, whatever its layout.
+
+        Raises:
+            BadInput: if it is a set of slides, from which no tiles were cut.
+        """
         data = self.run.data
         source = Source(
             root=root,
@@ -71,7 +76,10 @@ class Context:
             values=data.shifted_values,
         )
         # Simulated sets alone have a second folder of masks.
-        return read_source(replace(source, masks=() if masks == "masks" else (masks,)))
+        tiles = read_source(replace(source, masks=() if masks == "masks" else (masks,)))
+        if not len(tiles):
+            raise BadInput(f"{root}: slides without tiles; cut them with disc tile, and give those")
+        return tiles
 
     @cached_property
     def split(self) -> Split:

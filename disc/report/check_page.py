@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from disc.data.check.findings import Case, CheckReport, Finding, SetNumbers
+from disc.data.check.findings import CheckReport, Finding, SetNumbers
+from disc.data.meanings import Meaning
 from disc.files import write_bytes
 from disc.report.check_pictures import STRANGE, example_cells
 from disc.report.pictures import Cell
@@ -52,7 +53,7 @@ def write_check_page(path: Path, report: CheckReport) -> None:
             _pixel_grid(report.sets),
             *[_part_grid(numbers) for numbers in report.sets if numbers.parts],
         ],
-        cards=[_card(finding) for finding in report.findings],
+        cards=[_card(finding, report.meanings) for finding in report.findings],
         legend=[*legend(), ("wrong value, or rim", "rgb({}, {}, {})".format(*STRANGE))],
     )
     write_bytes(path, page.encode())
@@ -74,9 +75,11 @@ def notes_of(finding: Finding) -> list[str]:
     return [case.note or ", ".join(path.name for path in case.files) for case in finding.cases]
 
 
-def _card(finding: Finding) -> Card:
+def _card(finding: Finding, meanings: Mapping[Path, Meaning]) -> Card:
     shown = [case for case in finding.cases if case.shown][:MOST_EXAMPLES]
-    examples = [_example(finding, case) for case in shown]
+    examples = [
+        Example(note=case.note, cells=example_cells(finding, case, meanings)) for case in shown
+    ]
     notes = notes_of(finding)
     return Card(
         finding=finding,
@@ -84,10 +87,6 @@ def _card(finding: Finding) -> Card:
         notes=notes[:MOST_NOTES],
         num_more=max(0, len(notes) - MOST_NOTES),
     )
-
-
-def _example(finding: Finding, case: Case) -> Example:
-    return Example(note=case.note, cells=example_cells(finding, case))
 
 
 def _set_grid(sets: Sequence[SetNumbers]) -> Grid:

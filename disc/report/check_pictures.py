@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ from PIL import Image
 
 from disc.data.check.findings import Case, Finding, Shown
 from disc.data.check.looking import mark_rims
-from disc.data.meanings import SICAPV2
+from disc.data.meanings import SICAPV2, Meaning
 from disc.data.slides import Scan
 from disc.files import BadInput
-from disc.labels import COLOURS, GRADES, IGNORE
+from disc.labels import COLOURS, IGNORE
 from disc.report.pictures import GREY, Cell
 from disc.report.story import Pixels
 
@@ -21,19 +22,36 @@ STRANGE = (255, 0, 200)
 _MOST_PX = 160
 _MOST_DECODED = 2**26
 _PALETTE = np.full((256, 3), STRANGE, np.uint8)
+"""Colours of labels; of what nobody explained, another."""
 _PALETTE[IGNORE] = GREY
 for _label, _colour in COLOURS.items():
-    _PALETTE[GRADES[_label]] = _colour
+    _PALETTE[_label] = _colour
 
 
-def example_cells(finding: Finding, case: Case) -> list[Cell]:
-    """The tiles of a case with their masks; files that cannot be shown are left out."""
+def example_cells(
+    finding: Finding, case: Case, meanings: Mapping[Path, Meaning] | None = None
+) -> list[Cell]:
+    """The tiles of a case with their masks; files that cannot be shown are left out.
+
+    Args:
+        finding: what was found.
+        case: one case of it.
+        meanings: what the values of masks mean, by root of a set; None: grades.
+    """
     cells = []
     for shown in case.shown:
-        cells += [cell for cell in (_image_cell(shown), _mask_cell(shown)) if cell is not None]
-        if finding.kind == "thin-rims" and (rims := _rim_cell(shown)) is not None:
+        meaning = _find_meaning(shown, meanings or {})
+        pair = _image_cell(shown), _mask_cell(shown, meaning)
+        cells += [cell for cell in pair if cell is not None]
+        if finding.kind == "thin-rims" and (rims := _rim_cell(shown, meaning)) is not None:
             cells.append(rims)
     return cells
+
+
+def _find_meaning(shown: Shown, meanings: Mapping[Path, Meaning]) -> Meaning:
+    roots = [root for root in meanings if root in shown.image.parents]
+    # Of sets inside of each other, the inner one.
+    return meanings[max(roots, key=lambda root: len(root.parts))] if roots else SICAPV2
 
 
 def _image_cell(shown: Shown) -> Cell | None:
@@ -44,19 +62,20 @@ def _image_cell(shown: Shown) -> Cell | None:
     return None if pixels is None else Cell(heading="tile", pixels=_small(pixels))
 
 
-def _mask_cell(shown: Shown) -> Cell | None:
+def _mask_cell(shown: Shown, meaning: Meaning) -> Cell | None:
     values = _read_values(shown)
     if values is None:
         return None
-    return Cell(heading="mask", pixels=_PALETTE[_small(values, is_mask=True)], is_mask=True)
+    labels = meaning.table[_small(values, is_mask=True)]
+    return Cell(heading="mask", pixels=_PALETTE[labels], is_mask=True)
 
 
-def _rim_cell(shown: Shown) -> Cell | None:
+def _rim_cell(shown: Shown, meaning: Meaning) -> Cell | None:
     values = _read_values(shown)
     if values is None:
         return None
-    pixels = _PALETTE[values] // 3 + 150
-    pixels[mark_rims(values, SICAPV2)] = STRANGE
+    pixels = _PALETTE[meaning.table[values]] // 3 + 150
+    pixels[mark_rims(values, meaning)] = STRANGE
     return Cell(heading="rims", pixels=_small(pixels, is_mask=True), is_mask=True)
 
 

@@ -12,32 +12,56 @@ from pathlib import Path
 
 import numpy as np
 
+from disc.data.annotations import Annotation
+from disc.data.coordinates import read_coordinates
 from disc.data.images import read_image, read_mask
+from disc.data.meanings import RADBOUD
 from disc.data.panda import read_cases
-from disc.data.sicapv2_tables import read_slides
+from disc.data.sicapv2_tables import read_partition, read_slides
+from disc.data.slide_tables import read_slide_table
 from disc.data.slides import Scan
 from disc.files import BadInput
 from disc.grade.features import read_features
 
 SIDE = 64
+SLIDE = "slide-one.tiff"
+"""What masks of slides were drawn on; it stays sound."""
 
 
-def read_scan(path: Path) -> tuple[float, bytes, bytes]:
-    """Every pixel of a small slide, and values of a mask."""
+def read_scan(path: Path) -> tuple[float, bytes, bytes, bytes]:
+    """Every pixel of a small slide, a box on it, and values of a mask."""
     scan = Scan(path)
     places = (np.arange(min(64, scan.width)), np.arange(min(64, scan.height)))
-    whole = scan.read_whole(4.0)
-    return scan.um_per_px, whole.tobytes(), scan.values(*places).tobytes()
+    whole, box = scan.read_whole(4.0), scan.read(40, 60, (SIDE, SIDE), 2.5)
+    return scan.um_per_px, whole.tobytes(), box.tobytes(), scan.values(*places).tobytes()
+
+
+def read_drawing(path: Path) -> bytes:
+    """Labels of a box, stroma given to epithelium."""
+    beside = path.parent / SLIDE
+    slide = Scan(beside if beside.exists() else path.parent / "sound" / SLIDE)
+    return Annotation(path, RADBOUD, slide, reach_um=50).read(0, 0, (150, 125), 4.0).tobytes()
+
+
+def read_places(path: Path) -> tuple[str, bytes, float]:
+    """Squares on a slide; the digest is of their values, not of the object."""
+    found = read_coordinates(path)
+    return found.slide, found.xy.tobytes(), found.side
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "jpg": lambda path: read_image(path, SIDE).tobytes(),
-    "png": lambda path: read_mask(path, SIDE, of=path).tobytes(),
-    "xlsx": read_slides,
-    "csv": read_cases,
-    "tiff": read_scan,
-    "h5": lambda path: read_features(path).tobytes(),
+    "tile": lambda path: read_image(path, SIDE).tobytes(),
+    "mask": lambda path: read_mask(path, SIDE, of=path).tobytes(),
+    "scores": read_slides,
+    "labels": read_partition,
+    "cases": read_cases,
+    "table": read_slide_table,
+    "slide": read_scan,
+    "drawing": read_drawing,
+    "features": lambda path: read_features(path).tobytes(),
+    "places": read_places,
 }
+"""By what is before the dash in a file's name."""
 
 
 def read(kind: str, path: Path) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Random damage to every kind of file for two minutes: `make test-slow`.
+"""Random damage to every kind of file, for every reader, for two minutes: `make test-slow`.
 
 Whatever is done to a file, it is read, or refused in one line that names it. A signal, a traceback,
 a hang or more than 2 GiB of memory fails, and says how to do the same again:
@@ -24,7 +24,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.damage.fuzz_reader import SIDE
+from tests.damage.fuzz_reader import SIDE, SLIDE
 from tests.damage.spoil import spoil
 
 pytestmark = pytest.mark.slow
@@ -37,29 +37,43 @@ ROOT = Path(__file__).parents[2]
 
 
 def sound_files(folder: Path) -> list[Path]:
-    """Two files of every kind."""
+    """Files of every kind for every reader, `<reader>-<number>.<suffix>`."""
     rng = np.random.default_rng(0)
     steps = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     picture = Image.fromarray(steps).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     mask = Image.fromarray(rng.choice([0, 3, 4, 5], (8, 8)).astype(np.uint8))
-    picture.save(folder / "one.jpg", quality=95, subsampling=0)
-    picture.save(folder / "two.jpg", quality=75, progressive=True)
-    mask.resize((SIDE, SIDE), Image.Resampling.NEAREST).save(folder / "one.png")
+    picture.save(folder / "tile-one.jpg", quality=95, subsampling=0)
+    picture.save(folder / "tile-two.jpg", quality=75, progressive=True)
+    tifffile.imwrite(folder / "tile-one.tif", np.asarray(picture), compression="lzw")
+    mask.resize((SIDE, SIDE), Image.Resampling.NEAREST).save(folder / "mask-one.png")
     flat = np.full((SIDE, SIDE), 4, np.uint8)
-    Image.fromarray(flat).convert("P").save(folder / "two.png")
+    Image.fromarray(flat).convert("P").save(folder / "mask-two.png")
+    scan = np.asarray(picture.resize((600, 500)))
+    save_scan(folder / SLIDE, scan, "jpeg")
+    save_scan(folder / "slide-two.tiff", scan, "lzw")
+    drawn = np.asarray(mask.resize((600, 500), Image.Resampling.NEAREST))
+    save_scan(folder / "drawing-one.tiff", np.stack([drawn] * 3, -1), "lzw")
+    save_tables(folder)
+    save_features(folder / "features-one.h5", rng)
+    save_features(folder / "features-two.h5", rng, compression="gzip", chunks=(8, 16))
+    save_places(folder / "places-one.h5", rng, patch_size_level0=512)
+    save_places(folder / "places-two.h5", rng, patch_size=256, patch_level=1, downsample=[4.0, 4.0])
+    return sorted(folder.iterdir())
+
+
+def save_tables(folder: Path) -> None:
     rows = [{"slide_id": f"s{i}", "patient_id": i, "Gleason_primary": 3} for i in range(30)]
     table = pd.DataFrame(rows).assign(Gleason_secondary=4)
-    table.to_excel(folder / "one.xlsx", index=False)
-    table.head(2).to_excel(folder / "two.xlsx", index=False)
+    table.to_excel(folder / "scores-one.xlsx", index=False)
+    table.head(2).to_csv(folder / "scores-two.csv", index=False)
+    names = [f"A_Block_Region_0_0_{i}_xini_{i}_yini_0.jpg" for i in range(20)]
+    labels = pd.DataFrame({"image_name": names, "NC": 0, "G3": 1, "G4": 0, "G5": 0})
+    labels.to_excel(folder / "labels-one.xlsx", index=False)
     cases = pd.DataFrame({"image_id": [f"s{i}" for i in range(30)], "gleason_score": "3+4"})
-    cases.to_csv(folder / "one.csv", index=False)
-    cases.assign(data_provider="radboud").to_csv(folder / "two.csv", index=False)
-    scan = np.asarray(picture.resize((600, 500)))
-    save_scan(folder / "one.tiff", scan, "jpeg")
-    save_scan(folder / "two.tiff", scan, "lzw")
-    save_features(folder / "one.h5", rng)
-    save_features(folder / "two.h5", rng, compression="gzip", chunks=(8, 16))
-    return sorted(folder.iterdir())
+    cases.to_csv(folder / "cases-one.csv", index=False)
+    cases.assign(data_provider="radboud").to_csv(folder / "cases-two.csv", index=False)
+    cases.rename(columns={"image_id": "slide_id"}).to_csv(folder / "table-one.csv", index=False)
+    cases.assign(split="test").to_excel(folder / "table-two.xlsx", index=False)
 
 
 def save_scan(path: Path, pixels: np.ndarray, compression: str) -> None:
@@ -80,6 +94,16 @@ def save_features(path: Path, rng: np.random.Generator, **options: object) -> No
         features = rng.normal(size=(20, 16)).astype(np.float32)
         file.create_dataset("features", data=features, **options)
         file.create_dataset("coords", data=rng.integers(0, 9999, (20, 2)))
+
+
+def save_places(path: Path, rng: np.random.Generator, **attributes: object) -> None:
+    with h5py.File(path, "w") as file:
+        placed = file.create_dataset("coords", data=rng.integers(0, 9999, (20, 2)))
+        placed.attrs.update(attributes)
+
+
+def reader_of(path: Path) -> str:
+    return path.name.partition("-")[0]
 
 
 class Reader:
@@ -118,7 +142,7 @@ class Reader:
         """What becomes of a file: `read`, `refused` or `failed`, and what was read or said."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert isinstance(stdin, io.TextIOBase) and isinstance(stdout, io.TextIOBase)
-        stdin.write(f"{path.suffix[1:]}\t{path}\n")
+        stdin.write(f"{reader_of(path)}\t{path}\n")
         stdin.flush()
         if not select.select([stdout], [], [], patience_s)[0]:
             self._stop()
@@ -145,29 +169,31 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
         while time.monotonic() < end and (only is None or number == int(only)):
             path, rng = files[number % len(files)], np.random.default_rng([SEED, number])
             data, edit = spoil(path.suffix, path.read_bytes(), rng)
-            spoilt = tmp_path / f"damaged{path.suffix}"
+            spoilt = tmp_path / f"{reader_of(path)}-damaged{path.suffix}"
             spoilt.write_bytes(data)
             outcome, text = reader.read(spoilt)
             if outcome == "failed":
                 failures.append(f"SEED={SEED} CASE={number} {path.name}, {edit}: {text}")
             is_same = outcome == "read" and text == right[path][1]
-            counts[path.suffix, "as before" if is_same else outcome] += 1
+            counts[kind_of(path), "as before" if is_same else outcome] += 1
             number += 1
     print(describe(counts))
     assert not failures, "\n".join([f"{len(failures)} failures", *failures[:5]])
-    assert only or all(counts[suffix, "refused"] for suffix in {path.suffix for path in files})
+    assert only or all(counts[kind, "refused"] for kind in map(kind_of, files))
+
+
+def kind_of(path: Path) -> str:
+    return f"{reader_of(path)}{path.suffix}"
 
 
 def describe(counts: Counter[tuple[str, str]]) -> str:
     """How much of the damage that changed anything was detected."""
     lines = [
         f"seed {SEED}",
-        f"{'kind':6}{'cases':>8}{'harmless':>10}{'read':>8}{'refused':>9}  share",
+        f"{'kind':14}{'cases':>8}{'harmless':>10}{'read':>8}{'refused':>9}  share",
     ]
-    for suffix in sorted({suffix for suffix, _ in counts}):
-        same, read, refused = (counts[suffix, key] for key in ("as before", "read", "refused"))
+    for kind in sorted({kind for kind, _ in counts}):
+        same, read, refused = (counts[kind, key] for key in ("as before", "read", "refused"))
         share = refused / max(1, read + refused)
-        lines.append(
-            f"{suffix:6}{same + read + refused:8}{same:10}{read:8}{refused:9}  {share:.2f}"
-        )
+        lines.append(f"{kind:14}{same + read + refused:8}{same:10}{read:8}{refused:9}  {share:.2f}")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """Several slides at once: by several processes, with slides that fail, and at given places."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ import tifffile
 from PIL import Image
 
 from disc import cli
+from disc.data.dealing import cut_slides, record_of
+from disc.data.jobs import list_jobs
 from disc.data.request import TileRequest
 from disc.data.sicapv2 import read_set
 from disc.data.tiling import tile_slides
-from disc.files import BadInput
+from disc.files import BadInput, read_json
 from tests.data.scans import UM, draw_mask, paint, save_slide
 from tests.data.test_set_writer import contents
 
@@ -195,3 +198,24 @@ def test_a_slide_without_places_fails_alone(folder: Path) -> None:
     report = tile_slides(request_for(folder, coordinates=folder / "places"))
     assert list(report.failures) == ["b", "c"]
     assert "has neither b.h5 nor b_patches.h5" in report.failures["b"]
+
+
+class Bomb(type(Path())):  # type: ignore[misc]
+    """A path that ends the process which is given it, as a crash in a library would."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (11,)
+
+
+def test_a_crashed_process_takes_only_its_slide_with_it(folder: Path) -> None:
+    request = request_for(folder, processes=2)
+    jobs = [
+        replace(job, path=Bomb(job.path)) if job.path.stem == "b" else job
+        for job in list_jobs(request)
+    ]
+    cut_slides(jobs, request, shown=False)
+    records = {job.path.stem: read_json(record_of(request, job)) for job in jobs}
+    assert "b.tiff: the program that reads it crashed" in records["b"]["failed"]
+    assert records["a"]["tiles"] and len(records["a"]["tiles"]) == len(records["c"]["tiles"])
+    assert not list((folder / "out").rglob("b_*"))
+    assert tile_slides(request).num_slides == 3, "the same command tries again"

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from disc.data.request import TileRequest
+from disc.data.tiling import tile_slides
 from disc.files import BadInput
+from disc.phantom.panda import write_panda_set
 from disc.pipeline.context import Context
 from disc.presets import smoke
+from disc.settings import Phantom
 
 
 def write_lapc(root: Path) -> None:
@@ -34,3 +38,24 @@ def test_lapc_beside_simulated_tiles(tmp_path: Path) -> None:
     exact = replace(data, fit="exact")
     with pytest.raises(BadInput, match="128 x 128 px; expected 64 x 64 px"):
         Context(replace(run, data=exact), tmp_path / "run").read_shifted(tmp_path / "lapc").image(0)
+
+
+def test_a_panda_set_must_be_cut_first(tmp_path: Path) -> None:
+    """Slides in PANDA's layout are refused; the tiles that `disc tile` cuts from them are read."""
+    slides = tmp_path / "panda"
+    drawn = Phantom(shifted_slides=(1, 1, 0, 0), core_um=(400.0, 900.0))
+    write_panda_set(slides, drawn, coarsening=4.0, num_unmasked=0)
+    request = TileRequest(
+        slides=slides / "train_images",
+        masks=slides / "train_label_masks",
+        labels=slides / "train.csv",
+        out=tmp_path / "tiles",
+        processes=1,
+    )
+    tile_slides(request)
+    context = Context(smoke(), tmp_path / "run")
+    with pytest.raises(BadInput, match="slides without tiles; cut them with disc tile"):
+        context.read_shifted(slides)
+    tiles = context.read_shifted(request.out)
+    assert len(tiles) > 10 and {slide.primary for slide in tiles.slides.values()} == {0, 3}
+    assert tiles.image(0).shape == (64, 64, 3) and tiles.mask(0).shape == (64, 64)

@@ -10,6 +10,8 @@ from diffusers import UNet2DConditionModel, VQModel
 from PIL import Image
 
 from disc import cli
+from disc.data.check.request import CheckRequest
+from disc.data.check.sets import check_sets
 from disc.data.sicapv2 import read_set
 from disc.evaluate.agreement import RECALLS
 from disc.settings import VARIANTS
@@ -117,3 +119,29 @@ def test_a_deleted_stage_and_what_follows_are_done_again(run):
     assert (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns == sd
     assert (run / "graders" / "slides" / "done.json").stat().st_mtime_ns == kept
     pd.testing.assert_frame_equal(pd.read_parquet(run / "agreement.parquet"), before)
+
+
+def test_the_check_knows_what_the_generator_saw(run, tmp_path):
+    """Painted slides beside the set that they were learnt from, then with a learnt slide tested."""
+    painted, real = run / "synthetic" / "sd", tmp_path / "real"
+
+    def kinds():
+        report = check_sets(CheckRequest(roots=(painted, real), processes=1))
+        return {finding.kind: finding for finding in report.findings}
+
+    shutil.copytree(run / "data" / "training", real)
+    found = kinds()
+    assert not {"generator-saw-test", "generator-unknown", "bad-manifest"} & set(found)
+    books = [real / "partition" / name for name in ("Validation/Val1/Train", "Test/Test")]
+    learnt, tested = (pd.read_excel(book.with_suffix(".xlsx")) for book in books)
+    moved = learnt.iloc[:1]
+    pd.concat([tested, moved]).to_excel(books[1].with_suffix(".xlsx"), index=False)
+    leak = kinds()["generator-saw-test"]
+    slide, num = (
+        moved["image_name"].iloc[0].split("_")[0],
+        len(list((painted / "images").iterdir())),
+    )
+    assert leak.severity == "error"
+    assert [case.note for case in leak.cases] == [
+        f"slide {slide}: seen by the generator of {num} tile(s)"
+    ]

@@ -13,9 +13,11 @@ from disc import cli
 from disc.data.check.request import CheckRequest
 from disc.data.check.sets import check_sets
 from disc.report.check_page import write_check_page
+from disc.report.check_pictures import example_cells
 from disc.report.check_table import print_check
 from tests.data.check import faults
-from tests.data.check.trees import name_of, write_clean
+from tests.data.check.test_other_layouts import mask, write_lapc
+from tests.data.check.trees import draw, name_of, write_clean
 
 PLANTED = (
     *(faults.draw_seven, faults.truncate_image, faults.copy_within_part, faults.draw_rim),
@@ -49,6 +51,21 @@ def test_the_page_shows_every_finding_and_needs_nothing_else(planted: Path, tmp_
     assert "http" not in re.sub(r'src="[^"]*"', "", page)
     write_check_page(tmp_path / "again.html", report)
     assert (tmp_path / "again.html").read_text() == page
+
+
+def test_masks_are_shown_by_what_their_set_means(tmp_path: Path) -> None:
+    """0 is GG3 in LAPC (blue), 3 benign (green), 7 nothing (pink)."""
+    root = write_lapc(tmp_path / "lapc")
+    mask(7).save(root / "mask_nameless" / "t0.png")
+    mask(3).save(root / "mask_nameless" / "t1.png")
+    draw("lapc 0").save(root / "jpg_nameless" / "p1" / "t1.jpg")
+    report = check_sets(CheckRequest(roots=(root,), processes=1))
+    found = {finding.kind: finding for finding in report.findings}
+    (seven,), (copy,) = found["mask-value"].cases, found["duplicate"].cases
+    _, drawn = example_cells(found["mask-value"], seven, report.meanings)
+    assert drawn.pixels[[0, -1], 0].tolist() == [[255, 0, 200], [0, 0, 255]]
+    cells = example_cells(found["duplicate"], copy, report.meanings)
+    assert cells[3].pixels[[0, -1], 0].tolist() == [[0, 100, 0], [0, 0, 255]]
 
 
 def test_names_from_the_disk_are_escaped(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from disc.data.meanings import Meaning
+
 SCHEMA = "disc-check/1"
 """Name of the JSON's form; a number that changes means that old readers must look again."""
 Severity = Literal["error", "warning"]
@@ -109,6 +111,8 @@ class CheckReport:
     sets: Sequence[SetNumbers]
     findings: Sequence[Finding]
     """Errors first."""
+    meanings: Mapping[Path, Meaning] = field(default_factory=dict)
+    """What the values of masks mean, by root; without one, a page takes them for grades."""
 
     @property
     def num_errors(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ from disc.data.images import Pixels, open_image
 from disc.data.meanings import SICAPV2, Meaning
 from disc.data.rims import RIM_PX, find_rims
 from disc.files import BadInput
+from disc.processes import num_cores
 from disc.progress import Bar
 
 LARGEST_PX = 2**26
@@ -137,7 +137,7 @@ def look_at_all(
     Raises:
         OSError: if one of them is killed.
     """
-    count = min(processes or os.cpu_count() or 1, 1 + len(tasks) // _CHUNK)
+    count = min(processes or num_cores(), 1 + len(tasks) // _CHUNK)
     bar, looks = Bar(f"reading {name}", total=len(tasks)), []
     with ExitStack() as stack:
         stack.callback(bar.close)

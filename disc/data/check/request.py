@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from disc.data.sources import KindOrAuto
 from disc.files import BadInput
 
 
@@ -18,16 +19,18 @@ class CheckRequest:
 
     roots: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Folders of data sets; several are checked against each other as well."""
-    kind: Literal["auto", "sicapv2", "panda", "lapc", "folder"] = "auto"
-    """How they are laid out; `auto`: recognised by their files (not `lapc`, not `folder`)."""
+    kinds: Annotated[tuple[KindOrAuto, ...], tyro.conf.arg(name="kind")] = ("auto",)
+    """How they are laid out: one word for all, or one for each in their order; `auto`: recognised
+    by their files (never `folder`)."""
     images: str = ""
-    """lapc, folder: folder of the images."""
+    """folder, or else lapc: folder of the images."""
     masks: tuple[str, ...] = ()
-    """lapc, folder: folder(s) of the masks, or paths with {name}; several raters, several."""
+    """folder, or else lapc: folder(s) of the masks, or paths with {name}; several raters, several.
+    """
     values: Mapping[int, int] = field(default_factory=dict)
-    """lapc, folder: mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown)."""
+    """folder, or else lapc: mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown)."""
     slides: Path | None = None
-    """lapc, folder: CSV of slides, with scores and patients."""
+    """folder, or else lapc: CSV of slides, with scores and patients."""
     json: Path | None = None
     """File for everything that was found, for programs; `-`: standard output."""
     page: Path | None = Path("check.html")
@@ -39,7 +42,8 @@ class CheckRequest:
         """Check the numbers.
 
         Raises:
-            BadInput: if no folder is given, one is given twice, or processes are negative.
+            BadInput: if no folder is given, one is given twice, kinds are neither one nor one for
+                each folder, processes are negative, or a file to write is a folder.
         """
         if not self.roots:
             raise BadInput("no data set to check; give one folder or several")
@@ -48,8 +52,12 @@ class CheckRequest:
             raise BadInput("a folder is given twice; give each data set once")
         if self.processes < 0:
             raise BadInput(f"--processes is {self.processes}; expected 0 (all cores) or more")
-        is_told = bool(self.images or self.masks or self.values or self.slides)
-        if is_told and self.kind not in ("lapc", "folder"):
+        # Better said now than when everything has been looked at.
+        for path in (self.json, self.page):
+            if path is not None and path.is_dir():
+                raise BadInput(f"{path}: is a folder; name the file to write")
+        if len(self.kinds) not in {1, len(self.roots)}:
             raise BadInput(
-                "--images, --masks, --values and --slides describe sets of --kind lapc and folder"
+                f"--kind has {len(self.kinds)} words for {len(self.roots)} folders; give one for "
+                "all, or one for each"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from disc.data.check.request import CheckRequest
 from disc.data.check.source import list_source
 from disc.data.check.synthetic import check_synthetic
 from disc.data.check.tiles import check_tiles, common_size
-from disc.data.sources import Source, recognise
+from disc.data.sources import Kind, Source, recognise
+from disc.files import BadInput
 
 
 def check_sets(request: CheckRequest) -> CheckReport:
@@ -31,7 +33,9 @@ def check_sets(request: CheckRequest) -> CheckReport:
         BadInput: if a table without which nothing can be read is damaged.
     """
     names = name_sets(request.roots)
-    sets = [_list(root, names[root], request) for root in request.roots]
+    kinds = _decide_kinds(request)
+    sources = _describe(request, kinds)
+    sets = [_list(sources[root], kinds[root], names[root]) for root in request.roots]
     looks = [_look(contents, request.processes) for contents in sets]
     for number, (contents, seen) in enumerate(zip(sets, looks, strict=True)):
         if contents.kind == "panda":
@@ -45,7 +49,11 @@ def check_sets(request: CheckRequest) -> CheckReport:
     found = [finding for contents in sets for finding in contents.findings]
     found += find_duplicates(list(zip(sets, looks, strict=True)))
     numbers = [_count(contents, seen) for contents, seen in zip(sets, looks, strict=True)]
-    return CheckReport(sets=numbers, findings=_in_order(found, list(names.values())))
+    return CheckReport(
+        sets=numbers,
+        findings=_in_order(found, list(names.values())),
+        meanings={contents.root: contents.meaning for contents in sets},
+    )
 
 
 def name_sets(roots: Sequence[Path]) -> dict[Path, str]:
@@ -58,20 +66,35 @@ def name_sets(roots: Sequence[Path]) -> dict[Path, str]:
     return {root: str(root) for root in roots}
 
 
-def _list(root: Path, name: str, request: CheckRequest) -> Contents:
-    kind = recognise(root) if request.kind == "auto" else request.kind
+def _decide_kinds(request: CheckRequest) -> dict[Path, Kind]:
+    """How each folder is laid out: as was said of it, or as its files say."""
+    words = request.kinds * (len(request.roots) // len(request.kinds))
+    pairs = zip(request.roots, words, strict=True)
+    return {root: recognise(root) if word == "auto" else word for root, word in pairs}
+
+
+def _describe(request: CheckRequest, kinds: Mapping[Path, Kind]) -> dict[Path, Source]:
+    """What the request says of each set: its options describe folders or, without one, LAPC."""
+    named = ("images", "masks", "values", "slides")
+    options = {name: getattr(request, name) for name in named if getattr(request, name)}
+    described = "folder" if "folder" in kinds.values() else "lapc"
+    if options and described not in kinds.values():
+        raise BadInput(
+            f"{', '.join(f'--{name}' for name in options)}: for sets of kind lapc or folder; these "
+            f"are {', '.join(dict.fromkeys(kinds.values()))}; say with --kind what they are"
+        )
+    sources = {root: Source(root=root, kind=kind) for root, kind in kinds.items()}
+    return {
+        root: replace(source, **options) if source.kind == described else source
+        for root, source in sources.items()
+    }
+
+
+def _list(source: Source, kind: Kind, name: str) -> Contents:
     if kind == "panda":
-        return list_slides(root, name)
+        return list_slides(source.root, name)
     if kind == "sicapv2":
-        return list_tiles(root, name)
-    source = Source(
-        root=root,
-        kind=kind,
-        images=request.images,
-        masks=request.masks,
-        values=request.values,
-        slides=request.slides,
-    )
+        return list_tiles(source.root, name)
     return list_source(source, kind, name)
 
 

@@ -161,7 +161,7 @@ def _check_rims(contents: Contents, seen: Seen) -> None:
             f"{rim / max(1, graded):.2%} of the graded pixels, in {len(rimmed)} mask(s), lie in "
             f"rims, up to {widest_rim(side)} px wide, of one grade beside another",
             "no such rims: they come from smoothing, seldom from tissue",
-            "look at the tiles; the reader cleans them up if asked to",
+            "look at the tiles; disc convert with --rim-px writes the set without them",
         ),
         [item.case(f"{item.name}: {look.rim_px:,} px") for item, look in rimmed],
     )

@@ -123,7 +123,7 @@ def folder_for_image(root: Path) -> Report:
     path = image_of(root, name_of("A", 4, 1))
     path.unlink()
     path.mkdir()
-    return "error", "damaged", "Is a directory"
+    return "error", "damaged", "not a file"
 
 
 def enormous_header(root: Path) -> Report:

@@ -1,5 +1,6 @@
 """LAPC and plain folders, written with Pillow only."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from disc.data.check.findings import CheckReport, Finding
 from disc.data.check.request import CheckRequest
 from disc.data.check.sets import check_sets
-from tests.data.check.trees import draw
+from tests.data.check.trees import draw, write_clean
 
 
 def save(path: Path, pixels: Image.Image) -> None:
@@ -51,12 +52,12 @@ def kinds(report: CheckReport) -> set[tuple[str, str]]:
 
 
 def check_lapc(root: Path) -> CheckReport:
-    return check_sets(CheckRequest(roots=(root,), kind="lapc", processes=1))
+    return check_sets(CheckRequest(roots=(root,), kinds=("lapc",), processes=1))
 
 
 def check_cores(root: Path) -> CheckReport:
     request = CheckRequest(
-        roots=(root,), kind="folder", images="cores", masks=("one", "two"), processes=1
+        roots=(root,), kinds=("folder",), images="cores", masks=("one", "two"), processes=1
     )
     return check_sets(request)
 
@@ -64,6 +65,7 @@ def check_cores(root: Path) -> CheckReport:
 def test_lapc(tmp_path: Path) -> None:
     """0 is GG3 there, so that every value but those above 4 means something."""
     root = write_lapc(tmp_path / "lapc")
+    assert check_sets(CheckRequest(roots=(root,), processes=1)).sets == check_lapc(root).sets
     report = check_lapc(root)
     assert kinds(report) <= {("warning", "reader-notes")}
     (numbers,) = report.sets
@@ -99,7 +101,7 @@ def test_folder_with_a_table_of_slides_and_parts(tmp_path: Path) -> None:
     pd.DataFrame(lines).to_csv(root / "slides.csv", index=False)
     request = CheckRequest(
         roots=(root,),
-        kind="folder",
+        kinds=("folder",),
         images="cores",
         masks=("one",),
         slides=root / "slides.csv",
@@ -107,3 +109,24 @@ def test_folder_with_a_table_of_slides_and_parts(tmp_path: Path) -> None:
     )
     finding = only(check_sets(request), "shared-patient")
     assert finding.cases[0].note == "patient a: in Test/Train and Test/Test"
+
+
+def test_sets_of_three_layouts_beside_each_other(tmp_path: Path) -> None:
+    """One picture in all three; the options describe the folder alone."""
+    lapc, cores = write_lapc(tmp_path / "lapc"), write_cores(tmp_path / "cores")
+    tree = write_clean(tmp_path / "tiles")
+    copy = next(iter(sorted((tree / "images").iterdir())))
+    shutil.copy(copy, lapc / "jpg_nameless" / "p1" / "t3.jpg")
+    Image.open(copy).save(cores / "cores" / "core1.png")
+    request = CheckRequest(
+        roots=(tree, lapc, cores),
+        kinds=("auto", "lapc", "folder"),
+        images="cores",
+        masks=("one", "two"),
+        processes=1,
+    )
+    report = check_sets(request)
+    assert [numbers.kind for numbers in report.sets] == ["sicapv2", "lapc", "folder"]
+    finding = only(report, "duplicate-across-sets")
+    assert finding.data_set == "tiles and lapc and cores"
+    assert [path.stem for path in finding.cases[0].files] == [copy.stem, "t3", "core1"]

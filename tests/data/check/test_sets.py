@@ -206,9 +206,11 @@ def test_wrong_use(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="looks like no set that is known"):
         check(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="has no images/ in it"):
-        check_sets(CheckRequest(roots=(tmp_path / "empty",), kind="sicapv2"))
-    with pytest.raises(BadInput, match="--kind lapc and folder"):
-        CheckRequest(roots=(tree,), images="photos")
+        check_sets(CheckRequest(roots=(tmp_path / "empty",), kinds=("sicapv2",)))
+    with pytest.raises(BadInput, match="--images: for sets of kind lapc or folder; these are sic"):
+        check_sets(CheckRequest(roots=(tree,), images="photos"))
+    with pytest.raises(BadInput, match="--kind has 3 words for 2 folders"):
+        CheckRequest(roots=(tree, tmp_path), kinds=("auto",) * 3)
     with pytest.raises(BadInput, match="given twice"):
         check(tree, tree)
     with pytest.raises(BadInput, match="no data set"):
