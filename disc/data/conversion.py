@@ -11,7 +11,7 @@ from disc.data.folds import NUM_GROUPS, deal_patients, name_partitions
 from disc.data.names import format_name
 from disc.data.sicapv2 import SetWriter
 from disc.data.sources import ConvertRequest, read_source
-from disc.data.tile_labels import label_tile
+from disc.data.tile_labels import count_labels, label_tile
 from disc.data.tiles import Slide, Tile, TileSet
 from disc.files import BadInput, holds_files
 from disc.labels import IGNORE, Label
@@ -73,7 +73,7 @@ def _write_tiles(
         if tile.mask is not None:
             mask = tiles.mask(index)
         writer.add(name, tiles.image(index), mask)
-        label = label_tile(mask)
+        label = label_tile(count_labels(mask), mask.size)
         if label is not None:
             labels[name] = label
         bar.advance()

@@ -152,6 +152,7 @@ def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
 
 
 def _describe(mask: Pixels) -> dict[str, Any]:
-    label = label_tile(mask)
-    is_mixed = np.count_nonzero(count_labels(mask)) > 1
+    counts = count_labels(mask)
+    label = label_tile(counts, mask.size)
+    is_mixed = np.count_nonzero(counts) > 1
     return {"label": None if label is None else int(label), "is_mixed": bool(is_mixed)}

@@ -8,19 +8,20 @@ import numpy.typing as npt
 from disc.data.images import Pixels
 from disc.labels import Label
 
+Counts = npt.NDArray[np.int64]
 
-def count_labels(mask: Pixels) -> npt.NDArray[np.int64]:
+
+def count_labels(mask: Pixels) -> Counts:
     """Pixels of each label [4] in a mask uint8 [H, W]; 255 does not count."""
     return np.array([np.count_nonzero(mask == label) for label in Label])
 
 
-def commonest_grade(mask: Pixels) -> Label | None:
-    """The grade with most pixels in a mask uint8 [H, W], 0..3 and 255; None where there is none."""
-    counts = count_labels(mask)[1:]
-    return Label(int(counts.argmax()) + 1) if counts.any() else None
+def commonest_grade(counts: Counts) -> Label | None:
+    """The grade with most pixels, of counts [4]; None where there is no grade."""
+    return Label(int(counts[1:].argmax()) + 1) if counts[1:].any() else None
 
 
-def label_tile(mask: Pixels) -> Label | None:
+def label_tile(counts: Counts, num_pixels: int) -> Label | None:
     """The commonest grade; Non-Cancer only where every pixel is known, else nobody knows (None)."""
-    grade = commonest_grade(mask)
-    return Label.NC if grade is None and (mask == Label.NC).all() else grade
+    is_benign = counts[Label.NC] == num_pixels
+    return Label.NC if is_benign else commonest_grade(counts)

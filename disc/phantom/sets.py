@@ -15,7 +15,7 @@ import numpy as np
 
 from disc import seeds
 from disc.data.sicapv2 import SetWriter
-from disc.data.tile_labels import commonest_grade
+from disc.data.tile_labels import commonest_grade, count_labels
 from disc.data.tiles import Pixels, Slide
 from disc.files import BadInput
 from disc.labels import Label
@@ -205,4 +205,4 @@ def tile_label(mask: Pixels, *, is_benign: bool) -> Label | None:
     Tiles without a drawn grade are Non-Cancer on benign slides; elsewhere nobody knows, and
     they are in no workbook (None).
     """
-    return commonest_grade(mask) or (Label.NC if is_benign else None)
+    return commonest_grade(count_labels(mask)) or (Label.NC if is_benign else None)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from disc import settings
 from disc.data.sicapv2 import SetWriter
-from disc.data.tile_labels import commonest_grade
+from disc.data.tile_labels import commonest_grade, count_labels
 from disc.data.tiles import Slide, Tile, TileSet
 from disc.files import read_json, sync_all, write_bytes, write_json
 from disc.labels import GRADES, Label, label_of_grade
@@ -166,7 +166,7 @@ def _finish_set(
         masks = _masks_of(plan, book)
         names = _tile_names(plan, masks[0].shape[-1])
         for name, mask, tile, seed in zip(names, masks, plan.tiles, plan.seeds, strict=True):
-            labels[name] = commonest_grade(mask) or Label.NC
+            labels[name] = commonest_grade(count_labels(mask)) or Label.NC
             source = book.sources[tile.shape].name
             rows.append({"tile": name, "seed": seed, "shape_source": source, **facts})
     slides = [plan.slide for plan in plans]
