@@ -64,7 +64,9 @@ def _simple(header: object) -> str:
 
 def _read_rows(path: Path) -> list[tuple[Any, ...]]:
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such workbook; give a set in the SICAPv2 layout")
+        raise FileNotFoundError(
+            f"{path}: no such workbook or table; correct the path, or restore it"
+        )
     if path.suffix.lower() == ".csv":
         return _read_csv(path)
     return read_sheet(path)
