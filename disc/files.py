@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,26 @@ def read_bytes(path: Path, most: int = 2**29) -> bytes:
 def holds_files(folder: Path) -> bool:
     """Whether a folder holds more than what killed writes left behind."""
     return folder.is_dir() and any(not child.name.startswith(".") for child in folder.iterdir())
+
+
+def claim_folder(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Note in `request.json` what is written into a folder, so that the same request may go on.
+
+    What was noted of slides for a request that wrote no tile is cleared.
+
+    Raises:
+        BadInput: if the folder holds something else.
+    """
+    path, facts = folder / "request.json", {"request": digest(asked)}
+    if folder.is_file() or (holds_files(folder) and not path.exists()):
+        raise BadInput(f"{folder}: is not an empty folder; give a new one with --out")
+    if path.exists() and read_json(path) != facts:
+        if (folder / "images").exists():
+            raise BadInput(
+                f"{folder}: holds tiles of another request; give another --out, or delete it"
+            )
+        shutil.rmtree(folder / "slides", ignore_errors=True)
+    write_json(path, facts)
 
 
 def write_json(path: Path, value: Any) -> None:

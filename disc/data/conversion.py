@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from disc.data.sicapv2 import SetWriter
 from disc.data.sources import ConvertRequest, read_source
 from disc.data.tile_labels import count_labels, label_tile
 from disc.data.tiles import Slide, Tile, TileSet
-from disc.files import BadInput, holds_files
+from disc.files import BadInput, claim_folder
 from disc.labels import IGNORE, Label
 from disc.progress import Bar
 
@@ -21,7 +21,8 @@ from disc.progress import Bar
 def convert_set(request: ConvertRequest) -> str:
     """Write every tile of a set with its mask, and divide the patients into folds and test.
 
-    With fewer than five patients, all are the test: the set is for evaluation alone.
+    With fewer than five patients, all are the test: the set is for evaluation alone. Stopped, the
+    same request writes the set again, in the same bytes.
 
     Returns:
         What was written, and what the reader noted; for people.
@@ -30,12 +31,11 @@ def convert_set(request: ConvertRequest) -> str:
         FileNotFoundError: if the set is not there.
         BadInput: if it has no tiles, a file cannot be used, or `out` holds something else.
     """
-    if request.out.is_file() or holds_files(request.out):
-        raise BadInput(f"{request.out}: is not an empty folder; give a new one with --out")
     tiles = read_source(request.source)
     if not len(tiles):
         raise BadInput(f"{request.source.root}: slides without tiles; cut them with disc tile")
     slides = _rename(tiles.slides)
+    claim_folder(request.out, asdict(request))
     writer = SetWriter(request.out, um_per_px=tiles.tiles[0].um_per_px)
     labels = _write_tiles(tiles, slides, writer)
     groups = deal_patients(list(slides.values()), request.seed)

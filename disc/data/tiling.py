@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ from disc.data.jobs import Job, list_jobs
 from disc.data.request import TileRequest
 from disc.data.sicapv2 import SetWriter
 from disc.data.tiles import Slide
-from disc.files import BadInput, digest, holds_files, read_json, write_json
+from disc.files import BadInput, claim_folder, read_json
 from disc.labels import NAMES, Label
 from disc.processes import own_share, wait_for_all
 
@@ -81,7 +80,8 @@ def tile_slides(request: TileRequest) -> TileReport:
     """
     jobs, share = list_jobs(request), own_share()
     if share.is_first:
-        _claim(request)
+        asked = {name: value for name, value in asdict(request).items() if name != "processes"}
+        claim_folder(request.out, asked)
     wait_for_all()
     own = [job for number, job in enumerate(jobs) if share.has(number)]
     cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
@@ -90,23 +90,6 @@ def tile_slides(request: TileRequest) -> TileReport:
     report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
     return report
-
-
-def _claim(request: TileRequest) -> None:
-    """Note what is being written into `out`; refuse a folder that holds something else."""
-    asked = {name: value for name, value in asdict(request).items() if name != "processes"}
-    path, facts = request.out / "request.json", {"request": digest(asked)}
-    if path.exists():
-        is_other = read_json(path) != facts
-        if is_other and (request.out / "images").exists():
-            raise BadInput(
-                f"{request.out}: holds tiles of another request; give another --out, or delete it"
-            )
-        if is_other:
-            shutil.rmtree(request.out / "slides", ignore_errors=True)
-    elif request.out.is_file() or holds_files(request.out):
-        raise BadInput(f"{request.out}: is not an empty folder; give a new one with --out")
-    write_json(path, facts)
 
 
 def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:

@@ -61,8 +61,10 @@ def test_few_patients_are_all_tested(tmp_path: Path) -> None:
     assert "all in Test/Test" in said
     parts = [tile.split for tile in read_set(tmp_path / "set", SIDE).tiles]
     assert sorted(parts) == ["", "", "", "test", "test", "test"]
-    with pytest.raises(BadInput, match="set: is not an empty folder; give a new one with --out"):
-        convert_set(request(tmp_path / "lapc", tmp_path / "set"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(BadInput, match="mine: is not an empty folder; give a new one with --out"):
+        convert_set(request(tmp_path / "lapc", tmp_path / "mine"))
 
 
 def test_slides_without_tiles_are_for_disc_tile(tmp_path: Path) -> None:
@@ -72,3 +74,19 @@ def test_slides_without_tiles_are_for_disc_tile(tmp_path: Path) -> None:
     pd.DataFrame(rows).to_csv(tmp_path / "train.csv", index=False)
     with pytest.raises(BadInput, match="slides without tiles; cut them with disc tile"):
         convert_set(ConvertRequest(source=Source(root=tmp_path), out=tmp_path / "set"))
+
+
+def test_a_set_that_was_mended_is_converted_into_the_same_folder(tmp_path: Path) -> None:
+    write_lapc(tmp_path / "lapc", 3)
+    broken = tmp_path / "lapc/jpg_nameless/P2/tile_2_1.jpg"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:100])
+    asked = request(tmp_path / "lapc", tmp_path / "set")
+    with pytest.raises(BadInput, match=r"tile_2_1\.jpg"):
+        convert_set(asked)
+    assert not (tmp_path / "set/set.json").exists()
+    broken.write_bytes(whole)
+    assert "6 tiles of 6 slides" in convert_set(asked)
+    other = request(tmp_path / "lapc", tmp_path / "set")
+    with pytest.raises(BadInput, match="holds tiles of another request"):
+        convert_set(ConvertRequest(source=other.source, out=other.out, seed=1))
