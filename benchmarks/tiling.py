@@ -174,7 +174,7 @@ def main() -> None:
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         if asked.slides is None:
-            generate(Path(folder), num_slides=2 * asked.processes)
+            generate(Path(folder), num_slides=8 * asked.processes)
             asked.slides, asked.masks = Path(folder) / "slides", Path(folder) / "masks"
         scan = openslide.OpenSlide(next(iter(sorted(asked.slides.iterdir()))))
         um = float(scan.properties[openslide.PROPERTY_NAME_MPP_X])
