@@ -20,6 +20,16 @@ class BadInput(ValueError):
         super().__init__(" ".join(message.splitlines()))
 
 
+def require(condition: bool, message: str) -> None:
+    """Refuse what a user gave unless a condition holds.
+
+    Raises:
+        BadInput: with the message.
+    """
+    if not condition:
+        raise BadInput(message)
+
+
 def reason(error: BaseException) -> str:
     """What a library says of a file, as part of one line: decoders may quote the whole file."""
     text = " ".join(str(error).split()) or type(error).__name__
@@ -103,6 +113,16 @@ def holds_files(folder: Path) -> bool:
     return folder.is_dir() and any(not child.name.startswith(".") for child in folder.iterdir())
 
 
+def refuse_filled(folder: Path) -> None:
+    """Refuse to write a set where something else is.
+
+    Raises:
+        BadInput: if the folder holds files, or is one.
+    """
+    if folder.is_file() or holds_files(folder):
+        raise BadInput(f"{folder}: is not an empty folder; give a new one with --out")
+
+
 def claim_folder(folder: Path, asked: Mapping[str, Any]) -> None:
     """Note in `request.json` what is written into a folder, so that the same request may go on.
 
@@ -112,9 +132,9 @@ def claim_folder(folder: Path, asked: Mapping[str, Any]) -> None:
         BadInput: if the folder holds something else.
     """
     path, facts = folder / "request.json", {"request": digest(asked)}
-    if folder.is_file() or (holds_files(folder) and not path.exists()):
-        raise BadInput(f"{folder}: is not an empty folder; give a new one with --out")
-    if path.exists() and read_json(path) != facts:
+    if not path.exists():
+        refuse_filled(folder)
+    elif read_json(path) != facts:
         if (folder / "images").exists():
             raise BadInput(
                 f"{folder}: holds tiles of another request; give another --out, or delete it"

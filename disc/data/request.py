@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from disc.files import BadInput
+from disc.files import BadInput, require
 
 MaskValues = Literal["panda", "radboud", "karolinska", "sicapv2"]
 
@@ -89,23 +89,16 @@ class TileRequest:
         Raises:
             BadInput: if one is out of range.
         """
-        _require(
+        require(
             self.tile_px > 0 and self.tile_px % 32 == 0,
             f"--tile-px is {self.tile_px}; it must be a multiple of 32",
         )
         for name, width in (("um-per-px", self.um_per_px), ("mpp", self.mpp)):
             is_width = width is None or 0 < width < math.inf
-            _require(is_width, f"--{name} is {width}; expected micrometres, more than 0")
-        _require(0 <= self.overlap < 0.95, f"--overlap is {self.overlap}; expected 0 to 0.95")
-        _require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
-        _require(
-            0 <= self.reach_um < math.inf, f"--reach-um is {self.reach_um}; expected 0 or more"
-        )
-        _require(self.processes >= 0, f"--processes is {self.processes}; it must not be negative")
+            require(is_width, f"--{name} is {width}; expected micrometres, more than 0")
+        require(0 <= self.overlap < 0.95, f"--overlap is {self.overlap}; expected 0 to 0.95")
+        require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
+        require(0 <= self.reach_um < math.inf, f"--reach-um is {self.reach_um}; expected 0 or more")
+        require(self.processes >= 0, f"--processes is {self.processes}; it must not be negative")
         wrong = set(self.own_values.values()) - {0, 3, 4, 5, 255}
-        _require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise BadInput(message)
+        require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from disc.files import BadInput
+from disc.files import BadInput, require
 
 if TYPE_CHECKING:
     from disc.data.tiles import TileSet
@@ -73,12 +73,12 @@ class Source:
         """
         grades = {*self.values.values(), *self.layers.values()}
         wrong = sorted(grades - {0, 3, 4, 5, 255})
-        _require(not wrong, f"values and layers: {wrong}; expected grades 0, 3, 4, 5 or 255")
-        _require(self.tile_px is None or self.tile_px > 0, f"tile_px is {self.tile_px}; give > 0")
+        require(not wrong, f"values and layers: {wrong}; expected grades 0, 3, 4, 5 or 255")
+        require(self.tile_px is None or self.tile_px > 0, f"tile_px is {self.tile_px}; give > 0")
         is_width = self.um_per_px is None or 0 < self.um_per_px < math.inf
-        _require(is_width, f"um_per_px is {self.um_per_px}; expected micrometres, more than 0")
-        _require(self.rim_px >= 0, f"rim_px is {self.rim_px}; expected 0 or more")
-        _require(0 <= self.reach_um < math.inf, f"reach_um is {self.reach_um}; expected 0 or more")
+        require(is_width, f"um_per_px is {self.um_per_px}; expected micrometres, more than 0")
+        require(self.rim_px >= 0, f"rim_px is {self.rim_px}; expected 0 or more")
+        require(0 <= self.reach_um < math.inf, f"reach_um is {self.reach_um}; expected 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +178,4 @@ def _refuse_foreign(source: Source, kind: Kind) -> None:
     default = Source(root=source.root)
     special = {name for names in _SPECIAL.values() for name in names} - set(_SPECIAL[kind])
     given = [name for name in sorted(special) if getattr(source, name) != getattr(default, name)]
-    _require(not given, f"{source.root}: a set of kind {kind} has no option {', '.join(given)}")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise BadInput(message)
+    require(not given, f"{source.root}: a set of kind {kind} has no option {', '.join(given)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from disc.files import BadInput, holds_files
+from disc.files import refuse_filled
 from disc.phantom.lapc import SIDE_PX, write_lapc_set
 from disc.phantom.panda import write_panda_set
 from disc.phantom.request import PhantomRequest
@@ -18,8 +18,7 @@ def draw_set(request: PhantomRequest) -> None:
     Raises:
         BadInput: if `out` holds something else, or cores are too small for the tiles.
     """
-    if request.out.is_file() or holds_files(request.out):
-        raise BadInput(f"{request.out}: is not an empty folder; give a new one with --out")
+    refuse_filled(request.out)
     phantom = Phantom(
         shifted_slides=request.slides,
         core_um=request.core_um,

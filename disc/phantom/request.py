@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from disc.files import BadInput
+from disc.files import require
 
 Kind = Literal["sicapv2", "panda", "lapc"]
 
@@ -43,19 +43,14 @@ class PhantomRequest:
         Raises:
             BadInput: if one is out of range.
         """
-        _require(
+        require(
             min(self.slides) >= 0 and sum(self.slides) > 0,
             f"--slides is {self.slides}; expected four numbers, one of them more than 0",
         )
         is_core = all(100 <= side < math.inf for side in self.core_um)
-        _require(is_core, f"--core-um is {self.core_um}; expected 100 or more")
-        _require(0 <= self.annotation_noise < math.inf, "--annotation-noise must not be negative")
-        _require(self.tile_px is None or self.tile_px >= 32, "--tile-px must be 32 or more")
-        _require(0 < self.um_per_px < math.inf, "--um-per-px must be positive")
-        _require(self.num_unmasked >= 0, "--num-unmasked must not be negative")
-        _require(self.processes >= 1, "--processes must be 1 or more")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise BadInput(message)
+        require(is_core, f"--core-um is {self.core_um}; expected 100 or more")
+        require(0 <= self.annotation_noise < math.inf, "--annotation-noise must not be negative")
+        require(self.tile_px is None or self.tile_px >= 32, "--tile-px must be 32 or more")
+        require(0 < self.um_per_px < math.inf, "--um-per-px must be positive")
+        require(self.num_unmasked >= 0, "--num-unmasked must not be negative")
+        require(self.processes >= 1, "--processes must be 1 or more")
