@@ -7,14 +7,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from disc.generator_settings import (
+    Autoencoder,
+    Denoiser,
+    Distil,
+    Optim,
+    Sample,
+    Solver,
+    require,
+)
+
+__all__ = [
+    "Autoencoder",
+    "CarcinoNet",
+    "Data",
+    "Denoiser",
+    "Distil",
+    "Evaluate",
+    "Fold",
+    "Grade",
+    "Optim",
+    "Phantom",
+    "Run",
+    "Sample",
+    "Solver",
+    "Synthesis",
+    "TransMIL",
+    "VARIANTS",
+    "Variant",
+]
+
 Variant = Literal["sd", "sd-sc", "sd-disc", "sd-disc-cotrain"]
 VARIANTS: tuple[Variant, ...] = ("sd", "sd-sc", "sd-disc", "sd-disc-cotrain")
 Fold = Literal["Val1", "Val2", "Val3", "Val4", "All"]
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +62,7 @@ class Phantom:
     """Seed of the whole draw."""
 
     def __post_init__(self) -> None:
-        _require(self.annotation_noise >= 0, "phantom.annotation_noise must be >= 0")
+        require(self.annotation_noise >= 0, "phantom.annotation_noise must be >= 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,126 +90,7 @@ class Data:
 
     def __post_init__(self) -> None:
         fits = self.tile_px > 0 and self.tile_px % 32 == 0 and self.um_per_px > 0
-        _require(fits, f"data: {self.tile_px} px of {self.um_per_px} um; give a multiple of 32 px")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optim:
-    """How one network is trained."""
-
-    steps: int
-    """Optimisation steps."""
-    batch: int = 32
-    """Samples a step, over all processes."""
-    lr: float = 1e-4
-    """Learning rate of AdamW after warm-up."""
-    warmup: int = 100
-    """Steps of linear warm-up."""
-    decay: Literal["constant", "cosine"] = "constant"
-    """What the rate does after warm-up."""
-    weight_decay: float = 0.0
-    """Decoupled weight decay."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    ema: float = 0.0
-    """Decay of the moving average of the weights; 0: none."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints."""
-
-    def __post_init__(self) -> None:
-        _require(self.steps >= 0, "optim.steps must be >= 0")
-        _require(self.batch >= 1, "optim.batch must be >= 1")
-        _require(0 <= self.ema < 1, "optim.ema must be in [0, 1)")
-        _require(self.checkpoint_every >= 1, "optim.checkpoint_every must be >= 1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Autoencoder:
-    """The VQ autoencoder between tiles and latents (f = 4, 3 channels)."""
-
-    source: Path | None = None
-    """A diffusers VQModel folder to use as it is (disc import makes one); None trains one."""
-    finetune: bool = False
-    """Train the source's weights further, from its own codebook on, for `optim.steps`."""
-    channels: tuple[int, int, int] = (16, 32, 64)
-    """Width at full, half and quarter resolution."""
-    layers: int = 1
-    """Residual blocks a resolution."""
-    num_codes: int = 2048
-    """Size of the codebook."""
-    quantise_from: float = 0.5
-    """Share of the training after which the codebook, drawn from latents, comes in."""
-    optim: Optim = Optim(steps=450, batch=16, lr=2e-3, decay="cosine")
-    """Its training."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Denoiser:
-    """The U-Net and the encoder of its condition."""
-
-    condition: Literal["hybrid", "crossattn"] = "hybrid"
-    """`crossattn`: tokens of the mask (paper); `hybrid`: tokens and the one-hot mask as input."""
-    predicts: Literal["eps", "v"] = "v"
-    """What the U-Net gives, and the loss is of: noise (paper) or velocity."""
-    channels: tuple[int, ...] = (48, 96, 128)
-    """Width by resolution, finest first."""
-    attention: tuple[bool, ...] = (False, True, True)
-    """Which resolutions attend to the condition."""
-    layers: int = 1
-    """Residual blocks a resolution."""
-    head_px: int = 32
-    """Channels of an attention head."""
-    context: int = 64
-    """Channels of a condition token."""
-    token_stride: int = 16
-    """Pixels of the mask a condition token covers."""
-    turns: int = 4
-    """Symmetries of the square (1 to 8) in which every training tile is encoded."""
-    uniform_share: float = 0.25
-    """Least share of one-label tiles in a batch: separated conditions ask for uniform masks."""
-    optim: Optim = field(default_factory=lambda: Optim(steps=1500, lr=5e-4, ema=0.995))
-    """Its training (Eq. 1)."""
-
-    def __post_init__(self) -> None:
-        _require(len(self.channels) == len(self.attention), "denoiser: not one attention a width")
-        _require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
-        _require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
-        _require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Solver:
-    """How a latent is drawn from noise."""
-
-    name: Literal["ddim", "dpmpp-2m"] = "dpmpp-2m"
-    """`ddim` (eta 0) is the paper's; `dpmpp-2m` is DPM-Solver++ of order 2."""
-    steps: int = 15
-    """Evaluations of the network."""
-    spacing: Literal["leading", "trailing", "linspace"] = "leading"
-    """Which of the T time steps are visited."""
-
-    def __post_init__(self) -> None:
-        _require(1 <= self.steps <= 999, "solver.steps must be in 1..999")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """Drawing of tiles, the same for every variant."""
-
-    solver: Solver = Solver()
-    """Solver of the plain and of the separated trajectories, and of the bank."""
-    batch: int = 64
-    """Trajectories denoised together; changes speed only."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Distil:
-    """Self-distillation from separated conditions (Eq. 3)."""
-
-    num_bundles: int = 600
-    """Bundles of the bank, each of one latent a label (the paper's 20,000 latents: 5,000)."""
-    optim: Optim = field(default_factory=lambda: Optim(steps=500, lr=2e-4, ema=0.99))
-    """Training of each of sd-disc and sd-disc-cotrain, from the weights of sd."""
+        require(fits, f"data: {self.tile_px} px of {self.um_per_px} um; give a multiple of 32 px")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,9 +109,9 @@ class Synthesis:
     """Seed of recipes and noise, shared by all variants."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.tiles[0] <= self.tiles[1], "synthesis.tiles must be (least, most)")
+        require(1 <= self.tiles[0] <= self.tiles[1], "synthesis.tiles must be (least, most)")
         total = sum(self.weights)
-        _require(abs(total - 1) < 0.015, f"synthesis.weights add up to {total:.3f}, not to 1")
+        require(abs(total - 1) < 0.015, f"synthesis.weights add up to {total:.3f}, not to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +136,11 @@ class TransMIL:
     """Attention heads."""
     dropout: float = 0.1
     """Dropout after attention."""
-    optim: Optim = Optim(steps=120, batch=8, lr=5e-4, weight_decay=1e-4, decay="cosine", warmup=10)
+    optim: Optim = field(
+        default_factory=lambda: Optim(
+            steps=120, batch=8, lr=5e-4, weight_decay=1e-4, decay="cosine", warmup=10
+        )
+    )
     """Its training; a batch is of bags."""
 
 
@@ -251,7 +161,7 @@ class Grade:
 
     def __post_init__(self) -> None:
         weights = (*self.balance_weights, self.pixel_balance_weight)
-        _require(all(0 < w < 1 for w in weights), "grade: balance weights must lie in (0, 1)")
+        require(all(0 < w < 1 for w in weights), "grade: balance weights must lie in (0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,13 +192,13 @@ class Run:
     """Tiles."""
     phantom: Phantom = Phantom()
     """The embedded data set."""
-    autoencoder: Autoencoder = Autoencoder()
+    autoencoder: Autoencoder = field(default_factory=Autoencoder)
     """Tiles <-> latents."""
-    denoiser: Denoiser = Denoiser()
+    denoiser: Denoiser = field(default_factory=Denoiser)
     """Latents from noise and a mask."""
-    sample: Sample = Sample()
+    sample: Sample = field(default_factory=Sample)
     """Drawing."""
-    distil: Distil = Distil()
+    distil: Distil = field(default_factory=Distil)
     """DISC and DISC-CoTrain."""
     synthesis: Synthesis = Synthesis()
     """Synthetic slides."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,11 @@ class LatentSet:
     latents: torch.Tensor
     masks: torch.Tensor
     labels: npt.NDArray[np.int64]
+
+    def subset(self, indices: Sequence[int]) -> LatentSet:
+        """Some of the tiles, in the order given."""
+        chosen = torch.as_tensor(indices, dtype=torch.int64)
+        return LatentSet(self.latents[chosen], self.masks[chosen], self.labels[chosen.numpy()])
 
     def known(self) -> list[int]:
         """Labels present in some mask."""
