@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 
 def require(condition: bool, message: str) -> None:
     """Refuse a setting that cannot be."""
     if not condition:
         raise ValueError(message)
+
+
+Condition = Literal["hybrid", "crossattn", "concat", "layout", "tile-label", "tile+slide-label"]
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +71,11 @@ class Autoencoder:
 class Denoiser:
     """The U-Net and the encoder of its condition."""
 
-    condition: Literal["hybrid", "crossattn"] = "hybrid"
-    """`crossattn`: tokens of the mask (paper); `hybrid`: tokens and the one-hot mask as input."""
+    condition: Condition = "hybrid"
+    """How the mask enters: as tokens (`crossattn`, paper), as input channels (`concat`), as both
+    (`hybrid`), or what is left of it: boxes (`layout`), `tile-label`, `tile+slide-label`."""
+    condition_dropout: float = 0.0
+    """Share of training tiles whose mask is hidden (unknown everywhere), for guidance."""
     predicts: Literal["eps", "v"] = "v"
     """What the U-Net gives, and the loss is of: noise (paper) or velocity."""
     channels: tuple[int, ...] = (48, 96, 128)
@@ -95,6 +102,7 @@ class Denoiser:
         require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
         require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
         require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
+        require(0 <= self.condition_dropout < 1, "denoiser.condition_dropout must be in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +115,12 @@ class Solver:
     """Evaluations of the network."""
     spacing: Literal["leading", "trailing", "linspace"] = "leading"
     """Which of the T time steps are visited."""
+    guidance: float = 1.0
+    """1: none; more: away from what is painted without a mask (needs condition_dropout)."""
 
     def __post_init__(self) -> None:
         require(1 <= self.steps <= 999, "solver.steps must be in 1..999")
+        require(self.guidance >= 0, "solver.guidance must be >= 0; 1 is none")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from disc.generator_settings import (
+    CONDITIONS,
     Autoencoder,
+    Condition,
     Denoiser,
     Distil,
     Optim,
@@ -18,8 +20,10 @@ from disc.generator_settings import (
 )
 
 __all__ = [
+    "CONDITIONS",
     "Autoencoder",
     "CarcinoNet",
+    "Condition",
     "Data",
     "Denoiser",
     "Distil",
@@ -208,3 +212,11 @@ class Run:
     """Measurements."""
     until: str = "report"
     """Last stage to run."""
+
+    def __post_init__(self) -> None:
+        is_guided = self.sample.solver.guidance != 1
+        require(
+            not is_guided or self.denoiser.condition_dropout > 0,
+            "sample.solver.guidance needs a denoiser that was trained without masks too; "
+            "set denoiser.condition_dropout, 0.1 for example",
+        )

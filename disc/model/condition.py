@@ -1,20 +1,27 @@
-"""How a mask enters the denoiser: as tokens for cross-attention, and as one-hot input channels."""
+"""How a mask enters the denoiser: six conditions, as tokens, as input channels, or as both."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from disc import settings
 from disc.labels import IGNORE, NUM_LABELS
+from disc.model.tokens import (
+    CLASSES,
+    LATENT_FACTOR,
+    BoxTokens,
+    FixedToken,
+    LabelTokens,
+    MaskTokens,
+    one_hot,
+)
 
-CLASSES = NUM_LABELS + 1
-"""The labels, and one more for pixels whose label is unknown."""
-LATENT_FACTOR = 4
+UNKNOWN_SLIDE = IGNORE
+"""In a slide's label: nobody scored it."""
 
 
 class Condition(NamedTuple):
@@ -22,53 +29,52 @@ class Condition(NamedTuple):
 
     Attributes:
         tokens: [B, N, context].
-        planes: [B, 5, h, w] shares of each class in a latent pixel; None for `crossattn`.
+        planes: [B, 5, h, w] shares of each class in a latent pixel; None without input channels.
     """
 
     tokens: torch.Tensor
     planes: torch.Tensor | None
 
 
-def one_hot(masks: torch.Tensor) -> torch.Tensor:
-    """Masks uint8 [B, H, W] (0..3, 255) as float planes [B, 5, H, W]."""
-    classes = torch.where(masks == IGNORE, NUM_LABELS, masks.long())
-    return functional.one_hot(classes, CLASSES).movedim(-1, 1).float()
+class ConditionEncoder(nn.Module):
+    """A mask, and where it matters the label of its slide, as tokens and planes.
 
-
-def grid_positions(rows: int, columns: int, channels: int) -> torch.Tensor:
-    """2-D sine-cosine positions [rows * columns, channels]; channels divisible by 4."""
-    rates = torch.exp(-math.log(10000.0) * torch.arange(channels // 4) / (channels // 4))
-    axes = [torch.arange(size)[:, None] * rates for size in (rows, columns)]
-    row, column = (torch.cat([axis.sin(), axis.cos()], dim=1) for axis in axes)
-    grid = torch.cat(
-        [row[:, None].expand(-1, columns, -1), column[None].expand(rows, -1, -1)], dim=-1
-    )
-    return grid.reshape(rows * columns, channels)
-
-
-class MaskEncoder(nn.Module):
-    """tau: convolutions that turn a mask into tokens, one for every `stride` pixels.
-
-    Paper: Sec. 2.1 (convolutional tau, cross-attention). The paper gives no sizes.
+    Paper: Sec. 2.1 and 3 (pixel masks, tile labels, tile and slide labels, layouts).
     """
 
-    def __init__(self, *, context: int, stride: int, with_planes: bool) -> None:
-        """Build the convolutions for a stride that is a power of two."""
+    def __init__(self, knobs: settings.Denoiser) -> None:
+        """Build what `knobs.condition` asks for."""
         super().__init__()
-        self.with_planes = with_planes
-        widths = [CLASSES, *(min(context, 16 * 2**i) for i in range(int(math.log2(stride))))]
-        layers: list[nn.Module] = []
-        for before, after in itertools.pairwise(widths):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.SiLU()]
-        self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[-1], context, 1))
-        self.norm = nn.LayerNorm(context)
+        self.num_planes = CLASSES if knobs.condition in ("concat", "hybrid") else 0
+        self.tokens = _tokens(knobs)
 
-    def forward(self, masks: torch.Tensor) -> Condition:
-        """Encode masks uint8 [B, H, W]."""
-        planes = one_hot(masks)
-        features = self.convolutions(planes)
-        rows, columns = features.shape[-2:]
-        tokens = self.norm(features.flatten(2).movedim(1, 2))
-        tokens = tokens + grid_positions(rows, columns, tokens.shape[-1]).to(tokens)
-        small = functional.avg_pool2d(planes, LATENT_FACTOR) if self.with_planes else None
-        return Condition(tokens, small)
+    def forward(self, masks: torch.Tensor, slides: torch.Tensor | None = None) -> Condition:
+        """Encode masks.
+
+        Args:
+            masks: uint8 [B, H, W]; 255 is a class of its own.
+            slides: bits NC, GG3, GG4, GG5 of each tile's slide, uint8 [B, 4]; where None or 255,
+                the labels that the mask itself holds stand for them.
+        """
+        tokens = self.tokens(masks, _slide_bits(masks, slides))
+        if not self.num_planes:
+            return Condition(tokens, None)
+        return Condition(tokens, functional.avg_pool2d(one_hot(masks), LATENT_FACTOR))
+
+
+def _tokens(knobs: settings.Denoiser) -> nn.Module:
+    if knobs.condition in ("crossattn", "hybrid"):
+        return MaskTokens(knobs.context, knobs.token_stride)
+    if knobs.condition == "concat":
+        return FixedToken(knobs.context)
+    if knobs.condition == "layout":
+        return BoxTokens(knobs.context)
+    return LabelTokens(knobs.context, has_slide=knobs.condition == "tile+slide-label")
+
+
+def _slide_bits(masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
+    flat = masks.flatten(1)
+    present = torch.stack([(flat == label).any(1) for label in range(NUM_LABELS)], dim=1)
+    if slides is None:
+        return present.to(torch.uint8)
+    return torch.where(slides == UNKNOWN_SLIDE, present.to(torch.uint8), slides)

@@ -10,7 +10,7 @@ from torch import nn
 
 from disc import settings
 from disc.files import BadInput, read_json, write_json
-from disc.model.condition import CLASSES, Condition, MaskEncoder
+from disc.model.condition import Condition, ConditionEncoder
 from disc.model.schedule import level_at
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
 
@@ -30,13 +30,11 @@ class Denoiser(nn.Module):
         """Build with random weights."""
         super().__init__()
         self.predicts = knobs.predicts
-        is_hybrid = knobs.condition == "hybrid"
-        self.mask_encoder = MaskEncoder(
-            context=knobs.context, stride=knobs.token_stride, with_planes=is_hybrid
-        )
+        self.condition: str = knobs.condition
+        self.encode = ConditionEncoder(knobs)
         attends = knobs.attention
         self.unet = UNet2DConditionModel(
-            in_channels=LATENT_CHANNELS + (CLASSES if is_hybrid else 0),
+            in_channels=LATENT_CHANNELS + self.encode.num_planes,
             out_channels=LATENT_CHANNELS,
             down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends),
             up_block_types=tuple(
@@ -50,15 +48,22 @@ class Denoiser(nn.Module):
             norm_num_groups=16,
         )
 
-    def forward(self, z_t: torch.Tensor, t: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        z_t: torch.Tensor,
+        t: torch.Tensor,
+        masks: torch.Tensor,
+        slides: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Predict the noise.
 
         Args:
             z_t: noisy latents [B, 3, h, w].
             t: time steps [B] int64.
             masks: uint8 [B, 4h, 4w], class indices.
+            slides: labels of the tiles' slides, uint8 [B, 4]; see `ConditionEncoder`.
         """
-        return self.predict(z_t, t, self.mask_encoder(masks))
+        return self.predict(z_t, t, self.encode(masks, slides))
 
     def predict(self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         """Predict the noise for masks that are encoded already, once for a whole trajectory."""
@@ -75,10 +80,12 @@ class Denoiser(nn.Module):
         return torch.ones_like(level) if self.predicts == "eps" else 1 / level
 
     def save(self, folder: Path) -> None:
-        """Write `unet/` (a diffusers folder), `mask_encoder.safetensors` and `denoiser.json`."""
-        write_json(folder / "denoiser.json", {"predicts": self.predicts})
+        """Write `unet/` (a diffusers folder), `condition.safetensors` and `denoiser.json`."""
+        write_json(
+            folder / "denoiser.json", {"predicts": self.predicts, "condition": self.condition}
+        )
         save_folder(folder / "unet", self.unet)
-        save_weights(folder / "mask_encoder.safetensors", self.mask_encoder)
+        save_weights(folder / "condition.safetensors", self.encode)
 
     @classmethod
     def load(cls, folder: Path, knobs: settings.Denoiser) -> Denoiser:
@@ -86,14 +93,15 @@ class Denoiser(nn.Module):
 
         Raises:
             FileNotFoundError: if a file is missing.
-            BadInput: if the weights are another network's, or give eps where v is expected.
+            BadInput: if the weights are another network's, give eps where v is expected, or were
+                trained for another condition.
         """
-        found = read_json(folder / "denoiser.json")["predicts"]
-        if found != knobs.predicts:
-            raise BadInput(
-                f"{folder}: predicts {found}; expected denoiser.predicts {knobs.predicts}"
-            )
+        found = read_json(folder / "denoiser.json")
+        for name in ("predicts", "condition"):
+            expected = getattr(knobs, name)
+            if found[name] != expected:
+                raise BadInput(f"{folder}: {name} is {found[name]}; expected {expected}")
         denoiser = cls(knobs)
         load_weights(folder / "unet" / DIFFUSERS_WEIGHTS, denoiser.unet)
-        load_weights(folder / "mask_encoder.safetensors", denoiser.mask_encoder)
+        load_weights(folder / "condition.safetensors", denoiser.encode)
         return denoiser.eval()

@@ -18,7 +18,7 @@ from disc.model.denoiser import Denoiser
 from disc.processes import own_device
 from disc.sample.painter import Painter
 from disc.sample.synthesis import ShapeBook, collect_shapes
-from disc.train.latents import LatentSet, read_latents
+from disc.train.latents import LatentSet, label_slides, read_latents
 
 TRAINED: tuple[settings.Variant, ...] = ("sd", "sd-disc", "sd-disc-cotrain")
 """Variants with weights of their own; `sd-sc` is `sd` under separated conditions."""
@@ -102,7 +102,7 @@ class Context:
     @cached_property
     def latents(self) -> LatentSet:
         """Latents of the training tiles."""
-        return read_latents(self.folder / "latents")
+        return read_latents(self.folder / "latents", label_slides(self.split.train))
 
     @cached_property
     def autoencoder(self) -> Autoencoder:

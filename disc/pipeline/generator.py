@@ -26,6 +26,7 @@ from disc.train.autoencoder import measure_codebook, train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diffusion import train_denoiser
 from disc.train.distil import cotrain_batches, distil_batches
+from disc.train.dropout import hide_masks
 from disc.train.latents import LatentSet, draw_batches, draw_tiles, encode_tiles
 
 
@@ -176,6 +177,7 @@ def _sd(context: Context, folder: Path) -> str:
         seed=seed,
         purpose="denoiser",
     )
+    batch_at = hide_masks(batch_at, knobs.condition_dropout, seed=seed, purpose="denoiser")
     return _train(Denoiser(knobs), batch_at, knobs.optim, folder, seed)
 
 
@@ -208,6 +210,8 @@ def _distilled(context: Context, variant: settings.Variant, folder: Path) -> str
     batch_at = distil_batches(bank, shapes, batch=size, seed=run.seed, purpose=variant)
     if is_cotrained:
         batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
+    share = run.denoiser.condition_dropout
+    batch_at = hide_masks(batch_at, share, seed=run.seed, purpose=variant)
     return _train(context.denoiser("sd"), batch_at, optim, folder, run.seed)
 
 

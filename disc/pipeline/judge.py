@@ -119,10 +119,11 @@ def _rows(
     variant: str, context: Context, names: list[str], sources: list[str], values: Any
 ) -> pd.DataFrame:
     solver = context.run.sample.solver
+    guided = "" if solver.guidance == 1 else f" guidance {solver.guidance:g}"
     facts = {
         "variant": variant,
         "plan": "end" if variant == "sd-sc" else "plain",
-        "solver": f"{solver.name} {solver.steps} {solver.spacing}",
+        "solver": f"{solver.name} {solver.steps} {solver.spacing}{guided}",
         "seed": context.run.seed,
         "tile": names,
         "source_slide": sources,

@@ -34,14 +34,28 @@ class Painter:
     knobs: settings.Sample
 
     def draw_latents(
-        self, variant: settings.Variant, masks: Tiles, seeds: Sequence[int]
+        self,
+        variant: settings.Variant,
+        masks: Tiles,
+        seeds: Sequence[int],
+        slide: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Latents [N, 3, h, w] of masks uint8 [N, H, W]; a seed gives all variants one noise."""
+        """Latents [N, 3, h, w] of masks uint8 [N, H, W]; a seed gives all variants one noise.
+
+        Args:
+            variant: which way to paint.
+            masks: what to paint.
+            seeds: one a tile.
+            slide: the four bits of the slide that all tiles belong to; None: of no one slide.
+        """
+        slides = None
+        if slide is not None:
+            slides = torch.tensor(slide, dtype=torch.uint8).expand(len(masks), -1)
         noise = draw_noise(list(seeds), masks.shape[-1] // 4)
         asked = torch.from_numpy(np.ascontiguousarray(masks))
         if variant == "sd-sc":
-            return denoise_separated(self.denoisers["sd"], noise, asked, self.knobs)
-        return denoise(self.denoisers[variant], noise, asked, self.knobs)
+            return denoise_separated(self.denoisers["sd"], noise, asked, self.knobs, slides)
+        return denoise(self.denoisers[variant], noise, asked, self.knobs, slides)
 
     def decode(self, latents: torch.Tensor) -> Tiles:
         """Tiles uint8 [N, H, W, 3] of latents."""

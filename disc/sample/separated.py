@@ -48,6 +48,7 @@ def denoise_labels(
     noise: torch.Tensor,
     wanted: torch.Tensor,
     knobs: settings.Sample,
+    slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Bundles: z_0^k for every noise under uniform masks, for the wanted labels only.
 
@@ -56,6 +57,7 @@ def denoise_labels(
         noise: z_T [N, 3, h, w], shared by a bundle's labels.
         wanted: bool [N, K], which labels of a bundle to denoise; the others stay zero.
         knobs: solver and batch; (noise, label) pairs of several tiles are packed together.
+        slides: labels of the slides, uint8 [N, 4]; None: the label that is denoised.
 
     Returns:
         [N, K, 3, h, w] on the CPU.
@@ -65,7 +67,8 @@ def denoise_labels(
     rows, labels = torch.nonzero(wanted, as_tuple=True)
     tile_px = noise.shape[-1] * 4
     uniform = labels.to(torch.uint8)[:, None, None].expand(-1, tile_px, tile_px)
-    latents = denoise(denoiser, noise[rows], uniform, knobs)
+    of_rows = None if slides is None else slides[rows]
+    latents = denoise(denoiser, noise[rows], uniform, knobs, of_rows)
     bundles = torch.zeros(len(noise), wanted.shape[1], *noise.shape[1:])
     bundles[rows, labels] = latents
     return bundles
@@ -76,6 +79,7 @@ def denoise_separated(
     noise: torch.Tensor,
     masks: torch.Tensor,
     knobs: settings.Sample,
+    slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """z_0^mixed for every noise and mask; only labels present in a mask are denoised.
 
@@ -83,4 +87,4 @@ def denoise_separated(
     """
     small = shrink_masks(masks, noise.shape[-1])
     wanted = torch.stack([(small == label).flatten(1).any(1) for label in range(NUM_LABELS)], dim=1)
-    return fuse(denoise_labels(denoiser, noise, wanted, knobs), masks)
+    return fuse(denoise_labels(denoiser, noise, wanted, knobs, slides), masks)

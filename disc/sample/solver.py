@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 
 from disc import settings
+from disc.labels import IGNORE
 from disc.model.condition import Condition
 from disc.model.denoiser import LATENT_CHANNELS, Denoiser
 from disc.model.schedule import make_scheduler
+from disc.model.tokens import LATENT_FACTOR
 from disc.seeds import torch_generator
 
 
@@ -25,6 +27,7 @@ def denoise(
     noise: torch.Tensor,
     masks: torch.Tensor,
     knobs: settings.Sample,
+    slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """z_0 of every noise under its own mask, in one plain pass.
 
@@ -33,6 +36,7 @@ def denoise(
         noise: z_T [N, 3, h, w].
         masks: uint8 [N, 4h, 4w], class indices.
         knobs: solver, and how many trajectories go together (which changes speed only).
+        slides: labels of the slides, uint8 [N, 4]; None: the labels of the masks.
 
     Returns:
         Latents [N, 3, h, w] on the CPU.
@@ -43,7 +47,8 @@ def denoise(
     parts = []
     for start in range(0, len(noise), knobs.batch):
         chunk = slice(start, start + knobs.batch)
-        condition = denoiser.mask_encoder(masks[chunk].to(device))
+        asked = masks[chunk].to(device)
+        condition = denoiser.encode(asked, None if slides is None else slides[chunk].to(device))
         parts.append(_solve(denoiser, noise[chunk].to(device), condition, knobs.solver).cpu())
     return torch.cat(parts)
 
@@ -52,10 +57,23 @@ def _solve(
     denoiser: Denoiser, z: torch.Tensor, condition: Condition, solver: settings.Solver
 ) -> torch.Tensor:
     scheduler = make_scheduler(solver)
+    hidden = None if solver.guidance == 1 else _hidden(denoiser, z)
     for t in scheduler.timesteps:
-        eps = denoiser.predict(z, t.to(z.device).expand(len(z)), condition)
+        times = t.to(z.device).expand(len(z))
+        eps = denoiser.predict(z, times, condition)
+        if hidden is not None:
+            free = denoiser.predict(z, times, hidden)
+            eps = free + solver.guidance * (eps - free)
         z = scheduler.step(eps, t, z, return_dict=False)[0]
     return z
+
+
+def _hidden(denoiser: Denoiser, z: torch.Tensor) -> Condition:
+    """The condition of tiles of which nothing is known."""
+    side = LATENT_FACTOR * z.shape[-1]
+    unknown = torch.full((len(z), side, side), IGNORE, dtype=torch.uint8, device=z.device)
+    condition: Condition = denoiser.encode(unknown)
+    return condition
 
 
 def spread(latents: torch.Tensor) -> float:

@@ -17,7 +17,7 @@ from disc.data.sicapv2 import SetWriter
 from disc.data.tile_labels import commonest_grade, count_labels
 from disc.data.tiles import Slide, Tile, TileSet
 from disc.files import read_json, sync_all, write_bytes, write_json
-from disc.labels import GRADES, Label, label_of_grade
+from disc.labels import GRADES, Label, label_of_grade, slide_label
 from disc.masks.recipes import TileRecipe, draw_recipe, fill_counts, label_weights
 from disc.masks.shapes import count_regions, paint_shape, shape_map
 from disc.processes import own_share, wait_for_all
@@ -141,7 +141,8 @@ def paint_slides(
 
 def _paint_slide(plan: SlideRecipe, book: ShapeBook, brush: Brush, writer: SetWriter) -> None:
     masks = np.stack(_masks_of(plan, book))
-    latents = brush.painter.draw_latents(brush.variant, masks, plan.seeds)
+    bits = slide_label(plan.slide.primary or 0, plan.slide.secondary or 0)
+    latents = brush.painter.draw_latents(brush.variant, masks, plan.seeds, bits)
     names = _tile_names(plan, masks.shape[-1])
     for name, image, mask in zip(names, brush.painter.decode(latents), masks, strict=True):
         writer.add(name, image, mask)

@@ -34,7 +34,8 @@ def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[
 
     Args:
         state: its model is a Denoiser.
-        batch: `latents` [B, 3, h, w] and `masks` uint8 [B, H, W]: this process's share.
+        batch: `latents` [B, 3, h, w], `masks` uint8 [B, H, W] and the labels of their `slides`
+            uint8 [B, 4] (255: not known): this process's share.
         generator: noise and time steps are drawn for the whole batch, then shared.
 
     Paper: Eq. (1), Sec. 2.1.
@@ -44,7 +45,7 @@ def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[
     t = torch.randint(NUM_STEPS, (whole,), generator=generator)
     eps = torch.randn((whole, *z_0.shape[1:]), generator=generator)
     t, eps = state.share.take(t).to(z_0.device), state.share.take(eps).to(z_0.device)
-    predicted = state.model(add_noise(z_0, eps, t), t, batch["masks"])
+    predicted = state.model(add_noise(z_0, eps, t), t, batch["masks"], batch["slides"])
     errors = (predicted - eps).square()
     weighed = errors * state.network.weigh_losses(t)  # type: ignore[operator]
     return {"loss": weighed.mean(), "eps": errors.mean()}

@@ -14,6 +14,7 @@ from disc.masks.shapes import count_regions, paint_shape
 from disc.sample.bank import Bank
 from disc.sample.separated import fuse
 from disc.seeds import numpy_generator
+from disc.train.latents import unknown_slides
 from disc.train.loop import Batch
 
 Shapes = Sequence[npt.NDArray[np.uint8]]
@@ -38,7 +39,8 @@ def distil_batches(
         masks = np.stack([paint_shape(shapes[tile.shape], tile.labels) for tile in drawn])
         index = epoch_indices(len(bank.latents), step=step, batch=batch, seed=seed, purpose=purpose)
         turned = torch.from_numpy(masks)
-        return {"latents": fuse(bank.latents[torch.from_numpy(index)], turned), "masks": turned}
+        fused = fuse(bank.latents[torch.from_numpy(index)], turned)
+        return {"latents": fused, "masks": turned, "slides": unknown_slides(batch)}
 
     return batch_at
 
@@ -53,6 +55,6 @@ def cotrain_batches(
 
     def batch_at(step: int) -> Batch:
         first, second = real(step), distilled(step)
-        return {key: torch.cat([first[key], second[key]]) for key in ("latents", "masks")}
+        return {key: torch.cat([first[key], second[key]]) for key in ("latents", "masks", "slides")}
 
     return batch_at

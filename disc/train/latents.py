@@ -15,8 +15,9 @@ from disc.data.batches import Batches, TileDraws
 from disc.data.draws import epoch_indices, turn
 from disc.data.tiles import TileSet
 from disc.files import write_bytes
-from disc.labels import IGNORE, NUM_LABELS
+from disc.labels import IGNORE, NUM_LABELS, slide_label
 from disc.model.autoencoder import Autoencoder
+from disc.model.condition import UNKNOWN_SLIDE
 from disc.model.store import read_tensors
 from disc.progress import Bar
 from disc.seeds import numpy_generator
@@ -34,16 +35,23 @@ class LatentSet:
         latents: float [N, versions, 3, h, w], one version a symmetry of the square.
         masks: uint8 [N, versions, H, W].
         labels: the one label of a tile, or -1 where it has several; int [N].
+        slides: bits NC, GG3, GG4, GG5 of a tile's slide, uint8 [N, 4]; 255 where nobody scored it.
     """
 
     latents: torch.Tensor
     masks: torch.Tensor
     labels: npt.NDArray[np.int64]
+    slides: torch.Tensor
 
     def subset(self, indices: Sequence[int]) -> LatentSet:
         """Some of the tiles, in the order given."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
-        return LatentSet(self.latents[chosen], self.masks[chosen], self.labels[chosen.numpy()])
+        return LatentSet(
+            self.latents[chosen],
+            self.masks[chosen],
+            self.labels[chosen.numpy()],
+            self.slides[chosen],
+        )
 
     def known(self) -> list[int]:
         """Labels present in some mask."""
@@ -77,8 +85,23 @@ def encode_tiles(autoencoder: Autoencoder, tiles: TileSet, folder: Path, version
     return scale
 
 
-def read_latents(folder: Path) -> LatentSet:
-    """Read what `encode_tiles` wrote.
+def unknown_slides(num: int) -> torch.Tensor:
+    """Labels [num, 4] of slides that nobody scored."""
+    return torch.full((num, NUM_LABELS), UNKNOWN_SLIDE, dtype=torch.uint8)
+
+
+def label_slides(tiles: TileSet) -> torch.Tensor:
+    """Labels uint8 [N, 4] of the slides of all tiles; 255 where nobody scored a slide."""
+    labels = unknown_slides(len(tiles))
+    for row, tile in zip(labels, tiles.tiles, strict=True):
+        slide = tiles.slides[tile.slide_id]
+        if slide.primary is not None and slide.secondary is not None:
+            row.copy_(torch.tensor(slide_label(slide.primary, slide.secondary)))
+    return labels
+
+
+def read_latents(folder: Path, slides: torch.Tensor) -> LatentSet:
+    """Read what `encode_tiles` wrote; `slides` are the labels of the tiles' slides.
 
     Raises:
         FileNotFoundError: if it is missing.
@@ -86,7 +109,7 @@ def read_latents(folder: Path) -> LatentSet:
     """
     tensors = read_tensors(folder / NAME)
     masks = tensors["masks"]
-    return LatentSet(tensors["latents"], masks, _only_labels(masks[:, 0]))
+    return LatentSet(tensors["latents"], masks, _only_labels(masks[:, 0]), slides)
 
 
 def draw_batches(
@@ -111,7 +134,11 @@ def draw_batches(
         rest = epoch_indices(num, step=step, batch=batch - num_uniform, seed=seed, purpose=purpose)
         index = torch.from_numpy(np.concatenate([rest, np.array(uniform, np.int64)]))
         version = torch.from_numpy(rng.integers(versions, size=batch))
-        return {"latents": latents.latents[index, version], "masks": latents.masks[index, version]}
+        return {
+            "latents": latents.latents[index, version],
+            "masks": latents.masks[index, version],
+            "slides": latents.slides[index],
+        }
 
     return batch_at
 

@@ -6,9 +6,9 @@ from diffusers import UNet2DConditionModel
 
 from disc import settings
 from disc.files import BadInput
-from disc.model.condition import grid_positions, one_hot
 from disc.model.denoiser import Denoiser
 from disc.model.schedule import alpha_bar
+from disc.model.tokens import grid_positions, one_hot
 
 SMALL = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
 

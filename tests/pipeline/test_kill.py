@@ -15,7 +15,7 @@ WEIGHTS = [
     "latents/autoencoder/diffusion_pytorch_model.safetensors",
     "denoiser/sd/unet/diffusion_pytorch_model.safetensors",
     "denoiser/sd-disc/unet/diffusion_pytorch_model.safetensors",
-    "denoiser/sd-disc-cotrain/mask_encoder.safetensors",
+    "denoiser/sd-disc-cotrain/condition.safetensors",
     "referee/referee.safetensors",
 ]
 

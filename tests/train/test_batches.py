@@ -6,7 +6,7 @@ from disc.data.draws import epoch_indices, turn
 from disc.sample.bank import Bank
 from disc.sample.separated import shrink_masks
 from disc.train.distil import cotrain_batches, distil_batches
-from disc.train.latents import LatentSet, draw_batches
+from disc.train.latents import LatentSet, draw_batches, unknown_slides
 
 
 def latent_set(labels):
@@ -17,7 +17,8 @@ def latent_set(labels):
         if label < 0:
             masks[i, :, 8:] = 1
     numbers = torch.arange(len(labels), dtype=torch.float32)[:, None, None, None, None]
-    return LatentSet(numbers.expand(-1, 1, 3, 4, 4).clone(), masks, np.array(labels))
+    slides = unknown_slides(len(labels))
+    return LatentSet(numbers.expand(-1, 1, 3, 4, 4).clone(), masks, np.array(labels), slides)
 
 
 def bank():

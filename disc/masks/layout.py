@@ -1,0 +1,43 @@
+"""Layouts: labelled boxes of a mask's connected regions, largest first."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from disc.labels import IGNORE, NUM_LABELS
+
+Mask = npt.NDArray[np.uint8]
+NO_BOX = NUM_LABELS + 1
+"""Class of an empty place in a layout; `NUM_LABELS` is that of unknown pixels."""
+
+
+def label_boxes(mask: Mask, most: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Boxes round the connected regions of every label, and of unknown pixels.
+
+    Args:
+        mask: uint8 [H, W], 0..3 and 255. Regions touch by sides.
+        most: how many boxes are kept: those of the largest regions.
+
+    Returns:
+        Classes [most] (0..3, 4 for unknown, 5 where there is no box), and boxes [most, 4] as
+        top, left, bottom, right in shares of the mask's height and width.
+
+    Paper: Sec. 3 (layouts, after Zheng et al.; sizes are ours).
+    """
+    height, width = mask.shape
+    found = []
+    for label in np.unique(mask):
+        regions, _ = ndimage.label(mask == label)
+        areas = np.bincount(regions.ravel())[1:]
+        kind = NUM_LABELS if label == IGNORE else int(label)
+        for area, (rows, columns) in zip(areas, ndimage.find_objects(regions), strict=True):
+            edges = (rows.start, columns.start, rows.stop, columns.stop)
+            found.append((-int(area), kind, edges))
+    classes = np.full(most, NO_BOX, np.int64)
+    boxes = np.zeros((most, 4), np.float32)
+    for place, (_, kind, edges) in enumerate(sorted(found)[:most]):
+        classes[place] = kind
+        boxes[place] = np.array(edges) / (height, width, height, width)
+    return classes, boxes
