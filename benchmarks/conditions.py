@@ -1,0 +1,159 @@
+"""Which condition follows its masks best: the six of `denoiser.condition`, three trainings each.
+
+One draw of simulated tissue, one autoencoder and one referee serve all; a training differs from the
+next by its condition and its seed (first weights, batches, noise). Every denoiser is asked for the
+same masks; the noise it starts from depends on the seed alone, so conditions are paired. Prints
+mask agreement of plain sampling and of separated conditions with 95 % intervals over slides and
+trainings (both resampled; with three trainings their share is coarse), and the differences to one
+condition. About four minutes a training on two cores; stopped, the same command goes on, and
+`--conditions` shares the work between two shells.
+
+    python benchmarks/conditions.py [--preset laptop] [--out runs/conditions] [--seeds 3]
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tyro
+
+from disc.cli import prepare_process
+from disc.pipeline.context import Context
+from disc.presets import PRESETS
+from disc.settings import CONDITIONS, Condition, Variant
+
+WAYS: tuple[Variant, ...] = ("sd", "sd-sc")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run."""
+
+    preset: str = "laptop"
+    """Name of a preset that draws the phantom."""
+    out: Path = Path("runs/conditions")
+    """Folder of the run that all share, and of the trainings."""
+    conditions: tuple[Condition, ...] = CONDITIONS
+    """Which conditions to train; differences are to the first."""
+    seeds: int = 3
+    """Trainings of each."""
+
+
+def share_run(options: Options) -> Context:
+    """Data, referee, autoencoder and latents, made once."""
+    from disc.pipeline.run import execute
+
+    run = replace(PRESETS[options.preset](), name="shared", out=options.out, until="latents")
+    execute(run)
+    return Context(run, options.out / "shared")
+
+
+def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
+    """Train one denoiser and let the referee read what it paints; a row a mask and way."""
+    from disc.files import write_bytes
+    from disc.pipeline.generator import generator_stages
+
+    name = f"{condition}-{seed}"
+    folder = shared.folder.parent / name
+    path = folder / "read.parquet"
+    if not path.exists():
+        knobs = replace(shared.run.denoiser, condition=condition)
+        context = Context(replace(shared.run, denoiser=knobs, seed=seed), shared.folder)
+        stage = next(s for s in generator_stages(context) if s.name == "denoiser/sd")
+        print(f"{name}: {stage.work(folder)}", flush=True)
+        buffer = io.BytesIO()
+        _read(context, folder).to_parquet(buffer, index=False)
+        write_bytes(path, buffer.getvalue())
+    return pd.read_parquet(path).assign(condition=condition, seed=seed)
+
+
+def _read(context: Context, folder: Path) -> pd.DataFrame:
+    from disc.evaluate.agreement import RECALLS, recalls
+    from disc.evaluate.referee import read_tiles
+    from disc.model.denoiser import Denoiser
+    from disc.pipeline.asked import draw_asked
+    from disc.pipeline.referee import load_referee
+    from disc.sample.painter import Painter
+    from disc.sample.synthesis import collect_shapes
+    from disc.seeds import derive
+
+    run, book = context.run, collect_shapes(context.split.test)
+    known = context.latents.known()
+    asked, sources = draw_asked(book, known, run.evaluate, 0, run.data.tile_px)
+    seeds = [derive(run.seed, "asked", i) for i in range(len(asked))]
+    denoiser = Denoiser.load(folder, run.denoiser)
+    painter, referee = (
+        Painter(context.autoencoder, {"sd": denoiser}, run.sample),
+        load_referee(context),
+    )
+    parts = []
+    for way in WAYS:
+        read = read_tiles(referee, painter.paint(way, asked, seeds))
+        facts = {"way": way, "mask": range(len(asked)), "slide": sources}
+        parts.append(pd.DataFrame(facts | dict(zip(RECALLS, recalls(asked, read).T, strict=True))))
+    return pd.concat(parts, ignore_index=True)
+
+
+def summarise(read: pd.DataFrame, base: Condition, draws: int = 2000) -> pd.DataFrame:
+    """Agreement by condition, way and kind of mask, and its difference to the base's."""
+    from disc.evaluate.agreement import ONE_LABEL, RECALLS, SEVERAL_LABELS
+
+    is_one = read[RECALLS].notna().sum(axis=1) == 1
+    read = read.assign(
+        agreement=read[RECALLS].mean(axis=1), kind=np.where(is_one, ONE_LABEL, SEVERAL_LABELS)
+    )
+    keys = ["way", "kind", "seed", "mask"]
+    first = read[read["condition"] == base].set_index(keys)["agreement"].rename("first")
+    read = read.join(first, on=keys)
+    rows = []
+    for (way, kind, condition), part in read.groupby(["way", "kind", "condition"], sort=False):
+        value, low, high = _interval(part, part["agreement"], draws)
+        row = {"way": way, "kind": kind, "condition": condition, "value": value}
+        row |= {"low": low, "high": high}
+        row["seeds"] = [round(v, 3) for v in part.groupby("seed")["agreement"].mean()]
+        difference = _interval(part, part["agreement"] - part["first"], draws)
+        rows.append(row | dict(zip(("gain", "gain_low", "gain_high"), difference, strict=True)))
+    return pd.DataFrame(rows).sort_values(["way", "kind", "value"], ascending=[True, True, False])
+
+
+def _interval(part: pd.DataFrame, values: pd.Series, draws: int) -> tuple[float, float, float]:
+    """Mean, and its interval over draws of slides and, crossed with them, of trainings."""
+    from disc.evaluate.bootstrap import cluster_weights
+
+    table = pd.DataFrame({"slide": part["slide"], "seed": part["seed"], "value": values})
+    sums = table.pivot_table(index="slide", columns="seed", values="value", aggfunc="sum")
+    counts = table.pivot_table(index="slide", columns="seed", values="value", aggfunc="count")
+    slides = cluster_weights(sums.shape[0], draws, 0)
+    trainings = cluster_weights(sums.shape[1], draws, 1)
+    total, number = (
+        np.einsum("ds,st,dt->d", slides, array.fillna(0).to_numpy(), trainings)
+        for array in (sums, counts)
+    )
+    low, high = np.quantile(total / number, [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+def main() -> None:
+    """Train, read, print a table for people, and one JSON line with every number."""
+    prepare_process()
+    options = tyro.cli(Options)
+    shared = share_run(options)
+    read = pd.concat(
+        measure(shared, condition, seed)
+        for seed in range(options.seeds)
+        for condition in options.conditions
+    )
+    table = summarise(
+        read, options.base if options.base in options.conditions else read["condition"].iloc[0]
+    )
+    print(table.to_string(index=False, float_format=lambda number: f"{number:.3f}"))
+    print(json.dumps({"conditions": table.to_dict("records")}))
+
+
+if __name__ == "__main__":
+    main()
