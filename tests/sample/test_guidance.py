@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from disc import settings
+from disc.model.denoiser import Denoiser
+from disc.model.schedule import make_scheduler
+from disc.presets import smoke
+from disc.sample.solver import denoise, draw_noise
+
+SMALL = settings.Denoiser(
+    channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
+)
+MASKS = torch.full((1, 32, 32), 2, dtype=torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    torch.manual_seed(0)
+    return Denoiser(SMALL).eval()
+
+
+def draw(denoiser, guidance, masks=MASKS):
+    solver = settings.Solver(name="ddim", steps=3, guidance=guidance)
+    return denoise(denoiser, draw_noise([1], 8), masks, settings.Sample(solver=solver))
+
+
+@torch.no_grad()
+def test_guidance_is_the_formula_of_classifier_free_guidance(denoiser):
+    solver = settings.Solver(name="ddim", steps=3)
+    scheduler, z = make_scheduler(solver), draw_noise([1], 8)
+    unknown = torch.full_like(MASKS, 255)
+    for t in scheduler.timesteps:
+        free, asked = (denoiser(z, t[None], masks) for masks in (unknown, MASKS))
+        z = scheduler.step((1 - 2.5) * free + 2.5 * asked, t, z).prev_sample
+    torch.testing.assert_close(draw(denoiser, 2.5), z, atol=1e-4, rtol=1e-4)
+
+
+def test_none_of_it_is_plain_and_nothing_else_hides_the_mask(denoiser):
+    unknown = torch.full_like(MASKS, 255)
+    torch.testing.assert_close(draw(denoiser, 0.0), draw(denoiser, 1.0, unknown))
+
+
+def test_a_denoiser_that_never_missed_its_mask_cannot_be_guided():
+    run = smoke()
+    sample = replace(run.sample, solver=replace(run.sample.solver, guidance=2.0))
+    with pytest.raises(ValueError, match="condition_dropout"):
+        replace(run, sample=sample)
+    replace(run, sample=sample, denoiser=replace(run.denoiser, condition_dropout=0.1))
