@@ -67,6 +67,9 @@ class Autoencoder:
     """Its training."""
 
 
+LatentsDtype = Literal["float32", "float16"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Denoiser:
     """The U-Net and the encoder of its condition."""
@@ -92,6 +95,8 @@ class Denoiser:
     """Pixels of the mask a condition token covers."""
     turns: int = 4
     """Symmetries of the square (1 to 8) in which every training tile is encoded."""
+    latents_dtype: LatentsDtype = "float32"
+    """How latents are kept on disk; float16 halves them and rounds by 1 part in 2048 at most."""
     uniform_share: float = 0.25
     """Least share of one-label tiles in a batch: separated conditions ask for uniform masks."""
     optim: Optim = field(default_factory=lambda: Optim(steps=1500, lr=5e-4, ema=0.995))

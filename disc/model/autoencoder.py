@@ -12,7 +12,7 @@ from diffusers.models.autoencoders.vq_model import VQModel
 from torch import nn
 
 from disc import settings
-from disc.files import BadInput, read_json
+from disc.files import BadInput, read_json, reason
 from disc.model.quantiser import lighten
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
 
@@ -36,12 +36,30 @@ def build_vq(knobs: settings.Autoencoder, *, groups: int = 16, has_attention: bo
     return lighten(vq)
 
 
-def check_config(config: Any, folder: Path) -> None:
-    """Refuse the configuration of a diffusers model that is no VQModel with f = 4, 3 channels.
+def build_described(folder: Path) -> Any:
+    """An untrained VQModel as the config.json of a diffusers folder describes it.
 
     Raises:
-        BadInput: naming what it is instead.
+        FileNotFoundError: if there is no config.json.
+        BadInput: if it describes anything but a VQModel with f = 4 and 3 latent channels.
     """
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(
+            f"{folder}: no config.json; expected a diffusers VQModel folder (of a pipeline, its "
+            "folder vqvae or vae); disc import makes one of the file model.ckpt"
+        )
+    config = read_json(folder / "config.json")
+    _check_config(config, folder)
+    try:
+        return lighten(VQModel.from_config(config))
+    except Exception as error:
+        # whatever diffusers' constructor raises on values that no one checked
+        raise BadInput(
+            f"{folder}/config.json: no VQModel can be built of it ({reason(error)})"
+        ) from error
+
+
+def _check_config(config: Any, folder: Path) -> None:
     found = config if isinstance(config, dict) else {}
     kind, widths = found.get("_class_name"), found.get("block_out_channels") or ()
     channels = found.get("latent_channels")
@@ -137,13 +155,6 @@ class Autoencoder(nn.Module):
             FileNotFoundError: if the folder or a file of it is missing.
             BadInput: if it is no VQModel with f = 4 and 3 latent channels, or is damaged.
         """
-        if not (folder / "config.json").is_file():
-            raise FileNotFoundError(
-                f"{folder}: no config.json; expected a diffusers VQModel folder (disc import makes "
-                "one of latent-diffusion's model.ckpt)"
-            )
-        config = read_json(folder / "config.json")
-        check_config(config, folder)
-        vq = lighten(VQModel.from_config(config))
+        vq = build_described(folder)
         load_weights(folder / DIFFUSERS_WEIGHTS, vq)
         return cls(vq).eval()

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.vq_model import VQModel
 
-from disc.files import BadInput, read_json
+from disc.files import BadInput
 from disc.model import unpickle
-from disc.model.autoencoder import Autoencoder, build_vq, check_config
+from disc.model.autoencoder import Autoencoder, build_described, build_vq
 from disc.model.compvis import GROUPS, Shape, compvis_name, compvis_shape, read_architecture
-from disc.model.quantiser import lighten
 from disc.model.store import DIFFUSERS_WEIGHTS, read_tensors
 
 PICKLED_WEIGHTS = "diffusion_pytorch_model.bin"
@@ -81,19 +79,8 @@ def _read_file(path: Path) -> Any:
 
 
 def _read_folder(folder: Path) -> Any:
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(
-            f"{folder}: no config.json; expected a diffusers VQModel folder (of a pipeline, its "
-            "folder vqvae or vae), or give the file model.ckpt itself"
-        )
-    config = read_json(folder / "config.json")
-    check_config(config, folder)
-    try:
-        with torch.device("meta"):
-            vq = lighten(VQModel.from_config(config))
-    except Exception as error:
-        # whatever diffusers' constructor raises on values that no one checked
-        raise BadInput(f"{folder}/config.json: no VQModel can be built of it ({error})") from error
+    with torch.device("meta"):
+        vq = build_described(folder)
     weights = folder / DIFFUSERS_WEIGHTS
     if not weights.is_file() and (folder / PICKLED_WEIGHTS).is_file():
         weights = folder / PICKLED_WEIGHTS

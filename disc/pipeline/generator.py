@@ -18,16 +18,19 @@ from disc.phantom.sets import write_referee_set, write_shifted_set, write_traini
 from disc.pipeline.context import TRAINED, Context, as_json
 from disc.pipeline.judge import measure_bank
 from disc.pipeline.stage import Stage
-from disc.processes import own_device
+from disc.processes import own_device, own_share
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
 from disc.seeds import derive
+from disc.train.ahead import Ahead
 from disc.train.autoencoder import measure_codebook, train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diffusion import train_denoiser
 from disc.train.distil import cotrain_batches, distil_batches
 from disc.train.dropout import hide_masks
-from disc.train.latents import LatentSet, draw_batches, draw_tiles, encode_tiles
+from disc.train.encoding import NAME as LATENTS
+from disc.train.encoding import encode_tiles
+from disc.train.latents import LatentSet, draw_batches, draw_tiles
 
 
 def generator_stages(context: Context) -> list[Stage]:
@@ -46,8 +49,11 @@ def generator_stages(context: Context) -> list[Stage]:
         Stage(
             name="latents",
             needs=("data", "autoencoder"),
-            knobs=run.denoiser.turns,
+            knobs=[run.denoiser.turns, run.denoiser.latents_dtype],
             work=partial(_latents, context),
+            is_shared=True,
+            kept=("shards",),
+            result=LATENTS,
         ),
         Stage(
             name="denoiser/sd",
@@ -161,10 +167,11 @@ def _autoencoder(context: Context, folder: Path) -> str:
 
 def _latents(context: Context, folder: Path) -> str:
     autoencoder = Autoencoder.load(context.folder / "autoencoder").to(own_device())
-    turns = context.run.denoiser.turns
-    scale = encode_tiles(autoencoder, context.split.train, folder, turns)
-    autoencoder.save(folder / "autoencoder")
-    return f"{len(context.split.train)} tiles in {turns} turns, measured scale {scale:.4f}"
+    knobs, tiles = context.run.denoiser, context.split.train
+    scale = encode_tiles(autoencoder, tiles, folder, knobs.turns, knobs.latents_dtype)
+    if own_share().is_first:
+        autoencoder.save(folder / "autoencoder")
+    return f"{len(tiles)} tiles in {knobs.turns} turns, measured scale {scale:.4f}"
 
 
 def _sd(context: Context, folder: Path) -> str:
@@ -228,6 +235,6 @@ def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
 def _train(
     denoiser: Denoiser, batch_at: Any, optim: settings.Optim, folder: Path, seed: int
 ) -> str:
-    train_denoiser(denoiser, batch_at, optim, folder, seed).save(folder)
+    train_denoiser(denoiser, Ahead(batch_at), optim, folder, seed).save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return f"{optim.steps} steps of {optim.batch}"

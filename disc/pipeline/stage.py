@@ -24,6 +24,10 @@ class Stage:
         work: does it; returns what was done, in a few words.
         outputs: files outside the folder that must stand.
         is_shared: whether all processes work on it, or only the first.
+        kept: folders in its own that are not cleared: its work knows by itself what in them is
+            stale.
+        result: a file in its folder, with hashes of all that it made: done again with the same
+            result, the stage leaves what follows done. "": what follows is done again in any case.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Stage:
     work: Callable[[Path], str]
     outputs: tuple[Path, ...] = ()
     is_shared: bool = False
+    kept: tuple[str, ...] = ()
+    result: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +100,7 @@ def _do(stage: Stage, root: Path) -> None:
     folder, share = root / stage.name, own_share()
     key = {"config": digest(stage.knobs), "inputs": _input_keys(stage, root)}
     if share.is_first:
-        _prepare(folder, key)
+        _prepare(folder, key, stage.kept)
     wait_for_all()
     start = time.perf_counter()
     what = stage.work(folder) if stage.is_shared or share.is_first else ""
@@ -102,11 +108,13 @@ def _do(stage: Stage, root: Path) -> None:
     if share.is_first:
         seconds = round(time.perf_counter() - start, 2)
         facts = {**key, "seconds": seconds, "what": what, "finished": time.time_ns()}
+        if stage.result:
+            facts["result"] = digest((folder / stage.result).read_bytes())
         write_json(folder / "done.json", facts)
     wait_for_all()
 
 
-def _prepare(folder: Path, key: dict[str, Any]) -> None:
+def _prepare(folder: Path, key: dict[str, Any], kept: Sequence[str]) -> None:
     """Keep what was begun for the same key; clear anything else that a stage left."""
     begun, done = folder / "begun.json", folder / "done.json"
     if holds_files(folder) and not (begun.exists() or done.exists()):
@@ -117,13 +125,17 @@ def _prepare(folder: Path, key: dict[str, Any]) -> None:
     done.unlink(missing_ok=True)
     write_json(begun, {})
     for child in folder.iterdir():
-        if child != begun:
+        if child != begun and child.name not in kept:
             shutil.rmtree(child) if child.is_dir() else child.unlink()
     write_json(begun, key)
 
 
 def _input_keys(stage: Stage, root: Path) -> dict[str, str]:
-    paths = {name: root / name / "done.json" for name in stage.needs}
-    return {
-        name: digest(path.read_bytes()) if path.exists() else "" for name, path in paths.items()
-    }
+    return {name: _result_key(root / name / "done.json") for name in stage.needs}
+
+
+def _result_key(marker: Path) -> str:
+    if not marker.exists():
+        return ""
+    result: str = read_json(marker).get("result") or digest(marker.read_bytes())
+    return result

@@ -1,4 +1,4 @@
-"""Latents of the training tiles, encoded once, and the batches drawn from them."""
+"""Latents of the training tiles, and the batches drawn from them."""
 
 from __future__ import annotations
 
@@ -8,28 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import safetensors.torch
 import torch
 
 from disc.data.batches import Batches, TileDraws
-from disc.data.draws import epoch_indices, turn
+from disc.data.draws import epoch_indices
 from disc.data.tiles import TileSet
-from disc.files import write_bytes
-from disc.labels import IGNORE, NUM_LABELS, slide_label
-from disc.model.autoencoder import Autoencoder
+from disc.files import BadInput, read_json
+from disc.labels import NUM_LABELS, slide_label
 from disc.model.condition import UNKNOWN_SLIDE
-from disc.model.store import read_tensors
-from disc.progress import Bar
 from disc.seeds import numpy_generator
+from disc.train.encoding import NAME
 from disc.train.loop import Batch
-
-NAME = "latents.safetensors"
-CHUNK = 64
+from disc.train.shards import Shard, Store, StoredLatents, StoredMasks, shard_path
 
 
 @dataclass(frozen=True)
 class LatentSet:
-    """Latents with the masks they belong to.
+    """Latents with the masks they belong to, as tensors, or on disk and read batch by batch.
 
     Attributes:
         latents: float [N, versions, 3, h, w], one version a symmetry of the square.
@@ -38,8 +33,8 @@ class LatentSet:
         slides: bits NC, GG3, GG4, GG5 of a tile's slide, uint8 [N, 4]; 255 where nobody scored it.
     """
 
-    latents: torch.Tensor
-    masks: torch.Tensor
+    latents: torch.Tensor | StoredLatents
+    masks: torch.Tensor | StoredMasks
     labels: npt.NDArray[np.int64]
     slides: torch.Tensor
 
@@ -55,34 +50,10 @@ class LatentSet:
 
     def known(self) -> list[int]:
         """Labels present in some mask."""
+        if isinstance(self.masks, StoredMasks):
+            return self.masks.known()
         counts = torch.bincount(self.masks.flatten().long(), minlength=NUM_LABELS)
         return [label for label in range(NUM_LABELS) if counts[label]]
-
-
-def encode_tiles(autoencoder: Autoencoder, tiles: TileSet, folder: Path, versions: int) -> float:
-    """Encode every tile in its first `versions` symmetries, measure the scale, write all.
-
-    Returns:
-        The standard deviation of the latents before scaling; the autoencoder's scale is set to it.
-    """
-    autoencoder.set_scale(1.0)
-    device = next(autoencoder.parameters()).device
-    latents, masks = [], []
-    bar = Bar("latents", total=len(tiles))
-    for start in range(0, len(tiles), CHUNK):
-        indices = range(start, min(start + CHUNK, len(tiles)))
-        images = _versions([tiles.image(i) for i in indices], versions)
-        encoded = autoencoder.encode(images.flatten(0, 1).to(device)).cpu()
-        latents.append(encoded.reshape(len(indices), versions, *encoded.shape[1:]))
-        masks.append(_versions([tiles.mask(i) for i in indices], versions))
-        bar.advance(len(indices))
-    bar.close()
-    joined = torch.cat(latents)
-    scale = float(joined.std())
-    autoencoder.set_scale(scale)
-    tensors = {"latents": joined / scale, "masks": torch.cat(masks)}
-    write_bytes(folder / NAME, safetensors.torch.save(tensors))
-    return scale
 
 
 def unknown_slides(num: int) -> torch.Tensor:
@@ -100,16 +71,30 @@ def label_slides(tiles: TileSet) -> torch.Tensor:
     return labels
 
 
-def read_latents(folder: Path, slides: torch.Tensor) -> LatentSet:
-    """Read what `encode_tiles` wrote; `slides` are the labels of the tiles' slides.
+def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
+    """Open what `encode_tiles` wrote.
+
+    Args:
+        folder: of the stage.
+        slides: labels of the tiles' slides, as `label_slides` gives them; None: not known.
 
     Raises:
-        FileNotFoundError: if it is missing.
-        BadInput: if it is damaged.
+        FileNotFoundError: if it, or a shard, is missing.
+        BadInput: if it is damaged, or a shard was made of something else.
     """
-    tensors = read_tensors(folder / NAME)
-    masks = tensors["masks"]
-    return LatentSet(tensors["latents"], masks, _only_labels(masks[:, 0]), slides)
+    index = read_json(folder / NAME)
+    shards = [Shard(shard_path(folder, number)) for number in range(len(index["shards"]))]
+    for shard, key in zip(shards, index["shards"], strict=True):
+        if shard.key != key:
+            raise BadInput(
+                f"{shard.path}: made of {shard.key}, expected {key}; delete {folder}/done.json and "
+                "run the same command again, which makes it anew"
+            )
+    store = Store(shards, index["scale"])
+    tiles = torch.arange(sum(shard.shape[0] for shard in shards))
+    masks = StoredMasks(store, tiles)
+    labels = unknown_slides(len(tiles)) if slides is None else slides
+    return LatentSet(StoredLatents(store, tiles), masks, masks.labels(), labels)
 
 
 def draw_batches(
@@ -150,15 +135,3 @@ def draw_tiles(
     draws = TileDraws(tiles, seed=seed, purpose="autoencoder", has_masks=False)
     batches = Batches(draws, size=batch, workers=workers)
     return lambda step: {"tiles": batches(step)["images"].movedim(1, -1)}
-
-
-def _versions(arrays: list[npt.NDArray[np.uint8]], versions: int) -> torch.Tensor:
-    turned = [np.stack([turn(array, v) for v in range(versions)]) for array in arrays]
-    return torch.from_numpy(np.stack(turned))
-
-
-def _only_labels(masks: torch.Tensor) -> npt.NDArray[np.int64]:
-    flat = masks.flatten(1)
-    first = flat[:, :1]
-    is_uniform = (flat == first).all(1) & (first[:, 0] != IGNORE)
-    return torch.where(is_uniform, first[:, 0].long(), -1).numpy()

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,11 @@ def test_centring_moves_latents_but_not_what_is_decoded(autoencoder):
     torch.testing.assert_close(autoencoder.encode(tiles), moved, atol=1e-5, rtol=1e-4)
     after = autoencoder.decode(autoencoder.encode(tiles))
     np.testing.assert_allclose(after.astype(int), before.astype(int), atol=1)
+
+
+def test_a_configuration_that_diffusers_cannot_build_is_one_line(autoencoder, tmp_path):
+    autoencoder.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "norm_num_groups": "many"}))
+    with pytest.raises(BadInput, match=r"config\.json: no VQModel can be built of it"):
+        Autoencoder.load(tmp_path)

@@ -127,3 +127,41 @@ def test_the_marker_says_what_was_done(tmp_path):
     Counter(tmp_path).run()
     facts = json.loads((tmp_path / "first" / "done.json").read_text())
     assert facts["what"] == "did first"
+
+
+def with_result(knobs, made, cleared=()):
+    """A stage that makes one thing, and one that follows it."""
+
+    def work(folder):
+        assert not any((folder / name).exists() for name in cleared)
+        (folder / "own").mkdir(exist_ok=True)
+        with (folder / "own" / "kept.txt").open("a") as file:
+            file.write(made)
+        (folder / "leftover.txt").write_text(made)
+        (folder / "result.json").write_text(made)
+        return made
+
+    first = Stage(
+        name="first", needs=(), knobs=knobs, work=work, kept=("own",), result="result.json"
+    )
+    return [first, Stage(name="second", needs=("first",), knobs=0, work=lambda folder: "done")]
+
+
+def test_the_same_result_leaves_what_follows_done(tmp_path):
+    said = []
+    run_stages(with_result(1, "a"), tmp_path, until="second", say=said.append)
+    before = (tmp_path / "second" / "done.json").read_bytes()
+    run_stages(with_result(2, "a"), tmp_path, until="second", say=said.append)
+    assert "first: again, its configuration changed" in said
+    assert (tmp_path / "second" / "done.json").read_bytes() == before
+    run_stages(with_result(2, "b"), tmp_path, until="second", say=said.append)
+    assert (tmp_path / "second" / "done.json").read_bytes() == before
+    run_stages(with_result(3, "b"), tmp_path, until="second", say=said.append)
+    assert "second: again, first was redone" in said
+
+
+def test_a_kept_folder_outlives_another_configuration(tmp_path):
+    run_stages(with_result(1, "a"), tmp_path, until="second", say=str)
+    stages = with_result(2, "b", cleared=["leftover.txt", "result.json"])
+    run_stages(stages, tmp_path, until="second", say=str)
+    assert (tmp_path / "first" / "own" / "kept.txt").read_text() == "ab"
