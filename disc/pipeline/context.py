@@ -101,8 +101,9 @@ class Context:
 
     @cached_property
     def latents(self) -> LatentSet:
-        """Latents of the training tiles."""
-        return read_latents(self.folder / "latents")
+        """Latents of the training tiles, with the tiles' names."""
+        names = tuple(tile.name for tile in self.split.train.tiles)
+        return replace(read_latents(self.folder / "latents"), names=names)
 
     @cached_property
     def autoencoder(self) -> Autoencoder:

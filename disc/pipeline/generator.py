@@ -18,6 +18,7 @@ from disc.phantom.sets import write_referee_set, write_shifted_set, write_traini
 from disc.pipeline.context import TRAINED, Context, as_json
 from disc.pipeline.judge import measure_bank
 from disc.pipeline.stage import Stage
+from disc.pipeline.watching import deciding_knobs, describe_validation, watch_denoiser
 from disc.processes import own_device
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
@@ -41,6 +42,7 @@ def generator_stages(context: Context) -> list[Stage]:
             knobs=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
             work=partial(_autoencoder, context),
             is_shared=True,
+            is_trained=True,
         ),
         Stage(
             name="latents",
@@ -51,9 +53,10 @@ def generator_stages(context: Context) -> list[Stage]:
         Stage(
             name="denoiser/sd",
             needs=("latents",),
-            knobs=[as_json(run.denoiser), run.seed],
+            knobs=[as_json(run.denoiser), run.seed, *deciding_knobs(context)],
             work=partial(_sd, context),
             is_shared=True,
+            is_trained=True,
         ),
         Stage(
             name="bank",
@@ -70,9 +73,10 @@ def _distilling(context: Context, variant: settings.Variant) -> Stage:
     return Stage(
         name=f"denoiser/{variant}",
         needs=("bank",),
-        knobs=[as_json(context.run.distil.optim), context.run.seed],
+        knobs=[as_json(context.run.distil.optim), context.run.seed, *deciding_knobs(context)],
         work=partial(_distilled, context, variant),
         is_shared=True,
+        is_trained=True,
     )
 
 
@@ -176,7 +180,7 @@ def _sd(context: Context, folder: Path) -> str:
         seed=seed,
         purpose="denoiser",
     )
-    return _train(Denoiser(knobs), batch_at, knobs.optim, folder, seed)
+    return _train(context, folder, Denoiser(knobs), batch_at, knobs.optim)
 
 
 def _bank(context: Context, folder: Path) -> str:
@@ -208,7 +212,7 @@ def _distilled(context: Context, variant: settings.Variant, folder: Path) -> str
     batch_at = distil_batches(bank, shapes, batch=size, seed=run.seed, purpose=variant)
     if is_cotrained:
         batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
-    return _train(context.denoiser("sd"), batch_at, optim, folder, run.seed)
+    return _train(context, folder, context.denoiser("sd"), batch_at, optim)
 
 
 def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
@@ -222,8 +226,9 @@ def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
 
 
 def _train(
-    denoiser: Denoiser, batch_at: Any, optim: settings.Optim, folder: Path, seed: int
+    context: Context, folder: Path, denoiser: Denoiser, batch_at: Any, optim: settings.Optim
 ) -> str:
-    train_denoiser(denoiser, batch_at, optim, folder, seed).save(folder)
+    watch, seed = watch_denoiser(context, folder), context.run.seed
+    train_denoiser(denoiser, batch_at, optim, folder, seed, watch=watch).save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    return f"{optim.steps} steps of {optim.batch}"
+    return f"{optim.steps} steps of {optim.batch}{describe_validation(folder)}"
