@@ -1,9 +1,12 @@
 import json
+import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -12,7 +15,9 @@ from disc.files import BadInput
 from disc.train.board import Board
 from disc.train.loop import train
 from disc.train.watch import Watch
+from tests.train import two_processes
 
+ROOT = Path(__file__).parents[2]
 LOSSES = {2: 0.9, 4: 0.5, 6: 0.2, 8: 0.4, 10: 0.3, 12: 0.6, 13: 0.7}
 BEST = 6
 
@@ -114,6 +119,22 @@ def test_a_loss_that_is_not_a_number_is_never_the_best(tmp_path):
 def test_the_best_cannot_be_kept_without_looks():
     with pytest.raises(ValueError, match=r"watch\.keep best needs watch\.every"):
         settings.Watch(keep="best")
+
+
+@pytest.mark.slow
+def test_all_processes_end_with_the_best_weights_though_one_looks(tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command = [*torchrun, "-m", "tests.train.two_processes", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=600)
+    first, second = (safetensors.torch.load_file(tmp_path / f"{i}.safetensors") for i in (0, 1))
+    assert_same(first, second)
+    (tmp_path / "alone").mkdir()
+    two_processes.main(tmp_path / "alone")
+    alone = safetensors.torch.load_file(tmp_path / "alone" / "0.safetensors")
+    for name, value in alone.items():
+        torch.testing.assert_close(first[name], value)
+    assert json.loads((tmp_path / "0.json").read_text()) == [2, 4, 6]
+    assert json.loads((tmp_path / "1.json").read_text()) == []
 
 
 def test_a_board_without_its_package_is_refused(tmp_path, monkeypatch):
