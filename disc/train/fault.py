@@ -33,23 +33,21 @@ class NamedBatches:
         return self.batch_at(step)
 
 
-def explain_fault(
-    state: State, step: Step, batch: Batch, batch_at: Callable[[int], Batch], loss: float
-) -> str:
+def explain_fault(state: State, step: Step, batch_at: Callable[[int], Batch], loss: float) -> str:
     """One line on a loss that is not finite: the samples that make it so, and what to do.
 
     Args:
         state: as it was before the step.
         step: what gave the loss.
-        batch: this process's share of the step's batch.
-        batch_at: where the batch is from; it may know the samples' names.
+        batch_at: gives the whole batch of the step again, and may know its samples' names.
         loss: what was found.
     """
-    size, start = len(next(iter(batch.values()))), f"loss is {loss} at step {state.step}"
+    batch, start = batch_at(state.step), f"loss is {loss} at step {state.step}"
+    size = len(next(iter(batch.values())))
     poisoned = _not_finite(batch)
     bad = poisoned or [i for i in range(size) if not _is_fine_alone(state, step, batch, i)]
     if poisoned or 0 < len(bad) < size:
-        named = ", ".join(_names(state, batch_at, size)[i] for i in bad[:MOST_NAMES])
+        named = ", ".join(_name(batch_at, state.step, i) for i in bad[:MOST_NAMES])
         more = f" and {len(bad) - MOST_NAMES} more" if len(bad) > MOST_NAMES else ""
         return (
             f"{start}, from {named}{more}; stopped before it changed a weight. The checkpoint "
@@ -71,15 +69,15 @@ def _not_finite(batch: Batch) -> list[int]:
 
 def _is_fine_alone(state: State, step: Step, batch: Batch, index: int) -> bool:
     # twice the same sample: a normalisation over the batch wants more than one
-    twice = {key: value[[index, index]] for key, value in batch.items()}
+    device = next(state.network.parameters()).device
+    twice = {key: value[[index, index]].to(device) for key, value in batch.items()}
     alone = replace(state, model=state.network, share=Share())
     with torch.no_grad():
         loss = step(alone, twice, torch_generator(0, "fault", index))["loss"]
     return bool(torch.isfinite(loss))
 
 
-def _names(state: State, batch_at: Callable[[int], Batch], size: int) -> list[str]:
-    first = state.share.rank * size
+def _name(batch_at: Callable[[int], Batch], step: int, index: int) -> str:
     if isinstance(batch_at, NamedBatches):
-        return list(batch_at.names_at(state.step))[first : first + size]
-    return [f"sample {first + i}" for i in range(size)]
+        return batch_at.names_at(step)[index]
+    return f"sample {index}"

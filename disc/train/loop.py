@@ -83,7 +83,7 @@ def train(
         metrics = step(state, batch, torch_generator(seed, "step", state.step))
         if not bool(torch.isfinite(metrics["loss"])):
             loss = float(metrics["loss"].detach())
-            raise FloatingPointError(explain_fault(state, step, batch, batch_at, loss))
+            raise FloatingPointError(explain_fault(state, step, batch_at, loss))
         _optimise(accelerator, state, metrics["loss"], optim)
         log.advance(metrics)
     log.close()

@@ -85,18 +85,15 @@ def test_a_diverged_training_blames_no_tile(tmp_path):
     assert "tile" not in str(caught.value)
 
 
-def test_a_process_names_its_own_share():
+def test_every_process_names_the_sample_of_the_whole_batch():
     latents, whole = latent_set(), batches(latent_set(), share=0)
     names = whole.names_at(0)
-    latents.latents[:] = 1
     latents.latents[latents.names.index(names[3]), :] = float("nan")
-    share = Share(rank=1, count=2)
-    batch = {key: share.take(value) for key, value in batches(latents, share=0)(0).items()}
-    net = nn.Identity()
-    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))])
-    state = State(net, net, optimizer, None, share)
-    said = explain_fault(state, step, batch, whole, float("nan"))
-    assert f"from {names[3]};" in said
+    net = nn.Linear(1, 1)
+    for share in (Share(0, 2), Share(1, 2)):
+        state = State(net, net, torch.optim.AdamW(net.parameters()), None, share)
+        said = explain_fault(state, step, batches(latents, share=0), float("nan"))
+        assert f"from {names[3]};" in said
 
 
 def test_names_are_those_of_the_samples_shown(tmp_path):
