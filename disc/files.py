@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -49,6 +50,7 @@ def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
 
     Raises:
         OSError: if the disk is full or not writable; what stood at `path` before is untouched.
+            Its one line says what to do.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     if not os.path.isdir(path.parent):
@@ -62,10 +64,29 @@ def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        size = f"{len(data):,} bytes"
-        raise OSError(error.errno, f"cannot write {size} ({error.strerror})", str(path)) from error
+        raise _cannot_write(path, len(data), error) from error
     if is_durable:
         sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a log; a kill may tear it, and its reader must expect that.
+
+    Raises:
+        OSError: if the disk is full or not writable.
+    """
+    try:
+        with open(path, "a") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        raise _cannot_write(path, len(line) + 1, error) from error
+
+
+def _cannot_write(path: Path, size: int, error: OSError) -> OSError:
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "free space there; the same command then goes on" if is_full else "see to its folder"
+    what = f"cannot write {size:,} bytes ({error.strerror}); {advice}"
+    return OSError(error.errno, what, str(path))
 
 
 def sync_all() -> None:

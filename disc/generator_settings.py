@@ -146,3 +146,33 @@ class Distil:
     """Bundles of the bank, each of one latent a label (the paper's 20,000 latents: 5,000)."""
     optim: Optim = field(default_factory=lambda: Optim(steps=500, lr=2e-4, ema=0.99))
     """Training of each of sd-disc and sd-disc-cotrain, from the weights of sd."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What is looked at while denoisers are trained; all of it sees the averaged weights."""
+
+    every: int = 0
+    """Steps between looks; there is one at the end in any case. 0: only that one."""
+    num_tiles: int = 64
+    """Validation tiles whose loss is measured; 0: none."""
+    num_bands: int = 5
+    """Equal bands of time steps by which the validation loss is split."""
+    num_rows: int = 0
+    """Rows of the preview sheet; 0: no sheet."""
+    num_masks: int = 0
+    """Masks whose tiles the referee re-reads, half of them with one label; 0: none."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights a training ends with: its last, or those of the lowest validation loss."""
+    tensorboard: bool = False
+    """Write the logs as TensorBoard events too (needs the package `tensorboard`)."""
+
+    def __post_init__(self) -> None:
+        counts = (self.every, self.num_tiles, self.num_rows, self.num_masks)
+        require(min(counts) >= 0, "watch: counts must be >= 0")
+        require(1 <= self.num_bands <= 1000, "watch.num_bands must be in 1..1000")
+        can_choose = self.every > 0 and self.num_tiles > 0
+        require(
+            self.keep == "last" or can_choose,
+            "watch.keep best needs watch.every > 0 and watch.num_tiles > 0",
+        )

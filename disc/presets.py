@@ -19,6 +19,7 @@ from disc.settings import (
     Solver,
     Synthesis,
     TransMIL,
+    Watch,
 )
 
 
@@ -129,6 +130,7 @@ def gpu() -> Run:
         ),
         sample=Sample(solver=Solver(steps=20)),
         distil=Distil(num_bundles=1000, optim=Optim(steps=2000, lr=1e-4, ema=0.999)),
+        watch=Watch(every=1000, num_rows=6, num_masks=64),
         synthesis=Synthesis(tiles=(20, 40)),
         grade=Grade(
             carcino=CarcinoNet(width=32, blocks=(2, 2, 2, 2), optim=Optim(steps=1500, lr=5e-4)),
@@ -172,6 +174,7 @@ def paper() -> Run:
             num_bundles=5000,
             optim=Optim(steps=60_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
         ),
+        watch=Watch(every=10_000, num_tiles=256, num_rows=6),
         synthesis=Synthesis(slides_per_grade=100),
         grade=_paper_grade(),
         evaluate=Evaluate(referee=_paper_carcino(20_000, 2e-4)),

@@ -16,6 +16,7 @@ from disc.generator_settings import (
     Optim,
     Sample,
     Solver,
+    Watch,
     require,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "TransMIL",
     "VARIANTS",
     "Variant",
+    "Watch",
 ]
 
 Variant = Literal["sd", "sd-sc", "sd-disc", "sd-disc-cotrain"]
@@ -204,6 +206,8 @@ class Run:
     """Drawing."""
     distil: Distil = field(default_factory=Distil)
     """DISC and DISC-CoTrain."""
+    watch: Watch = field(default_factory=Watch)
+    """What is looked at while the denoisers are trained."""
     synthesis: Synthesis = Synthesis()
     """Synthetic slides."""
     grade: Grade = Grade()
@@ -212,6 +216,8 @@ class Run:
     """Measurements."""
     until: str = "report"
     """Last stage to run."""
+    redo: bool = False
+    """Train anew what another configuration trained in this folder; else that is refused."""
 
     def __post_init__(self) -> None:
         is_guided = self.sample.solver.guidance != 1

@@ -21,6 +21,7 @@ from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
 from disc.labels import NUM_LABELS, Label
 from disc.seeds import derive
 from disc.train.checkpoint import State
+from disc.train.fault import NamedBatches
 from disc.train.loop import Batch, Step, train
 
 CHUNK = 32
@@ -67,7 +68,10 @@ def train_pixel_grader(
     trained = train(
         model=network,
         step=_mixed_step(weights, balance_weight, augment or Augment()),
-        batch_at=lambda step: _draw(pools, net.optim.batch, step, seed),
+        batch_at=NamedBatches(
+            lambda step: _draw(pools, net.optim.batch, step, seed),
+            lambda step: _names(pools, net.optim.batch, step, seed),
+        ),
         optim=net.optim,
         folder=folder,
         seed=seed,
@@ -144,6 +148,15 @@ def _draw(pools: Mapping[str, TilePool], size: int, step: int, seed: int) -> Bat
         drawn = pool.draw_batch(size, step=step, seed=seed, purpose=f"{name} pixels")
         batch |= {f"{name}_{key}": value for key, value in drawn.items()}
     return batch
+
+
+def _names(pools: Mapping[str, TilePool], size: int, step: int, seed: int) -> list[str]:
+    """One name a sample: a real tile, and the synthetic one beside it."""
+    names = [
+        pool.batch_names(size, step=step, seed=seed, purpose=f"{name} pixels")
+        for name, pool in pools.items()
+    ]
+    return [" or ".join(pair) for pair in zip(*names, strict=True)]
 
 
 def _mixed_step(weights: Mapping[str, Tensor], balance_weight: float, augment: Augment) -> Step:

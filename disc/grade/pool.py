@@ -76,6 +76,12 @@ class TilePool:
             self._ahead[key] = Batches(draws, size=size, workers=workers)
         return self._ahead[key](step)
 
+    def batch_names(self, size: int, *, step: int, seed: int, purpose: str) -> list[str]:
+        """Names of the tiles that `draw_batch` gives."""
+        key = size, seed, purpose
+        chosen = [self._choose(key, draw)[0] for draw in range(step * size, (step + 1) * size)]
+        return [self.tiles.tiles[index].name for index in chosen]
+
     def _choose(self, key: tuple[int, int, str], draw: int) -> tuple[int, int]:
         """Tile and symmetry of a draw."""
         size, seed, purpose = key

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from disc import settings
 from disc.data.draws import epoch_indices
+from disc.files import require
 from disc.grade.bags import Bag, lay_out
 from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.transmil import TransMIL
@@ -49,11 +50,13 @@ def train_slide_grader(
 
     Raises:
         ValueError: if the balance weight is not in [0, 1], or asks for synthetic bags not given.
+        BadInput: if a feature is not finite, naming the slide.
 
     Paper: Eq. (4), Sec. 2.4.
     """
     check_balance_weight(balance_weight, has_synthetic=bool(synthetic))
     bags = {"real": real} if balance_weight == 0 else {"real": real, "synthetic": synthetic}
+    _check_finite([bag for some in bags.values() for bag in some])
     torch.manual_seed(derive(seed, "transmil"))
     network = TransMIL(net, real[0].features.shape[1])
     network.standardise_by(torch.from_numpy(np.concatenate([bag.features for bag in real])))
@@ -95,6 +98,16 @@ def score_rows(net: TransMIL, bags: Sequence[Bag]) -> pd.DataFrame:
         for label in Label
     ]
     return pd.DataFrame(rows, columns=["patient", "slide", "label", "truth", "score"])
+
+
+def _check_finite(bags: Sequence[Bag]) -> None:
+    """One bad value would spoil the mean that all bags are standardised by."""
+    for bag in bags:
+        require(
+            bool(np.isfinite(bag.features).all()),
+            f"slide {bag.slide_id}: its features hold a value that is not finite; delete its .h5 "
+            "and the done.json of the features, to make them anew",
+        )
 
 
 def _draw(bags: Mapping[str, Sequence[Bag]], size: int, step: int, seed: int) -> Batch:

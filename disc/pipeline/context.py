@@ -101,8 +101,10 @@ class Context:
 
     @cached_property
     def latents(self) -> LatentSet:
-        """Latents of the training tiles."""
-        return read_latents(self.folder / "latents", label_slides(self.split.train))
+        """Latents of the training tiles, with the tiles' names and the labels of their slides."""
+        tiles = self.split.train
+        latents = read_latents(self.folder / "latents", label_slides(tiles))
+        return replace(latents, names=tuple(tile.name for tile in tiles.tiles))
 
     @cached_property
     def autoencoder(self) -> Autoencoder:

@@ -18,6 +18,7 @@ from disc.phantom.sets import write_referee_set, write_shifted_set, write_traini
 from disc.pipeline.context import TRAINED, Context, as_json
 from disc.pipeline.judge import measure_bank
 from disc.pipeline.stage import Stage
+from disc.pipeline.watching import deciding_knobs, describe_validation, watch_denoiser
 from disc.processes import own_device, own_share
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
@@ -30,6 +31,7 @@ from disc.train.distil import cotrain_batches, distil_batches
 from disc.train.dropout import hide_masks
 from disc.train.encoding import NAME as LATENTS
 from disc.train.encoding import encode_tiles
+from disc.train.fault import NamedBatches
 from disc.train.latents import LatentSet, draw_batches, draw_tiles
 
 
@@ -45,6 +47,7 @@ def generator_stages(context: Context) -> list[Stage]:
             knobs=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
             work=partial(_autoencoder, context),
             is_shared=True,
+            is_trained=True,
         ),
         Stage(
             name="latents",
@@ -58,9 +61,10 @@ def generator_stages(context: Context) -> list[Stage]:
         Stage(
             name="denoiser/sd",
             needs=("latents",),
-            knobs=[as_json(run.denoiser), run.seed],
+            knobs=[as_json(run.denoiser), run.seed, *deciding_knobs(context)],
             work=partial(_sd, context),
             is_shared=True,
+            is_trained=True,
         ),
         Stage(
             name="bank",
@@ -77,9 +81,10 @@ def _distilling(context: Context, variant: settings.Variant) -> Stage:
     return Stage(
         name=f"denoiser/{variant}",
         needs=("bank",),
-        knobs=[as_json(context.run.distil.optim), context.run.seed],
+        knobs=[as_json(context.run.distil.optim), context.run.seed, *deciding_knobs(context)],
         work=partial(_distilled, context, variant),
         is_shared=True,
+        is_trained=True,
     )
 
 
@@ -185,7 +190,7 @@ def _sd(context: Context, folder: Path) -> str:
         purpose="denoiser",
     )
     batch_at = hide_masks(batch_at, knobs.condition_dropout, seed=seed, purpose="denoiser")
-    return _train(Denoiser(knobs), batch_at, knobs.optim, folder, seed)
+    return _train(context, folder, Denoiser(knobs), batch_at, knobs.optim)
 
 
 def _bank(context: Context, folder: Path) -> str:
@@ -219,7 +224,7 @@ def _distilled(context: Context, variant: settings.Variant, folder: Path) -> str
         batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
     share = run.denoiser.condition_dropout
     batch_at = hide_masks(batch_at, share, seed=run.seed, purpose=variant)
-    return _train(context.denoiser("sd"), batch_at, optim, folder, run.seed)
+    return _train(context, folder, context.denoiser("sd"), batch_at, optim)
 
 
 def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
@@ -233,8 +238,10 @@ def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
 
 
 def _train(
-    denoiser: Denoiser, batch_at: Any, optim: settings.Optim, folder: Path, seed: int
+    context: Context, folder: Path, denoiser: Denoiser, batch_at: Any, optim: settings.Optim
 ) -> str:
-    train_denoiser(denoiser, Ahead(batch_at), optim, folder, seed).save(folder)
+    watch, seed = watch_denoiser(context, folder), context.run.seed
+    ahead = NamedBatches(Ahead(batch_at), batch_at.names_at)
+    train_denoiser(denoiser, ahead, optim, folder, seed, watch=watch).save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    return f"{optim.steps} steps of {optim.batch}"
+    return f"{optim.steps} steps of {optim.batch}{describe_validation(folder)}"

@@ -58,6 +58,7 @@ def grading_stages(context: Context) -> list[Stage]:
             knobs=[as_json(grade.carcino), run.seed],
             work=partial(_features, context),
             is_shared=True,
+            is_trained=True,
         ),
         Stage(
             name="graders/slides",
@@ -66,6 +67,7 @@ def grading_stages(context: Context) -> list[Stage]:
             work=partial(_grade_slides, context),
             outputs=(context.folder / "scores.parquet",),
             is_shared=True,
+            is_trained=True,
         ),
         Stage(
             name="graders/pixels",
@@ -74,6 +76,7 @@ def grading_stages(context: Context) -> list[Stage]:
             work=partial(_grade_pixels, context),
             outputs=(context.folder / "pixels.parquet",),
             is_shared=True,
+            is_trained=True,
         ),
     ]
 

@@ -32,6 +32,7 @@ def referee_stage(context: Context) -> Stage:
         knobs=[as_json(context.run.evaluate.referee), context.run.seed],
         work=partial(_referee, context),
         is_shared=True,
+        is_trained=True,
     )
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from disc import settings
 from disc.files import BadInput, holds_files, write_bytes
-from disc.pipeline.config import to_json
+from disc.pipeline.config import list_differences, to_json
 from disc.pipeline.context import Context
 from disc.pipeline.generator import generator_stages
 from disc.pipeline.grading import grading_stages
 from disc.pipeline.judge import judge_stages
 from disc.pipeline.page import page_stage
 from disc.pipeline.referee import referee_stage
-from disc.pipeline.stage import Stage, run_stages
+from disc.pipeline.stage import Stage, find_lost, run_stages
 from disc.processes import own_share
+from disc.train.board import require_board
+
+MOST_SHOWN = 6
+"""Differences of two configurations that are listed."""
 
 
 def all_stages(context: Context) -> list[Stage]:
@@ -34,21 +39,38 @@ def execute(run: settings.Run) -> Path:
         The report page (which stands only if the run went up to it).
 
     Raises:
-        BadInput: if the configuration or the data cannot be used.
+        BadInput: if the configuration or the data cannot be used, or the folder holds what another
+            configuration trained.
     """
     folder = run.out / run.name
     console = Console(highlight=False, quiet=not own_share().is_first)
-    context = Context(run, folder)
+    if run.watch.tensorboard:
+        require_board()
+    stages = all_stages(Context(run, folder))
     if own_share().is_first:
-        _write_config(run, folder)
-    run_stages(all_stages(context), folder, until=run.until, say=console.print)
+        _write_config(run, folder, stages)
+    run_stages(stages, folder, until=run.until, say=console.print)
     return folder / "report" / "index.html"
 
 
-def _write_config(run: settings.Run, folder: Path) -> None:
+def _write_config(run: settings.Run, folder: Path, stages: Sequence[Stage]) -> None:
     path = folder / "config.json"
     if folder.is_file():
         raise BadInput(f"{folder}: a file; name another run with --name")
     if holds_files(folder) and not path.exists():
         raise BadInput(f"{folder}: holds files but no config.json of a run; name another run")
+    lost = [] if run.redo or not path.exists() else find_lost(stages, folder)
+    if lost:
+        raise BadInput(
+            f"{folder}: {', '.join(lost)}: trained with another configuration "
+            f"({_tell_difference(path, run)}); give another --name, or --redo to train anew here"
+        )
     write_bytes(path, to_json(run))
+
+
+def _tell_difference(path: Path, run: settings.Run) -> str:
+    found = list_differences(path, run)
+    if not found:
+        return "the files of the data or of autoencoder.source changed, or a --redo was stopped"
+    rest = len(found) - MOST_SHOWN
+    return ", ".join(found[:MOST_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

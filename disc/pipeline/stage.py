@@ -28,6 +28,7 @@ class Stage:
             stale.
         result: a file in its folder, with hashes of all that it made: done again with the same
             result, the stage leaves what follows done. "": what follows is done again in any case.
+        is_trained: whether it makes weights, which no change of settings throws away unasked.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Stage:
     is_shared: bool = False
     kept: tuple[str, ...] = ()
     result: str = ""
+    is_trained: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,23 @@ def why_stale(stage: Stage, root: Path) -> str | None:
             return f"again, {name} was redone"
     missing = [path.name for path in stage.outputs if not path.exists()]
     return f"again, {missing[0]} is missing" if missing else None
+
+
+def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
+    """Stages that hold weights which the present configuration would have trained anew.
+
+    A stage that is stale for another reason, such as a deleted folder, is none of them.
+    """
+    changed, lost = set[str](), []
+    for stage in stages:
+        folder = root / stage.name
+        found = [path for name in ("done", "begun") if (path := folder / f"{name}.json").exists()]
+        made_for = read_json(found[0]).get("config") if found else None
+        if made_for not in (None, digest(stage.knobs)) or changed & set(stage.needs):
+            changed.add(stage.name)
+            if stage.is_trained and any(folder.rglob("*.safetensors")):
+                lost.append(stage.name)
+    return lost
 
 
 def _do(stage: Stage, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from disc.train.ema import Ema
 NAME = "checkpoint.safetensors"
 
 
+@dataclass(frozen=True)
+class Best:
+    """The averaged weights of the lowest validation loss so far, on the CPU."""
+
+    step: int
+    loss: float
+    weights: dict[str, torch.Tensor]
+
+
 @dataclass
 class State:
     """All that changes during training.
@@ -24,6 +34,7 @@ class State:
     Attributes:
         model: what a step calls; wrapped for data-parallel training where there are processes.
         network: the bare network, owner of the weights.
+        best: where best weights are kept; part of the checkpoint, so that a kill loses none.
     """
 
     model: nn.Module
@@ -32,6 +43,14 @@ class State:
     ema: Ema | None
     share: Share
     step: int = 0
+    best: Best | None = None
+
+    def averaged(self) -> nn.Module:
+        """A copy of the network with the averaged weights, to look at: in evaluation mode."""
+        network = copy.deepcopy(self.network)
+        if self.ema is not None:
+            network.load_state_dict(self.ema.weights)
+        return network.eval()
 
 
 def save_checkpoint(folder: Path, state: State) -> None:
@@ -41,6 +60,10 @@ def save_checkpoint(folder: Path, state: State) -> None:
         tensors |= {f"ema.{key}": value for key, value in state.ema.weights.items()}
     for index, slots in state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+    if state.best is not None:
+        tensors |= {f"best.{key}": value for key, value in state.best.weights.items()}
+        facts = [state.best.step, state.best.loss]
+        tensors["best"] = torch.tensor(facts, dtype=torch.float64)
     tensors["step"] = torch.tensor(state.step)
     tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     write_bytes(folder / NAME, safetensors.torch.save(tensors))
@@ -53,6 +76,10 @@ def restore_checkpoint(folder: Path, state: State) -> None:
         BadInput: if the checkpoint is damaged or belongs to another network.
     """
     path = folder / NAME
+    if state.share.is_first:
+        # what a kill left of a checkpoint half written: a few of them would fill a disk
+        for rest in folder.glob(f".{NAME}.*.tmp"):
+            rest.unlink()
     if not path.exists():
         return
     tensors = read_tensors(path)
@@ -67,12 +94,25 @@ def restore_checkpoint(folder: Path, state: State) -> None:
             key: value.to(state.ema.weights[key].device)
             for key, value in _part(tensors, "ema.").items()
         }
+    state.best = _best(tensors)
     slots: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in _part(tensors, "optimizer.").items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = value
     saved = state.optimizer.state_dict()
     state.optimizer.load_state_dict({**saved, "state": slots})
+
+
+def read_best(folder: Path) -> Best | None:
+    """The best weights in a folder's checkpoint, for the processes that did not look."""
+    return _best(read_tensors(folder / NAME))
+
+
+def _best(tensors: dict[str, torch.Tensor]) -> Best | None:
+    if "best" not in tensors:
+        return None
+    step, loss = tensors["best"].tolist()
+    return Best(int(step), loss, _part(tensors, "best."))
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

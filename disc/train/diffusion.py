@@ -12,6 +12,7 @@ from disc.model.denoiser import Denoiser
 from disc.model.schedule import NUM_STEPS, add_noise
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
+from disc.train.watch import Watch
 
 
 def train_denoiser(
@@ -20,12 +21,22 @@ def train_denoiser(
     optim: settings.Optim,
     folder: Path,
     seed: int,
+    *,
+    watch: Watch | None = None,
 ) -> Denoiser:
     """Train on whatever latents and masks the batches hold; they decide the variant.
 
     Paper: Eq. (1), Sec. 2.1; Eq. (3), Sec. 2.3.
     """
-    train(model=denoiser, step=eps_step, batch_at=batch_at, optim=optim, folder=folder, seed=seed)
+    train(
+        model=denoiser,
+        step=eps_step,
+        batch_at=batch_at,
+        optim=optim,
+        folder=folder,
+        seed=seed,
+        watch=watch,
+    )
     return denoiser
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from disc.masks.shapes import count_regions, paint_shape
 from disc.sample.bank import Bank
 from disc.sample.separated import fuse
 from disc.seeds import numpy_generator
+from disc.train.fault import NamedBatches
 from disc.train.latents import unknown_slides
 from disc.train.loop import Batch
 
@@ -22,7 +23,7 @@ Shapes = Sequence[npt.NDArray[np.uint8]]
 
 def distil_batches(
     bank: Bank, shapes: Shapes, *, batch: int, seed: int, purpose: str
-) -> Callable[[int], Batch]:
+) -> NamedBatches:
     """Bundles fused under masks that are drawn fresh at every step.
 
     A mask is a random shape map whose regions get distinct labels, all equally likely.
@@ -33,21 +34,25 @@ def distil_batches(
     weights = np.zeros(bank.latents.shape[1])
     weights[list(bank.labels)] = 1 / len(bank.labels)
 
+    def bundles_at(step: int) -> npt.NDArray[np.int64]:
+        num = len(bank.latents)
+        return epoch_indices(num, step=step, batch=batch, seed=seed, purpose=purpose)
+
     def batch_at(step: int) -> Batch:
         rng = numpy_generator(seed, purpose, "masks", step)
         drawn = [draw_tile(regions, weights, rng) for _ in range(batch)]
         masks = np.stack([paint_shape(shapes[tile.shape], tile.labels) for tile in drawn])
-        index = epoch_indices(len(bank.latents), step=step, batch=batch, seed=seed, purpose=purpose)
         turned = torch.from_numpy(masks)
-        fused = fuse(bank.latents[torch.from_numpy(index)], turned)
+        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], turned)
         return {"latents": fused, "masks": turned, "slides": unknown_slides(batch)}
 
-    return batch_at
+    def names_at(step: int) -> list[str]:
+        return [f"bundle {i} of the bank" for i in bundles_at(step)]
+
+    return NamedBatches(batch_at, names_at)
 
 
-def cotrain_batches(
-    real: Callable[[int], Batch], distilled: Callable[[int], Batch]
-) -> Callable[[int], Batch]:
+def cotrain_batches(real: NamedBatches, distilled: NamedBatches) -> NamedBatches:
     """Half real, half distilled: with equal halves the mean loss is the mean of both losses.
 
     Paper: Sec. 2.3 (SD-DISC-CoTrain averages both errors).
@@ -57,4 +62,4 @@ def cotrain_batches(
         first, second = real(step), distilled(step)
         return {key: torch.cat([first[key], second[key]]) for key in ("latents", "masks", "slides")}
 
-    return batch_at
+    return NamedBatches(batch_at, lambda step: [*real.names_at(step), *distilled.names_at(step)])

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
 from disc.labels import IGNORE
 from disc.seeds import torch_generator
-from disc.train.loop import Batch
+from disc.train.fault import Batch, NamedBatches
 
 
-def hide_masks(
-    batch_at: Callable[[int], Batch], share: float, *, seed: int, purpose: str
-) -> Callable[[int], Batch]:
+def hide_masks(batch_at: NamedBatches, share: float, *, seed: int, purpose: str) -> NamedBatches:
     """The same batches, with the mask of a random share of the tiles unknown everywhere.
 
     The labels of their slides are hidden too, so that nothing is left of the condition.
@@ -31,4 +27,4 @@ def hide_masks(
         batch["slides"] = batch["slides"].masked_fill(is_hidden[:, None], 0)
         return batch
 
-    return hidden_at
+    return NamedBatches(hidden_at, batch_at.names_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from disc.labels import NUM_LABELS, slide_label
 from disc.model.condition import UNKNOWN_SLIDE
 from disc.seeds import numpy_generator
 from disc.train.encoding import NAME
+from disc.train.fault import NamedBatches
 from disc.train.loop import Batch
 from disc.train.shards import Shard, Store, StoredLatents, StoredMasks, shard_path
 
@@ -31,22 +32,25 @@ class LatentSet:
         masks: uint8 [N, versions, H, W].
         labels: the one label of a tile, or -1 where it has several; int [N].
         slides: bits NC, GG3, GG4, GG5 of a tile's slide, uint8 [N, 4]; 255 where nobody scored it.
+        names: of the tiles, where they are known.
     """
 
     latents: torch.Tensor | StoredLatents
     masks: torch.Tensor | StoredMasks
     labels: npt.NDArray[np.int64]
     slides: torch.Tensor
+    names: tuple[str, ...] = ()
 
     def subset(self, indices: Sequence[int]) -> LatentSet:
         """Some of the tiles, in the order given."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
-        return LatentSet(
-            self.latents[chosen],
-            self.masks[chosen],
-            self.labels[chosen.numpy()],
-            self.slides[chosen],
-        )
+        labels, slides = self.labels[chosen.numpy()], self.slides[chosen]
+        names = tuple(self.name(i) for i in indices)
+        return LatentSet(self.latents[chosen], self.masks[chosen], labels, slides, names)
+
+    def name(self, index: int) -> str:
+        """What tile `index` is called."""
+        return self.names[index] if self.names else f"tile {index}"
 
     def known(self) -> list[int]:
         """Labels present in some mask."""
@@ -99,7 +103,7 @@ def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
 
 def draw_batches(
     latents: LatentSet, *, batch: int, uniform_share: float, seed: int, purpose: str
-) -> Callable[[int], Batch]:
+) -> NamedBatches:
     """Batches of real latents and masks, of which a least share has one label.
 
     The one-label part is balanced over the labels: separated conditions ask for uniform masks of
@@ -112,26 +116,33 @@ def draw_batches(
     num_uniform = round(batch * uniform_share) if pools else 0
     num, versions = latents.latents.shape[:2]
 
-    def batch_at(step: int) -> Batch:
+    def choose(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tiles of a step, and the symmetries that they are shown in."""
         rng = numpy_generator(seed, purpose, "batch", step)
         chosen = [int(rng.integers(len(pools))) for _ in range(num_uniform)]
         uniform = [int(rng.choice(pools[i])) for i in chosen]
         rest = epoch_indices(num, step=step, batch=batch - num_uniform, seed=seed, purpose=purpose)
         index = torch.from_numpy(np.concatenate([rest, np.array(uniform, np.int64)]))
-        version = torch.from_numpy(rng.integers(versions, size=batch))
+        return index, torch.from_numpy(rng.integers(versions, size=batch))
+
+    def batch_at(step: int) -> Batch:
+        index, version = choose(step)
         return {
             "latents": latents.latents[index, version],
             "masks": latents.masks[index, version],
             "slides": latents.slides[index],
         }
 
-    return batch_at
+    return NamedBatches(batch_at, lambda step: [latents.name(int(i)) for i in choose(step)[0]])
 
 
-def draw_tiles(
-    tiles: TileSet, *, batch: int, seed: int, workers: int = 0
-) -> Callable[[int], Batch]:
+def draw_tiles(tiles: TileSet, *, batch: int, seed: int, workers: int = 0) -> NamedBatches:
     """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], turned at random."""
     draws = TileDraws(tiles, seed=seed, purpose="autoencoder", has_masks=False)
     batches = Batches(draws, size=batch, workers=workers)
-    return lambda step: {"tiles": batches(step)["images"].movedim(1, -1)}
+
+    def names_at(step: int) -> list[str]:
+        chosen = [draws.choose(draw)[0] for draw in range(step * batch, (step + 1) * batch)]
+        return [tiles.tiles[index].name for index in chosen]
+
+    return NamedBatches(lambda step: {"tiles": batches(step)["images"].movedim(1, -1)}, names_at)

@@ -7,10 +7,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from disc.files import write_bytes
+from disc.files import append_line, write_bytes
 from disc.progress import Bar
+from disc.train.board import Board
 
 EVERY = 25
 
@@ -18,8 +21,10 @@ EVERY = 25
 class Log:
     """log.jsonl of a training folder; on resume, what came after the checkpoint is cut."""
 
-    def __init__(self, folder: Path, *, total: int, start: int, shown: bool) -> None:
-        """Open the log at step `start`."""
+    def __init__(
+        self, folder: Path, *, total: int, start: int, shown: bool, has_board: bool = False
+    ) -> None:
+        """Open the log at step `start`, and TensorBoard's events too if there is a board."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "log.jsonl"
         self.step = start
@@ -30,6 +35,7 @@ class Log:
         self._since = time.perf_counter()
         if shown and self.path.exists():
             write_bytes(self.path, _kept_lines(self.path, start).encode())
+        self._board = Board(folder, start) if shown and has_board else None
         self._bar = Bar(folder.name, total=total, start=start, shown=shown)
 
     def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:
@@ -43,20 +49,36 @@ class Log:
         if self.step % EVERY == 0:
             self._write()
 
+    def note(self, seen: Mapping[str, float | npt.NDArray[np.uint8]], seconds: float) -> None:
+        """A line on a look at the network, which took some seconds; pictures go to the board."""
+        self._since += seconds
+        values = {k: float(v) for k, v in seen.items() if not isinstance(v, np.ndarray)}
+        self._append({**values, "seconds": round(seconds, 3)}, seen)
+
     def close(self) -> None:
         """Write what is left and end the bar."""
         if self._count:
             self._write()
         self._bar.close()
+        if self._board is not None:
+            self._board.close()
 
     def _write(self) -> None:
         elapsed = time.perf_counter() - self._since
         means = {name: float(total) / self._count for name, total in self._sums.items()}
-        line = {"step": self.step, **means, "steps_per_s": round(self._count / elapsed, 3)}
+        values = {**means, "steps_per_s": round(self._count / elapsed, 3)}
         self._sums, self._count, self._since = {}, 0, time.perf_counter()
+        self._append(values, values)
+
+    def _append(
+        self,
+        values: Mapping[str, float],
+        shown: Mapping[str, float | npt.NDArray[np.uint8]],
+    ) -> None:
         if self._shown:
-            with open(self.path, "a") as file:
-                file.write(json.dumps(line) + "\n")
+            append_line(self.path, json.dumps({"step": self.step, **values}))
+        if self._board is not None:
+            self._board.add(self.step, shown)
 
 
 def _kept_lines(path: Path, start: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,15 +12,15 @@ from torch import nn
 
 from disc import settings
 from disc.files import BadInput
-from disc.processes import Share, accelerate_on_cpu, own_share
+from disc.processes import Share, accelerate_on_cpu, own_share, wait_for_all
 from disc.seeds import derive, torch_generator
-from disc.train.checkpoint import State, restore_checkpoint, save_checkpoint
+from disc.train.checkpoint import State, read_best, restore_checkpoint, save_checkpoint
 from disc.train.ema import Ema
+from disc.train.fault import Batch as Batch
+from disc.train.fault import Step as Step
+from disc.train.fault import explain_fault
 from disc.train.log import Log
-
-Batch = Mapping[str, torch.Tensor]
-Step = Callable[[State, Batch, torch.Generator], Mapping[str, torch.Tensor]]
-Hook = Callable[[State], None]
+from disc.train.watch import Watch
 
 
 def train(
@@ -31,11 +31,11 @@ def train(
     optim: settings.Optim,
     folder: Path,
     seed: int,
-    hooks: Sequence[Hook] = (),
+    watch: Watch | None = None,
 ) -> nn.Module:
     """Train a network; called again with the same folder, go on where it was stopped.
 
-    Restore, then [report -> hooks -> checkpoint -> done? -> step -> average]. The result is a
+    Restore, then [report -> look -> checkpoint -> done? -> step -> average]. The result is a
     function of the arguments alone: killed at any point and called again, it is the same bit for
     bit, on one machine and number of processes.
 
@@ -45,29 +45,33 @@ def train(
             seeded by (seed, step) and equal on all processes: draw for the whole batch and
             `state.share.take` this process's part.
         batch_at: the whole batch of a step, tensors with the batch as first axis; a pure function.
+            One that is `NamedBatches` can tell which sample is at fault.
         optim: steps, batch, rates.
         folder: where checkpoint and log.jsonl are kept.
         seed: of everything random in the step.
-        hooks: called with the state at every checkpoint (previews, validation).
+        watch: what is looked at on the way (validation, previews), and whether the best is kept.
 
     Returns:
-        The network with its final weights: the moving average where `optim.ema` asks for one.
+        The network with its final weights: the moving average where `optim.ema` asks for one, at
+        the last step, or at the step of the lowest validation loss where `watch` keeps that.
 
     Raises:
-        FloatingPointError: if the loss is not finite.
+        FloatingPointError: if the loss is not finite, naming the samples that make it so.
         BadInput: if the batch cannot be shared by the processes, or the checkpoint is another's.
     """
     share = own_share()
     accelerator = Accelerator(cpu=accelerate_on_cpu())
     state = _start(accelerator, share, model, optim)
     restore_checkpoint(folder, state)
-    log = Log(folder, total=optim.steps, start=state.step, shown=accelerator.is_main_process)
+    watch, is_first = watch or Watch(), accelerator.is_main_process
+    has_board = watch.knobs.tensorboard
+    log = Log(folder, total=optim.steps, start=state.step, shown=is_first, has_board=has_board)
     while True:
         is_last = state.step >= optim.steps
-        if is_last or (state.step and state.step % optim.checkpoint_every == 0):
-            for hook in hooks:
-                hook(state)
-            if accelerator.is_main_process and log.has_advanced:
+        # what was seen at the step of a restored checkpoint stands in it and in the log
+        if is_first and log.has_advanced:
+            watch.look(state, log, is_last=is_last)
+            if is_last or state.step % optim.checkpoint_every == 0:
                 save_checkpoint(folder, state)
         if is_last:
             break
@@ -77,10 +81,18 @@ def train(
             for key, value in batch_at(state.step).items()
         }
         metrics = step(state, batch, torch_generator(seed, "step", state.step))
+        if not bool(torch.isfinite(metrics["loss"])):
+            loss = float(metrics["loss"].detach())
+            raise FloatingPointError(explain_fault(state, step, batch_at, loss))
         _optimise(accelerator, state, metrics["loss"], optim)
         log.advance(metrics)
     log.close()
-    if state.ema is not None:
+    if watch.keeps_best:
+        wait_for_all()
+        state.best = state.best if is_first else read_best(folder)
+    if watch.keeps_best and state.best is not None:
+        state.network.load_state_dict(state.best.weights)
+    elif state.ema is not None:
         state.network.load_state_dict(state.ema.weights)
     return state.network.eval()
 
@@ -113,11 +125,6 @@ def _start(
 def _optimise(
     accelerator: Accelerator, state: State, loss: torch.Tensor, optim: settings.Optim
 ) -> None:
-    if not bool(torch.isfinite(loss)):
-        raise FloatingPointError(
-            f"loss is {float(loss.detach())} at step {state.step}; stopped. The checkpoint before "
-            "is whole: lower the learning rate or look at the data of this step"
-        )
     for group in state.optimizer.param_groups:
         group["lr"] = rate_at(state.step, optim)
     accelerator.backward(loss)

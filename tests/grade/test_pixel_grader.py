@@ -179,3 +179,42 @@ def test_augment_changes_stain_alone_and_each_process_its_part() -> None:
     inner = (images > 0.05) & (images < 0.95)
     for ratios, kept in zip(ratio.flatten(0, 1), inner.flatten(0, 1), strict=True):
         assert float(ratios[kept].std()) < 0.02
+
+
+def test_the_tiles_of_a_batch_are_named(real: TileSet) -> None:
+    pool, draw = TilePool(real), {"step": 3, "seed": 0, "purpose": "x"}
+    by_name = {tile.name: index for index, tile in enumerate(real.tiles)}
+    names = pool.batch_names(8, **draw)
+    for name, image in zip(names, pool.draw_batch(8, **draw)["images"], strict=True):
+        # turned and mirrored, a tile has the pixels that it had
+        shown, whole = image.flatten().sort().values, real.image(by_name[name])
+        np.testing.assert_array_equal(shown, np.sort(whole, axis=None))
+
+
+def test_a_pair_of_tiles_is_named_where_the_loss_is_not_finite(
+    real: TileSet, synthetic: TileSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A synthetic tile without any known pixel, where the loss forgets to expect one."""
+    mask = torch.full((SIDE, SIDE), 255, dtype=torch.uint8)
+    drawn = TilePool.draw_batch
+
+    def blind(pool, size, *, step, seed, purpose):
+        batch = dict(drawn(pool, size, step=step, seed=seed, purpose=purpose))
+        if step == 2 and "synthetic" in purpose:
+            batch["masks"] = batch["masks"].clone()
+            batch["masks"][5] = mask
+        return batch
+
+    def loss(logits, masks, weights):
+        each = [logits[i].mean() / (masks[i] != 255).any() for i in range(len(masks))]
+        return torch.stack(each).mean()
+
+    monkeypatch.setattr(TilePool, "draw_batch", blind)
+    monkeypatch.setattr("disc.grade.pixels.pixel_loss", loss)
+    pools = {"real": TilePool(real), "synthetic": TilePool(synthetic)}
+    pair = [
+        pool.batch_names(8, step=2, seed=0, purpose=f"{name} pixels")[5]
+        for name, pool in pools.items()
+    ]
+    with pytest.raises(FloatingPointError, match=f"at step 2, from {' or '.join(pair)};"):
+        grade(tmp_path, 4, real=real, synthetic=synthetic, balance_weight=0.3)

@@ -153,3 +153,11 @@ def test_bags_are_read_from_feature_files(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(b"torn")
     with pytest.raises(BadInput, match=r"a\.h5: not a feature file"):
         read_bags(tmp_path, [slide])
+
+
+@pytest.mark.parametrize("place", ["real", "synthetic"])
+def test_a_feature_that_is_not_finite_is_refused_by_the_slides_name(tmp_path, place) -> None:
+    bags = {"real": toy_bags(8), "synthetic": toy_bags(8, 1)}
+    bags[place][5].features[1, 2] = np.nan
+    with pytest.raises(BadInput, match="slide s5: its features"):
+        grade(tmp_path, 3, balance_weight=0.3, **bags)

@@ -1,5 +1,6 @@
 """Killed at any time, the same command ends in the same weights and numbers."""
 
+import json
 import os
 import random
 import signal
@@ -20,9 +21,25 @@ WEIGHTS = [
 ]
 
 
-def start(out):
+TRAININGS = ("autoencoder", "denoiser/sd")
+STEPS = 300
+EVERY = 5
+"""Steps between checkpoints."""
+SHORT = (
+    "--phantom.slides 2 2 2 2 --phantom.test-slides 1 1 1 1 --phantom.shifted-slides 1 0 0 0 "
+    "--phantom.referee-slides 1 1 1 1 --phantom.core-um 600 700 --data.workers 2 "
+    f"--autoencoder.optim.steps {STEPS} --autoencoder.optim.batch 4 "
+    f"--autoencoder.optim.checkpoint-every {EVERY} "
+    f"--denoiser.optim.steps {STEPS} --denoiser.optim.batch 4 "
+    f"--denoiser.optim.checkpoint-every {EVERY} "
+    "--evaluate.referee.optim.steps 2 "
+    "--watch.every 7 --watch.keep best --watch.num-tiles 16 --watch.num-rows 1"
+).split()
+
+
+def start(out, *words):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "disc", "run", "smoke", "--out", str(out)]
+    command = [sys.executable, "-m", "disc", "run", "smoke", "--out", str(out), *words]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
@@ -48,3 +65,48 @@ def test_killed_a_dozen_times_it_ends_in_the_same_bytes(tmp_path):
     for name in TABLES:
         one, other = (pd.read_parquet(run / f"{name}.parquet") for run in (straight, killed))
         pd.testing.assert_frame_equal(one, other)
+
+
+def kill_in_training(folder, process, wait):
+    """Kill once the training has written a checkpoint and some time has gone by."""
+    path, began = folder / "checkpoint.safetensors", time.time_ns()
+    while process.poll() is None and not (path.exists() and path.stat().st_mtime_ns > began):
+        time.sleep(0.01)
+    time.sleep(wait)
+    assert process.poll() is None, "it ended before it was killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def looks_of(folder):
+    """What was seen at every look, without how long it took."""
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [line | {"seconds": 0} for line in lines if "validation" in line]
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_moments_of_training_it_ends_in_the_same_bytes(tmp_path):
+    """With workers that decode ahead, and the best of the averaged weights kept."""
+    straight, killed = tmp_path / "straight" / "smoke", tmp_path / "killed" / "smoke"
+    moments = random.Random(404)
+    for stage in TRAININGS:
+        words = [*SHORT, "--until", stage]
+        assert start(tmp_path / "straight", *words).wait() == 0
+        seconds = json.loads((straight / stage / "done.json").read_text())["seconds"]
+        for _ in range(10):
+            process = start(tmp_path / "killed", *words)
+            kill_in_training(
+                killed / stage, process, moments.uniform(0, 3 * EVERY * seconds / STEPS)
+            )
+            assert not (killed / stage / "done.json").exists()
+        assert start(tmp_path / "killed", *words).wait() == 0
+    models = ["autoencoder/diffusion_pytorch_model", "denoiser/sd/unet/diffusion_pytorch_model"]
+    for name in [*models, "denoiser/sd/mask_encoder"]:
+        one, other = (run / f"{name}.safetensors" for run in (straight, killed))
+        assert one.read_bytes() == other.read_bytes(), name
+    seen = [(run / "denoiser/sd/validation.json").read_text() for run in (straight, killed)]
+    assert seen[0] == seen[1]
+    looks = [looks_of(run / "denoiser/sd") for run in (straight, killed)]
+    assert looks[0] == looks[1]
+    assert len(looks[0]) == STEPS // 7 + 1
+    assert not list(killed.rglob("*.tmp"))

@@ -2,12 +2,16 @@ import pytest
 import torch
 
 from disc.train.dropout import hide_masks
+from disc.train.fault import NamedBatches
 
 
-def batch_at(step):
+def draw(step):
     masks = torch.full((50, 8, 8), 2, dtype=torch.uint8)
     slides = torch.ones(50, 4, dtype=torch.uint8)
     return {"latents": torch.zeros(50, 3, 2, 2), "masks": masks, "slides": slides}
+
+
+batch_at = NamedBatches(draw, lambda step: [f"{step} {i}" for i in range(50)])
 
 
 def test_about_the_share_is_hidden_whole_and_with_its_slide():
@@ -27,6 +31,10 @@ def test_it_is_a_function_of_the_step_and_leaves_the_source_alone():
     assert torch.equal(hidden_at(3)["masks"], hidden_at(3)["masks"])
     assert not torch.equal(hidden_at(3)["masks"], hidden_at(4)["masks"])
     assert (batch_at(3)["masks"] == 2).all()
+
+
+def test_a_hidden_tile_keeps_its_name():
+    assert hide_masks(batch_at, 0.5, seed=0, purpose="x").names_at(3)[7] == "3 7"
 
 
 def test_nothing_is_hidden_by_default():

@@ -7,6 +7,7 @@ from torch import nn
 from disc import settings
 from disc.files import BadInput
 from disc.train.loop import rate_at, train
+from disc.train.watch import Watch
 
 
 def network():
@@ -25,11 +26,11 @@ def step(state, batch, generator):
     return {"loss": error.square().mean()}
 
 
-def run(folder, *, steps=20, hooks=(), step=step, ema=0.9):
+def run(folder, *, steps=20, watch=None, step=step, ema=0.9):
     optim = settings.Optim(steps=steps, batch=6, lr=0.01, warmup=3, ema=ema, checkpoint_every=5)
     model = network()
     return train(
-        model=model, step=step, batch_at=batch_at, optim=optim, folder=folder, seed=1, hooks=hooks
+        model=model, step=step, batch_at=batch_at, optim=optim, folder=folder, seed=1, watch=watch
     )
 
 
@@ -81,10 +82,11 @@ def test_it_learns(tmp_path):
 def test_without_average_the_last_weights_are_returned(tmp_path):
     seen = {}
 
-    def keep(state):
-        seen.update({key: value.clone() for key, value in state.network.state_dict().items()})
+    def keep(network, step):
+        seen.update({key: value.clone() for key, value in network.state_dict().items()})
+        return {}
 
-    final = run(tmp_path, ema=0.0, hooks=[keep])
+    final = run(tmp_path, ema=0.0, watch=Watch(hooks=[keep]))
     for name, value in final.state_dict().items():
         assert torch.equal(value, seen[name])
 

@@ -1,0 +1,83 @@
+"""Which samples of a step are at fault when its loss is not finite; costs nothing until then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from disc.processes import Share
+from disc.seeds import torch_generator
+from disc.train.checkpoint import State
+
+Batch = Mapping[str, torch.Tensor]
+Step = Callable[[State, Batch, torch.Generator], Mapping[str, torch.Tensor]]
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True)
+class NamedBatches:
+    """Batches by step, and what their samples are called.
+
+    Attributes:
+        batch_at: the batch of a step, a pure function.
+        names_at: the names of its samples, in their order.
+    """
+
+    batch_at: Callable[[int], Batch]
+    names_at: Callable[[int], Sequence[str]]
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        return self.batch_at(step)
+
+
+def explain_fault(state: State, step: Step, batch_at: Callable[[int], Batch], loss: float) -> str:
+    """One line on a loss that is not finite: the samples that make it so, and what to do.
+
+    Args:
+        state: as it was before the step.
+        step: what gave the loss.
+        batch_at: gives the whole batch of the step again, and may know its samples' names.
+        loss: what was found.
+    """
+    batch, start = batch_at(state.step), f"loss is {loss} at step {state.step}"
+    size = len(next(iter(batch.values())))
+    poisoned = _not_finite(batch)
+    bad = poisoned or [i for i in range(size) if not _is_fine_alone(state, step, batch, i)]
+    if poisoned or 0 < len(bad) < size:
+        named = ", ".join(_name(batch_at, state.step, i) for i in bad[:MOST_NAMES])
+        more = f" and {len(bad) - MOST_NAMES} more" if len(bad) > MOST_NAMES else ""
+        return (
+            f"{start}, from {named}{more}; stopped before it changed a weight. The checkpoint "
+            "before is whole: look at that data, and make anew or leave out what is damaged"
+        )
+    which = "each sample of it alone gives that too" if bad else "no sample of it alone gives that"
+    return (
+        f"{start} ({which}: the training diverged); stopped. The checkpoint before is whole: "
+        "lower the learning rate"
+    )
+
+
+def _not_finite(batch: Batch) -> list[int]:
+    """Samples that hold a value that is not finite."""
+    floats = [value for value in batch.values() if value.is_floating_point()]
+    found = [~torch.isfinite(value.reshape(len(value), -1)).all(1) for value in floats]
+    return torch.stack(found).any(0).nonzero().flatten().tolist() if found else []
+
+
+def _is_fine_alone(state: State, step: Step, batch: Batch, index: int) -> bool:
+    # twice the same sample: a normalisation over the batch wants more than one
+    device = next(state.network.parameters()).device
+    twice = {key: value[[index, index]].to(device) for key, value in batch.items()}
+    alone = replace(state, model=state.network, share=Share())
+    with torch.no_grad():
+        loss = step(alone, twice, torch_generator(0, "fault", index))["loss"]
+    return bool(torch.isfinite(loss))
+
+
+def _name(batch_at: Callable[[int], Batch], step: int, index: int) -> str:
+    if isinstance(batch_at, NamedBatches):
+        return batch_at.names_at(step)[index]
+    return f"sample {index}"

@@ -1,0 +1,85 @@
+"""Validation loss of a denoiser: the same tiles, noise and time steps at every look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from disc.data.tiles import TileSet
+from disc.model.autoencoder import Autoencoder
+from disc.model.denoiser import Denoiser
+from disc.model.schedule import NUM_STEPS, add_noise
+from disc.seeds import numpy_generator, torch_generator
+
+CHUNK = 32
+
+
+@dataclass(frozen=True)
+class ValidationTiles:
+    """Latents of tiles that are not learned from, and their masks.
+
+    Attributes:
+        latents: float [N, 3, h, w].
+        masks: uint8 [N, H, W].
+        names: of the tiles; a tile's noise is drawn by its name.
+    """
+
+    latents: torch.Tensor
+    masks: torch.Tensor
+    names: tuple[str, ...]
+
+
+def encode_validation(
+    autoencoder: Autoencoder, tiles: TileSet, most: int, seed: int
+) -> ValidationTiles:
+    """Encode a seeded choice of at most `most` tiles."""
+    order = numpy_generator(seed, "validation tiles").permutation(len(tiles))
+    chosen = sorted(int(i) for i in order[:most])
+    device = next(autoencoder.parameters()).device
+    parts = []
+    for start in range(0, len(chosen), CHUNK):
+        images = [torch.from_numpy(tiles.image(i).copy()) for i in chosen[start : start + CHUNK]]
+        parts.append(autoencoder.encode(torch.stack(images).to(device)).cpu())
+    masks = torch.stack([torch.from_numpy(tiles.mask(i).copy()) for i in chosen])
+    return ValidationTiles(torch.cat(parts), masks, tuple(tiles.tiles[i].name for i in chosen))
+
+
+@torch.no_grad()
+def measure_bands(
+    denoiser: Denoiser, tiles: ValidationTiles, num_bands: int, seed: int
+) -> list[float]:
+    """Mean squared error of the noise in each equal band of time steps, least noise first.
+
+    Every tile is noised once a band; noise and time step are functions of (seed, tile's name,
+    band), so that two networks, or two moments of one, differ by their weights alone. It is the
+    error of eps whatever the network is trained to give, so that all kinds compare.
+
+    Paper: Eq. (1), Sec. 2.1.
+    """
+    edges = [NUM_STEPS * band // num_bands for band in range(num_bands + 1)]
+    return [
+        _measure_band(denoiser, tiles, range(*edges[band : band + 2]), seed)
+        for band in range(num_bands)
+    ]
+
+
+def _measure_band(denoiser: Denoiser, tiles: ValidationTiles, band: range, seed: int) -> float:
+    device, total = next(denoiser.parameters()).device, 0.0
+    for start in range(0, len(tiles.names), CHUNK):
+        part = slice(start, start + CHUNK)
+        z_0 = tiles.latents[part].to(device)
+        t, eps = (x.to(device) for x in _draw(tiles.names[part], band, z_0.shape[1:], seed))
+        predicted = denoiser(add_noise(z_0, eps, t), t, tiles.masks[part].to(device))
+        total += float((predicted - eps).square().flatten(1).mean(1).double().sum())
+    return total / len(tiles.names)
+
+
+def _draw(
+    names: Sequence[str], band: range, shape: torch.Size, seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Time steps [B] and noise [B, 3, h, w]."""
+    generators = [torch_generator(seed, "validation", name, band.start) for name in names]
+    t = [torch.randint(band.start, band.stop, (), generator=one) for one in generators]
+    return torch.stack(t), torch.stack([torch.randn(shape, generator=one) for one in generators])

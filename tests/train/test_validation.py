@@ -1,0 +1,109 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from disc.model.autoencoder import Autoencoder, build_vq
+from disc.model.schedule import NUM_STEPS, alpha_bar
+from disc.settings import Autoencoder as Knobs
+from disc.train.validation import ValidationTiles, encode_validation, measure_bands
+
+NUM = 70
+
+
+class Fake(nn.Module):
+    """A network with one weight that gives what a function makes of its input."""
+
+    def __init__(self, give):
+        super().__init__()
+        self.weight, self.give = nn.Parameter(torch.zeros(1)), give
+
+    def forward(self, z_t, t, masks):
+        return self.give(z_t, t, masks)
+
+
+def tiles(num=NUM):
+    latents = torch.randn(num, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    masks = torch.arange(num, dtype=torch.uint8)[:, None, None].expand(-1, 32, 32)
+    return ValidationTiles(latents, masks, tuple(f"tile{i}" for i in range(num)))
+
+
+def part(whole, chosen):
+    names = tuple(whole.names[i] for i in chosen)
+    return ValidationTiles(whole.latents[chosen], whole.masks[chosen], names)
+
+
+def test_a_network_that_says_nothing_is_wrong_by_the_spread_of_the_noise():
+    nothing = Fake(lambda z_t, t, masks: torch.zeros_like(z_t))
+    assert measure_bands(nothing, tiles(), 4, 0) == pytest.approx([1] * 4, abs=0.05)
+
+
+def test_a_network_that_knows_the_tile_is_right():
+    """Noise from Sec. 2.3, solved for eps; the mask tells which tile it is."""
+    whole = tiles()
+
+    def know(z_t, t, masks):
+        level = alpha_bar()[t][:, None, None, None]
+        z_0 = whole.latents[masks[:, 0, 0].long()]
+        return (z_t - level.sqrt() * z_0) / (1 - level).sqrt()
+
+    assert max(measure_bands(Fake(know), whole, 3, 0)) < 1e-4
+
+
+def test_bands_share_the_time_steps_least_noise_first():
+    seen = []
+
+    def note(z_t, t, masks):
+        seen.append(t)
+        return torch.zeros_like(z_t)
+
+    measure_bands(Fake(note), tiles(64), 3, 0)
+    bands = [torch.cat(seen[i : i + 2]) for i in (0, 2, 4)]
+    for band, (low, high) in zip(bands, [(0, 333), (333, 666), (666, 1000)], strict=True):
+        assert len(band) == 64
+        assert low <= int(band.min())
+        assert int(band.max()) < high <= NUM_STEPS
+        assert len(band.unique()) > 40
+
+
+def test_a_tiles_loss_is_its_own_and_the_same_at_every_look():
+    half = Fake(lambda z_t, t, masks: 0.5 * z_t)
+    whole = tiles()
+    first = measure_bands(half, whole, 2, 0)
+    torch.manual_seed(99)
+    assert measure_bands(half, whole, 2, 0) == first
+    assert measure_bands(half, whole, 2, 1) != first
+    backwards = measure_bands(half, part(whole, list(range(NUM))[::-1]), 2, 0)
+    assert backwards == pytest.approx(first, rel=1e-6)
+    parts = [measure_bands(half, part(whole, [i]), 2, 0) for i in range(NUM)]
+    assert np.mean(parts, axis=0) == pytest.approx(first, rel=1e-6)
+
+
+class FewTiles:
+    """Twenty tiles whose pixels and masks tell their number."""
+
+    tiles = tuple(SimpleNamespace(name=f"tile{i}") for i in range(20))
+
+    def __len__(self):
+        return len(self.tiles)
+
+    def image(self, index):
+        return np.full((32, 32, 3), 10 * index, np.uint8)
+
+    def mask(self, index):
+        return np.full((32, 32), index, np.uint8)
+
+
+def test_a_seeded_choice_is_encoded_with_its_masks_and_names():
+    torch.manual_seed(0)
+    autoencoder = Autoencoder(build_vq(Knobs(channels=(16, 16, 16), num_codes=16))).eval()
+    found = encode_validation(autoencoder, FewTiles(), 6, 0)
+    numbers = found.masks[:, 0, 0].tolist()
+    assert len(set(numbers)) == 6
+    assert list(found.names) == [f"tile{i}" for i in numbers]
+    images = torch.stack([torch.from_numpy(FewTiles().image(i)) for i in numbers])
+    torch.testing.assert_close(found.latents, autoencoder.encode(images))
+    assert encode_validation(autoencoder, FewTiles(), 6, 1).names != found.names
+    assert len(encode_validation(autoencoder, FewTiles(), 99, 0).names) == 20

@@ -1,0 +1,43 @@
+"""A training by several processes that keeps its best weights; started by test_watch.py."""
+
+import json
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from disc import settings
+from disc.processes import own_share
+from disc.train.loop import train
+from disc.train.watch import Watch
+
+LOSSES = {2: 0.9, 4: 0.2, 6: 0.5}
+
+
+def main(folder):
+    """Train, and write each process's weights and the looks that it took."""
+    torch.manual_seed(0)
+    net, looks = nn.Linear(4, 1), []
+
+    def look(network, step):
+        looks.append(step)
+        return {"validation": LOSSES[step]}
+
+    train(
+        model=net,
+        step=lambda state, batch, generator: {"loss": state.model(batch["x"]).square().mean()},
+        batch_at=lambda step: {"x": torch.eye(4) + step},
+        optim=settings.Optim(steps=6, batch=4, lr=0.1, ema=0.5, checkpoint_every=4),
+        folder=folder / "run",
+        seed=0,
+        watch=Watch(settings.Watch(every=2, keep="best"), [look]),
+    )
+    rank = own_share().rank
+    safetensors.torch.save_file(net.state_dict(), folder / f"{rank}.safetensors")
+    (folder / f"{rank}.json").write_text(json.dumps(looks))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
