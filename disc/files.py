@@ -84,7 +84,11 @@ def append_line(path: Path, line: str) -> None:
 
 def _cannot_write(path: Path, size: int, error: OSError) -> OSError:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    advice = "free space there; the same command then goes on" if is_full else "see to its folder"
+    advice = (
+        "free space there; the same command then goes on"
+        if is_full
+        else "see that it can be written"
+    )
     what = f"cannot write {size:,} bytes ({error.strerror}); {advice}"
     return OSError(error.errno, what, str(path))
 

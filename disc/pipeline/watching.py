@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from torch import nn
 
+from disc.data.splits import Split
 from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json, require, write_bytes, write_json
@@ -33,25 +34,30 @@ VALIDATION_FILE = "validation.json"
 PREVIEW_DPI = 130
 
 
-def watch_denoiser(context: Context, folder: Path) -> Watch:
+def watch_denoiser(context: Context, folder: Path, split: Split | None = None) -> Watch:
     """The looks that the settings ask for; only the first process looks.
+
+    Args:
+        context: the run.
+        folder: of the denoiser.
+        split: the fold whose validation tiles are looked at; None: the run's.
 
     Raises:
         BadInput: if the best weights are to be kept and there is nothing to tell them by.
     """
-    knobs, looks = context.run.watch, list[Hook]()
-    has_tiles = len(context.split.val) > 0
+    knobs, looks, split = context.run.watch, list[Hook](), split or context.split
+    has_tiles = len(split.val) > 0
     require(
         knobs.keep == "last" or has_tiles,
         "watch.keep best: there are no validation tiles; choose another data.fold, or keep last",
     )
     if own_share().is_first and has_tiles:
-        hooks: list[tuple[int, Callable[[Context, Path], Hook]]] = [
+        hooks: list[tuple[int, Callable[[Context, Path, Split], Hook]]] = [
             (knobs.num_tiles, ValidationLook),
             (knobs.num_rows, PreviewLook),
             (knobs.num_masks, AgreementLook),
         ]
-        looks = [make(context, folder) for num, make in hooks if num]
+        looks = [make(context, folder, split) for num, make in hooks if num]
     return Watch(knobs, looks)
 
 
@@ -78,10 +84,11 @@ class ValidationLook:
 
     context: Context
     folder: Path
+    split: Split
 
     @cached_property
     def _tiles(self) -> ValidationTiles:
-        run, val = self.context.run, self.context.split.val
+        run, val = self.context.run, self.split.val
         return encode_validation(self.context.autoencoder, val, run.watch.num_tiles, run.seed)
 
     def __call__(self, network: nn.Module, step: int) -> dict[str, float]:
@@ -100,7 +107,7 @@ class ValidationLook:
         best = min(history, key=lambda one: float(one["loss"]))
         facts = {
             "num_tiles": len(self._tiles.names),
-            "val_is_seen": self.context.split.val_is_seen,
+            "val_is_seen": self.split.val_is_seen,
             "kept": self.context.run.watch.keep,
         }
         write_json(path, {**best, "history": history, **facts})
@@ -112,18 +119,19 @@ class PreviewLook:
 
     context: Context
     folder: Path
+    split: Split
 
     @cached_property
     def _rows(self) -> list[int]:
         num = self.context.run.watch.num_rows
         num_one = num // 4
-        return choose_tiles(self.context.split.val, num_one, num - num_one, self.context.run.seed)
+        return choose_tiles(self.split.val, num_one, num - num_one, self.context.run.seed)
 
     def __call__(self, network: nn.Module, step: int) -> dict[str, npt.NDArray[np.uint8]]:
         """The sheet as a picture, also written to `previews/<step>.png`."""
         if not self._rows:
             return {}
-        tiles = self.context.split.val
+        tiles = self.split.val
         masks = np.stack([tiles.mask(i) for i in self._rows])
         painted = _paint(self.context, network, masks, "preview")
         rows = [
@@ -145,6 +153,7 @@ class AgreementLook:
 
     context: Context
     folder: Path
+    split: Split
 
     @cached_property
     def _asked(self) -> npt.NDArray[np.uint8]:
@@ -152,7 +161,7 @@ class AgreementLook:
         num_uniform = run.watch.num_masks // 2
         num_mixed = run.watch.num_masks - num_uniform
         knobs = replace(run.evaluate, num_uniform=num_uniform, num_mixed=num_mixed)
-        book, known = collect_shapes(self.context.split.val), self.context.latents.known()
+        book, known = collect_shapes(self.split.val), self.context.latents.known()
         return draw_asked(book, known, knobs, run.seed, run.data.tile_px)[0]
 
     def __call__(self, network: nn.Module, step: int) -> dict[str, float]:
