@@ -3,7 +3,8 @@
 Both with as many processes, in turn, round after round. `disc tile` also finds tissue, spreads
 labels, draws the thumbnails and puts everything on disk; the other reads the boxes of slide and
 mask that `disc tile` chose, at the same levels, and encodes them, in memory or (second ratio) as
-files. Starting Python is counted for neither. Slides are generated, or given. About ten minutes.
+files. `disc tile` decodes tiles of plain TIFFs without OpenSlide, so it can be the faster one.
+Starting Python is counted for neither. Slides are generated, or given. About ten minutes.
 
     python benchmarks/tiling.py
     python benchmarks/tiling.py --slides panda/train_images --masks panda/train_label_masks

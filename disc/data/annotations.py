@@ -83,14 +83,14 @@ class Annotation:
         return self._scan.values(columns, rows, scale * self._ratio[0])
 
     def _explain(self, values: Pixels) -> Pixels:
-        labels: Pixels = self._labels[values]
-        is_unexplained = labels == _UNEXPLAINED
-        if is_unexplained.any():
+        # Far faster than an index into the table.
+        found = bytearray(np.ascontiguousarray(values)).translate(self._labels.tobytes())
+        if _UNEXPLAINED in found:
             raise BadInput(
-                f"found value {values[is_unexplained][0]} in {self.path}; expected one of "
-                f"{self._known}; choose --mask-values, or explain values with --own-values"
+                f"found value {values.ravel()[found.index(_UNEXPLAINED)]} in {self.path}; expected "
+                f"one of {self._known}; choose --mask-values, or explain values with --own-values"
             )
-        return labels
+        return np.frombuffer(found, np.uint8).reshape(values.shape)
 
     def _territory(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
         """For each pixel the value of the epithelium within reach that is nearest, or stroma's."""

@@ -126,7 +126,7 @@ def _cut(block: Block, plan: _Plan, tile_px: int) -> Iterator[tuple[Place, Pixel
             round((place.y - block.y) / plan.scale),
         )
         window = slice(top, top + tile_px), slice(left, left + tile_px)
-        yield place, whole[window], labels[window]
+        yield place, np.ascontiguousarray(whole[window]), np.ascontiguousarray(labels[window])
 
 
 def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:

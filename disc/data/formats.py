@@ -14,6 +14,7 @@ import openslide
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
+from disc.data.tiled_tiffs import TiledTiff
 from disc.files import BadInput
 
 MOST_PLAIN_PIXELS = 89_000_000
@@ -51,7 +52,7 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
     if is_tiff:
         _check_tiff(path, is_mask)
     try:
-        return _check_tiles(path, openslide.OpenSlide(path))
+        return _check_tiles(path, TiledTiff(path) if is_tiff else openslide.OpenSlide(path))
     except openslide.OpenSlideError as error:
         refusal = error
     readers = (_open_tiff, _open_plain) if is_tiff else (_open_plain,)

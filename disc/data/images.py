@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
@@ -155,10 +156,11 @@ def _fit(image: Image.Image, tile_px: int) -> Image.Image:
 
 
 def encode_jpeg(image: Pixels) -> bytes:
-    """A tile as JPEG, quality 95, without chroma subsampling: the same for real and synthetic."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()
+    """A tile as JPEG, quality 95, without chroma subsampling: the same for real and synthetic.
+
+    Pillow's bytes, without what Pillow does before and after, which for a small tile takes longer.
+    """
+    return bytes(imagecodecs.jpeg8_encode(image, level=95, subsampling="444"))
 
 
 def encode_mask(mask: Pixels) -> bytes:
@@ -167,10 +169,12 @@ def encode_mask(mask: Pixels) -> bytes:
     Raises:
         ValueError: if the mask holds anything but labels and 255.
     """
-    values = _TO_VALUE[mask]
-    if (values == _UNKNOWN).any():
-        raise ValueError(f"a mask holds label {mask[values == _UNKNOWN][0]}; labels are 0..3, 255")
-    return encode_png(values)
+    # Far faster than an index into the table.
+    values = mask.tobytes().translate(_TO_VALUE.tobytes())
+    if _UNKNOWN in values:
+        label = mask.ravel()[values.index(_UNKNOWN)]
+        raise ValueError(f"a mask holds label {label}; labels are 0..3, 255")
+    return encode_png(np.frombuffer(values, np.uint8).reshape(mask.shape))
 
 
 def encode_png(pixels: Pixels) -> bytes:

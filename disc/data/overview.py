@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
-from skimage.segmentation import find_boundaries
 
 from disc.data.images import Pixels
 from disc.data.slides import Scan
@@ -44,5 +43,15 @@ def draw_overview(
     picture.paste(_TILE, mask=grid)
     pixels = np.array(picture)
     shape = Image.fromarray(tissue).resize(picture.size, Image.Resampling.NEAREST)
-    pixels[find_boundaries(np.asarray(shape), mode="inner")] = _TISSUE
+    pixels[_outline(np.asarray(shape))] = _TISSUE
     return pixels
+
+
+def _outline(shape: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The pixels of a shape that touch what is outside of it, bool [H, W]."""
+    is_edge = np.zeros_like(shape)
+    for edge, side in ((is_edge, shape), (is_edge.T, shape.T)):
+        changes = side[1:] != side[:-1]
+        edge[1:] |= changes
+        edge[:-1] |= changes
+    return is_edge & shape

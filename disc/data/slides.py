@@ -162,7 +162,8 @@ class Scan:
         region = self._region(corner, level, size)
         if region.mode == "RGBA" and region.getchannel("A").getextrema() != (255, 255):
             region = Image.alpha_composite(Image.new("RGBA", size, _WHITE), region)
-        region = region.convert("RGB")
+        if region.mode != "RGB":
+            region = region.convert("RGB")
         width, height = self._level_size(level)
         # tiffslide fills with black what lies outside.
         for beyond in ((width - corner[0], 0, *size), (0, height - corner[1], *size)):

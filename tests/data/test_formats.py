@@ -55,7 +55,7 @@ def claim(path: Path, **sizes: int) -> None:
 @pytest.mark.parametrize(
     ("name", "how", "kind"),
     [
-        ("a.tiff", {"tile": (64, 64)}, "OpenSlide"),
+        ("a.tiff", {"tile": (64, 64)}, "TiledTiff"),
         ("a.tif", {"rowsperstrip": 16}, "TiffSlide"),
         ("a.png", {}, "ImageSlide"),
         ("a.jpg", {"quality": 100, "subsampling": 0}, "ImageSlide"),
