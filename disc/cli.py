@@ -36,11 +36,12 @@ ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
     """Do what is missing or stale of a run: data, generator, synthetic slides, graders, report."""
     prepare_process()
-    from disc.pipeline.run import execute
+    from disc.pipeline.run import execute, split_folds
 
-    page = execute(config)
-    if config.until == "report":
-        print(f"report: {page}")
+    for one in split_folds(config):
+        page = execute(one)
+        if one.until == "report":
+            print(f"report: {page}")
     return 0
 
 

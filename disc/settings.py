@@ -206,5 +206,16 @@ class Run:
     """Graders."""
     evaluate: Evaluate = Evaluate()
     """Measurements."""
+    folds: tuple[Fold, ...] = ()
+    """Folds to run one after the other, each in `out`/`name`/fold; none: only `data.fold`."""
     until: str = "report"
     """Last stage to run."""
+
+    def __post_init__(self) -> None:
+        is_default = self.data.fold == Data.fold
+        require(is_default or not self.folds, "folds and data.fold: give one of them")
+        is_paper, is_all = self.denoiser.protocol == "paper", self.data.fold == "All"
+        require(
+            is_all or not is_paper,
+            "denoiser.protocol paper ends on all training tiles: it needs data.fold All",
+        )

@@ -7,24 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from disc import settings
 from disc.data.tiles import TileSet
 from disc.files import BadInput, digest, write_json
 from disc.model.autoencoder import Autoencoder
-from disc.model.denoiser import Denoiser
 from disc.phantom.sets import write_referee_set, write_shifted_set, write_training_set
 from disc.pipeline.context import TRAINED, Context, as_json
 from disc.pipeline.judge import measure_bank
+from disc.pipeline.protocol import finish, sd_stages, train_and_save
 from disc.pipeline.stage import Stage
 from disc.processes import own_device
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
-from disc.seeds import derive
 from disc.train.autoencoder import measure_codebook, train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
-from disc.train.diffusion import train_denoiser
 from disc.train.distil import cotrain_batches, distil_batches
 from disc.train.latents import LatentSet, draw_batches, draw_tiles, encode_tiles
 
@@ -48,13 +44,7 @@ def generator_stages(context: Context) -> list[Stage]:
             knobs=run.denoiser.turns,
             work=partial(_latents, context),
         ),
-        Stage(
-            name="denoiser/sd",
-            needs=("latents",),
-            knobs=[as_json(run.denoiser), run.seed],
-            work=partial(_sd, context),
-            is_shared=True,
-        ),
+        *sd_stages(context),
         Stage(
             name="bank",
             needs=("denoiser/sd", "referee"),
@@ -166,19 +156,6 @@ def _latents(context: Context, folder: Path) -> str:
     return f"{len(context.split.train)} tiles in {turns} turns, measured scale {scale:.4f}"
 
 
-def _sd(context: Context, folder: Path) -> str:
-    knobs, seed = context.run.denoiser, context.run.seed
-    torch.manual_seed(derive(seed, "denoiser"))
-    batch_at = draw_batches(
-        context.latents,
-        batch=knobs.optim.batch,
-        uniform_share=knobs.uniform_share,
-        seed=seed,
-        purpose="denoiser",
-    )
-    return _train(Denoiser(knobs), batch_at, knobs.optim, folder, seed)
-
-
 def _bank(context: Context, folder: Path) -> str:
     run = context.run
     fill_bank(
@@ -208,7 +185,8 @@ def _distilled(context: Context, variant: settings.Variant, folder: Path) -> str
     batch_at = distil_batches(bank, shapes, batch=size, seed=run.seed, purpose=variant)
     if is_cotrained:
         batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
-    return _train(context.denoiser("sd"), batch_at, optim, folder, run.seed)
+    train_and_save(context.denoiser("sd"), batch_at, optim, folder, run.seed)
+    return finish(context, folder, context.split.train, f"{optim.steps} steps of {optim.batch}")
 
 
 def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
@@ -219,11 +197,3 @@ def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
         seed=run.seed,
         purpose="cotrain",
     )
-
-
-def _train(
-    denoiser: Denoiser, batch_at: Any, optim: settings.Optim, folder: Path, seed: int
-) -> str:
-    train_denoiser(denoiser, batch_at, optim, folder, seed).save(folder)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return f"{optim.steps} steps of {optim.batch}"
