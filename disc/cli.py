@@ -33,14 +33,26 @@ ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
 
 
-def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
-    """Do what is missing or stale of a run: data, generator, synthetic slides, graders, report."""
-    prepare_process()
-    from disc.pipeline.run import execute
+def run(config: Annotated[RunConfig, tyro.conf.arg(name="")], dry_run: bool = False) -> int:
+    """Do what is missing or stale of a run: data, generator, synthetic slides, graders, report.
 
-    page = execute(config)
-    if config.until == "report":
-        print(f"report: {page}")
+    Args:
+        config: the preset, and what is changed of it.
+        dry_run: do nothing of it; measure a few steps, and print what the run will take.
+    """
+    prepare_process()
+    if dry_run:
+        from disc.pipeline.estimate import estimate_run
+        from disc.report.estimate import print_estimate
+
+        print_estimate(estimate_run(config))
+        return 0
+    from disc.pipeline.run import execute, split_folds
+
+    for one in split_folds(config):
+        page = execute(one)
+        if one.until == "report":
+            print(f"report: {page}")
     return 0
 
 
@@ -130,7 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_preset(words)
         return int(
             tyro.extras.subcommand_cli_from_dict(
-                COMMANDS, prog="disc", description=__doc__, args=words
+                COMMANDS,
+                prog="disc",
+                description=__doc__,
+                args=words,
+                # disc run smoke --dry-run: what belongs to a command may stand after its preset
+                config=(tyro.conf.CascadeSubcommandArgs,),
             )
         )
     except (BadInput, OSError, FloatingPointError) as error:

@@ -99,10 +99,16 @@ class Denoiser:
     """How latents are kept on disk; float16 halves them and rounds by 1 part in 2048 at most."""
     uniform_share: float = 0.25
     """Least share of one-label tiles in a batch: separated conditions ask for uniform masks."""
+    protocol: Literal["one-fold", "paper"] = "one-fold"
+    """`one-fold`: trained on the tiles that `data.fold` trains on; `paper`: on those of Val1 and of
+    Val2, then the one with the lower validation loss on all (`data.fold All`)."""
+    final_epochs: int = 50
+    """protocol `paper`: passes over all training tiles, after `optim.steps` on each fold."""
     optim: Optim = field(default_factory=lambda: Optim(steps=1500, lr=5e-4, ema=0.995))
     """Its training (Eq. 1)."""
 
     def __post_init__(self) -> None:
+        require(self.final_epochs >= 0, "denoiser.final_epochs must be >= 0")
         require(len(self.channels) == len(self.attention), "denoiser: not one attention a width")
         require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
         require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")

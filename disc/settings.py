@@ -214,6 +214,8 @@ class Run:
     """Graders."""
     evaluate: Evaluate = Evaluate()
     """Measurements."""
+    folds: tuple[Fold, ...] = ()
+    """Folds to run one after the other, each in `out`/`name`/fold; none: only `data.fold`."""
     until: str = "report"
     """Last stage to run."""
     redo: bool = False
@@ -225,4 +227,15 @@ class Run:
             not is_guided or self.denoiser.condition_dropout > 0,
             "sample.solver.guidance needs a denoiser that was trained without masks too; "
             "set denoiser.condition_dropout, 0.1 for example",
+        )
+        is_default = self.data.fold == Data.fold
+        require(is_default or not self.folds, "folds and data.fold: give one of them")
+        is_paper, is_all = self.denoiser.protocol == "paper", self.data.fold == "All"
+        require(
+            is_all or not is_paper,
+            "denoiser.protocol paper ends on all training tiles: it needs data.fold All",
+        )
+        require(
+            self.watch.num_tiles > 0 or not is_paper,
+            "denoiser.protocol paper compares validation losses: it needs watch.num_tiles > 0",
         )

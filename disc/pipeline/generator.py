@@ -7,31 +7,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from disc import settings
 from disc.data.tiles import TileSet
 from disc.files import BadInput, digest, write_json
 from disc.model.autoencoder import Autoencoder
-from disc.model.denoiser import Denoiser
 from disc.phantom.sets import write_referee_set, write_shifted_set, write_training_set
 from disc.pipeline.context import TRAINED, Context, as_json
 from disc.pipeline.judge import measure_bank
+from disc.pipeline.protocol import finish, sd_stages, train_and_save
 from disc.pipeline.stage import Stage
-from disc.pipeline.watching import deciding_knobs, describe_validation, watch_denoiser
+from disc.pipeline.watching import deciding_knobs
 from disc.processes import own_device, own_share
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
-from disc.seeds import derive
-from disc.train.ahead import Ahead
 from disc.train.autoencoder import measure_codebook, train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
-from disc.train.diffusion import train_denoiser
 from disc.train.distil import cotrain_batches, distil_batches
 from disc.train.dropout import hide_masks
 from disc.train.encoding import NAME as LATENTS
 from disc.train.encoding import encode_tiles
-from disc.train.fault import NamedBatches
 from disc.train.latents import LatentSet, draw_batches, draw_tiles
 
 
@@ -58,14 +52,7 @@ def generator_stages(context: Context) -> list[Stage]:
             kept=("shards",),
             result=LATENTS,
         ),
-        Stage(
-            name="denoiser/sd",
-            needs=("latents",),
-            knobs=[as_json(run.denoiser), run.seed, *deciding_knobs(context)],
-            work=partial(_sd, context),
-            is_shared=True,
-            is_trained=True,
-        ),
+        *sd_stages(context),
         Stage(
             name="bank",
             needs=("denoiser/sd", "referee"),
@@ -179,20 +166,6 @@ def _latents(context: Context, folder: Path) -> str:
     return f"{len(tiles)} tiles in {knobs.turns} turns, measured scale {scale:.4f}"
 
 
-def _sd(context: Context, folder: Path) -> str:
-    knobs, seed = context.run.denoiser, context.run.seed
-    torch.manual_seed(derive(seed, "denoiser"))
-    batch_at = draw_batches(
-        context.latents,
-        batch=knobs.optim.batch,
-        uniform_share=knobs.uniform_share,
-        seed=seed,
-        purpose="denoiser",
-    )
-    batch_at = hide_masks(batch_at, knobs.condition_dropout, seed=seed, purpose="denoiser")
-    return _train(context, folder, Denoiser(knobs), batch_at, knobs.optim)
-
-
 def _bank(context: Context, folder: Path) -> str:
     run = context.run
     fill_bank(
@@ -224,7 +197,8 @@ def _distilled(context: Context, variant: settings.Variant, folder: Path) -> str
         batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
     share = run.denoiser.condition_dropout
     batch_at = hide_masks(batch_at, share, seed=run.seed, purpose=variant)
-    return _train(context, folder, context.denoiser("sd"), batch_at, optim)
+    train_and_save(context, folder, context.denoiser("sd"), batch_at, optim)
+    return finish(context, folder, context.split.train, f"{optim.steps} steps of {optim.batch}")
 
 
 def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
@@ -235,13 +209,3 @@ def _real_half(latents: LatentSet, run: settings.Run, size: int) -> Any:
         seed=run.seed,
         purpose="cotrain",
     )
-
-
-def _train(
-    context: Context, folder: Path, denoiser: Denoiser, batch_at: Any, optim: settings.Optim
-) -> str:
-    watch, seed = watch_denoiser(context, folder), context.run.seed
-    ahead = NamedBatches(Ahead(batch_at), batch_at.names_at)
-    train_denoiser(denoiser, ahead, optim, folder, seed, watch=watch).save(folder)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return f"{optim.steps} steps of {optim.batch}{describe_validation(folder)}"

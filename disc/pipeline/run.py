@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +31,14 @@ def all_stages(context: Context) -> list[Stage]:
     stages = [data, referee_stage(context), *generative]
     stages += [*judge_stages(context), *grading_stages(context)]
     return [*stages, page_stage(context, stages)]
+
+
+def split_folds(run: settings.Run) -> list[settings.Run]:
+    """The runs that a configuration asks for: one for each of its folds, or itself."""
+    return [
+        replace(run, out=run.out / run.name, name=fold, folds=(), data=replace(run.data, fold=fold))
+        for fold in run.folds
+    ] or [run]
 
 
 def execute(run: settings.Run) -> Path:

@@ -104,13 +104,14 @@ class ValidationLook:
         before = read_json(path)["history"] if path.exists() else []
         # a killed training may have looked further than its checkpoint
         history = [one for one in before if one["step"] < seen["step"]] + [seen]
-        best = min(history, key=lambda one: float(one["loss"]))
+        is_best_kept = self.context.run.watch.keep == "best"
+        kept = min(history, key=lambda one: float(one["loss"])) if is_best_kept else seen
         facts = {
             "num_tiles": len(self._tiles.names),
             "val_is_seen": self.split.val_is_seen,
             "kept": self.context.run.watch.keep,
         }
-        write_json(path, {**best, "history": history, **facts})
+        write_json(path, {**kept, "history": history, **facts})
 
 
 @dataclass

@@ -31,6 +31,9 @@ class CheckRequest:
     """folder, or else lapc: mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown)."""
     slides: Path | None = None
     """folder, or else lapc: CSV of slides, with scores and patients."""
+    generators: Annotated[tuple[Path, ...], tyro.conf.arg(name="generator")] = ()
+    """Folders of trained denoisers (RUN/denoiser/sd): which slides that validate or test they saw.
+    """
     json: Path | None = None
     """File for everything that was found, for programs; `-`: standard output."""
     page: Path | None = Path("check.html")

@@ -11,6 +11,7 @@ from pathlib import Path
 from disc.data.check.contents import Contents
 from disc.data.check.duplicates import find_duplicates
 from disc.data.check.findings import CheckReport, Finding, SetNumbers
+from disc.data.check.generators import check_generators
 from disc.data.check.known import check_sicapv2
 from disc.data.check.layout import list_tiles
 from disc.data.check.looking import Look, look_at_all, look_at_tile
@@ -21,6 +22,7 @@ from disc.data.check.request import CheckRequest
 from disc.data.check.source import list_source
 from disc.data.check.synthetic import check_synthetic
 from disc.data.check.tiles import check_tiles, common_size
+from disc.data.seen import read_seen
 from disc.data.sources import Kind, Source, recognise
 from disc.files import BadInput
 
@@ -29,15 +31,17 @@ def check_sets(request: CheckRequest) -> CheckReport:
     """Look at every file of the data sets, and at the sets beside each other.
 
     Raises:
-        FileNotFoundError: if a folder is missing, or holds no data set.
+        FileNotFoundError: if a folder is missing, or holds no data set, or no trained denoiser.
         BadInput: if a table without which nothing can be read is damaged.
     """
+    generators = [(folder, read_seen(folder)) for folder in request.generators]
     names = name_sets(request.roots)
     kinds = _decide_kinds(request)
     sources = _describe(request, kinds)
     sets = [_list(sources[root], kinds[root], names[root]) for root in request.roots]
     looks = [_look(contents, request.processes) for contents in sets]
     for number, (contents, seen) in enumerate(zip(sets, looks, strict=True)):
+        check_generators(contents, generators)
         if contents.kind == "panda":
             check_slides(contents, seen)
             continue
