@@ -12,6 +12,7 @@ from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.schedule import NUM_STEPS, add_noise
 from disc.seeds import numpy_generator, torch_generator
+from disc.train.latents import label_slides
 
 CHUNK = 32
 
@@ -23,11 +24,13 @@ class ValidationTiles:
     Attributes:
         latents: float [N, 3, h, w].
         masks: uint8 [N, H, W].
+        slides: labels of their slides, uint8 [N, 4].
         names: of the tiles; a tile's noise is drawn by its name.
     """
 
     latents: torch.Tensor
     masks: torch.Tensor
+    slides: torch.Tensor
     names: tuple[str, ...]
 
 
@@ -43,7 +46,8 @@ def encode_validation(
         images = [torch.from_numpy(tiles.image(i).copy()) for i in chosen[start : start + CHUNK]]
         parts.append(autoencoder.encode(torch.stack(images).to(device)).cpu())
     masks = torch.stack([torch.from_numpy(tiles.mask(i).copy()) for i in chosen])
-    return ValidationTiles(torch.cat(parts), masks, tuple(tiles.tiles[i].name for i in chosen))
+    names = tuple(tiles.tiles[i].name for i in chosen)
+    return ValidationTiles(torch.cat(parts), masks, label_slides(tiles)[chosen], names)
 
 
 @torch.no_grad()
@@ -71,7 +75,8 @@ def _measure_band(denoiser: Denoiser, tiles: ValidationTiles, band: range, seed:
         part = slice(start, start + CHUNK)
         z_0 = tiles.latents[part].to(device)
         t, eps = (x.to(device) for x in _draw(tiles.names[part], band, z_0.shape[1:], seed))
-        predicted = denoiser(add_noise(z_0, eps, t), t, tiles.masks[part].to(device))
+        masks, slides = tiles.masks[part].to(device), tiles.slides[part].to(device)
+        predicted = denoiser(add_noise(z_0, eps, t), t, masks, slides)
         total += float((predicted - eps).square().flatten(1).mean(1).double().sum())
     return total / len(tiles.names)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from disc import cli
@@ -129,10 +130,11 @@ def test_a_planted_nan_is_one_line_that_names_the_tile(done, tmp_path, monkeypat
     """In the latents of one training tile, noticed at the first step that shows it."""
     shutil.copytree(done.folder, tmp_path / "smoke")
     shutil.rmtree(tmp_path / "smoke" / "denoiser")
-    num = len(done.latents.labels)
-    bad, victim = done.latents.subset(range(num)), num // 2
-    bad.latents[victim, 0, 1, 5, 5] = math.nan
-    monkeypatch.setattr("disc.pipeline.context.read_latents", lambda folder: bad)
+    tiles = torch.arange(len(done.latents.labels))
+    planted, victim = done.latents.latents[tiles, torch.zeros_like(tiles)][:, None], len(tiles) // 2
+    planted[victim, 0, 1, 5, 5] = math.nan
+    bad = replace(done.latents, latents=planted)
+    monkeypatch.setattr("disc.pipeline.context.read_latents", lambda *place: bad)
     run = small(tmp_path, **asdict(Watch()))
     optim = replace(run.denoiser.optim, steps=99)
     run = replace(run, denoiser=replace(run.denoiser, optim=optim))

@@ -1,10 +1,11 @@
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from disc.data.tiles import Slide
 from disc.model.autoencoder import Autoencoder, build_vq
 from disc.model.schedule import NUM_STEPS, alpha_bar
 from disc.settings import Autoencoder as Knobs
@@ -20,19 +21,21 @@ class Fake(nn.Module):
         super().__init__()
         self.weight, self.give = nn.Parameter(torch.zeros(1)), give
 
-    def forward(self, z_t, t, masks):
+    def forward(self, z_t, t, masks, slides):
         return self.give(z_t, t, masks)
 
 
 def tiles(num=NUM):
     latents = torch.randn(num, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     masks = torch.arange(num, dtype=torch.uint8)[:, None, None].expand(-1, 32, 32)
-    return ValidationTiles(latents, masks, tuple(f"tile{i}" for i in range(num)))
+    names = tuple(f"tile{i}" for i in range(num))
+    return ValidationTiles(latents, masks, torch.zeros(num, 4, dtype=torch.uint8), names)
 
 
 def part(whole, chosen):
     names = tuple(whole.names[i] for i in chosen)
-    return ValidationTiles(whole.latents[chosen], whole.masks[chosen], names)
+    rows = (whole.latents[chosen], whole.masks[chosen], whole.slides[chosen])
+    return ValidationTiles(*rows, names)
 
 
 def test_a_network_that_says_nothing_is_wrong_by_the_spread_of_the_noise():
@@ -84,7 +87,8 @@ def test_a_tiles_loss_is_its_own_and_the_same_at_every_look():
 class FewTiles:
     """Twenty tiles whose pixels and masks tell their number."""
 
-    tiles = tuple(SimpleNamespace(name=f"tile{i}") for i in range(20))
+    tiles = tuple(SimpleNamespace(name=f"tile{i}", slide_id="S") for i in range(20))
+    slides = MappingProxyType({"S": Slide(slide_id="S", patient_id="P", primary=3, secondary=4)})
 
     def __len__(self):
         return len(self.tiles)
@@ -102,6 +106,7 @@ def test_a_seeded_choice_is_encoded_with_its_masks_and_names():
     found = encode_validation(autoencoder, FewTiles(), 6, 0)
     numbers = found.masks[:, 0, 0].tolist()
     assert len(set(numbers)) == 6
+    assert found.slides.tolist() == [[0, 1, 1, 0]] * 6
     assert list(found.names) == [f"tile{i}" for i in numbers]
     images = torch.stack([torch.from_numpy(FewTiles().image(i)) for i in numbers])
     torch.testing.assert_close(found.latents, autoencoder.encode(images))
