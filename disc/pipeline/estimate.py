@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 
 from disc import settings
 from disc.files import require
-from disc.pipeline.amounts import LABELS_A_MASK, find_sizes, list_work
+from disc.pipeline.amounts import LABELS_A_MASK, Work, find_sizes, list_work
 from disc.pipeline.context import Context
 from disc.pipeline.measuring import (
     Measured,
@@ -42,27 +42,23 @@ def estimate_run(run: settings.Run) -> Estimate:
     require(one.until in order, f"no stage '{one.until}'; the stages are {', '.join(order)}")
     kept = [works[name] for name in order[: order.index(one.until) + 1] if name in works]
     needed = {unit for work in kept for unit in work.units}
-    rows, prices = list[NetworkRow](), dict[str, float]()
-    for name, probe in list_probes(one).items():
-        if name in needed:
-            row = price(name, probe)
-            rows.append(row)
-            prices[name] = row.seconds / (row.batch if isinstance(probe, Passing) else 1)
-    stages = [
-        StageRow(
-            name=work.stage,
-            what=work.what,
-            seconds=sum(num * prices[unit] for unit, num in work.units.items()),
-        )
-        for work in kept
-    ]
+    rows = {name: price(name, probe) for name, probe in list_probes(one).items() if name in needed}
     return Estimate(
         title=run.name,
         machine=_name_machine(),
-        networks=rows,
-        stages=stages,
-        notes=[sizes.source, *_notes(one, rows)],
+        networks=list(rows.values()),
+        stages=[_sum_up(work, rows) for work in kept],
+        notes=[sizes.source, *_notes(one, list(rows.values()))],
         times=1 + len(others),
+    )
+
+
+def _sum_up(work: Work, rows: Mapping[str, NetworkRow]) -> StageRow:
+    return StageRow(
+        name=work.stage,
+        what=work.what,
+        flops=sum(num * rows[unit].flops / rows[unit].unit for unit, num in work.units.items()),
+        seconds=sum(num * rows[unit].seconds / rows[unit].unit for unit, num in work.units.items()),
     )
 
 
@@ -83,6 +79,7 @@ def price(name: str, probe: Training | Passing) -> NetworkRow:
         name=name,
         parameters=parameters,
         batch=batch,
+        unit=1 if isinstance(probe, Training) else batch,
         measured=measured.batch,
         flops=flops * batch,
         seconds=measured.seconds * share,

@@ -11,18 +11,20 @@ from rich.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkRow:
-    """What one unit of a network's work takes: a training step, or a forward pass."""
+    """What a network's work takes: a training step, or a forward pass of several samples."""
 
     name: str
     parameters: int
     batch: int
-    """Samples of the unit in the run."""
+    """Samples of it in the run."""
+    unit: int
+    """Into how many parts stages count it: 1 for a step, the batch where samples count."""
     measured: int
     """Samples that it was measured with."""
     flops: float
-    """Floating-point operations of the unit, a multiplication and an addition being two."""
+    """Floating-point operations, a multiplication and an addition being two."""
     seconds: float
-    """Seconds of the unit; in proportion, if it was measured with fewer samples."""
+    """Seconds; in proportion, if it was measured with fewer samples."""
     memory: float
     """Bytes at its peak; likewise."""
 
@@ -33,6 +35,7 @@ class StageRow:
 
     name: str
     what: str
+    flops: float
     seconds: float
 
 
@@ -65,12 +68,14 @@ def print_estimate(estimate: Estimate, console: Console | None = None) -> None:
         networks.add_row(*_cells(row))
     console.print(networks)
     stages = Table("stage", "work")
-    stages.add_column("time", justify="right")
+    for heading in ("PFLOP", "time"):
+        stages.add_column(heading, justify="right")
     for stage in estimate.stages:
-        stages.add_row(stage.name, stage.what, name_time(stage.seconds))
+        stages.add_row(stage.name, stage.what, *_amount(stage.flops, stage.seconds))
     often = f", {estimate.times} times" if estimate.times > 1 else ""
     stages.add_section()
-    stages.add_row(f"all{often}", "", name_time(estimate.seconds))
+    flops = estimate.times * sum(stage.flops for stage in estimate.stages)
+    stages.add_row(f"all{often}", "", *_amount(flops, estimate.seconds))
     console.print(stages)
     for note in estimate.notes:
         console.print(f"- {note}", markup=False, soft_wrap=True)
@@ -89,6 +94,10 @@ def _cells(row: NetworkRow) -> list[str]:
         f"{row.flops / row.seconds / 1e9:,.0f}",
         f"{about}{row.memory / 2**30:.2f} GiB",
     ]
+
+
+def _amount(flops: float, seconds: float) -> tuple[str, str]:
+    return f"{flops / 1e15:,.3f}", name_time(seconds)
 
 
 def name_time(seconds: float) -> str:

@@ -139,7 +139,9 @@ def test_every_stage_that_a_network_does_is_counted(name, tmp_path):
 
 
 def test_data_that_is_there_is_counted(tmp_path):
-    phantom = settings.Phantom(slides=(2, 2, 2, 2), test_slides=(1, 1, 1, 1))
+    phantom = settings.Phantom(
+        slides=(2, 2, 2, 2), test_slides=(1, 1, 1, 1), core_um=(400.0, 700.0)
+    )
     data = settings.Data(root=tmp_path / "set", fold="All")
     write_training_set(data.root, phantom, settings.Data())
     sizes = find_sizes(dataclasses.replace(smoke(), data=data))
@@ -163,12 +165,16 @@ def test_it_adds_up_and_writes_nothing(tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_printed():
-    stages = [StageRow(name="bank", what="[4] latents", seconds=s) for s in (3600.0, 86400.0 * 3)]
+    stages = [
+        StageRow(name="bank", what="[4] latents", flops=1e15, seconds=s)
+        for s in (3600.0, 86400.0 * 3)
+    ]
     estimate = Estimate(title="a", machine="b", networks=[], stages=stages, notes=["c"], times=4)
     assert estimate.seconds == 4 * (3600 + 3 * 86400)
     console = Console(file=io.StringIO(), width=100)
     print_estimate(estimate, console)
     printed = console.file.getvalue()
+    assert "8.000" in printed  # PFLOP of two stages, four times
     assert "12.2 days" in printed and "- c" in printed and "60.0 min" in printed
     named = [name_time(seconds) for seconds in (1, 119, 121, 7201)]
     assert named == ["1.0 s", "119.0 s", "2.0 min", "2.0 hours"]
