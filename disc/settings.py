@@ -14,6 +14,7 @@ from disc.generator_settings import (
     Optim,
     Sample,
     Solver,
+    Speed,
     require,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Run",
     "Sample",
     "Solver",
+    "Speed",
     "Synthesis",
     "TransMIL",
     "VARIANTS",
@@ -208,3 +210,11 @@ class Run:
     """Measurements."""
     until: str = "report"
     """Last stage to run."""
+
+    def __post_init__(self) -> None:
+        starts_at_noise = self.sample.solver.spacing == "trailing"
+        require(
+            starts_at_noise or not self.denoiser.zero_terminal_snr,
+            "denoiser.zero_terminal_snr needs sample.solver.spacing trailing, which alone visits "
+            "the last time step",
+        )

@@ -7,7 +7,6 @@ import torch
 from disc import settings
 from disc.model.condition import Condition
 from disc.model.denoiser import LATENT_CHANNELS, Denoiser
-from disc.model.schedule import make_scheduler
 from disc.seeds import torch_generator
 
 
@@ -51,10 +50,10 @@ def denoise(
 def _solve(
     denoiser: Denoiser, z: torch.Tensor, condition: Condition, solver: settings.Solver
 ) -> torch.Tensor:
-    scheduler = make_scheduler(solver)
+    scheduler = denoiser.schedule.make_scheduler(solver)
     for t in scheduler.timesteps:
-        eps = denoiser.predict(z, t.to(z.device).expand(len(z)), condition)
-        z = scheduler.step(eps, t, z, return_dict=False)[0]
+        predicted = denoiser.predict(z, t.to(z.device).expand(len(z)), condition)
+        z = scheduler.step(predicted, t, z, return_dict=False)[0]
     return z
 
 
