@@ -23,8 +23,7 @@ class Speed:
     accumulate: int = 1
     """Pieces of a batch that follow each other, for less memory; the batch stays `optim.batch`."""
     compile: bool = False
-    """torch.compile, for one shape of batch: pays on a GPU, costs a minute and gains nothing on a
-    CPU."""
+    """torch.compile for one shape of batch, on a GPU; a CPU, where it gains nothing, ignores it."""
     channels_last: bool = False
     """Lay images out with channels last: pays on a GPU, in bfloat16."""
     checkpoint_activations: bool = False

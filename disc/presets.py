@@ -17,9 +17,12 @@ from disc.settings import (
     Run,
     Sample,
     Solver,
+    Speed,
     Synthesis,
     TransMIL,
 )
+
+_ON_GPU = Speed(compile=True, channels_last=True)
 
 
 def smoke() -> Run:
@@ -123,10 +126,21 @@ def gpu() -> Run:
             attention=(False, False, True, True),
             layers=2,
             context=256,
-            optim=Optim(steps=8000, batch=32, lr=2e-4, ema=0.999, checkpoint_every=2000),
+            optim=Optim(
+                steps=8000,
+                batch=32,
+                lr=2e-4,
+                ema=0.999,
+                checkpoint_every=2000,
+                precision="bfloat16",
+                speed=_ON_GPU,
+            ),
         ),
         sample=Sample(solver=Solver(steps=20)),
-        distil=Distil(num_bundles=1000, optim=Optim(steps=2000, lr=1e-4, ema=0.999)),
+        distil=Distil(
+            num_bundles=1000,
+            optim=Optim(steps=2000, lr=1e-4, ema=0.999, precision="bfloat16", speed=_ON_GPU),
+        ),
         synthesis=Synthesis(tiles=(20, 40)),
         grade=Grade(
             carcino=CarcinoNet(width=32, blocks=(2, 2, 2, 2), optim=Optim(steps=1500, lr=5e-4)),
@@ -142,6 +156,7 @@ def paper() -> Run:
     """The paper's: SICAPv2 at 512 px, vq-f4, 128-channel U-Net, DDIM 200, 276 synthetic slides.
 
     Needs `data.root` (SICAPv2) and `autoencoder.source` (vq-f4 as a diffusers VQModel folder).
+    The paper names no precision; bfloat16 is for speed.
     """
     return Run(
         name="paper",
@@ -162,16 +177,25 @@ def paper() -> Run:
             context=512,
             turns=1,
             uniform_share=0.0,
-            optim=Optim(steps=500_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
+            optim=_paper_optim(500_000),
         ),
         sample=Sample(solver=Solver(name="ddim", steps=200), batch=16),
-        distil=Distil(
-            num_bundles=5000,
-            optim=Optim(steps=60_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
-        ),
+        distil=Distil(num_bundles=5000, optim=_paper_optim(60_000)),
         synthesis=Synthesis(slides_per_grade=100),
         grade=_paper_grade(),
         evaluate=Evaluate(referee=_paper_carcino(20_000, 2e-4)),
+    )
+
+
+def _paper_optim(steps: int) -> Optim:
+    return Optim(
+        steps=steps,
+        batch=16,
+        lr=2e-5,
+        ema=0.9999,
+        checkpoint_every=5000,
+        precision="bfloat16",
+        speed=_ON_GPU,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -23,7 +22,6 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-@cache
 def alpha_bar(has_zero_terminal: bool = False) -> torch.Tensor:
     """Cumulative product of 1 - beta, float32 [T], scaled-linear as in latent diffusion.
 
@@ -33,6 +31,10 @@ def alpha_bar(has_zero_terminal: bool = False) -> torch.Tensor:
 
     Paper: Sec. 2.1 (T = 1000).
     """
+    return _ALPHA_BAR[has_zero_terminal]
+
+
+def _compute_levels(has_zero_terminal: bool) -> torch.Tensor:
     start, end = _SETTINGS["beta_start"] ** 0.5, _SETTINGS["beta_end"] ** 0.5
     beta = torch.linspace(start, end, NUM_STEPS, dtype=torch.float64) ** 2
     levels = torch.cumprod(1 - beta, 0)
@@ -40,6 +42,10 @@ def alpha_bar(has_zero_terminal: bool = False) -> torch.Tensor:
         roots = levels.sqrt()
         levels = ((roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])) ** 2
     return levels.float()
+
+
+# computed once; a cached function would be traced anew by torch.compile
+_ALPHA_BAR = {has_zero: _compute_levels(has_zero) for has_zero in (False, True)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ class Schedule:
 
     def level_at(self, t: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """alpha_bar of time steps [B], as [B, 1, 1, 1] on the device and in the type of `like`."""
-        return alpha_bar(self.has_zero_terminal).to(like)[t][:, None, None, None]
+        levels = alpha_bar(self.has_zero_terminal).to(like, non_blocking=True)
+        return levels[t][:, None, None, None]
 
     def add_noise(self, z_0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """z_t = sqrt(alpha_bar_t) z_0 + sqrt(1 - alpha_bar_t) eps.

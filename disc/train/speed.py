@@ -20,14 +20,14 @@ class Runner(nn.Module):
     computed in it. Compilation is for one shape of batch: another one compiles again.
     """
 
-    def __init__(self, network: nn.Module, optim: settings.Optim) -> None:
+    def __init__(self, network: nn.Module, *, is_cast: bool, is_compiled: bool) -> None:
         """Wrap a network that is on its device."""
         super().__init__()
         self.network = network
-        self._is_cast = optim.precision == "bfloat16"
+        self._is_cast = is_cast
         # as a bound method, a compiled network is no second child with the same weights
         self._call: Any = network.__call__
-        if optim.speed.compile:
+        if is_compiled:
             self._call = torch.compile(network.forward, dynamic=False)
 
     def forward(self, *inputs: Any) -> Any:
@@ -47,11 +47,14 @@ def set_up(network: nn.Module, optim: settings.Optim) -> nn.Module:
     if optim.speed.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     recompute_activations(network, optim.speed.checkpoint_activations)
-    if optim.speed.compile:
+    is_cast = optim.precision == "bfloat16"
+    is_compiled = optim.speed.compile and next(network.parameters()).device.type != "cpu"
+    if is_compiled:
         # choosing kernels by timing them, a resumed training could end in other weights
         torch._inductor.config.deterministic = True
-    is_plain = optim.precision == "float32" and not optim.speed.compile
-    return network if is_plain else Runner(network, optim)
+    if not (is_cast or is_compiled):
+        return network
+    return Runner(network, is_cast=is_cast, is_compiled=is_compiled)
 
 
 def restore_layout(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
