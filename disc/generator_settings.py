@@ -18,6 +18,26 @@ CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast a network is trained and how much memory that takes; never what it learns.
+
+    Beyond floating point, that is; another choice leaves finished stages done.
+    """
+
+    accumulate: int = 1
+    """Pieces of a batch that follow each other, for less memory; the batch stays `optim.batch`."""
+    compile: bool = False
+    """torch.compile for one shape of batch, on a GPU; a CPU, where it gains nothing, ignores it."""
+    channels_last: bool = False
+    """Lay images out with channels last: pays on a GPU, in bfloat16."""
+    checkpoint_activations: bool = False
+    """Compute the U-Net's activations again for the gradient instead of keeping them."""
+
+    def __post_init__(self) -> None:
+        require(self.accumulate >= 1, "speed.accumulate must be >= 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Optim:
     """How one network is trained."""
 
@@ -39,12 +59,18 @@ class Optim:
     """Decay of the moving average of the weights; 0: none."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16`: the network's products are taken in it (autocast); weights stay in float32."""
+    speed: Speed = Speed()
+    """What changes speed and memory only."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 0, "optim.steps must be >= 0")
         require(self.batch >= 1, "optim.batch must be >= 1")
         require(0 <= self.ema < 1, "optim.ema must be in [0, 1)")
         require(self.checkpoint_every >= 1, "optim.checkpoint_every must be >= 1")
+        pieces = self.speed.accumulate
+        require(self.batch % pieces == 0, f"optim.batch {self.batch}: not {pieces} equal pieces")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +107,11 @@ class Denoiser:
     """Share of training tiles whose mask is hidden (unknown everywhere), for guidance."""
     predicts: Literal["eps", "v"] = "v"
     """What the U-Net gives, and the loss is of: noise (paper) or velocity."""
+    zero_terminal_snr: bool = False
+    """Let the last time step hold no signal, as sampling starts; needs `v` and trailing spacing."""
+    min_snr_gamma: float = 0.0
+    """Gamma of min-SNR weights of the loss (5 is usual); 0: none. They all but leave out the last
+    time steps of `zero_terminal_snr`."""
     channels: tuple[int, ...] = (48, 96, 128)
     """Width by resolution, finest first."""
     attention: tuple[bool, ...] = (False, True, True)
@@ -111,6 +142,12 @@ class Denoiser:
         require(self.final_epochs >= 0, "denoiser.final_epochs must be >= 0")
         require(len(self.channels) == len(self.attention), "denoiser: not one attention a width")
         require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
+        require(self.min_snr_gamma >= 0, "denoiser.min_snr_gamma must be >= 0")
+        require(
+            self.predicts == "v" or not self.zero_terminal_snr,
+            "denoiser.zero_terminal_snr needs denoiser.predicts v: where there is no signal, the "
+            "noise tells nothing of a latent",
+        )
         require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
         require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
         require(0 <= self.condition_dropout < 1, "denoiser.condition_dropout must be in [0, 1)")

@@ -18,10 +18,13 @@ from disc.settings import (
     Run,
     Sample,
     Solver,
+    Speed,
     Synthesis,
     TransMIL,
     Watch,
 )
+
+_ON_GPU = Speed(compile=True, channels_last=True)
 
 
 def smoke() -> Run:
@@ -127,10 +130,21 @@ def gpu() -> Run:
             context=256,
             turns=8,
             latents_dtype="float16",
-            optim=Optim(steps=8000, batch=32, lr=2e-4, ema=0.999, checkpoint_every=2000),
+            optim=Optim(
+                steps=8000,
+                batch=32,
+                lr=2e-4,
+                ema=0.999,
+                checkpoint_every=2000,
+                precision="bfloat16",
+                speed=_ON_GPU,
+            ),
         ),
         sample=Sample(solver=Solver(steps=20)),
-        distil=Distil(num_bundles=1000, optim=Optim(steps=2000, lr=1e-4, ema=0.999)),
+        distil=Distil(
+            num_bundles=1000,
+            optim=Optim(steps=2000, lr=1e-4, ema=0.999, precision="bfloat16", speed=_ON_GPU),
+        ),
         watch=Watch(every=1000, num_rows=6, num_masks=64),
         synthesis=Synthesis(tiles=(20, 40)),
         grade=Grade(
@@ -150,6 +164,7 @@ def paper() -> Run:
     tiles, so it saw the validation tiles of every fold. The paper says days, not steps: these are
     half a million steps on the two folds together.
     Needs `data.root` (SICAPv2) and `autoencoder.source` (vq-f4 as a diffusers VQModel folder).
+    The paper names no precision; bfloat16 is for speed.
     """
     return Run(
         name="paper",
@@ -172,13 +187,10 @@ def paper() -> Run:
             latents_dtype="float16",
             uniform_share=0.0,
             protocol="paper",
-            optim=Optim(steps=250_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
+            optim=_paper_optim(250_000),
         ),
         sample=Sample(solver=Solver(name="ddim", steps=200), batch=16),
-        distil=Distil(
-            num_bundles=5000,
-            optim=Optim(steps=60_000, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000),
-        ),
+        distil=Distil(num_bundles=5000, optim=_paper_optim(60_000)),
         watch=Watch(every=10_000, num_tiles=256, num_rows=6),
         synthesis=Synthesis(slides_per_grade=100),
         grade=_paper_grade(),
@@ -198,6 +210,18 @@ def fold_safe() -> Run:
         folds=("Val1", "Val2", "Val3", "Val4"),
         data=replace(run.data, fold="Val1"),
         denoiser=replace(run.denoiser, protocol="one-fold"),
+    )
+
+
+def _paper_optim(steps: int) -> Optim:
+    return Optim(
+        steps=steps,
+        batch=16,
+        lr=2e-5,
+        ema=0.9999,
+        checkpoint_every=5000,
+        precision="bfloat16",
+        speed=_ON_GPU,
     )
 
 

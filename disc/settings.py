@@ -16,6 +16,7 @@ from disc.generator_settings import (
     Optim,
     Sample,
     Solver,
+    Speed,
     Watch,
     require,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "Sample",
     "Solver",
+    "Speed",
     "Synthesis",
     "TransMIL",
     "VARIANTS",
@@ -227,6 +229,12 @@ class Run:
             not is_guided or self.denoiser.condition_dropout > 0,
             "sample.solver.guidance needs a denoiser that was trained without masks too; "
             "set denoiser.condition_dropout, 0.1 for example",
+        )
+        starts_at_noise = self.sample.solver.spacing == "trailing"
+        require(
+            starts_at_noise or not self.denoiser.zero_terminal_snr,
+            "denoiser.zero_terminal_snr needs sample.solver.spacing trailing, which alone visits "
+            "the last time step",
         )
         is_default = self.data.fold == Data.fold
         require(is_default or not self.folds, "folds and data.fold: give one of them")

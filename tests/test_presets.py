@@ -6,13 +6,16 @@ import sys
 import pytest
 import torch
 
+from disc import settings
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.grade.transmil import TransMIL
 from disc.model.autoencoder import build_vq
 from disc.model.denoiser import Denoiser
 from disc.pipeline.config import read_config, to_json
+from disc.pipeline.context import as_json
 from disc.presets import PRESETS
+from disc.settings import Optim, Solver, Speed
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -60,6 +63,23 @@ def test_settings_check_themselves():
         dataclasses.replace(run.data, tile_px=100)
     with pytest.raises(ValueError, match="add up to"):
         dataclasses.replace(run.synthesis, weights=(0.5, 0.5, 0.5, 0.5))
+    with pytest.raises(ValueError, match=r"zero_terminal_snr needs denoiser\.predicts v"):
+        dataclasses.replace(run.denoiser, predicts="eps", zero_terminal_snr=True)
+    zero = dataclasses.replace(run.denoiser, zero_terminal_snr=True)
+    with pytest.raises(ValueError, match="spacing trailing"):
+        dataclasses.replace(run, denoiser=zero)
+    trailing = dataclasses.replace(run.sample, solver=Solver(spacing="trailing"))
+    dataclasses.replace(run, denoiser=zero, sample=trailing)
+    with pytest.raises(ValueError, match="not 3 equal pieces"):
+        Optim(steps=1, batch=32, speed=Speed(accumulate=3))
+
+
+def test_what_changes_speed_only_leaves_stages_done():
+    optim = Optim(steps=1)
+    faster = dataclasses.replace(optim, speed=Speed(accumulate=2, compile=True))
+    assert as_json(settings.Denoiser(optim=faster)) == as_json(settings.Denoiser(optim=optim))
+    rounded = dataclasses.replace(optim, precision="bfloat16")
+    assert as_json(settings.Denoiser(optim=rounded)) != as_json(settings.Denoiser(optim=optim))
 
 
 def test_the_command_and_the_presets_leave_torch_unloaded():

@@ -11,7 +11,7 @@ from torch import nn
 from disc import settings
 from disc.files import BadInput, read_json, write_json
 from disc.model.condition import Condition, ConditionEncoder
-from disc.model.schedule import level_at
+from disc.model.schedule import Schedule
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
 
 LATENT_CHANNELS = 3
@@ -31,6 +31,8 @@ class Denoiser(nn.Module):
         super().__init__()
         self.predicts = knobs.predicts
         self.condition: str = knobs.condition
+        self.schedule = Schedule(knobs.zero_terminal_snr)
+        self.min_snr_gamma = knobs.min_snr_gamma
         self.encode = ConditionEncoder(knobs)
         attends = knobs.attention
         self.unet = UNet2DConditionModel(
@@ -55,7 +57,7 @@ class Denoiser(nn.Module):
         masks: torch.Tensor,
         slides: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Predict the noise.
+        """Predict the noise, or the velocity if `gives_velocity`.
 
         Args:
             z_t: noisy latents [B, 3, h, w].
@@ -66,24 +68,51 @@ class Denoiser(nn.Module):
         return self.predict(z_t, t, self.encode(masks, slides))
 
     def predict(self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
-        """Predict the noise for masks that are encoded already, once for a whole trajectory."""
+        """Predict the same for masks that are encoded already, once for a whole trajectory."""
         inputs = z_t if condition.planes is None else torch.cat([z_t, condition.planes], dim=1)
         output: torch.Tensor = self.unet(inputs, t, condition.tokens, return_dict=False)[0]
-        if self.predicts == "eps":
+        if self.predicts == "eps" or self.gives_velocity:
             return output
-        level = level_at(t, z_t)
-        return (1 - level).sqrt() * z_t + level.sqrt() * output
+        return self.schedule.noise(z_t, output, t)
+
+    def predict_noise(
+        self, z_t: torch.Tensor, t: torch.Tensor, masks: torch.Tensor, slides: torch.Tensor
+    ) -> torch.Tensor:
+        """The noise, whatever `forward` gives."""
+        output: torch.Tensor = self(z_t, t, masks, slides)
+        return self.schedule.noise(z_t, output, t) if self.gives_velocity else output
+
+    @property
+    def gives_velocity(self) -> bool:
+        """Whether it gives the velocity: no noise follows from it where there is no signal."""
+        return self.schedule.has_zero_terminal
+
+    def target(self, z_0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """What `forward` should give for latents z_0 [B, 3, h, w] with noise eps at steps t [B]."""
+        return self.schedule.velocity(z_0, eps, t) if self.gives_velocity else eps
 
     def weigh_losses(self, t: torch.Tensor) -> torch.Tensor:
-        """What to multiply squared errors of eps by, [B, 1, 1, 1]: those of v are 1/alpha_bar."""
-        level = level_at(t, torch.zeros((), device=t.device))
-        return torch.ones_like(level) if self.predicts == "eps" else 1 / level
+        """What to multiply squared errors of `forward` by, [B, 1, 1, 1].
+
+        Squared errors of v are those of eps over alpha_bar. Min-SNR (Hang et al. 2023) multiplies
+        those of eps by min(SNR, gamma) / SNR, those of v by min(SNR, gamma) / (SNR + 1).
+        """
+        level = self.schedule.level_at(t, torch.zeros((), device=t.device))
+        plain = self.predicts == "eps" or self.gives_velocity
+        weights = torch.ones_like(level) if plain else 1 / level
+        if not self.min_snr_gamma:
+            return weights
+        kept = (level / (1 - level)).clamp(max=self.min_snr_gamma) * (1 - level)
+        return weights * (kept / level if self.predicts == "eps" else kept)
 
     def save(self, folder: Path) -> None:
         """Write `unet/` (a diffusers folder), `condition.safetensors` and `denoiser.json`."""
-        write_json(
-            folder / "denoiser.json", {"predicts": self.predicts, "condition": self.condition}
-        )
+        facts = {
+            "predicts": self.predicts,
+            "condition": self.condition,
+            "zero_terminal_snr": self.schedule.has_zero_terminal,
+        }
+        write_json(folder / "denoiser.json", facts)
         save_folder(folder / "unet", self.unet)
         save_weights(folder / "condition.safetensors", self.encode)
 
@@ -94,10 +123,10 @@ class Denoiser(nn.Module):
         Raises:
             FileNotFoundError: if a file is missing.
             BadInput: if the weights are another network's, give eps where v is expected, or were
-                trained for another condition.
+                trained for another condition or with another schedule.
         """
         found = read_json(folder / "denoiser.json")
-        for name in ("predicts", "condition"):
+        for name in ("predicts", "condition", "zero_terminal_snr"):
             expected = getattr(knobs, name)
             if found[name] != expected:
                 raise BadInput(f"{folder}: {name} is {found[name]}; expected {expected}")

@@ -131,5 +131,5 @@ class Context:
 
 
 def as_json(knobs: Any) -> Any:
-    """A settings dataclass as plain values, for hashing."""
-    return asdict(knobs)
+    """A settings dataclass as plain values, for hashing, without what changes speed only."""
+    return asdict(knobs, dict_factory=lambda pairs: {k: v for k, v in pairs if k != "speed"})

@@ -8,7 +8,6 @@ from disc import settings
 from disc.labels import IGNORE
 from disc.model.condition import Condition
 from disc.model.denoiser import LATENT_CHANNELS, Denoiser
-from disc.model.schedule import make_scheduler
 from disc.model.tokens import LATENT_FACTOR
 from disc.seeds import torch_generator
 
@@ -56,15 +55,15 @@ def denoise(
 def _solve(
     denoiser: Denoiser, z: torch.Tensor, condition: Condition, solver: settings.Solver
 ) -> torch.Tensor:
-    scheduler = make_scheduler(solver)
+    scheduler = denoiser.schedule.make_scheduler(solver)
     hidden = None if solver.guidance == 1 else _hidden(denoiser, z)
     for t in scheduler.timesteps:
         times = t.to(z.device).expand(len(z))
-        eps = denoiser.predict(z, times, condition)
+        predicted = denoiser.predict(z, times, condition)
         if hidden is not None:
             free = denoiser.predict(z, times, hidden)
-            eps = free + solver.guidance * (eps - free)
-        z = scheduler.step(eps, t, z, return_dict=False)[0]
+            predicted = free + solver.guidance * (predicted - free)
+        z = scheduler.step(predicted, t, z, return_dict=False)[0]
     return z
 
 

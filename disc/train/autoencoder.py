@@ -45,7 +45,7 @@ def train_autoencoder(
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         images = to_unit(batch["tiles"])
-        if state.step == start:
+        if state.step == start and state.share.rank % knobs.optim.speed.accumulate == 0:
             _draw_codes(model.vq, images, generator)
         output, commit, codes_used = state.model(images, state.step >= start)
         error = (output - images).abs().mean()
@@ -90,7 +90,9 @@ class _Reconstruction(nn.Module):
         """Images as decoded, commitment, and the share of the codebook that this batch uses."""
         latents, quantise = self.vq.encode(images).latents, self.vq.quantize
         if is_quantised:
-            latents, commit, (_, _, indices) = quantise(latents)
+            # in bfloat16 the nearest code would often be another one
+            with torch.autocast(latents.device.type, enabled=False):
+                latents, commit, (_, _, indices) = quantise(latents.float())
             share = torch.tensor(len(indices.unique()) / quantise.embedding.num_embeddings)
         else:
             # zero, but in the graph: data-parallel training wants a gradient for every parameter

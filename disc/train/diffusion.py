@@ -9,7 +9,7 @@ import torch
 
 from disc import settings
 from disc.model.denoiser import Denoiser
-from disc.model.schedule import NUM_STEPS, add_noise
+from disc.model.schedule import NUM_STEPS
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
 from disc.train.watch import Watch
@@ -41,22 +41,25 @@ def train_denoiser(
 
 
 def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
-    """|| eps - eps_theta(z_t, t, tau(m)) ||^2, mean over the batch; or the same of v.
+    """|| eps - eps_theta(z_t, t, tau(m)) ||^2, mean over the batch; or the same of v, or weighed.
 
     Args:
         state: its model is a Denoiser.
-        batch: `latents` [B, 3, h, w], `masks` uint8 [B, H, W] and the labels of their `slides`
-            uint8 [B, 4] (255: not known): this process's share.
+        batch: `latents` [B, 3, h, w], `masks` uint8 [B, H, W] and, where they matter, the labels of
+            their `slides` uint8 [B, 4] (255: not known): this process's share.
         generator: noise and time steps are drawn for the whole batch, then shared.
 
     Paper: Eq. (1), Sec. 2.1.
     """
+    network = state.network
+    assert isinstance(network, Denoiser)
     z_0 = batch["latents"].float()
     whole = len(z_0) * state.share.count
     t = torch.randint(NUM_STEPS, (whole,), generator=generator)
     eps = torch.randn((whole, *z_0.shape[1:]), generator=generator)
     t, eps = state.share.take(t).to(z_0.device), state.share.take(eps).to(z_0.device)
-    predicted = state.model(add_noise(z_0, eps, t), t, batch["masks"], batch["slides"])
-    errors = (predicted - eps).square()
-    weighed = errors * state.network.weigh_losses(t)  # type: ignore[operator]
-    return {"loss": weighed.mean(), "eps": errors.mean()}
+    noisy = network.schedule.add_noise(z_0, eps, t)
+    predicted = state.model(noisy, t, batch["masks"], batch.get("slides"))
+    errors = (predicted - network.target(z_0, eps, t)).square()
+    weighed = errors * network.weigh_losses(t)
+    return {"loss": weighed.mean(), "v" if network.gives_velocity else "eps": errors.mean()}

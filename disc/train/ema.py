@@ -21,9 +21,9 @@ class Ema:
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards the network after its optimisation step number `step` (from 0)."""
         weight = 1.0 - min(self.decay, (1 + step) / (10 + step))
-        parameters = {name for name, _ in network.named_parameters()}
-        for name, value in network.state_dict().items():
-            if name in parameters:
-                self.weights[name].lerp_(value, weight)
-            else:
+        parameters = dict(network.named_parameters())
+        averages = [self.weights[name] for name in parameters]
+        torch._foreach_lerp_(averages, list(parameters.values()), weight)
+        for name, value in network.named_buffers():
+            if name in self.weights:
                 self.weights[name].copy_(value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from disc.train.fault import Batch as Batch
 from disc.train.fault import Step as Step
 from disc.train.fault import explain_fault
 from disc.train.log import Log
+from disc.train.speed import clean_up, restore_layout, set_up
 from disc.train.watch import Watch
 
 
@@ -37,13 +40,17 @@ def train(
 
     Restore, then [report -> look -> checkpoint -> done? -> step -> average]. The result is a
     function of the arguments alone: killed at any point and called again, it is the same bit for
-    bit, on one machine and number of processes.
+    bit, on one machine and number of processes. On a GPU that holds but for fused attention, whose
+    gradient adds in any order while deterministic kernels are asked for and not forced.
+
+    A batch is shared by the processes, and within each by the pieces that follow each other:
+    neither changes the result beyond floating point if the loss is a mean over samples.
 
     Args:
         model: the network, with its first weights.
         step: gives the loss of a batch as `loss`, and other scalars to log. Its generator is
-            seeded by (seed, step) and equal on all processes: draw for the whole batch and
-            `state.share.take` this process's part.
+            seeded by (seed, step) and equal for all shares: draw for the whole batch and
+            `state.share.take` the part of this process and piece.
         batch_at: the whole batch of a step, tensors with the batch as first axis; a pure function.
             One that is `NamedBatches` can tell which sample is at fault.
         optim: steps, batch, rates.
@@ -63,6 +70,7 @@ def train(
     accelerator = Accelerator(cpu=accelerate_on_cpu())
     state = _start(accelerator, share, model, optim)
     restore_checkpoint(folder, state)
+    restore_layout(state.network, state.optimizer)
     watch, is_first = watch or Watch(), accelerator.is_main_process
     has_board = watch.knobs.tensorboard
     log = Log(folder, total=optim.steps, start=state.step, shown=is_first, has_board=has_board)
@@ -75,16 +83,16 @@ def train(
                 save_checkpoint(folder, state)
         if is_last:
             break
-        torch.manual_seed(derive(seed, "layers", state.step, state.share.rank))
-        batch = {
-            key: state.share.take(value).to(accelerator.device, non_blocking=True)
-            for key, value in batch_at(state.step).items()
-        }
-        metrics = step(state, batch, torch_generator(seed, "step", state.step))
+        batch = batch_at(state.step)
+        pieces = [
+            _add_gradients(accelerator, piece, step, batch, seed)
+            for piece in _pieces(state, optim.speed.accumulate)
+        ]
+        metrics = _mean(accelerator, pieces)
         if not bool(torch.isfinite(metrics["loss"])):
-            loss = float(metrics["loss"].detach())
+            loss = float(metrics["loss"])
             raise FloatingPointError(explain_fault(state, step, batch_at, loss))
-        _optimise(accelerator, state, metrics["loss"], optim)
+        _optimise(state, optim)
         log.advance(metrics)
     log.close()
     if watch.keeps_best:
@@ -94,6 +102,7 @@ def train(
         state.network.load_state_dict(state.best.weights)
     elif state.ema is not None:
         state.network.load_state_dict(state.ema.weights)
+    clean_up(state.network)
     return state.network.eval()
 
 
@@ -108,26 +117,59 @@ def rate_at(step: int, optim: settings.Optim) -> float:
 def _start(
     accelerator: Accelerator, share: Share, model: nn.Module, optim: settings.Optim
 ) -> State:
-    if optim.batch % share.count:
-        raise BadInput(f"a batch of {optim.batch} cannot be shared by {share.count} processes")
+    if optim.batch % (share.count * optim.speed.accumulate):
+        pieces = f" in {optim.speed.accumulate} pieces" if optim.speed.accumulate > 1 else ""
+        raise BadInput(
+            f"a batch of {optim.batch} cannot be shared by {share.count} processes{pieces}"
+        )
     if accelerator.device.type == "cuda":
         # the same weights after a kill need kernels that add in the same order
         torch.use_deterministic_algorithms(True, warn_only=True)
     network = model.to(accelerator.device).train()
+    called = set_up(network, optim)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=optim.lr, weight_decay=optim.weight_decay
     )
-    wrapped = accelerator.prepare_model(network)
+    wrapped = accelerator.prepare_model(called)
     ema = Ema(network, optim.ema) if optim.ema else None
     return State(model=wrapped, network=network, optimizer=optimizer, ema=ema, share=share)
 
 
-def _optimise(
-    accelerator: Accelerator, state: State, loss: torch.Tensor, optim: settings.Optim
-) -> None:
+def _pieces(state: State, count: int) -> list[State]:
+    """The state once for every piece of this process's share of a batch."""
+    first, whole = state.share.rank * count, state.share.count * count
+    return [replace(state, share=Share(first + i, whole)) for i in range(count)]
+
+
+def _add_gradients(
+    accelerator: Accelerator, state: State, step: Step, batch: Batch, seed: int
+) -> Mapping[str, torch.Tensor]:
+    """Add the gradients of one piece of a batch; the last piece's call adds up the processes'."""
+    share, pieces = state.share, state.share.count // accelerator.num_processes
+    torch.manual_seed(derive(seed, "layers", state.step, share.rank))
+    part = {
+        key: share.take(value).to(accelerator.device, non_blocking=True)
+        for key, value in batch.items()
+    }
+    is_last = (share.rank + 1) % pieces == 0
+    with nullcontext() if is_last else accelerator.no_sync(state.model):
+        metrics = step(state, part, torch_generator(seed, "step", state.step))
+        accelerator.backward(metrics["loss"] / pieces)
+    return {name: value.detach() for name, value in metrics.items()}
+
+
+def _mean(
+    accelerator: Accelerator, pieces: Sequence[Mapping[str, torch.Tensor]]
+) -> dict[str, torch.Tensor]:
+    """Metrics as means over pieces and processes, on the CPU after one transfer."""
+    rows = [torch.stack([v.to(accelerator.device).float() for v in p.values()]) for p in pieces]
+    means = accelerator.reduce(torch.stack(rows).mean(0), "mean").cpu()
+    return dict(zip(pieces[0], means.unbind(), strict=True))
+
+
+def _optimise(state: State, optim: settings.Optim) -> None:
     for group in state.optimizer.param_groups:
         group["lr"] = rate_at(state.step, optim)
-    accelerator.backward(loss)
     nn.utils.clip_grad_norm_(state.network.parameters(), optim.clip)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)

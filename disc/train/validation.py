@@ -10,7 +10,7 @@ import torch
 from disc.data.tiles import TileSet
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
-from disc.model.schedule import NUM_STEPS, add_noise
+from disc.model.schedule import NUM_STEPS
 from disc.seeds import numpy_generator, torch_generator
 from disc.train.latents import label_slides
 
@@ -76,7 +76,8 @@ def _measure_band(denoiser: Denoiser, tiles: ValidationTiles, band: range, seed:
         z_0 = tiles.latents[part].to(device)
         t, eps = (x.to(device) for x in _draw(tiles.names[part], band, z_0.shape[1:], seed))
         masks, slides = tiles.masks[part].to(device), tiles.slides[part].to(device)
-        predicted = denoiser(add_noise(z_0, eps, t), t, masks, slides)
+        noisy = denoiser.schedule.add_noise(z_0, eps, t)
+        predicted = denoiser.predict_noise(noisy, t, masks, slides)
         total += float((predicted - eps).square().flatten(1).mean(1).double().sum())
     return total / len(tiles.names)
 

@@ -1,14 +1,18 @@
 import dataclasses
+import json
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.training_utils import compute_snr
 
 from disc import settings
 from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.model.schedule import alpha_bar
 from disc.model.tokens import grid_positions, one_hot
+from disc.sample.solver import denoise
 
 SMALL = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
 
@@ -40,6 +44,85 @@ def test_the_velocity_loss_is_the_noise_loss_over_alpha_bar():
     torch.testing.assert_close(weights, 1 / alpha_bar()[t])
     eps = dataclasses.replace(SMALL, predicts="eps")
     assert Denoiser(eps).weigh_losses(t).flatten().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("predicts", ["eps", "v"])
+def test_min_snr_weights_are_those_of_diffusers_examples(predicts):
+    """As in examples/text_to_image: of losses of what the U-Net gives."""
+    t, gamma = torch.tensor([0, 3, 250, 600, 999]), 5.0
+    betas = {"beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195}
+    snr = compute_snr(DDPMScheduler(**betas), t)
+    capped = torch.stack([snr, gamma * torch.ones_like(t)], dim=1).min(dim=1)[0]
+    expected = capped / snr if predicts == "eps" else capped / (snr + 1)
+    knobs = dataclasses.replace(SMALL, predicts=predicts, min_snr_gamma=gamma)
+    weights = Denoiser(knobs).weigh_losses(t).flatten()
+    if predicts == "v":  # ours are of errors of eps, which are sqrt(alpha_bar) times those of v
+        weights = weights * alpha_bar()[t]
+    torch.testing.assert_close(weights, expected, atol=1e-6, rtol=1e-3)
+    assert (expected < 1).any()
+
+
+def test_a_huge_gamma_leaves_the_noise_loss_as_it_is():
+    knobs = dataclasses.replace(SMALL, predicts="eps", min_snr_gamma=1e9)
+    weights = Denoiser(knobs).weigh_losses(torch.arange(1000))
+    torch.testing.assert_close(weights, torch.ones_like(weights))
+
+
+ZERO = dataclasses.replace(SMALL, zero_terminal_snr=True)
+TRAILING = settings.Sample(solver=settings.Solver(name="ddim", steps=4, spacing="trailing"))
+
+
+def test_with_zero_terminal_snr_the_velocity_is_learned_and_given():
+    torch.manual_seed(0)
+    denoiser, (z, _, masks) = Denoiser(ZERO).eval(), inputs()
+    t, eps = torch.tensor([999, 300]), torch.randn_like(z)
+    level = alpha_bar(True)[t][:, None, None, None]
+    target = level.sqrt() * eps - (1 - level).sqrt() * z
+    torch.testing.assert_close(denoiser.target(z, eps, t), target)
+    assert denoiser.weigh_losses(t).flatten().tolist() == [1, 1]
+    with torch.no_grad():
+        tokens, planes = denoiser.encode(masks)
+        given = denoiser.unet(torch.cat([z, planes], 1), t, tokens).sample
+        assert torch.equal(denoiser(z, t, masks), given)
+
+
+@pytest.mark.parametrize("name", ["ddim", "dpmpp-2m"])
+def test_with_zero_terminal_snr_sampling_starts_at_the_last_step_and_stays_finite(name):
+    """A network that always gives v = -0.5 says at pure noise that the latent is 0.5."""
+    denoiser, (z, _, masks) = Denoiser(ZERO).eval(), inputs()
+    seen = []
+    denoiser.predict = lambda z, t, condition: seen.append(int(t[0])) or torch.full_like(z, -0.5)
+    once = settings.Sample(solver=settings.Solver(name=name, steps=1, spacing="trailing"))
+    latents = denoise(denoiser, z, masks, once)
+    assert seen == [999]
+    # ddim ends at the first level, where 0.04 of the noise is left
+    torch.testing.assert_close(latents, torch.full_like(z, 0.5), atol=0.2, rtol=0)
+    assert torch.equal(denoise(denoiser, z, masks, once), latents)
+
+
+def test_a_denoiser_is_never_sampled_with_another_schedule(tmp_path):
+    Denoiser(ZERO).save(tmp_path)
+    assert json.loads((tmp_path / "denoiser.json").read_text())["zero_terminal_snr"] is True
+    with pytest.raises(BadInput, match="zero_terminal_snr is True; expected False"):
+        Denoiser.load(tmp_path, SMALL)
+    with pytest.raises(BadInput, match="needs trailing"):
+        leading = settings.Sample(solver=settings.Solver(spacing="leading"))
+        z, _, masks = inputs()
+        denoise(Denoiser.load(tmp_path, ZERO), z, masks, leading)
+
+
+def test_a_folder_that_names_no_schedule_has_the_plain_one(tmp_path):
+    Denoiser(SMALL).save(tmp_path)
+    (tmp_path / "denoiser.json").write_text('{"predicts": "v"}')
+    Denoiser.load(tmp_path, SMALL)
+    with pytest.raises(BadInput, match="zero_terminal_snr is False; expected True"):
+        Denoiser.load(tmp_path, ZERO)
+
+
+def test_attention_is_fused():
+    attention = [m for m in Denoiser(SMALL).unet.modules() if isinstance(m, Attention)]
+    assert len(attention) > 4
+    assert all(type(m.processor) is AttnProcessor2_0 for m in attention)
 
 
 def test_a_tile_does_not_depend_on_its_batch():

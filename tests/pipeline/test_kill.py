@@ -101,7 +101,7 @@ def test_killed_at_twenty_moments_of_training_it_ends_in_the_same_bytes(tmp_path
             assert not (killed / stage / "done.json").exists()
         assert start(tmp_path / "killed", *words).wait() == 0
     models = ["autoencoder/diffusion_pytorch_model", "denoiser/sd/unet/diffusion_pytorch_model"]
-    for name in [*models, "denoiser/sd/mask_encoder"]:
+    for name in [*models, "denoiser/sd/condition"]:
         one, other = (run / f"{name}.safetensors" for run in (straight, killed))
         assert one.read_bytes() == other.read_bytes(), name
     seen = [(run / "denoiser/sd/validation.json").read_text() for run in (straight, killed)]

@@ -5,7 +5,6 @@ import torch
 
 from disc import settings
 from disc.model.denoiser import Denoiser
-from disc.model.schedule import make_scheduler
 from disc.presets import smoke
 from disc.sample.solver import denoise, draw_noise
 
@@ -29,7 +28,7 @@ def draw(denoiser, guidance, masks=MASKS):
 @torch.no_grad()
 def test_guidance_is_the_formula_of_classifier_free_guidance(denoiser):
     solver = settings.Solver(name="ddim", steps=3)
-    scheduler, z = make_scheduler(solver), draw_noise([1], 8)
+    scheduler, z = denoiser.schedule.make_scheduler(solver), draw_noise([1], 8)
     unknown = torch.full_like(MASKS, 255)
     for t in scheduler.timesteps:
         free, asked = (denoiser(z, t[None], masks) for masks in (unknown, MASKS))

@@ -74,3 +74,16 @@ def test_from_nothing_the_codebook_comes_in_later(tmp_path, monkeypatch):
     train_autoencoder(knobs, batch_at, tmp_path, 0)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["codes_used"] > 0 for line in lines] == [False, False, True, True]
+
+
+def test_in_bfloat16_and_in_pieces_the_codebook_comes_in_once(tmp_path):
+    """Codes are compared in float32, and drawn from the latents of the first piece alone."""
+    speed = settings.Speed(accumulate=2)
+    optim = replace(OPTIM, precision="bfloat16", speed=speed)
+    knobs = settings.Autoencoder(channels=(16, 16, 16), num_codes=32, optim=optim)
+    trained = train_autoencoder(knobs, batch_at, tmp_path / "one", 0)
+    use = measure_codebook(trained, batch_at, 4)
+    assert use.num_codes == 32
+    assert use.perplexity > 1
+    again = train_autoencoder(knobs, batch_at, tmp_path / "two", 0)
+    assert torch.equal(decoded(trained), decoded(again))

@@ -38,4 +38,4 @@ def test_paper_takes_two_optimisation_steps_at_512_px(tmp_path):
     far = sum(rate_at(step, optim) for step in range(STEPS))
     moves = {n: float((v.detach() - before[n]).abs().max()) for n, v in denoiser.named_parameters()}
     assert all(0 < move < 1.2 * far for move in moves.values()), moves
-    assert any("attn2" in name for name in moves) and any("mask_encoder" in n for n in moves)
+    assert any("attn2" in name for name in moves) and any("encode.tokens" in n for n in moves)

@@ -1,0 +1,199 @@
+"""Ways of running a network faster or in less memory: what they must not change, and how much."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from disc import settings
+from disc.files import BadInput
+from disc.model.denoiser import Denoiser
+from disc.settings import Optim, Speed
+from disc.train.diffusion import train_denoiser
+from disc.train.ema import Ema
+from disc.train.loop import train
+from disc.train.speed import Runner, recompute_activations, set_up
+
+KNOBS = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
+OPTIM = Optim(steps=4, batch=8, lr=1e-3, warmup=1, ema=0.9, checkpoint_every=2)
+
+
+def batch_at(step):
+    generator = torch.Generator().manual_seed(step)
+    masks = torch.randint(0, 4, (8, 32, 32), generator=generator, dtype=torch.uint8)
+    return {"latents": torch.randn(8, 3, 8, 8, generator=generator), "masks": masks}
+
+
+def trained(folder, optim=OPTIM, **knobs):
+    torch.manual_seed(0)
+    denoiser = Denoiser(replace(KNOBS, **knobs))
+    return train_denoiser(denoiser, batch_at, optim, folder, 1).state_dict()
+
+
+def losses(folder, optim=OPTIM, **knobs):
+    """The loss of every step: each follows from all weights, and so from all steps before.
+
+    Weights themselves tell less: AdamW makes a step of a gradient that is rounding alone.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("disc.train.log.EVERY", 1)
+        trained(folder, optim, **knobs)
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return torch.tensor([json.loads(line)["loss"] for line in lines])
+
+
+def furthest(one, two):
+    if isinstance(one, torch.Tensor):
+        return float((one - two).abs().max())
+    return max(furthest(one[name], two[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return losses(tmp_path_factory.mktemp("plain"))
+
+
+def test_in_pieces_it_learns_what_it_learns_at_once(plain, tmp_path):
+    unlike = losses(tmp_path / "unlike", replace(OPTIM, lr=0.9e-3))
+    in_pieces = losses(tmp_path / "pieces", replace(OPTIM, speed=Speed(accumulate=4)))
+    assert furthest(plain, in_pieces) < 1e-5 < furthest(plain, unlike)
+
+
+def test_gradients_of_pieces_add_up_to_the_gradient_of_the_batch(tmp_path):
+    """Plain descent without clipping: the first step is the gradient itself."""
+
+    def first_gradient(pieces):
+        found = {}
+        network = nn.Linear(4, 1)
+        nn.init.constant_(network.weight, 0.5)
+        nn.init.zeros_(network.bias)
+
+        def step(state, batch, generator):
+            noise = torch.randn(12, 1, generator=generator)
+            error = state.model(batch["x"]) - state.share.take(noise)
+            return {"loss": error.square().mean()}
+
+        def keep(state):
+            found["moment"] = state.optimizer.state[network.weight]["exp_avg"].clone()
+
+        x = torch.randn(12, 4, generator=torch.Generator().manual_seed(5))
+        optim = Optim(steps=1, batch=12, clip=1e9, speed=Speed(accumulate=pieces))
+        folder = tmp_path / str(pieces)
+        train(
+            model=network,
+            step=step,
+            batch_at=lambda _: {"x": x},
+            optim=optim,
+            folder=folder,
+            seed=2,
+            hooks=[keep],
+        )
+        return found["moment"] * 10  # AdamW keeps a tenth of the first gradient
+
+    torch.testing.assert_close(first_gradient(1), first_gradient(3), atol=1e-6, rtol=1e-5)
+
+
+def test_a_batch_that_does_not_split_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="8: not 3 equal pieces"):
+        replace(OPTIM, speed=Speed(accumulate=3))
+
+
+def test_activations_computed_again_change_nothing(plain, tmp_path):
+    again = losses(tmp_path, replace(OPTIM, speed=Speed(checkpoint_activations=True)))
+    assert furthest(plain, again) < 1e-6
+
+
+def test_computed_again_fewer_activations_are_kept():
+    def kept_bytes(is_wanted):
+        denoiser = Denoiser(KNOBS).train()
+        recompute_activations(denoiser, is_wanted)
+        sizes = {}
+
+        def keep(tensor):
+            sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+            return tensor
+
+        batch = batch_at(0)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            denoiser(batch["latents"], torch.full((8,), 5), batch["masks"])
+        return sum(sizes.values())
+
+    assert kept_bytes(True) < 0.5 * kept_bytes(False)
+
+
+def test_a_network_that_cannot_compute_again_says_so(tmp_path):
+    with pytest.raises(BadInput, match="checkpoint_activations: Linear cannot"):
+        set_up(nn.Linear(2, 2), replace(OPTIM, speed=Speed(checkpoint_activations=True)))
+
+
+def test_channels_last_is_used_changes_nothing_and_is_taken_back(plain, tmp_path):
+    speed = Speed(channels_last=True)
+    network = Denoiser(KNOBS)
+    set_up(network, replace(OPTIM, speed=speed))
+    weight = network.unet.conv_out.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert furthest(plain, losses(tmp_path / "log", replace(OPTIM, speed=speed))) < 1e-5
+    weights = trained(tmp_path / "weights", replace(OPTIM, speed=speed))
+    assert all(value.is_contiguous() for value in weights.values())
+
+
+def test_stopped_with_channels_last_it_ends_in_the_same_weights(tmp_path):
+    optim = replace(OPTIM, speed=Speed(channels_last=True))
+    straight = trained(tmp_path / "straight", optim)
+    trained(tmp_path / "stopped", replace(optim, steps=2))
+    resumed = trained(tmp_path / "stopped", optim)
+    assert furthest(straight, resumed) == 0
+
+
+def test_bfloat16_rounds_products_and_keeps_weights_and_losses(plain, tmp_path):
+    optim = replace(OPTIM, precision="bfloat16")
+    assert 1e-6 < furthest(plain, losses(tmp_path / "log", optim)) < 1e-2
+    rounded = trained(tmp_path / "one", optim)
+    assert all(value.dtype == torch.float32 for value in rounded.values())
+    assert furthest(rounded, trained(tmp_path / "two", optim)) == 0
+    network, inside = Denoiser(KNOBS), {}
+    network.unet.conv_out.register_forward_hook(lambda m, i, o: inside.update(out=o.dtype))
+    called, batch = set_up(network, optim), batch_at(0)
+    given = called(batch["latents"], torch.full((8,), 5), batch["masks"])
+    assert (inside["out"], given.dtype) == (torch.bfloat16, torch.float32)
+
+
+def test_the_average_is_the_one_written_out():
+    network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    ema, expected = Ema(network, 0.9), network[0].weight.detach().clone()
+    for step in range(3):
+        with torch.no_grad():
+            network[0].weight += 1
+            network[1].running_mean += 2
+        ema.update(network, step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * network[0].weight.detach()
+    torch.testing.assert_close(ema.weights["0.weight"], expected)
+    assert torch.equal(ema.weights["1.running_mean"], network[1].running_mean)
+
+
+@pytest.mark.slow
+def test_compiled_for_one_shape_it_is_compiled_once_and_whole(monkeypatch):
+    """Captured as on a GPU, with the graph run as it is: the kernels are not ours to test."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    network = Denoiser(KNOBS).train()
+    compiled = Runner(network, is_cast=False, is_compiled=True)
+    assert len(list(compiled.parameters())) == len(list(network.parameters()))
+    for step in range(3):
+        batch, t = batch_at(step), torch.arange(8) * 100 + step
+        given = compiled(batch["latents"], t, batch["masks"])
+        torch.testing.assert_close(given, network(batch["latents"], t, batch["masks"]))
+        given.sum().backward()
+    counters = torch._dynamo.utils.counters
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
+
+
+def test_a_cpu_is_not_compiled_for():
+    network = Denoiser(KNOBS)
+    assert set_up(network, replace(OPTIM, speed=Speed(compile=True))) is network

@@ -1,0 +1,59 @@
+"""Two gloo processes with half the batch each follow the loss of one, step by step."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from disc import settings
+from disc.model.denoiser import Denoiser
+from disc.train import log
+from disc.train.diffusion import train_denoiser
+
+log.EVERY = 1
+folder, accumulate = Path(sys.argv[1]), int(sys.argv[2])
+knobs = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
+speed = settings.Speed(accumulate=accumulate)
+optim = settings.Optim(steps=20, batch=8, lr=1e-3, warmup=5, ema=0.9, speed=speed)
+
+def batch_at(step):
+    generator = torch.Generator().manual_seed(step)
+    masks = torch.randint(0, 4, (8, 32, 32), generator=generator, dtype=torch.uint8)
+    # latents of the two halves differ much, so that half a batch has another loss
+    scale = torch.tensor([0.1] * 4 + [3.0] * 4)[:, None, None, None]
+    return {"latents": scale * torch.randn(8, 3, 8, 8, generator=generator), "masks": masks}
+
+torch.manual_seed(0)
+train_denoiser(Denoiser(knobs), batch_at, optim, folder, 1)
+"""
+
+
+def losses(tmp_path, name, processes, accumulate=1):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone"]
+        launcher += ["--nproc_per_node", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [*launcher, str(script), str(tmp_path / name), str(accumulate)]
+    subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=600)
+    lines = (tmp_path / name / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, 21))
+    return [json.loads(line)["loss"] for line in lines]
+
+
+@pytest.mark.slow
+def test_two_processes_follow_the_loss_of_one(tmp_path):
+    one = losses(tmp_path, "one", 1)
+    assert max(one) - min(one) > 0.1
+    assert losses(tmp_path, "two", 2) == pytest.approx(one, rel=1e-5, abs=0)
+    assert losses(tmp_path, "pieces", 2, accumulate=2) == pytest.approx(one, rel=1e-5, abs=0)
