@@ -130,21 +130,10 @@ def gpu() -> Run:
             context=256,
             turns=8,
             latents_dtype="float16",
-            optim=Optim(
-                steps=8000,
-                batch=32,
-                lr=2e-4,
-                ema=0.999,
-                checkpoint_every=2000,
-                precision="bfloat16",
-                speed=_ON_GPU,
-            ),
+            optim=_gpu_optim(8000, 2e-4),
         ),
         sample=Sample(solver=Solver(steps=20)),
-        distil=Distil(
-            num_bundles=1000,
-            optim=Optim(steps=2000, lr=1e-4, ema=0.999, precision="bfloat16", speed=_ON_GPU),
-        ),
+        distil=Distil(num_bundles=1000, optim=_gpu_optim(2000, 1e-4)),
         watch=Watch(every=1000, num_rows=6, num_masks=64),
         synthesis=Synthesis(tiles=(20, 40)),
         grade=Grade(
@@ -154,6 +143,18 @@ def gpu() -> Run:
         evaluate=Evaluate(
             referee=CarcinoNet(width=32, blocks=(2, 2, 2, 2), optim=Optim(steps=2000, lr=5e-4))
         ),
+    )
+
+
+def _gpu_optim(steps: int, lr: float) -> Optim:
+    return Optim(
+        steps=steps,
+        batch=32,
+        lr=lr,
+        ema=0.999,
+        checkpoint_every=2000,
+        precision="bfloat16",
+        speed=_ON_GPU,
     )
 
 

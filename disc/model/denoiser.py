@@ -128,8 +128,8 @@ class Denoiser(nn.Module):
         found = read_json(folder / "denoiser.json")
         for name in ("predicts", "condition", "zero_terminal_snr"):
             expected = getattr(knobs, name)
-            if found[name] != expected:
-                raise BadInput(f"{folder}: {name} is {found[name]}; expected {expected}")
+            if found.get(name) != expected:
+                raise BadInput(f"{folder}: {name} is {found.get(name)}; expected {expected}")
         denoiser = cls(knobs)
         load_weights(folder / "unet" / DIFFUSERS_WEIGHTS, denoiser.unet)
         load_weights(folder / "condition.safetensors", denoiser.encode)

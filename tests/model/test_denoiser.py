@@ -111,12 +111,13 @@ def test_a_denoiser_is_never_sampled_with_another_schedule(tmp_path):
         denoise(Denoiser.load(tmp_path, ZERO), z, masks, leading)
 
 
-def test_a_folder_that_names_no_schedule_has_the_plain_one(tmp_path):
+def test_another_schedule_is_refused_and_so_is_a_folder_that_names_none(tmp_path):
     Denoiser(SMALL).save(tmp_path)
-    (tmp_path / "denoiser.json").write_text('{"predicts": "v"}')
-    Denoiser.load(tmp_path, SMALL)
     with pytest.raises(BadInput, match="zero_terminal_snr is False; expected True"):
         Denoiser.load(tmp_path, ZERO)
+    (tmp_path / "denoiser.json").write_text('{"predicts": "v", "condition": "hybrid"}')
+    with pytest.raises(BadInput, match="zero_terminal_snr is None; expected False"):
+        Denoiser.load(tmp_path, SMALL)
 
 
 def test_attention_is_fused():

@@ -7,7 +7,7 @@ from torch import nn
 
 from disc.data.tiles import Slide
 from disc.model.autoencoder import Autoencoder, build_vq
-from disc.model.schedule import NUM_STEPS, alpha_bar
+from disc.model.schedule import NUM_STEPS, Schedule, alpha_bar
 from disc.settings import Autoencoder as Knobs
 from disc.train.validation import ValidationTiles, encode_validation, measure_bands
 
@@ -20,8 +20,9 @@ class Fake(nn.Module):
     def __init__(self, give):
         super().__init__()
         self.weight, self.give = nn.Parameter(torch.zeros(1)), give
+        self.schedule = Schedule()
 
-    def forward(self, z_t, t, masks, slides):
+    def predict_noise(self, z_t, t, masks, slides):
         return self.give(z_t, t, masks)
 
 
