@@ -148,9 +148,7 @@ def main() -> None:
         for seed in range(options.seeds)
         for condition in options.conditions
     )
-    table = summarise(
-        read, options.base if options.base in options.conditions else read["condition"].iloc[0]
-    )
+    table = summarise(read, options.conditions[0])
     print(table.to_string(index=False, float_format=lambda number: f"{number:.3f}"))
     print(json.dumps({"conditions": table.to_dict("records")}))
 
