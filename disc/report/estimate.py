@@ -62,20 +62,22 @@ def print_estimate(estimate: Estimate, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     networks = Table(title=f"{estimate.title}, on {estimate.machine}", title_style="")
     networks.add_column("network", no_wrap=True)
-    for heading in ("weights", "batch", "GFLOP", "s", "GFLOP/s", "memory"):
+    for heading in ("weights", "batch", "GFLOP", "s", "GFLOP/s", "GiB"):
         networks.add_column(heading, justify="right")
     for row in estimate.networks:
         networks.add_row(*_cells(row))
     console.print(networks)
     stages = Table("stage", "work")
-    for heading in ("PFLOP", "time"):
+    flops = estimate.times * sum(stage.flops for stage in estimate.stages)
+    size, unit = (1e15, "PFLOP") if flops > 1e16 else (1e12, "TFLOP")
+    for heading in (unit, "time"):
         stages.add_column(heading, justify="right")
     for stage in estimate.stages:
-        stages.add_row(stage.name, stage.what, *_amount(stage.flops, stage.seconds))
+        done, time = f"{stage.flops / size:,.1f}", name_time(stage.seconds)
+        stages.add_row(stage.name, stage.what, done, time)
     often = f", {estimate.times} times" if estimate.times > 1 else ""
     stages.add_section()
-    flops = estimate.times * sum(stage.flops for stage in estimate.stages)
-    stages.add_row(f"all{often}", "", *_amount(flops, estimate.seconds))
+    stages.add_row(f"all{often}", "", f"{flops / size:,.1f}", name_time(estimate.seconds))
     console.print(stages)
     for note in estimate.notes:
         console.print(f"- {note}", markup=False, soft_wrap=True)
@@ -92,12 +94,8 @@ def _cells(row: NetworkRow) -> list[str]:
         f"{row.flops / 1e9:,.1f}",
         f"{about}{row.seconds:.3g}",
         f"{row.flops / row.seconds / 1e9:,.0f}",
-        f"{about}{row.memory / 2**30:.2f} GiB",
+        f"{about}{row.memory / 2**30:.2f}",
     ]
-
-
-def _amount(flops: float, seconds: float) -> tuple[str, str]:
-    return f"{flops / 1e15:,.3f}", name_time(seconds)
 
 
 def name_time(seconds: float) -> str:

@@ -174,7 +174,7 @@ def test_what_is_printed():
     console = Console(file=io.StringIO(), width=100)
     print_estimate(estimate, console)
     printed = console.file.getvalue()
-    assert "8.000" in printed  # PFLOP of two stages, four times
+    assert "8,000.0" in printed  # TFLOP of two stages, four times
     assert "12.2 days" in printed and "- c" in printed and "60.0 min" in printed
     named = [name_time(seconds) for seconds in (1, 119, 121, 7201)]
     assert named == ["1.0 s", "119.0 s", "2.0 min", "2.0 hours"]
