@@ -71,11 +71,12 @@ def train_ours(run: Any, tile_px: int) -> list[float]:
 
     from disc.model.denoiser import Denoiser
     from disc.train.diffusion import train_denoiser
-    from disc.train.latents import LatentSet, draw_batches
+    from disc.train.latents import LatentSet, draw_batches, unknown_slides
 
     _, masks, latents = draw_tiles(tile_px)
     optim, times = run.denoiser.optim, []
-    tiles = LatentSet(latents[:, None], masks[:, None], np.full(NUM_TILES, -1))
+    labels, slides = np.full(NUM_TILES, -1), unknown_slides(NUM_TILES)
+    tiles = LatentSet(latents[:, None], masks[:, None], labels, slides)
     draw = draw_batches(tiles, batch=optim.batch, uniform_share=0.0, seed=0, purpose="benchmark")
 
     def batch_at(step: int) -> Any:
