@@ -68,6 +68,8 @@ class Optim:
         require(self.steps >= 0, "optim.steps must be >= 0")
         require(self.batch >= 1, "optim.batch must be >= 1")
         require(0 <= self.ema < 1, "optim.ema must be in [0, 1)")
+        require(self.lr >= 0, "optim.lr must be >= 0")
+        require(self.clip > 0, "optim.clip must be > 0")
         require(self.checkpoint_every >= 1, "optim.checkpoint_every must be >= 1")
         pieces = self.speed.accumulate
         require(self.batch % pieces == 0, f"optim.batch {self.batch}: not {pieces} equal pieces")
@@ -141,6 +143,9 @@ class Denoiser:
     def __post_init__(self) -> None:
         require(self.final_epochs >= 0, "denoiser.final_epochs must be >= 0")
         require(len(self.channels) == len(self.attention), "denoiser: not one attention a width")
+        in_groups = all(width > 0 and width % 16 == 0 for width in self.channels)
+        require(in_groups, "denoiser.channels must be multiples of 16")
+        require(self.context > 0 and self.context % 4 == 0, "denoiser.context: a multiple of 4")
         require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
         require(self.min_snr_gamma >= 0, "denoiser.min_snr_gamma must be >= 0")
         require(

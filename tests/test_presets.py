@@ -72,6 +72,12 @@ def test_settings_check_themselves():
     dataclasses.replace(run, denoiser=zero, sample=trailing)
     with pytest.raises(ValueError, match="not 3 equal pieces"):
         Optim(steps=1, batch=32, speed=Speed(accumulate=3))
+    for wrong in ({"context": 30}, {"channels": (24, 48)}):
+        with pytest.raises(ValueError, match="multiple"):
+            dataclasses.replace(run.denoiser, **wrong)
+    for wrong in ({"lr": -1.0}, {"clip": 0.0}, {"checkpoint_every": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Optim(steps=1, **wrong)
 
 
 def test_what_changes_speed_only_leaves_stages_done():

@@ -43,7 +43,7 @@ def list_differences(path: Path, run: Run) -> list[str]:
     Settings that no result depends on are left out.
     """
     before, now = dict(_flatten(read_json(path))), dict(_flatten(json.loads(to_json(run))))
-    names = [name for name in {**now, **before} if name not in FREE]
+    names = [name for name in {**now, **before} if name not in FREE and ".speed." not in name]
     return [
         f"{name}: {before.get(name, ABSENT)} -> {now.get(name, ABSENT)}"
         for name in names

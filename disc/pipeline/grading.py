@@ -23,6 +23,7 @@ from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import hash_weights, save_weights
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage import Stage
+from disc.sample.solver import name_solver
 from disc.sample.synthesis import Brush, paint_slides, plan_slides
 from disc.seeds import derive
 from disc.train.checkpoint import NAME as CHECKPOINT
@@ -136,12 +137,12 @@ def _paint(context: Context, variant: settings.Variant, folder: Path) -> str:
     plans = plan_slides(list(slides.values()), context.book, known, run.synthesis)
     if not plans:
         return "no synthetic slides: no real slide has a score to balance"
-    painter, solver = context.painter(variant), run.sample.solver
+    painter = context.painter(variant)
     facts = {
         "checkpoint": hash_weights(next(iter(painter.denoisers.values()))),
         "training_slides": " ".join(sorted(slides)),
         "fold": run.data.fold,
-        "solver": f"{solver.name} {solver.steps} {solver.spacing}",
+        "solver": name_solver(run.sample.solver),
     }
     value = paint_slides(plans, context.book, Brush(painter, variant), folder, facts)
     num = sum(len(plan.tiles) for plan in plans)

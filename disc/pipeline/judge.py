@@ -25,7 +25,7 @@ from disc.pipeline.stage import Stage
 from disc.sample.bank import Bank
 from disc.sample.painter import rebuild
 from disc.sample.separated import fuse
-from disc.sample.solver import spread
+from disc.sample.solver import name_solver, spread
 from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
 
@@ -118,12 +118,10 @@ def _agreement(context: Context, folder: Path) -> str:
 def _rows(
     variant: str, context: Context, names: list[str], sources: list[str], values: Any
 ) -> pd.DataFrame:
-    solver = context.run.sample.solver
-    guided = "" if solver.guidance == 1 else f" guidance {solver.guidance:g}"
     facts = {
         "variant": variant,
         "plan": "end" if variant == "sd-sc" else "plain",
-        "solver": f"{solver.name} {solver.steps} {solver.spacing}{guided}",
+        "solver": name_solver(context.run.sample.solver),
         "seed": context.run.seed,
         "tile": names,
         "source_slide": sources,

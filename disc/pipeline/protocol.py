@@ -44,12 +44,12 @@ def sd_stages(context: Context) -> list[Stage]:
     Paper: Sec. 3 (two folds, the lower validation error, then 50 epochs on all).
     """
     run = context.run
+    # slides' labels, and which tiles a fold trains on, may change where no latent does
+    needs: tuple[str, ...] = ("data", "latents")
     if run.denoiser.protocol == "one-fold":
-        return [_stage(context, "sd", ("latents",), partial(_on_one_fold, context))]
-    folds = [
-        _stage(context, fold, ("latents",), partial(_on_fold, context, fold)) for fold in FOLDS
-    ]
-    needs = ("latents", *(stage.name for stage in folds))
+        return [_stage(context, "sd", needs, partial(_on_one_fold, context))]
+    folds = [_stage(context, fold, needs, partial(_on_fold, context, fold)) for fold in FOLDS]
+    needs = (*needs, *(stage.name for stage in folds))
     last = _stage(context, "sd", needs, partial(_on_all, context))
     return [*folds, replace(last, knobs=[last.knobs, run.denoiser.final_epochs])]
 
@@ -147,15 +147,15 @@ def finish(
 ) -> str:
     """Note which slides a trained denoiser saw, and let its checkpoint go.
 
-    Returns:
-        `what`, and the validation loss where there is one.
-
     Args:
         context: the run.
         folder: of the denoiser.
         tiles: what it was trained on.
         what: what was done.
         fold: whose training tiles they are; None: those of the run's.
+
+    Returns:
+        `what`, and the validation loss where there is one.
     """
     run, slides = context.run, list(tiles.slides.values())
     if run.autoencoder.source is None or run.autoencoder.finetune:

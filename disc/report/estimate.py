@@ -87,11 +87,13 @@ def _cells(row: NetworkRow) -> list[str]:
     is_cut = row.measured < row.batch
     about = "~" if is_cut else ""
     batch = f"{row.measured} for {row.batch}" if is_cut else str(row.batch)
+    # of large figures no decimal: 80 columns, a pipe's width, would cut off digits
+    digits = 0 if row.flops >= 1e12 else 1
     return [
         row.name,
         f"{row.parameters / 1e6:.2f} M",
         batch,
-        f"{row.flops / 1e9:,.1f}",
+        f"{row.flops / 1e9:,.{digits}f}",
         f"{about}{row.seconds:.3g}",
         f"{row.flops / row.seconds / 1e9:,.0f}",
         f"{about}{row.memory / 2**30:.2f}",

@@ -104,8 +104,12 @@ def restore_checkpoint(folder: Path, state: State) -> None:
 
 
 def read_best(folder: Path) -> Best | None:
-    """The best weights in a folder's checkpoint, for the processes that did not look."""
-    return _best(read_tensors(folder / NAME))
+    """The best weights in a folder's checkpoint, for the processes that did not look.
+
+    A training of no steps has neither.
+    """
+    path = folder / NAME
+    return _best(read_tensors(path)) if path.exists() else None
 
 
 def _best(tensors: dict[str, torch.Tensor]) -> Best | None:

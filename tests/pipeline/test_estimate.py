@@ -22,7 +22,7 @@ from disc.pipeline.measuring import Measured, count_operations, count_step, meas
 from disc.pipeline.probes import list_probes
 from disc.pipeline.run import all_stages
 from disc.presets import PRESETS, paper, smoke
-from disc.report.estimate import Estimate, StageRow, name_time, print_estimate
+from disc.report.estimate import Estimate, NetworkRow, StageRow, name_time, print_estimate
 
 
 @pytest.fixture(autouse=True)
@@ -178,3 +178,19 @@ def test_what_is_printed():
     assert "12.2 days" in printed and "- c" in printed and "60.0 min" in printed
     named = [name_time(seconds) for seconds in (1, 119, 121, 7201)]
     assert named == ["1.0 s", "119.0 s", "2.0 min", "2.0 hours"]
+
+
+def test_no_digit_of_a_large_network_is_cut_off_in_80_columns():
+    row = NetworkRow(
+        name="denoiser, an evaluation",
+        parameters=138_420_000,
+        batch=16,
+        unit=1,
+        measured=1,
+        flops=59.43e12,
+        seconds=123.0,
+        memory=43.8 * 2**30,
+    )
+    console = Console(file=io.StringIO(), width=80)
+    print_estimate(Estimate(title="t", machine="m", networks=[row], stages=[], notes=[]), console)
+    assert "59,430 " in console.file.getvalue()

@@ -144,6 +144,7 @@ def test_differences_are_those_that_matter(tmp_path):
     old["denoiser"].pop("layers")
     old["gone"] = {"a": 1}
     old["data"]["workers"] = 5
+    old["denoiser"]["optim"]["speed"]["accumulate"] = 2
     (tmp_path / "config.json").write_text(json.dumps(old))
     now = replace(smoke(), name="other", until="data", redo=True)
     found = list_differences(tmp_path / "config.json", now)

@@ -19,7 +19,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.generator import generator_stages
 from disc.pipeline.protocol import finish, sd_stages
 from disc.pipeline.run import split_folds
-from disc.pipeline.stage import run_stages
+from disc.pipeline.stage import run_stages, why_stale
 from disc.presets import PRESETS, smoke
 
 BATCH = 4
@@ -202,11 +202,19 @@ def test_what_does_not_fit_together_is_refused(trained, root):
         sd_stages(context)[0].work(trained / "nowhere")
 
 
-def test_the_protocol_leaves_a_run_on_one_fold_as_it_was(tmp_path):
-    """The same key as ever: runs that were done before there was a choice stay done."""
-    run = dataclasses.replace(smoke(), folds=())
-    knobs = dataclasses.asdict(run.denoiser)
-    del knobs["protocol"], knobs["final_epochs"]
+def test_a_run_on_one_fold_depends_on_nothing_of_the_protocol(tmp_path):
+    run = smoke()
     (stage,) = sd_stages(Context(run, tmp_path))
-    assert (stage.name, stage.needs) == ("denoiser/sd", ("latents",))
-    assert stage.knobs == [knobs, run.seed]
+    longer = dataclasses.replace(run, denoiser=dataclasses.replace(run.denoiser, final_epochs=7))
+    (other,) = sd_stages(Context(longer, tmp_path))
+    assert (stage.name, stage.knobs) == ("denoiser/sd", other.knobs)
+
+
+@pytest.mark.parametrize("name", ["Val1", "Val2", "sd"])
+def test_folds_and_slides_that_changed_train_anew_where_latents_are_the_same(copy, root, name):
+    stages = {stage.name: stage for stage in sd_stages(Context(small(root), copy))}
+    stage = stages[f"denoiser/{name}"]
+    assert why_stale(stage, copy) is None
+    marker = copy / "data" / "done.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "config": "other"}))
+    assert why_stale(stage, copy) == "again, data was redone"

@@ -6,7 +6,7 @@ import torch
 from disc import settings
 from disc.model.denoiser import Denoiser
 from disc.presets import smoke
-from disc.sample.solver import denoise, draw_noise
+from disc.sample.solver import denoise, draw_noise, name_solver
 
 SMALL = settings.Denoiser(
     channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
@@ -47,3 +47,9 @@ def test_a_denoiser_that_never_missed_its_mask_cannot_be_guided():
     with pytest.raises(ValueError, match="condition_dropout"):
         replace(run, sample=sample)
     replace(run, sample=sample, denoiser=replace(run.denoiser, condition_dropout=0.1))
+
+
+def test_tables_tell_guided_tiles_from_others():
+    plain = settings.Solver(name="ddim", steps=200)
+    assert name_solver(plain) == "ddim 200 leading"
+    assert name_solver(replace(plain, guidance=1.5)) == "ddim 200 leading guidance 1.5"

@@ -1,8 +1,10 @@
 """Ways of running a network faster or in less memory: what they must not change, and how much."""
 
 import json
+import runpy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -12,6 +14,7 @@ from torch import nn
 from disc import settings
 from disc.files import BadInput
 from disc.model.denoiser import Denoiser
+from disc.presets import smoke
 from disc.settings import Optim, Speed
 from disc.train.diffusion import train_denoiser
 from disc.train.ema import Ema
@@ -194,3 +197,11 @@ def test_compiled_for_one_shape_it_is_compiled_once_and_whole(monkeypatch):
 def test_a_cpu_is_not_compiled_for():
     network = Denoiser(KNOBS)
     assert set_up(network, replace(OPTIM, speed=Speed(compile=True))) is network
+
+
+def test_the_benchmark_times_every_step_of_the_loop():
+    path = Path(__file__).parents[2] / "benchmarks" / "training.py"
+    run = replace(smoke(), denoiser=replace(KNOBS, optim=replace(OPTIM, steps=3, batch=2)))
+    times = runpy.run_path(str(path))["train_ours"](run, 64)
+    assert len(times) == 3
+    assert times == sorted(times)

@@ -13,6 +13,7 @@ from torch import nn
 from disc import settings
 from disc.files import BadInput
 from disc.train.board import Board
+from disc.train.checkpoint import read_best
 from disc.train.loop import train
 from disc.train.watch import Watch
 from tests.train import two_processes
@@ -108,6 +109,12 @@ def test_started_again_at_its_end_it_still_gives_the_best(tmp_path):
     watch = watching(looker, every=2, keep="best")
     assert_same(run(tmp_path, watch), run(tmp_path, watch))
     assert_same(looker.weights[BEST], run(tmp_path, watch))
+
+
+def test_a_training_of_no_steps_has_no_best(tmp_path):
+    assert read_best(tmp_path) is None
+    run(tmp_path, watching(Looker(), every=2, keep="best"))
+    assert read_best(tmp_path).step == BEST
 
 
 def test_a_loss_that_is_not_a_number_is_never_the_best(tmp_path):
