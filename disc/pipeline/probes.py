@@ -21,7 +21,7 @@ from disc.labels import NUM_LABELS
 from disc.model.autoencoder import LATENT_CHANNELS, Autoencoder, build_vq, to_unit
 from disc.model.denoiser import Denoiser
 from disc.model.tokens import LATENT_FACTOR
-from disc.sample.painter import DECODE_CHUNK
+from disc.sample.painter import decode_chunk
 from disc.sample.solver import denoise
 from disc.train.checkpoint import State
 from disc.train.diffusion import eps_step
@@ -84,7 +84,7 @@ def list_probes(run: settings.Run) -> dict[str, Training | Passing]:
             build=denoiser, call=partial(_solve, px, solver), batch=solver.batch, repeats=SOLVED
         ),
         "autoencoder, to tiles": Passing(
-            build=autoencoder, call=partial(_decode, px), batch=DECODE_CHUNK
+            build=autoencoder, call=partial(_decode, px), batch=decode_chunk(px)
         ),
         "referee, a step": _segmenter(referee, px),
         "pixel grader, a step": _segmenter(carcino, px),

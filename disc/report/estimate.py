@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -60,18 +61,21 @@ class Estimate:
 def print_estimate(estimate: Estimate, console: Console | None = None) -> None:
     """Print both tables, the total and the notes."""
     console = console or Console(highlight=False)
-    networks = Table(title=f"{estimate.title}, on {estimate.machine}", title_style="")
+    # 80 columns, a pipe's width, must not cut off digits
+    title = f"{estimate.title}, on {estimate.machine}"
+    networks = Table(title=title, title_style="", box=SIMPLE_HEAD, pad_edge=False)
     networks.add_column("network", no_wrap=True)
     for heading in ("weights", "batch", "GFLOP", "s", "GFLOP/s", "GiB"):
-        networks.add_column(heading, justify="right")
+        networks.add_column(heading, justify="right", no_wrap=True)
     for row in estimate.networks:
         networks.add_row(*_cells(row))
     console.print(networks)
-    stages = Table("stage", "work")
+    stages = Table("stage", "work", box=SIMPLE_HEAD, pad_edge=False)
+    stages.columns[0].no_wrap = True
     flops = estimate.times * sum(stage.flops for stage in estimate.stages)
     size, unit = (1e15, "PFLOP") if flops > 1e16 else (1e12, "TFLOP")
     for heading in (unit, "time"):
-        stages.add_column(heading, justify="right")
+        stages.add_column(heading, justify="right", no_wrap=True)
     for stage in estimate.stages:
         done, time = f"{stage.flops / size:,.1f}", name_time(stage.seconds)
         stages.add_row(stage.name, stage.what, done, time)
@@ -87,11 +91,10 @@ def _cells(row: NetworkRow) -> list[str]:
     is_cut = row.measured < row.batch
     about = "~" if is_cut else ""
     batch = f"{row.measured} for {row.batch}" if is_cut else str(row.batch)
-    # of large figures no decimal: 80 columns, a pipe's width, would cut off digits
     digits = 0 if row.flops >= 1e12 else 1
     return [
         row.name,
-        f"{row.parameters / 1e6:.2f} M",
+        f"{row.parameters / 1e6:.1f} M",
         batch,
         f"{row.flops / 1e9:,.{digits}f}",
         f"{about}{row.seconds:.3g}",

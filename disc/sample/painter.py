@@ -12,10 +12,14 @@ import torch
 from disc import settings
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
+from disc.model.tokens import LATENT_FACTOR
 from disc.sample.separated import denoise_separated
 from disc.sample.solver import denoise, draw_noise
 
 DECODE_CHUNK = 32
+"""Most tiles that are decoded together."""
+DECODE_PIXELS = 2**20
+"""Most pixels: 4 tiles of 512 px, of which vq-f4 takes about 1 GiB each."""
 Tiles = npt.NDArray[np.uint8]
 
 
@@ -60,7 +64,7 @@ class Painter:
     def decode(self, latents: torch.Tensor) -> Tiles:
         """Tiles uint8 [N, H, W, 3] of latents."""
         device = next(self.autoencoder.parameters()).device
-        chunks = torch.split(latents, DECODE_CHUNK)
+        chunks = torch.split(latents, decode_chunk(LATENT_FACTOR * latents.shape[-1]))
         return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
 
     def paint(self, variant: settings.Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:
@@ -68,11 +72,17 @@ class Painter:
         return self.decode(self.draw_latents(variant, masks, seeds))
 
 
+def decode_chunk(tile_px: int) -> int:
+    """How many tiles are decoded together; changes speed and memory only."""
+    return max(1, min(DECODE_CHUNK, DECODE_PIXELS // tile_px**2))
+
+
 def rebuild(autoencoder: Autoencoder, tiles: Tiles) -> Tiles:
     """Tiles through the autoencoder and back: the ceiling of what a generator can show."""
     device = next(autoencoder.parameters()).device
     parts = []
-    for start in range(0, len(tiles), DECODE_CHUNK):
-        chunk = torch.from_numpy(tiles[start : start + DECODE_CHUNK]).to(device)
+    size = decode_chunk(tiles.shape[1])
+    for start in range(0, len(tiles), size):
+        chunk = torch.from_numpy(tiles[start : start + size]).to(device)
         parts.append(autoencoder.decode(autoencoder.encode(chunk)))
     return np.concatenate(parts)

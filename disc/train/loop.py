@@ -63,7 +63,8 @@ def train(
         the last step, or at the step of the lowest validation loss where `watch` keeps that.
 
     Raises:
-        FloatingPointError: if the loss is not finite, naming the samples that make it so.
+        FloatingPointError: if the loss is not finite, naming the samples that make it so, or if its
+            gradient is not.
         BadInput: if the batch cannot be shared by the processes, or the checkpoint is another's.
     """
     share = own_share()
@@ -170,7 +171,12 @@ def _mean(
 def _optimise(state: State, optim: settings.Optim) -> None:
     for group in state.optimizer.param_groups:
         group["lr"] = rate_at(state.step, optim)
-    nn.utils.clip_grad_norm_(state.network.parameters(), optim.clip)
+    norm = nn.utils.clip_grad_norm_(state.network.parameters(), optim.clip)
+    if not bool(torch.isfinite(norm)):
+        raise FloatingPointError(
+            f"the loss is finite and its gradient is {float(norm)} at step {state.step}; stopped "
+            "before it changed a weight. The checkpoint before is whole: lower the learning rate"
+        )
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     if state.ema is not None:

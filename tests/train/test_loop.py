@@ -101,6 +101,20 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path):
     assert (tmp_path / "checkpoint.safetensors").exists()
 
 
+def test_a_gradient_that_is_not_finite_stops_before_it_spoils_a_weight(tmp_path):
+    """The root of zero is finite, and its slope is not."""
+    seen = []
+
+    def explode(state, batch, generator):
+        seen[:] = [p.detach().clone() for p in state.network.parameters()]
+        loss = step(state, batch, generator)["loss"]
+        return {"loss": (0 * loss).sqrt() if state.step == 12 else loss}
+
+    with pytest.raises(FloatingPointError, match=r"its gradient is nan at step 12"):
+        run(tmp_path, step=explode)
+    assert all(bool(torch.isfinite(value).all()) for value in seen)
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     run(tmp_path, steps=5)
     with pytest.raises(BadInput, match="another network"):
