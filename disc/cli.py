@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
+import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from functools import partial, wraps
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -140,22 +145,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _check_preset(words)
-        return int(
-            tyro.extras.subcommand_cli_from_dict(
-                COMMANDS,
-                prog="disc",
-                description=__doc__,
-                args=words,
-                # disc run smoke --dry-run: what belongs to a command may stand after its preset
-                config=(tyro.conf.CascadeSubcommandArgs,),
-            )
-        )
+        return _parse(words)()
     except (BadInput, OSError, FloatingPointError) as error:
         print(f"disc: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("disc: stopped; the same command goes on", file=sys.stderr)
         return 130
+
+
+def _parse(words: Sequence[str]) -> Callable[[], int]:
+    """What the words ask for, ready to be called.
+
+    Raises:
+        BadInput: if they cannot be understood; in one line, where tyro draws a box.
+    """
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told):
+            parsed: Callable[[], int] = tyro.extras.subcommand_cli_from_dict(
+                {name: _defer(command) for name, command in COMMANDS.items()},
+                prog="disc",
+                description=__doc__,
+                args=words,
+                # disc run smoke --dry-run: what belongs to a command may stand after its preset
+                config=(tyro.conf.CascadeSubcommandArgs,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise BadInput(_first_words(told.getvalue())) from stop
+    sys.stderr.write(told.getvalue())
+    return parsed
+
+
+def _defer(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """A command that is parsed now and called later, when errors are the program's own."""
+
+    @wraps(command)
+    def deferred(*values: Any, **named: Any) -> Callable[[], int]:
+        return partial(command, *values, **named)
+
+    return deferred
+
+
+def _first_words(box: str) -> str:
+    """What a box of tyro's says before its first rule, as one line."""
+    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    said = list(takewhile(lambda line: not line.startswith("──"), lines))
+    text = re.sub(r"Error parsing __tyro\S*: ", "", " ".join(said)) or box
+    return f"{text}; see disc --help"
 
 
 def _check_preset(words: Sequence[str]) -> None:

@@ -190,3 +190,22 @@ def test_convert_and_select_take_what_the_docs_say(tmp_path, capsys):
     assert "primary grade 0: 0 patient(s), fewer than 1" in capsys.readouterr().err
     assert cli.main([*words, "--layers", "G3_Mask", "3", "--masks", "a", "b"]) == 2
     assert "kind lapc has no option layers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run smoke --denoiser.context 30", "denoiser.context: a multiple of 4"),
+        ("run smoke --denoiser.context abc", "--denoiser.context: invalid literal for int()"),
+        ("run smoke --denoiser.contxt 32", "Unrecognized options: --denoiser.contxt"),
+        ("run smoke --phantom.slides 1 2", "'--phantom.slides'. Expected 4 values"),
+        ("tile", "--slides"),
+        ("frob", "frob"),
+    ],
+)
+def test_words_that_cannot_be_understood_are_one_line(words, said, capsys):
+    assert cli.main(words.split()) == 2
+    told = capsys.readouterr()
+    assert not told.out
+    (line,) = told.err.splitlines()
+    assert line.startswith("disc: ") and said in line and "│" not in line
