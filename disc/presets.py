@@ -24,8 +24,6 @@ from disc.settings import (
     Watch,
 )
 
-_ON_GPU = Speed(compile=True, channels_last=True)
-
 
 def smoke() -> Run:
     """The whole pipeline in a minute and a half on two cores; too short to judge anything by."""
@@ -147,15 +145,11 @@ def gpu() -> Run:
 
 
 def _gpu_optim(steps: int, lr: float) -> Optim:
-    return Optim(
-        steps=steps,
-        batch=32,
-        lr=lr,
-        ema=0.999,
-        checkpoint_every=2000,
-        precision="bfloat16",
-        speed=_ON_GPU,
-    )
+    return _on_gpu(Optim(steps=steps, batch=32, lr=lr, ema=0.999, checkpoint_every=2000))
+
+
+def _on_gpu(optim: Optim) -> Optim:
+    return replace(optim, precision="bfloat16", speed=Speed(compile=True, channels_last=True))
 
 
 def paper() -> Run:
@@ -215,15 +209,7 @@ def fold_safe() -> Run:
 
 
 def _paper_optim(steps: int) -> Optim:
-    return Optim(
-        steps=steps,
-        batch=16,
-        lr=2e-5,
-        ema=0.9999,
-        checkpoint_every=5000,
-        precision="bfloat16",
-        speed=_ON_GPU,
-    )
+    return _on_gpu(Optim(steps=steps, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000))
 
 
 def _paper_carcino(steps: int, lr: float) -> CarcinoNet:

@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn import functional
 
 from disc import settings
-from disc.labels import IGNORE, NUM_LABELS
 from disc.model.tokens import (
     CLASSES,
     LATENT_FACTOR,
@@ -19,9 +18,6 @@ from disc.model.tokens import (
     MaskTokens,
     one_hot,
 )
-
-UNKNOWN_SLIDE = IGNORE
-"""In a slide's label: nobody scored it."""
 
 
 class Condition(NamedTuple):
@@ -56,7 +52,7 @@ class ConditionEncoder(nn.Module):
             slides: bits NC, GG3, GG4, GG5 of each tile's slide, uint8 [B, 4]; where None or 255,
                 the labels that the mask itself holds stand for them.
         """
-        tokens = self.tokens(masks, _slide_bits(masks, slides))
+        tokens = self.tokens(masks, slides)
         if not self.num_planes:
             return Condition(tokens, None)
         return Condition(tokens, functional.avg_pool2d(one_hot(masks), LATENT_FACTOR))
@@ -70,11 +66,3 @@ def _tokens(knobs: settings.Denoiser) -> nn.Module:
     if knobs.condition == "layout":
         return BoxTokens(knobs.context)
     return LabelTokens(knobs.context, has_slide=knobs.condition == "tile+slide-label")
-
-
-def _slide_bits(masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
-    flat = masks.flatten(1)
-    present = torch.stack([(flat == label).any(1) for label in range(NUM_LABELS)], dim=1)
-    if slides is None:
-        return present.to(torch.uint8)
-    return torch.where(slides == UNKNOWN_SLIDE, present.to(torch.uint8), slides)

@@ -15,6 +15,8 @@ from disc.masks.layout import NO_BOX, label_boxes
 
 CLASSES = NUM_LABELS + 1
 """The labels, and one more for pixels whose label is unknown."""
+UNKNOWN_SLIDE = IGNORE
+"""In a slide's label: nobody scored it."""
 LATENT_FACTOR = 4
 NUM_BOXES = 32
 """Places of a layout; smaller regions than the 32 largest are left out."""
@@ -38,6 +40,15 @@ def tile_labels(masks: torch.Tensor) -> torch.Tensor:
     grades = counts[:, 1:NUM_LABELS]
     benign = torch.where(counts[:, 0] > 0, 0, NUM_LABELS)
     return torch.where(grades.any(1), grades.argmax(1) + 1, benign)
+
+
+def slide_bits(masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
+    """Labels uint8 [B, 4] of slides; where None or 255, the labels that the masks hold."""
+    flat = masks.flatten(1)
+    present = torch.stack([(flat == label).any(1) for label in range(NUM_LABELS)], dim=1)
+    if slides is None:
+        return present.to(torch.uint8)
+    return torch.where(slides == UNKNOWN_SLIDE, present.to(torch.uint8), slides)
 
 
 def grid_positions(rows: int, columns: int, channels: int) -> torch.Tensor:
@@ -67,7 +78,7 @@ class MaskTokens(nn.Module):
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(widths[-1], context, 1))
         self.norm = nn.LayerNorm(context)
 
-    def forward(self, masks: torch.Tensor, slides: torch.Tensor) -> torch.Tensor:
+    def forward(self, masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
         """Tokens [B, N, context] of masks uint8 [B, H, W]; slides do not matter."""
         features = self.convolutions(one_hot(masks))
         rows, columns = features.shape[-2:]
@@ -83,7 +94,7 @@ class FixedToken(nn.Module):
         super().__init__()
         self.token = nn.Parameter(torch.zeros(1, 1, context))
 
-    def forward(self, masks: torch.Tensor, slides: torch.Tensor) -> torch.Tensor:
+    def forward(self, masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
         """Tokens [B, 1, context]; neither masks nor slides matter."""
         return self.token.expand(len(masks), -1, -1)
 
@@ -100,12 +111,13 @@ class LabelTokens(nn.Module):
         self.tile = nn.Embedding(CLASSES, context)
         self.slide = nn.Linear(NUM_LABELS, context) if has_slide else None
 
-    def forward(self, masks: torch.Tensor, slides: torch.Tensor) -> torch.Tensor:
+    def forward(self, masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
         """Tokens [B, 1 or 2, context] of masks uint8 [B, H, W] and slide labels [B, 4]."""
         tokens = self.tile(tile_labels(masks))[:, None]
         if self.slide is None:
             return torch.as_tensor(tokens)
-        return torch.cat([tokens, self.slide(slides.float())[:, None]], dim=1)
+        bits = slide_bits(masks, slides).float()
+        return torch.cat([tokens, self.slide(bits)[:, None]], dim=1)
 
 
 class BoxTokens(nn.Module):
@@ -125,7 +137,7 @@ class BoxTokens(nn.Module):
         )
         self.norm = nn.LayerNorm(context)
 
-    def forward(self, masks: torch.Tensor, slides: torch.Tensor) -> torch.Tensor:
+    def forward(self, masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
         """Tokens [B, 32, context] of masks uint8 [B, H, W]; slides do not matter."""
         half = LATENT_FACTOR // 2
         small = masks[:, half::LATENT_FACTOR, half::LATENT_FACTOR].cpu().numpy()

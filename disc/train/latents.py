@@ -15,7 +15,7 @@ from disc.data.draws import epoch_indices
 from disc.data.tiles import TileSet
 from disc.files import BadInput, read_json
 from disc.labels import NUM_LABELS, slide_label
-from disc.model.condition import UNKNOWN_SLIDE
+from disc.model.tokens import UNKNOWN_SLIDE
 from disc.seeds import numpy_generator
 from disc.train.encoding import NAME
 from disc.train.fault import NamedBatches

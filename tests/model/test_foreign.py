@@ -17,6 +17,7 @@ from disc.model.autoencoder import Autoencoder, to_unit
 from disc.model.compvis import compvis_name
 from disc.model.foreign import read_foreign
 from tests.model.compvis_reference import as_checkpoint, draw_network
+from tests.model.small_vq import build_small_vq
 
 
 @pytest.fixture
@@ -106,13 +107,7 @@ def test_diffusers_loads_what_was_imported_and_gives_the_same(tmp_path, tiles):
 
 
 def write_folder(folder, **more):
-    vq = VQModel(
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(32, 32, 64),
-        norm_num_groups=8,
-        **more,
-    )
+    vq = build_small_vq((32, 32, 64), **more)
     vq.save_pretrained(folder)
     return vq.eval()
 

@@ -18,6 +18,7 @@ from disc.pipeline.stage import run_stages
 from disc.presets import smoke
 from disc.settings import Optim
 from tests.model.compvis_reference import as_checkpoint, draw_network
+from tests.model.small_vq import build_small_vq
 
 
 @pytest.fixture
@@ -72,12 +73,7 @@ def psnr_of(folder, images):
 
 def test_a_folder_is_checked_alone_and_on_fewer_tiles(images, tmp_path, capsys):
     folder = tmp_path / "own"
-    vq = VQModel(
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 16, 16),
-        norm_num_groups=8,
-    )
+    vq = build_small_vq()
     vq.save_pretrained(folder)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     words = ["import", "--source", str(folder), "--check", str(images), "--num-check", "3"]
@@ -107,12 +103,7 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(checkpoint, images, tmp_path,
 def write_foreign(folder):
     """As diffusers writes it, with 0.18215 for its scale."""
     torch.manual_seed(1)
-    vq = VQModel(
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 16, 16),
-        norm_num_groups=8,
-    )
+    vq = build_small_vq()
     vq.save_pretrained(folder)
     assert vq.config.scaling_factor == 0.18215
 

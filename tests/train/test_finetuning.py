@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from diffusers import VQModel
 
 from disc import settings
 from disc.model.autoencoder import Autoencoder, to_unit
 from disc.train.autoencoder import measure_codebook, train_autoencoder
+from tests.model.small_vq import build_small_vq
 
 OPTIM = settings.Optim(steps=4, batch=4, lr=1e-3, warmup=1, checkpoint_every=2)
 
@@ -16,13 +16,7 @@ OPTIM = settings.Optim(steps=4, batch=4, lr=1e-3, warmup=1, checkpoint_every=2)
 def source(tmp_path):
     """A folder as diffusers writes it, with its default scale."""
     torch.manual_seed(5)
-    vq = VQModel(
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 16, 32),
-        num_vq_embeddings=48,
-        norm_num_groups=8,
-    )
+    vq = build_small_vq((16, 16, 32), num_vq_embeddings=48)
     vq.save_pretrained(tmp_path / "source")
     return tmp_path / "source"
 
