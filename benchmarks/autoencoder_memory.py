@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from disc.settings.autoencoder import Autoencoder
+
 WAYS = ("ours", "diffusers", "written out")
 PARTS = ("encode", "decode")
 LIMIT_GIB = 1.2
@@ -28,10 +30,9 @@ def build(way: str) -> Any:
     from diffusers.models.attention_processor import Attention, AttnProcessor
     from diffusers.models.autoencoders.vae import VectorQuantizer
 
-    from disc import settings
     from disc.model.autoencoder import build_vq
 
-    knobs = settings.Autoencoder(channels=(128, 256, 512), layers=2, num_codes=8192)
+    knobs = Autoencoder(channels=(128, 256, 512), layers=2, num_codes=8192)
     vq = build_vq(knobs, groups=32).eval()
     if way != "ours":
         vq.quantize = VectorQuantizer(8192, 3, beta=0.25)

@@ -190,8 +190,8 @@ def _cpu_seconds() -> float:
 
 def main() -> None:
     """Write, check, print a table for people and one JSON line."""
+    from disc.data.check.check_sets import check_sets
     from disc.data.check.request import CheckRequest
-    from disc.data.check.sets import check_sets
 
     options = tyro.cli(Options)
     write_set(options.out, options.share)

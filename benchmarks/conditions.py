@@ -25,7 +25,8 @@ import tyro
 from disc.cli import prepare_process
 from disc.pipeline.context import Context
 from disc.presets import PRESETS
-from disc.settings import CONDITIONS, Condition, Variant
+from disc.settings.denoiser import CONDITIONS, Condition
+from disc.settings.synthesis import Variant
 
 WAYS: tuple[Variant, ...] = ("sd", "sd-sc")
 
@@ -56,7 +57,7 @@ def share_run(options: Options) -> Context:
 def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
     """Train one denoiser and let the referee read what it paints; a row a mask and way."""
     from disc.files import write_bytes
-    from disc.pipeline.generator import generator_stages
+    from disc.pipeline.run import generator_stages
 
     name = f"{condition}-{seed}"
     folder = shared.folder.parent / name
@@ -76,8 +77,8 @@ def _read(context: Context, folder: Path) -> pd.DataFrame:
     from disc.evaluate.agreement import RECALLS, recalls
     from disc.evaluate.referee import read_tiles
     from disc.model.denoiser import Denoiser
-    from disc.pipeline.asked import draw_asked
-    from disc.pipeline.referee import load_referee
+    from disc.pipeline.context import load_referee
+    from disc.pipeline.evaluation_masks import draw_asked
     from disc.sample.painter import Painter
     from disc.sample.synthesis import collect_shapes
     from disc.seeds import derive

@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from disc.data.sources import Source, read_source
-from disc.data.tiles import TileSet
+from disc.data.readers.read import read_source
+from disc.data.readers.source import Source
+from disc.data.tiles.tile_set import TileSet
 
 SIDE = 512
 NUM = 200

@@ -28,9 +28,9 @@ import tifffile
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from disc.data.panda import find_mask
-from disc.data.request import TileRequest
-from disc.data.tiling import tile_slides
+from disc.data.readers.panda_table import find_mask
+from disc.data.tiling.request import TileRequest
+from disc.data.tiling.tile_slides import tile_slides
 
 SETTINGS = {
     # name: side of a tile, level whose resolution is asked for (or micrometres), overlap

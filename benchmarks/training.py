@@ -70,8 +70,8 @@ def train_ours(run: Any, tile_px: int) -> list[float]:
     import numpy as np
 
     from disc.model.denoiser import Denoiser
-    from disc.train.diffusion import train_denoiser
-    from disc.train.latents import LatentSet, draw_batches, unknown_slides
+    from disc.train.latents.latent_set import LatentSet, draw_batches, unknown_slides
+    from disc.train.objectives.diffusion import train_denoiser
 
     _, masks, latents = draw_tiles(tile_px)
     optim, times = run.denoiser.optim, []
@@ -202,8 +202,6 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
         prepare_process()
     import torch
-
-    from disc.model import denoiser  # noqa: F401  what importing takes is no memory of training
 
     run = settings_of(args)
     before = read_status("VmRSS")

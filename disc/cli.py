@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from disc.data.check.request import CheckRequest
-from disc.data.request import TileRequest
-from disc.data.sources import ConvertRequest, SelectRequest
+from disc.data.tiling.request import TileRequest
+from disc.data.writing.request import ConvertRequest, SelectRequest
 from disc.files import BadInput
 from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
 from disc.presets import PRESETS
-from disc.settings import Run
+from disc.settings.run import Run
 
 if TYPE_CHECKING:
     RunConfig = Run
@@ -47,7 +47,7 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")], dry_run: bool = Fa
     """
     prepare_process()
     if dry_run:
-        from disc.pipeline.estimate import estimate_run
+        from disc.pipeline.dry_run.estimate import estimate_run
         from disc.report.estimate import print_estimate
 
         print_estimate(estimate_run(config))
@@ -64,7 +64,7 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")], dry_run: bool = Fa
 def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     """Cut slides, and masks beside them, into tiles in the SICAPv2 layout."""
     prepare_process()
-    from disc.data.tiling import tile_slides
+    from disc.data.tiling.tile_slides import tile_slides
 
     report = tile_slides(request)
     print(report)
@@ -75,7 +75,7 @@ def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
     """Find what is wrong with data sets; exit code 1 if anything is an error."""
     from rich.console import Console
 
-    from disc.data.check.sets import check_sets
+    from disc.data.check.check_sets import check_sets
     from disc.files import write_json
     from disc.report.check_page import write_check_page
     from disc.report.check_table import print_check
@@ -96,7 +96,7 @@ def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
 
 def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
     """Select as many slides of every primary grade, by a seed, and write their names."""
-    from disc.data.selection import select_slides
+    from disc.data.writing.select import select_slides
 
     print(select_slides(request))
     return 0
@@ -104,7 +104,7 @@ def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
 
 def convert(request: Annotated[ConvertRequest, tyro.conf.arg(name="")]) -> int:
     """Write a set of any kind in the SICAPv2 layout, which every command reads."""
-    from disc.data.conversion import convert_set
+    from disc.data.writing.convert import convert_set
 
     print(convert_set(request))
     return 0
@@ -123,7 +123,7 @@ def phantom(request: Annotated[PhantomRequest, tyro.conf.arg(name="")]) -> int:
 def import_(request: Annotated[ImportRequest, tyro.conf.arg(name="")]) -> int:
     """Import a public VQ autoencoder (vq-f4), and check on tiles what it keeps of them."""
     prepare_process()
-    from disc.pipeline.foreign import import_autoencoder
+    from disc.pipeline.import_autoencoder import import_autoencoder
 
     print(import_autoencoder(request))
     return 0

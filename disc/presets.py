@@ -5,24 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from disc.settings import (
-    Autoencoder,
-    CarcinoNet,
-    Data,
-    Denoiser,
-    Distil,
-    Evaluate,
-    Grade,
-    Optim,
-    Phantom,
-    Run,
-    Sample,
-    Solver,
-    Speed,
-    Synthesis,
-    TransMIL,
-    Watch,
-)
+from disc.settings.autoencoder import Autoencoder
+from disc.settings.data import Data
+from disc.settings.denoiser import Denoiser
+from disc.settings.distillation import Distil
+from disc.settings.evaluation import Evaluate
+from disc.settings.grading import CarcinoNet, Grade, TransMIL
+from disc.settings.phantom import Phantom
+from disc.settings.run import Run
+from disc.settings.sampling import Sample, Solver
+from disc.settings.synthesis import Synthesis
+from disc.settings.training import Optim, Speed, Watch
 
 
 def smoke() -> Run:

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from disc import cli, settings
+from disc import cli
 from disc.model.autoencoder import Autoencoder, build_vq
+from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
 SLIDES = [("A", "1", 0, 0), ("B", "2", 3, 3), ("C", "3", 4, 5), ("D", "4", 5, 4)]
 VALUES = {"A": 0, "B": 3, "C": 4, "D": 5}
@@ -130,7 +131,7 @@ def test_an_unknown_stage_is_one_line(tmp_path, capsys):
 
 def test_a_checkpoint_of_another_shape_is_one_line(tmp_path, capsys):
     source = tmp_path / "weights"
-    small = settings.Autoencoder(channels=(16, 16, 16), num_codes=32)
+    small = AutoencoderSettings(channels=(16, 16, 16), num_codes=32)
     Autoencoder(build_vq(small)).save(source)
     config = json.loads((source / "config.json").read_text())
     (source / "config.json").write_text(json.dumps({**config, "num_vq_embeddings": 64}))

@@ -12,7 +12,7 @@ from tests.paper_map import PAPER_MAP, draw_map
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    *("labels", "files", "seeds", "generator_settings", "settings", "processes", "progress"),
+    *("labels", "files", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
     *("presets", "pipeline", "cli", "studio", "__main__"),
 )

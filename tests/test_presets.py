@@ -6,16 +6,17 @@ import sys
 import pytest
 import torch
 
-from disc import settings
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.grade.transmil import TransMIL
 from disc.model.autoencoder import build_vq
 from disc.model.denoiser import Denoiser
-from disc.pipeline.config import read_config, to_json
+from disc.pipeline.config_file import read_config, to_json
 from disc.pipeline.context import as_json
 from disc.presets import PRESETS
-from disc.settings import Optim, Solver, Speed
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.sampling import Solver
+from disc.settings.training import Optim, Speed
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -83,9 +84,9 @@ def test_settings_check_themselves():
 def test_what_changes_speed_only_leaves_stages_done():
     optim = Optim(steps=1)
     faster = dataclasses.replace(optim, speed=Speed(accumulate=2, compile=True))
-    assert as_json(settings.Denoiser(optim=faster)) == as_json(settings.Denoiser(optim=optim))
+    assert as_json(DenoiserSettings(optim=faster)) == as_json(DenoiserSettings(optim=optim))
     rounded = dataclasses.replace(optim, precision="bfloat16")
-    assert as_json(settings.Denoiser(optim=rounded)) != as_json(settings.Denoiser(optim=optim))
+    assert as_json(DenoiserSettings(optim=rounded)) != as_json(DenoiserSettings(optim=optim))
 
 
 def test_the_command_and_the_presets_leave_torch_unloaded():

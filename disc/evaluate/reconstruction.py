@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from skimage.metrics import structural_similarity
 
-from disc.data.tiles import TileSet
+from disc.data.tiles.tile_set import TileSet
 from disc.model.autoencoder import Autoencoder
 from disc.model.quantiser import CodebookUse, measure_use
 from disc.progress import Bar

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from disc import settings
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet
 from disc.grade.pixels import read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles
+from disc.settings.evaluation import Evaluate
 
 AUGMENT = Augment(stain=0.12, blur=0.7)
 """Generated tiles are a little softer, and their stain wanders; the referee must not mind."""
 
 
-def train_referee(knobs: settings.Evaluate, tiles: Tiles, folder: Path, seed: int) -> CarcinoNet:
+def train_referee(knobs: Evaluate, tiles: Tiles, folder: Path, seed: int) -> CarcinoNet:
     """Train the referee on tiles that no generator and no grader sees.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from disc.data.tiles import Slide
+from disc.data.tiles.records import Slide
 from disc.files import BadInput
 from disc.grade.features import read_features
 from disc.labels import slide_label

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from disc import settings
 from disc.labels import NUM_LABELS
+from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 
 GROUP = 8
 """Channels that are normalised together."""
@@ -28,7 +28,7 @@ class CarcinoNet(nn.Module):
     from a tile does not depend on the other tiles of its batch.
     """
 
-    def __init__(self, knobs: settings.CarcinoNet) -> None:
+    def __init__(self, knobs: CarcinoNetSettings) -> None:
         """Build it with random weights; stage i works at 1/2^(i+1) of the tile's resolution."""
         super().__init__()
         widths = [

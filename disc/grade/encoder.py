@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from disc import settings
-from disc.data.tiles import Slide, TileSet
+from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, read_json, write_json
 from disc.grade.carcino import CarcinoNet
 from disc.grade.features import describe_posteriors, write_features
@@ -20,6 +20,7 @@ from disc.model.store import load_weights, save_weights
 from disc.processes import own_share
 from disc.progress import Bar
 from disc.seeds import derive, numpy_generator
+from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class CrossEncoder:
         write_json(folder / "halves.json", dict(self.halves))
 
     @classmethod
-    def load(cls, folder: Path, net: settings.CarcinoNet) -> CrossEncoder:
+    def load(cls, folder: Path, net: CarcinoNetSettings) -> CrossEncoder:
         """Read what `save` wrote.
 
         Raises:
@@ -63,7 +64,7 @@ class CrossEncoder:
         return cls(nets, read_json(folder / "halves.json"))
 
 
-def train_encoder(net: settings.CarcinoNet, train: Tiles, folder: Path, seed: int) -> CrossEncoder:
+def train_encoder(net: CarcinoNetSettings, train: Tiles, folder: Path, seed: int) -> CrossEncoder:
     """Train both networks on real tiles.
 
     Args:

@@ -11,8 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from disc import settings
-from disc.data.tiles import TileSet
+from disc.data.tiles.tile_set import TileSet
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet
 from disc.grade.focal import balance_labels, pixel_loss
@@ -20,8 +19,9 @@ from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
 from disc.labels import NUM_LABELS, Label
 from disc.seeds import derive
+from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 from disc.train.checkpoint import State
-from disc.train.fault import NamedBatches
+from disc.train.diagnose import NamedBatches
 from disc.train.loop import Batch, Step, train
 
 CHUNK = 32
@@ -31,7 +31,7 @@ COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in
 
 def train_pixel_grader(
     *,
-    net: settings.CarcinoNet,
+    net: CarcinoNetSettings,
     real: Tiles,
     synthetic: Tiles | None,
     balance_weight: float,

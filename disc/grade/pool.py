@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from disc.data.batches import Batches, TileDraws
-from disc.data.draws import NUM_TURNS
-from disc.data.tiles import Pixels, TileSet
+from disc.data.tiles.tile_set import Pixels, TileSet
 from disc.labels import NUM_LABELS
 from disc.seeds import numpy_generator
+from disc.train.draws import NUM_TURNS
 from disc.train.loop import Batch
+from disc.train.tile_batches import Batches, TileDraws
 
 LARGEST_BYTES = 2 << 30
 """Sets whose images and masks are larger stay on disk and are decoded at every use."""

@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from disc import settings
-from disc.data.draws import epoch_indices
 from disc.files import require
 from disc.grade.bags import Bag, lay_out
 from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS, Label
 from disc.seeds import derive
+from disc.settings.grading import TransMIL as TransMILSettings
 from disc.train.checkpoint import State
+from disc.train.draws import epoch_indices
 from disc.train.loop import Batch, Step, train
 
 CHUNK = 16
@@ -28,7 +28,7 @@ CHUNK = 16
 
 def train_slide_grader(
     *,
-    net: settings.TransMIL,
+    net: TransMILSettings,
     real: Sequence[Bag],
     synthetic: Sequence[Bag],
     balance_weight: float,

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from disc import settings
 from disc.labels import NUM_LABELS
+from disc.settings.grading import TransMIL as TransMILSettings
 
 KERNELS = (7, 5, 3)
 """Sides of the position encoder's convolutions."""
@@ -31,7 +31,7 @@ class TransMIL(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, knobs: settings.TransMIL, num_features: int) -> None:
+    def __init__(self, knobs: TransMILSettings, num_features: int) -> None:
         """Build it with random weights for features of a given length."""
         super().__init__()
         self.register_buffer("mean", torch.zeros(num_features))
@@ -69,7 +69,7 @@ class TransMIL(nn.Module):
 class Attention(nn.Module):
     """Softmax attention over the tokens there are, added to what came in."""
 
-    def __init__(self, knobs: settings.TransMIL) -> None:
+    def __init__(self, knobs: TransMILSettings) -> None:
         """Keep the width."""
         super().__init__()
         self.heads = knobs.heads

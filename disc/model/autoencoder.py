@@ -11,15 +11,15 @@ import torch
 from diffusers.models.autoencoders.vq_model import VQModel
 from torch import nn
 
-from disc import settings
 from disc.files import BadInput, read_json, reason
 from disc.model.quantiser import lighten
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
+from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
 LATENT_CHANNELS = 3
 
 
-def build_vq(knobs: settings.Autoencoder, *, groups: int = 16, has_attention: bool = True) -> Any:
+def build_vq(knobs: AutoencoderSettings, *, groups: int = 16, has_attention: bool = True) -> Any:
     """An untrained VQModel, f = 4, 3 latent channels; its scaling_factor is 1 until measured."""
     vq = VQModel(
         down_block_types=("DownEncoderBlock2D",) * 3,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from disc import settings
 from disc.files import BadInput
+from disc.settings.autoencoder import Autoencoder
 
 Shape = tuple[int, ...]
 GROUPS = 32
@@ -46,7 +46,7 @@ def compvis_shape(name: str, shape: Shape) -> Shape:
     return (*shape, 1, 1) if is_matrix else shape
 
 
-def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[settings.Autoencoder, bool]:
+def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[Autoencoder, bool]:
     """Widths, layers and codes of an autoencoder, and whether it attends in the middle.
 
     Args:
@@ -75,7 +75,7 @@ def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[settings
     if fine % GROUPS or middle % GROUPS or coarse % GROUPS:
         raise BadInput(f"{path}: widths {fine}, {middle}, {coarse} are no multiples of {GROUPS}")
     layers = _count(r"encoder\.down\.0\.block\.(\d+)\.", shapes)
-    knobs = settings.Autoencoder(channels=(fine, middle, coarse), layers=layers, num_codes=codes)
+    knobs = Autoencoder(channels=(fine, middle, coarse), layers=layers, num_codes=codes)
     return knobs, any(name.startswith("encoder.mid.attn_1.") for name in shapes)
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from disc import settings
 from disc.model.tokens import (
     CLASSES,
     LATENT_FACTOR,
@@ -18,6 +17,7 @@ from disc.model.tokens import (
     MaskTokens,
     one_hot,
 )
+from disc.settings.denoiser import Denoiser
 
 
 class Condition(NamedTuple):
@@ -38,7 +38,7 @@ class ConditionEncoder(nn.Module):
     Paper: Sec. 2.1 and 3 (pixel masks, tile labels, tile and slide labels, layouts).
     """
 
-    def __init__(self, knobs: settings.Denoiser) -> None:
+    def __init__(self, knobs: Denoiser) -> None:
         """Build what `knobs.condition` asks for."""
         super().__init__()
         self.num_planes = CLASSES if knobs.condition in ("concat", "hybrid") else 0
@@ -58,7 +58,7 @@ class ConditionEncoder(nn.Module):
         return Condition(tokens, functional.avg_pool2d(one_hot(masks), LATENT_FACTOR))
 
 
-def _tokens(knobs: settings.Denoiser) -> nn.Module:
+def _tokens(knobs: Denoiser) -> nn.Module:
     if knobs.condition in ("crossattn", "hybrid"):
         return MaskTokens(knobs.context, knobs.token_stride)
     if knobs.condition == "concat":

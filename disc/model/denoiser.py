@@ -8,11 +8,11 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 
-from disc import settings
 from disc.files import BadInput, read_json, write_json
 from disc.model.condition import Condition, ConditionEncoder
 from disc.model.schedule import Schedule
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
+from disc.settings.denoiser import Denoiser as DenoiserSettings
 
 LATENT_CHANNELS = 3
 
@@ -26,7 +26,7 @@ class Denoiser(nn.Module):
     becomes a large one of z_0, and short trainings sampled washed-out, inflated latents.
     """
 
-    def __init__(self, knobs: settings.Denoiser) -> None:
+    def __init__(self, knobs: DenoiserSettings) -> None:
         """Build with random weights."""
         super().__init__()
         self.predicts = knobs.predicts
@@ -117,7 +117,7 @@ class Denoiser(nn.Module):
         save_weights(folder / "condition.safetensors", self.encode)
 
     @classmethod
-    def load(cls, folder: Path, knobs: settings.Denoiser) -> Denoiser:
+    def load(cls, folder: Path, knobs: DenoiserSettings) -> Denoiser:
         """Read what `save` wrote.
 
         Raises:

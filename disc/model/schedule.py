@@ -9,8 +9,8 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
-from disc import settings
 from disc.files import require
+from disc.settings.sampling import Solver
 
 NUM_STEPS = 1000
 _SETTINGS: dict[str, Any] = {
@@ -90,7 +90,7 @@ class Schedule:
         level = self.level_at(t, z_t)
         return (1 - level).sqrt() * z_t + level.sqrt() * velocity
 
-    def make_scheduler(self, solver: settings.Solver) -> Any:
+    def make_scheduler(self, solver: Solver) -> Any:
         """A fresh diffusers scheduler for one trajectory, with its time steps set.
 
         Raises:

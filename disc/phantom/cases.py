@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from disc.data.tiles import Slide
+from disc.data.tiles.records import Slide
 
 SECONDARY = {
     0: {0: 1.0},

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from disc import seeds
-from disc.data.images import encode_jpeg, encode_png
-from disc.data.tiles import Pixels, Slide
+from disc.data.pixels.images import encode_jpeg, encode_png
+from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import Pixels
 from disc.files import sync_all, write_bytes
 from disc.phantom.cases import draw_slides
 from disc.phantom.core import MARGIN_UM
 from disc.phantom.drawing import Picture, draw_slide
 from disc.phantom.sets import draw_each
 from disc.phantom.stain import Scanner
-from disc.settings import Phantom
+from disc.settings.phantom import Phantom
 
 UM_PER_PX = 0.5
 SIDE_PX = 1200

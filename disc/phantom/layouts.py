@@ -9,7 +9,8 @@ from disc.phantom.lapc import SIDE_PX, write_lapc_set
 from disc.phantom.panda import write_panda_set
 from disc.phantom.request import PhantomRequest
 from disc.phantom.sets import write_training_set
-from disc.settings import Data, Phantom
+from disc.settings.data import Data
+from disc.settings.phantom import Phantom
 
 
 def draw_set(request: PhantomRequest) -> None:

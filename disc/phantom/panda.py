@@ -13,14 +13,16 @@ import tifffile
 from PIL import Image
 
 from disc import seeds
-from disc.data.tiles import Pixels, Slide
+from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import Pixels
 from disc.files import sync_all, write_bytes
 from disc.labels import Label, isup_group
 from disc.phantom.cases import draw_slides
 from disc.phantom.drawing import Picture
 from disc.phantom.sets import Draw, draw_each
 from disc.phantom.stain import Scanner
-from disc.settings import Data, Phantom
+from disc.settings.data import Data
+from disc.settings.phantom import Phantom
 
 COLUMNS = ("image_id", "data_provider", "isup_grade", "gleason_score")
 _STEPS = (1, 4, 16)

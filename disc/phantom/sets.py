@@ -14,16 +14,18 @@ from typing import TypeVar
 import numpy as np
 
 from disc import seeds
-from disc.data.sicapv2 import SetWriter
-from disc.data.tile_labels import commonest_grade, count_labels
-from disc.data.tiles import Pixels, Slide
+from disc.data.tiles.labels import commonest_grade, count_labels
+from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import Pixels
+from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput
 from disc.labels import Label
 from disc.phantom.cases import assign_folds, draw_slides
 from disc.phantom.drawing import Drawing, Picture, draw_slide
 from disc.phantom.stain import HOME, SHIFTED, Scanner
 from disc.progress import Bar
-from disc.settings import Data, Phantom
+from disc.settings.data import Data
+from disc.settings.phantom import Phantom
 
 Result = TypeVar("Result")
 MIN_TISSUE = 0.4

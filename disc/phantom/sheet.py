@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from disc import seeds
-from disc.data.tiles import Pixels
+from disc.data.tiles.tile_set import Pixels
 from disc.files import write_bytes
 from disc.labels import COLOURS, Label
 from disc.phantom.drawing import draw_slide

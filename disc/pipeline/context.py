@@ -7,20 +7,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from disc import settings
-from disc.data.sicapv2 import read_split
-from disc.data.sources import Source, read_source
-from disc.data.splits import Split
-from disc.data.tiles import TileSet
+from disc.data.readers.read import read_source
+from disc.data.readers.sicapv2 import read_split
+from disc.data.readers.source import Source
+from disc.data.tiles.split import Split
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
+from disc.grade.carcino import CarcinoNet
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
+from disc.model.store import load_weights
 from disc.processes import own_device
 from disc.sample.painter import Painter
 from disc.sample.synthesis import ShapeBook, collect_shapes
-from disc.train.latents import LatentSet, label_slides, read_latents
+from disc.settings.run import Run
+from disc.settings.synthesis import Variant
+from disc.train.latents.latent_set import LatentSet, label_slides, read_latents
 
-TRAINED: tuple[settings.Variant, ...] = ("sd", "sd-disc", "sd-disc-cotrain")
+TRAINED: tuple[Variant, ...] = ("sd", "sd-disc", "sd-disc-cotrain")
 """Variants with weights of their own; `sd-sc` is `sd` under separated conditions."""
 
 
@@ -33,7 +37,7 @@ class Context:
         folder: the run's folder.
     """
 
-    run: settings.Run
+    run: Run
     folder: Path
 
     @property
@@ -116,15 +120,15 @@ class Context:
         """Shape maps of the training tiles."""
         return collect_shapes(self.split.train)
 
-    def denoiser(self, variant: settings.Variant) -> Denoiser:
+    def denoiser(self, variant: Variant) -> Denoiser:
         """A trained denoiser."""
         folder = self.folder / "denoiser" / variant
         return Denoiser.load(folder, self.run.denoiser).to(own_device())
 
-    def painter(self, *variants: settings.Variant) -> Painter:
+    def painter(self, *variants: Variant) -> Painter:
         """A painter for some variants."""
         wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}
-        denoisers: dict[settings.Variant, Denoiser] = {
+        denoisers: dict[Variant, Denoiser] = {
             name: self.denoiser(name) for name in TRAINED if name in wanted
         }
         return Painter(self.autoencoder, denoisers, self.run.sample)
@@ -133,3 +137,13 @@ class Context:
 def as_json(knobs: Any) -> Any:
     """A settings dataclass as plain values, for hashing, without what changes speed only."""
     return asdict(knobs, dict_factory=lambda pairs: {k: v for k, v in pairs if k != "speed"})
+
+
+REFEREE = "referee.safetensors"
+
+
+def load_referee(context: Context) -> CarcinoNet:
+    """The trained referee."""
+    referee = CarcinoNet(context.run.evaluate.referee)
+    load_weights(context.folder / "referee" / REFEREE, referee)
+    return referee.to(own_device()).eval()

@@ -8,18 +8,50 @@ from pathlib import Path
 
 from rich.console import Console
 
-from disc import settings
 from disc.files import BadInput, holds_files, write_bytes
-from disc.pipeline.config import list_differences, to_json
+from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.context import Context
-from disc.pipeline.generator import generator_stages
-from disc.pipeline.grading import grading_stages
-from disc.pipeline.judge import judge_stages
-from disc.pipeline.page import page_stage
-from disc.pipeline.referee import referee_stage
 from disc.pipeline.stage import Stage, find_lost, run_stages
+from disc.pipeline.stages.agreement import judge_stages
+from disc.pipeline.stages.autoencoder import autoencoder_stage, latents_stage
+from disc.pipeline.stages.bank import bank_stage
+from disc.pipeline.stages.data import data_stage
+from disc.pipeline.stages.denoiser import sd_stages
+from disc.pipeline.stages.distillation import distillation_stages
+from disc.pipeline.stages.features import features_stage
+from disc.pipeline.stages.pixel_graders import pixel_graders_stage
+from disc.pipeline.stages.referee import referee_stage
+from disc.pipeline.stages.report import page_stage
+from disc.pipeline.stages.slide_graders import slide_graders_stage
+from disc.pipeline.stages.synthesis import synthesis_stages
 from disc.processes import own_share
-from disc.train.board import require_board
+from disc.settings.run import Run
+from disc.train.tensorboard import require_board
+
+
+def generator_stages(context: Context) -> list[Stage]:
+    """The stages from data to distilled denoisers."""
+    return [
+        data_stage(context),
+        autoencoder_stage(context),
+        latents_stage(context),
+        *sd_stages(context),
+        bank_stage(context),
+        *distillation_stages(context),
+    ]
+
+
+def grading_stages(context: Context) -> list[Stage]:
+    """Synthetic slides and the graders trained with them."""
+    generated = synthesis_stages(context)
+    names = tuple(stage.name for stage in generated)
+    return [
+        *generated,
+        features_stage(context, names),
+        slide_graders_stage(context),
+        pixel_graders_stage(context, names),
+    ]
+
 
 MOST_SHOWN = 6
 """Differences of two configurations that are listed."""
@@ -33,7 +65,7 @@ def all_stages(context: Context) -> list[Stage]:
     return [*stages, page_stage(context, stages)]
 
 
-def split_folds(run: settings.Run) -> list[settings.Run]:
+def split_folds(run: Run) -> list[Run]:
     """The runs that a configuration asks for: one for each of its folds, or itself."""
     return [
         replace(run, out=run.out / run.name, name=fold, folds=(), data=replace(run.data, fold=fold))
@@ -41,7 +73,7 @@ def split_folds(run: settings.Run) -> list[settings.Run]:
     ] or [run]
 
 
-def execute(run: settings.Run) -> Path:
+def execute(run: Run) -> Path:
     """Do what is missing or stale of a run.
 
     Returns:
@@ -62,7 +94,7 @@ def execute(run: settings.Run) -> Path:
     return folder / "report" / "index.html"
 
 
-def _write_config(run: settings.Run, folder: Path, stages: Sequence[Stage]) -> None:
+def _write_config(run: Run, folder: Path, stages: Sequence[Stage]) -> None:
     path = folder / "config.json"
     if folder.is_file():
         raise BadInput(f"{folder}: a file; name another run with --name")
@@ -77,7 +109,7 @@ def _write_config(run: settings.Run, folder: Path, stages: Sequence[Stage]) -> N
     write_bytes(path, to_json(run))
 
 
-def _tell_difference(path: Path, run: settings.Run) -> str:
+def _tell_difference(path: Path, run: Run) -> str:
     found = list_differences(path, run)
     if not found:
         return "the files of the data or of autoencoder.source changed, or a --redo was stopped"

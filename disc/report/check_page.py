@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from disc.data.check.findings import CheckReport, Finding, SetNumbers
-from disc.data.meanings import Meaning
+from disc.data.check.report import CheckReport, Finding, SetNumbers
+from disc.data.pixels.mask_values import Meaning
 from disc.files import write_bytes
 from disc.report.check_pictures import STRANGE, example_cells
 from disc.report.pictures import Cell
+from disc.report.sentences import count
 from disc.report.tables import Field, Grid
 from disc.report.templates import legend, open_template
-from disc.report.words import count
 
 MOST_EXAMPLES = 6
 MOST_NOTES = 200

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from disc.data.check.findings import Case, Finding, Shown
-from disc.data.check.looking import mark_rims
-from disc.data.meanings import SICAPV2, Meaning
-from disc.data.slides import Scan
+from disc.data.check.decode import mark_rims
+from disc.data.check.report import Case, Finding, Shown
+from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.labels import COLOURS, IGNORE
 from disc.report.pictures import GREY, Cell
-from disc.report.story import Pixels
+from disc.report.run_summary import Pixels
 
 STRANGE = (255, 0, 200)
 """Colour of what is wrong in a mask: values that mean nothing, thin rims."""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from disc.data.check.findings import CheckReport, Finding
+from disc.data.check.report import CheckReport, Finding
 from disc.report.check_page import LABELS, headline, notes_of
 
 MOST_NOTES = 4

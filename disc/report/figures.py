@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from disc.evaluate.agreement import CEILINGS, KINDS
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
-from disc.report.words import DATA_NAMES, in_order
+from disc.report.sentences import DATA_NAMES, in_order
 
 COLOURS = {
     "real": "#444444",

@@ -10,7 +10,7 @@ import pandas as pd
 from disc.evaluate.agreement import CEILINGS, agreement_table, difference_table, label_table
 from disc.evaluate.auroc import auroc_table, choose_balance_weight, gain_table
 from disc.evaluate.pixels import pixel_gain_table, pixel_table
-from disc.report.story import Story
+from disc.report.run_summary import Story
 
 GRADER = ["grader", "encoder"]
 CHOSEN = [*GRADER, "variant", "balance_weight"]

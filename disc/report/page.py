@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
-from disc.report import words
+from disc.report import sentences as words
 from disc.report.figures import as_png, as_svg, draw_figures
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import as_uri, draw_sheet, pixel_cells, sheet_cells
-from disc.report.story import AGREEMENT, PIXEL_GRADING, SLIDE_GRADING, Story
+from disc.report.run_summary import AGREEMENT, PIXEL_GRADING, SLIDE_GRADING, Story
 from disc.report.tables import (
     Grid,
     agreement_grid,

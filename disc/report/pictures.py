@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from disc.labels import COLOURS, IGNORE
-from disc.report.story import PixelRow, Pixels, SheetRow
+from disc.report.run_summary import PixelRow, Pixels, SheetRow
 
 LARGEST_PX = 256
 """Larger tiles are shown smaller, so that the page stays light."""

@@ -10,8 +10,8 @@ import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN
 from disc.report.numbers import Numbers
-from disc.report.story import StageRecord
-from disc.report.words import (
+from disc.report.run_summary import StageRecord
+from disc.report.sentences import (
     DATA_NAMES,
     VARIANT_NAMES,
     count,

@@ -9,7 +9,6 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from disc import settings
 from disc.files import write_bytes
 from disc.labels import NUM_LABELS
 from disc.model.denoiser import Denoiser
@@ -19,6 +18,7 @@ from disc.progress import Bar
 from disc.sample.separated import denoise_labels
 from disc.sample.solver import draw_noise
 from disc.seeds import derive
+from disc.settings.sampling import Sample
 
 CHUNK = 60
 """Bundles of a shard; a stopped bank goes on at the next missing shard."""
@@ -47,7 +47,7 @@ def bundle_seed(seed: int, index: int) -> int:
 def fill_bank(
     denoiser: Denoiser,
     folder: Path,
-    knobs: settings.Sample,
+    knobs: Sample,
     *,
     num: int,
     labels: Sequence[int],

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from disc import settings
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.tokens import LATENT_FACTOR
 from disc.sample.separated import denoise_separated
 from disc.sample.solver import denoise, draw_noise
+from disc.settings.sampling import Sample
+from disc.settings.synthesis import Variant
 
 DECODE_CHUNK = 32
 """Most tiles that are decoded together."""
@@ -34,12 +35,12 @@ class Painter:
     """
 
     autoencoder: Autoencoder
-    denoisers: Mapping[settings.Variant, Denoiser]
-    knobs: settings.Sample
+    denoisers: Mapping[Variant, Denoiser]
+    knobs: Sample
 
     def draw_latents(
         self,
-        variant: settings.Variant,
+        variant: Variant,
         masks: Tiles,
         seeds: Sequence[int],
         slide: Sequence[int] | None = None,
@@ -67,7 +68,7 @@ class Painter:
         chunks = torch.split(latents, decode_chunk(LATENT_FACTOR * latents.shape[-1]))
         return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
 
-    def paint(self, variant: settings.Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:
+    def paint(self, variant: Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:
         """Tiles uint8 [N, H, W, 3] that follow the masks."""
         return self.decode(self.draw_latents(variant, masks, seeds))
 

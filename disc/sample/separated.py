@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from disc import settings
 from disc.labels import NUM_LABELS
 from disc.model.denoiser import Denoiser
 from disc.sample.solver import denoise
+from disc.settings.sampling import Sample
 
 
 def shrink_masks(masks: torch.Tensor, latent_px: int) -> torch.Tensor:
@@ -47,7 +47,7 @@ def denoise_labels(
     denoiser: Denoiser,
     noise: torch.Tensor,
     wanted: torch.Tensor,
-    knobs: settings.Sample,
+    knobs: Sample,
     slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Bundles: z_0^k for every noise under uniform masks, for the wanted labels only.
@@ -78,7 +78,7 @@ def denoise_separated(
     denoiser: Denoiser,
     noise: torch.Tensor,
     masks: torch.Tensor,
-    knobs: settings.Sample,
+    knobs: Sample,
     slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """z_0^mixed for every noise and mask; only labels present in a mask are denoised.

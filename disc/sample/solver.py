@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from disc import settings
 from disc.labels import IGNORE
 from disc.model.condition import Condition
 from disc.model.denoiser import LATENT_CHANNELS, Denoiser
 from disc.model.tokens import LATENT_FACTOR
 from disc.seeds import torch_generator
+from disc.settings.sampling import Sample, Solver
 
 
 def draw_noise(seeds: list[int], latent_px: int) -> torch.Tensor:
@@ -20,7 +20,7 @@ def draw_noise(seeds: list[int], latent_px: int) -> torch.Tensor:
     )
 
 
-def name_solver(solver: settings.Solver) -> str:
+def name_solver(solver: Solver) -> str:
     """A solver in a few words, as tables of painted tiles name it."""
     guided = "" if solver.guidance == 1 else f" guidance {solver.guidance:g}"
     return f"{solver.name} {solver.steps} {solver.spacing}{guided}"
@@ -31,7 +31,7 @@ def denoise(
     denoiser: Denoiser,
     noise: torch.Tensor,
     masks: torch.Tensor,
-    knobs: settings.Sample,
+    knobs: Sample,
     slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """z_0 of every noise under its own mask, in one plain pass.
@@ -59,7 +59,7 @@ def denoise(
 
 
 def _solve(
-    denoiser: Denoiser, z: torch.Tensor, condition: Condition, solver: settings.Solver
+    denoiser: Denoiser, z: torch.Tensor, condition: Condition, solver: Solver
 ) -> torch.Tensor:
     scheduler = denoiser.schedule.make_scheduler(solver)
     hidden = None if solver.guidance == 1 else _hidden(denoiser, z)

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from disc import settings
-from disc.data.sicapv2 import SetWriter
-from disc.data.tile_labels import commonest_grade, count_labels
-from disc.data.tiles import Slide, Tile, TileSet
+from disc.data.tiles.labels import commonest_grade, count_labels
+from disc.data.tiles.records import Slide, Tile
+from disc.data.tiles.tile_set import TileSet
+from disc.data.writing.set_writer import SetWriter
 from disc.files import read_json, sync_all, write_bytes, write_json
 from disc.labels import GRADES, Label, label_of_grade, slide_label
 from disc.masks.recipes import TileRecipe, draw_recipe, fill_counts, label_weights
@@ -24,6 +24,7 @@ from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
 from disc.sample.painter import Painter
 from disc.seeds import derive, numpy_generator
+from disc.settings.synthesis import Synthesis, Variant
 
 Masks = npt.NDArray[np.uint8]
 
@@ -55,7 +56,7 @@ class Brush:
     """A painter and which of its variants paints."""
 
     painter: Painter
-    variant: settings.Variant
+    variant: Variant
 
 
 def collect_shapes(tiles: TileSet) -> ShapeBook:
@@ -69,7 +70,7 @@ def plan_slides(
     slides: Collection[Slide],
     book: ShapeBook,
     known: Collection[int],
-    knobs: settings.Synthesis,
+    knobs: Synthesis,
 ) -> list[SlideRecipe]:
     """Recipes that fill every primary grade to the same number of slides.
 

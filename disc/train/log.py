@@ -13,7 +13,7 @@ import torch
 
 from disc.files import append_line, write_bytes
 from disc.progress import Bar
-from disc.train.board import Board
+from disc.train.tensorboard import Board
 
 EVERY = 25
 

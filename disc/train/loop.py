@@ -12,18 +12,18 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from disc import settings
 from disc.files import BadInput
 from disc.processes import Share, accelerate_on_cpu, own_share, wait_for_all
 from disc.seeds import derive, torch_generator
+from disc.settings.training import Optim
 from disc.train.checkpoint import State, read_best, restore_checkpoint, save_checkpoint
+from disc.train.diagnose import Batch as Batch
+from disc.train.diagnose import Step as Step
+from disc.train.diagnose import explain_fault
 from disc.train.ema import Ema
-from disc.train.fault import Batch as Batch
-from disc.train.fault import Step as Step
-from disc.train.fault import explain_fault
+from disc.train.hooks import Watch
 from disc.train.log import Log
 from disc.train.speed import clean_up, restore_layout, set_up
-from disc.train.watch import Watch
 
 
 def train(
@@ -31,7 +31,7 @@ def train(
     model: nn.Module,
     step: Step,
     batch_at: Callable[[int], Batch],
-    optim: settings.Optim,
+    optim: Optim,
     folder: Path,
     seed: int,
     watch: Watch | None = None,
@@ -107,7 +107,7 @@ def train(
     return state.network.eval()
 
 
-def rate_at(step: int, optim: settings.Optim) -> float:
+def rate_at(step: int, optim: Optim) -> float:
     """Learning rate of a step (from 0)."""
     warm = min(1.0, (step + 1) / max(1, optim.warmup))
     if optim.decay == "constant":
@@ -115,9 +115,7 @@ def rate_at(step: int, optim: settings.Optim) -> float:
     return optim.lr * warm * 0.5 * (1 + math.cos(math.pi * step / max(1, optim.steps)))
 
 
-def _start(
-    accelerator: Accelerator, share: Share, model: nn.Module, optim: settings.Optim
-) -> State:
+def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Optim) -> State:
     if optim.batch % (share.count * optim.speed.accumulate):
         pieces = f" in {optim.speed.accumulate} pieces" if optim.speed.accumulate > 1 else ""
         raise BadInput(
@@ -168,7 +166,7 @@ def _mean(
     return dict(zip(pieces[0], means.unbind(), strict=True))
 
 
-def _optimise(state: State, optim: settings.Optim) -> None:
+def _optimise(state: State, optim: Optim) -> None:
     for group in state.optimizer.param_groups:
         group["lr"] = rate_at(state.step, optim)
     norm = nn.utils.clip_grad_norm_(state.network.parameters(), optim.clip)

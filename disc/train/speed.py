@@ -9,8 +9,8 @@ import torch._inductor.config
 from accelerate.utils import convert_to_fp32
 from torch import nn
 
-from disc import settings
 from disc.files import BadInput
+from disc.settings.training import Optim
 
 
 class Runner(nn.Module):
@@ -38,7 +38,7 @@ class Runner(nn.Module):
         return convert_to_fp32(outputs)
 
 
-def set_up(network: nn.Module, optim: settings.Optim) -> nn.Module:
+def set_up(network: nn.Module, optim: Optim) -> nn.Module:
     """Prepare a network that is on its device for training; what steps should call.
 
     Raises:

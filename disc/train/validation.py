@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from disc.data.tiles import TileSet
+from disc.data.tiles.tile_set import TileSet
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.schedule import NUM_STEPS
 from disc.seeds import numpy_generator, torch_generator
-from disc.train.latents import label_slides
+from disc.train.latents.latent_set import label_slides
 
 CHUNK = 32
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from disc.data.annotations import Annotation
-from disc.data.coordinates import read_coordinates
-from disc.data.images import read_image, read_mask
-from disc.data.meanings import RADBOUD
-from disc.data.panda import read_cases
-from disc.data.sicapv2_tables import read_partition, read_slides
-from disc.data.slide_tables import read_slide_table
-from disc.data.slides import Scan
+from disc.data.pixels.images import read_image, read_mask
+from disc.data.pixels.mask_values import RADBOUD
+from disc.data.readers.panda_table import read_cases
+from disc.data.readers.sicapv2_tables import read_partition, read_slides
+from disc.data.readers.slide_table import read_slide_table
+from disc.data.wsi.annotation import Annotation
+from disc.data.wsi.coordinates import read_coordinates
+from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.grade.features import read_features
 

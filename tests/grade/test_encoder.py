@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from disc import settings
-from disc.data.tiles import Slide, TileSet
+from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.grade.encoder import CrossEncoder, encode_slides, split_halves, train_encoder
 from disc.grade.features import describe_posteriors
 from disc.grade.pixels import predict_pixels
+from disc.settings.grading import CarcinoNet as CarcinoNetSettings
+from disc.settings.training import Optim
 from tests.grade.tile_sets import write_set
 
-NET = settings.CarcinoNet(
-    width=8, blocks=(1, 1), optim=settings.Optim(steps=2, batch=4, checkpoint_every=10)
-)
+NET = CarcinoNetSettings(width=8, blocks=(1, 1), optim=Optim(steps=2, batch=4, checkpoint_every=10))
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from disc import settings
-from disc.data.tiles import TileSet
+from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.pixels import COUNTS as MEASURED
 from disc.evaluate.referee import read_tiles
 from disc.grade.augment import Augment
@@ -21,14 +20,16 @@ from disc.grade.pixels import (
 )
 from disc.grade.pool import TilePool
 from disc.processes import Share
+from disc.settings.grading import CarcinoNet as CarcinoNetSettings
+from disc.settings.training import Optim
 from tests.grade.tile_sets import SIDE, write_set
 
 
-def knobs(steps: int, **optim: int) -> settings.CarcinoNet:
-    return settings.CarcinoNet(
+def knobs(steps: int, **optim: int) -> CarcinoNetSettings:
+    return CarcinoNetSettings(
         width=8,
         blocks=(1, 1, 1),
-        optim=settings.Optim(steps=steps, batch=8, lr=6e-3, warmup=5, decay="cosine", **optim),
+        optim=Optim(steps=steps, batch=8, lr=6e-3, warmup=5, decay="cosine", **optim),
     )
 
 
@@ -53,13 +54,13 @@ def grade(folder: Path, steps: int, **changes: object) -> CarcinoNet:
 
 @pytest.mark.parametrize("sides", [(32, 64), (64, 64), (96, 32)])
 def test_logits_have_the_shape_of_the_tiles(sides: tuple[int, int]) -> None:
-    net = CarcinoNet(settings.CarcinoNet(width=8))
+    net = CarcinoNet(CarcinoNetSettings(width=8))
     assert net(torch.rand(2, 3, *sides)).shape == (2, 4, *sides)
 
 
 def test_a_tile_is_read_alike_in_any_company() -> None:
     torch.manual_seed(0)
-    net = CarcinoNet(settings.CarcinoNet(width=8)).eval()
+    net = CarcinoNet(CarcinoNetSettings(width=8)).eval()
     images = np.random.default_rng(0).integers(0, 256, (CHUNK + 3, 32, 32, 3), np.uint8)
     together = read_tiles(net, images)
     alone = np.concatenate([read_tiles(net, images[i : i + 1]) for i in (0, CHUNK, CHUNK + 2)])

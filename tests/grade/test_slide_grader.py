@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from disc import settings
-from disc.data.tiles import Slide
+from disc.data.tiles.records import Slide
 from disc.evaluate.auroc import auroc
 from disc.files import BadInput
 from disc.grade.bags import Bag, lay_out, read_bags
 from disc.grade.features import write_features
 from disc.grade.slides import score_bags, score_rows, train_slide_grader
 from disc.grade.transmil import Attention, TransMIL
+from disc.settings.grading import TransMIL as TransMILSettings
+from disc.settings.training import Optim
 
 WIDTH = 6
 
@@ -36,9 +37,9 @@ def toy_bags(count: int, purpose: int = 0) -> list[Bag]:
     return [toy_bag(number, purpose) for number in range(count)]
 
 
-def knobs(steps: int, dropout: float = 0.1) -> settings.TransMIL:
-    optim = settings.Optim(steps=steps, batch=8, lr=2e-3, warmup=5, decay="cosine")
-    return settings.TransMIL(width=16, heads=2, dropout=dropout, optim=optim)
+def knobs(steps: int, dropout: float = 0.1) -> TransMILSettings:
+    optim = Optim(steps=steps, batch=8, lr=2e-3, warmup=5, decay="cosine")
+    return TransMILSettings(width=16, heads=2, dropout=dropout, optim=optim)
 
 
 def grade(folder: Path, steps: int, **changes: object) -> TransMIL:

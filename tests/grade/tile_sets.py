@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from disc.data.tiles import Slide, Tile, TileSet
+from disc.data.tiles.records import Slide, Tile
+from disc.data.tiles.tile_set import TileSet
 from disc.labels import GRADES, Label
 
 SIDE = 32

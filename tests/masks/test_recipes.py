@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 
 from disc.labels import Label
-from disc.masks.recipes import (
-    PAPER_WEIGHTS,
-    draw_recipe,
-    draw_tile,
-    fill_counts,
-    label_weights,
-)
+from disc.masks.recipes import PAPER_WEIGHTS, draw_recipe, draw_tile, fill_counts, label_weights
 
 
 def test_weights_of_a_score():

@@ -5,11 +5,11 @@ import pytest
 import torch
 from diffusers import VQModel
 
-from disc import settings
 from disc.files import BadInput
 from disc.model.autoencoder import Autoencoder, build_vq, to_pixels, to_unit
+from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
-TINY = settings.Autoencoder(channels=(16, 16, 16), num_codes=32)
+TINY = AutoencoderSettings(channels=(16, 16, 16), num_codes=32)
 
 
 @pytest.fixture

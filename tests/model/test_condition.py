@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from disc import settings
-from disc.data.tile_labels import commonest_grade, count_labels
+from disc.data.tiles.labels import commonest_grade, count_labels
 from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.model.tokens import tile_labels
+from disc.settings.denoiser import CONDITIONS
+from disc.settings.denoiser import Denoiser as DenoiserSettings
 
-SMALL = settings.Denoiser(
+SMALL = DenoiserSettings(
     channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
 )
 
@@ -39,7 +40,7 @@ def differ(denoiser, one, other):
     return not torch.allclose(predict(denoiser, one), predict(denoiser, other), atol=1e-6)
 
 
-@pytest.mark.parametrize("condition", settings.CONDITIONS)
+@pytest.mark.parametrize("condition", CONDITIONS)
 def test_the_label_of_a_uniform_mask_matters(condition):
     denoiser = build(condition)
     if condition == "concat":
@@ -87,7 +88,7 @@ def test_without_a_grade_a_tile_is_benign_or_unknown():
 def test_the_slide_matters_where_it_is_asked_for_and_nowhere_else():
     mask = halves(1, 1)
     slides = [torch.tensor([bits], dtype=torch.uint8) for bits in ([0, 1, 0, 0], [0, 0, 1, 1])]
-    for condition in settings.CONDITIONS:
+    for condition in CONDITIONS:
         denoiser = build(condition)
         one, other = (predict(denoiser, mask, slide) for slide in slides)
         assert torch.equal(one, other) == (condition != "tile+slide-label"), condition
@@ -101,7 +102,7 @@ def test_the_labels_of_the_mask_stand_for_a_slide_that_nobody_scored():
     assert torch.equal(predict(denoiser, mask), predict(denoiser, mask, known))
 
 
-@pytest.mark.parametrize("condition", settings.CONDITIONS)
+@pytest.mark.parametrize("condition", CONDITIONS)
 def test_saved_and_loaded_it_is_the_same(condition, tmp_path):
     denoiser = build(condition)
     denoiser.save(tmp_path)
@@ -109,7 +110,7 @@ def test_saved_and_loaded_it_is_the_same(condition, tmp_path):
     assert torch.equal(predict(denoiser, halves(1, 2)), predict(again, halves(1, 2)))
 
 
-@pytest.mark.parametrize("condition", settings.CONDITIONS)
+@pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_weight_learns(condition):
     """Data-parallel training wants a gradient for every parameter."""
     denoiser = build(condition).train()

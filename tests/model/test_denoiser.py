@@ -7,14 +7,15 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from diffusers.training_utils import compute_snr
 
-from disc import settings
 from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.model.schedule import alpha_bar
 from disc.model.tokens import grid_positions, one_hot
 from disc.sample.solver import denoise
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.sampling import Sample, Solver
 
-SMALL = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
+SMALL = DenoiserSettings(channels=(16, 32), attention=(False, True), head_px=16, context=16)
 
 
 def inputs(num=2):
@@ -69,7 +70,7 @@ def test_a_huge_gamma_leaves_the_noise_loss_as_it_is():
 
 
 ZERO = dataclasses.replace(SMALL, zero_terminal_snr=True)
-TRAILING = settings.Sample(solver=settings.Solver(name="ddim", steps=4, spacing="trailing"))
+TRAILING = Sample(solver=Solver(name="ddim", steps=4, spacing="trailing"))
 
 
 def test_with_zero_terminal_snr_the_velocity_is_learned_and_given():
@@ -92,7 +93,7 @@ def test_with_zero_terminal_snr_sampling_starts_at_the_last_step_and_stays_finit
     denoiser, (z, _, masks) = Denoiser(ZERO).eval(), inputs()
     seen = []
     denoiser.predict = lambda z, t, condition: seen.append(int(t[0])) or torch.full_like(z, -0.5)
-    once = settings.Sample(solver=settings.Solver(name=name, steps=1, spacing="trailing"))
+    once = Sample(solver=Solver(name=name, steps=1, spacing="trailing"))
     latents = denoise(denoiser, z, masks, once)
     assert seen == [999]
     # ddim ends at the first level, where 0.04 of the noise is left
@@ -106,7 +107,7 @@ def test_a_denoiser_is_never_sampled_with_another_schedule(tmp_path):
     with pytest.raises(BadInput, match="zero_terminal_snr is True; expected False"):
         Denoiser.load(tmp_path, SMALL)
     with pytest.raises(BadInput, match="needs trailing"):
-        leading = settings.Sample(solver=settings.Solver(spacing="leading"))
+        leading = Sample(solver=Solver(spacing="leading"))
         z, _, masks = inputs()
         denoise(Denoiser.load(tmp_path, ZERO), z, masks, leading)
 
@@ -149,7 +150,7 @@ def test_saved_and_loaded_it_is_the_same_and_diffusers_reads_it(tmp_path):
 
 def test_a_checkpoint_of_another_shape_is_refused_by_name(tmp_path):
     Denoiser(SMALL).save(tmp_path)
-    other = settings.Denoiser(channels=(32, 64), attention=(False, True), head_px=16, context=16)
+    other = DenoiserSettings(channels=(32, 64), attention=(False, True), head_px=16, context=16)
     with pytest.raises(BadInput, match=r"diffusion_pytorch_model.*expected"):
         Denoiser.load(tmp_path, other)
 

@@ -4,10 +4,10 @@ import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor
 from diffusers.models.autoencoders.vae import VectorQuantizer
 
-from disc import settings
 from disc.model import quantiser
 from disc.model.autoencoder import build_vq
 from disc.model.quantiser import Quantiser, measure_use
+from disc.settings.autoencoder import Autoencoder
 
 
 def both(latents, codes):
@@ -44,7 +44,7 @@ def test_a_table_that_fits_is_taken_at_once_bit_for_bit():
 
 def test_fused_attention_gives_what_the_written_out_gives():
     torch.manual_seed(0)
-    vq = build_vq(settings.Autoencoder(channels=(16, 16, 32), num_codes=32)).eval()
+    vq = build_vq(Autoencoder(channels=(16, 16, 32), num_codes=32)).eval()
     images = torch.rand(1, 3, 64, 64) * 2 - 1
     with torch.no_grad():
         latents = vq.encode(images).latents

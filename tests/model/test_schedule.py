@@ -2,16 +2,16 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 
-from disc import settings
 from disc.files import BadInput
 from disc.model.schedule import Schedule, alpha_bar
+from disc.settings.sampling import Solver
 
 PLAIN, ZERO = Schedule(), Schedule(has_zero_terminal=True)
 SOLVERS = ["ddim", "dpmpp-2m"]
 
 
 def solver(name, steps=20, spacing="trailing"):
-    return settings.Solver(name=name, steps=steps, spacing=spacing)
+    return Solver(name=name, steps=steps, spacing=spacing)
 
 
 @pytest.mark.parametrize("name", SOLVERS)

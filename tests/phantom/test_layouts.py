@@ -13,25 +13,19 @@ from PIL import Image
 from scipy import ndimage
 
 from disc import cli, seeds
-from disc.data.request import TileRequest
-from disc.data.sicapv2 import read_set
-from disc.data.slides import Scan
-from disc.data.tiles import Slide
-from disc.data.tiling import tile_slides
-from disc.data.tissue import UM_PER_PX, find_tissue
+from disc.data.readers.sicapv2 import read_set
+from disc.data.tiles.records import Slide
+from disc.data.tiling.request import TileRequest
+from disc.data.tiling.tile_slides import tile_slides
+from disc.data.tiling.tissue import UM_PER_PX, find_tissue
+from disc.data.wsi.scan import Scan
 from disc.phantom.cases import draw_slides
 from disc.phantom.drawing import Drawing
 from disc.phantom.lapc import write_lapc_set
-from disc.phantom.panda import (
-    PROVIDERS,
-    RADBOUD,
-    Provider,
-    image_id,
-    mask_values,
-    write_panda_set,
-)
+from disc.phantom.panda import PROVIDERS, RADBOUD, Provider, image_id, mask_values, write_panda_set
 from disc.phantom.sets import Draw
-from disc.settings import Data, Phantom
+from disc.settings.data import Data
+from disc.settings.phantom import Phantom
 from tests.phantom.test_sets import digests
 
 COARSE = 4.0

@@ -24,7 +24,8 @@ from disc.phantom.sets import (
     write_shifted_set,
     write_training_set,
 )
-from disc.settings import Data, Phantom
+from disc.settings.data import Data
+from disc.settings.phantom import Phantom
 
 SMALL = Phantom(
     slides=(1, 1, 1, 1),

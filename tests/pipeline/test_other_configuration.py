@@ -8,7 +8,7 @@ import pytest
 from disc import cli
 from disc.files import BadInput
 from disc.pipeline import run as runs
-from disc.pipeline.config import list_differences, to_json
+from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.stage import Stage
 from disc.presets import smoke
 

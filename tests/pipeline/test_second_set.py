@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from disc.data.request import TileRequest
-from disc.data.tiling import tile_slides
+from disc.data.tiling.request import TileRequest
+from disc.data.tiling.tile_slides import tile_slides
 from disc.files import BadInput
 from disc.phantom.panda import write_panda_set
 from disc.pipeline.context import Context
 from disc.presets import smoke
-from disc.settings import Phantom
+from disc.settings.phantom import Phantom
 
 
 def write_lapc(root: Path) -> None:

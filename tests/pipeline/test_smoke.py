@@ -11,11 +11,11 @@ from diffusers import UNet2DConditionModel, VQModel
 from PIL import Image
 
 from disc import cli
+from disc.data.check.check_sets import check_sets
 from disc.data.check.request import CheckRequest
-from disc.data.check.sets import check_sets
-from disc.data.sicapv2 import read_set
+from disc.data.readers.sicapv2 import read_set
 from disc.evaluate.agreement import RECALLS
-from disc.settings import VARIANTS
+from disc.settings.synthesis import VARIANTS
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_diffusers_reads_the_models(run):
 
 
 def test_latents_are_scaled_to_spread_one(run):
-    from disc.train.latents import read_latents
+    from disc.train.latents.latent_set import read_latents
 
     latents = read_latents(run / "latents").latents
     rows = torch.arange(len(latents))

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from disc import cli
+from disc.data.check.check_sets import check_sets
 from disc.data.check.request import CheckRequest
-from disc.data.check.sets import check_sets
 from disc.report.check_page import write_check_page
 from disc.report.check_pictures import example_cells
 from disc.report.check_table import print_check

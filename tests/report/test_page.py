@@ -16,8 +16,8 @@ from disc.evaluate.pixels import COUNTS
 from disc.labels import COLOURS, NAMES
 from disc.report.page import write_report
 from disc.report.pictures import embed, paint_mask
-from disc.report.story import Story
-from tests.report.stories import make_story
+from disc.report.run_summary import Story
+from tests.report.summaries import make_story
 
 VOID = {"meta", "img", "br", "link"}
 

@@ -1,13 +1,14 @@
 import torch
 
-from disc import settings
 from disc.model.denoiser import Denoiser
 from disc.sample.bank import bundle_seed, fill_bank, read_bank
 from disc.sample.separated import denoise_labels
 from disc.sample.solver import draw_noise
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.sampling import Sample, Solver
 
-KNOBS = settings.Sample(solver=settings.Solver(steps=2))
-SMALL = settings.Denoiser(
+KNOBS = Sample(solver=Solver(steps=2))
+SMALL = DenoiserSettings(
     channels=(16, 16), attention=(False, True), head_px=16, context=16, token_stride=8
 )
 

@@ -3,12 +3,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from disc import settings
 from disc.model.denoiser import Denoiser
 from disc.presets import smoke
 from disc.sample.solver import denoise, draw_noise, name_solver
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.sampling import Sample, Solver
 
-SMALL = settings.Denoiser(
+SMALL = DenoiserSettings(
     channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
 )
 MASKS = torch.full((1, 32, 32), 2, dtype=torch.uint8)
@@ -21,13 +22,13 @@ def denoiser():
 
 
 def draw(denoiser, guidance, masks=MASKS):
-    solver = settings.Solver(name="ddim", steps=3, guidance=guidance)
-    return denoise(denoiser, draw_noise([1], 8), masks, settings.Sample(solver=solver))
+    solver = Solver(name="ddim", steps=3, guidance=guidance)
+    return denoise(denoiser, draw_noise([1], 8), masks, Sample(solver=solver))
 
 
 @torch.no_grad()
 def test_guidance_is_the_formula_of_classifier_free_guidance(denoiser):
-    solver = settings.Solver(name="ddim", steps=3)
+    solver = Solver(name="ddim", steps=3)
     scheduler, z = denoiser.schedule.make_scheduler(solver), draw_noise([1], 8)
     unknown = torch.full_like(MASKS, 255)
     for t in scheduler.timesteps:
@@ -50,6 +51,6 @@ def test_a_denoiser_that_never_missed_its_mask_cannot_be_guided():
 
 
 def test_tables_tell_guided_tiles_from_others():
-    plain = settings.Solver(name="ddim", steps=200)
+    plain = Solver(name="ddim", steps=200)
     assert name_solver(plain) == "ddim 200 leading"
     assert name_solver(replace(plain, guidance=1.5)) == "ddim 200 leading guidance 1.5"

@@ -1,13 +1,14 @@
 import pytest
 import torch
 
-from disc import settings
 from disc.model.denoiser import Denoiser
 from disc.sample.separated import denoise_labels, denoise_separated, fuse, shrink_masks
 from disc.sample.solver import denoise, draw_noise
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.sampling import Sample, Solver
 
-KNOBS = settings.Sample(solver=settings.Solver(steps=3), batch=4)
-SMALL = settings.Denoiser(
+KNOBS = Sample(solver=Solver(steps=3), batch=4)
+SMALL = DenoiserSettings(
     channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
 )
 

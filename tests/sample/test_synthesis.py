@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 
-from disc import settings
-from disc.data.tiles import Slide, Tile
+from disc.data.tiles.records import Slide, Tile
 from disc.labels import Label
 from disc.sample.synthesis import ShapeBook, plan_slides
+from disc.settings.synthesis import Synthesis
 
-KNOBS = settings.Synthesis(tiles=(3, 5))
+KNOBS = Synthesis(tiles=(3, 5))
 
 
 def slides(*scores):

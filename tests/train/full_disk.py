@@ -7,7 +7,8 @@ from unittest import mock
 import torch
 from torch import nn
 
-from disc import cli, settings
+from disc import cli
+from disc.settings.training import Optim
 from disc.train.checkpoint import NAME
 from disc.train.loop import train
 
@@ -19,7 +20,7 @@ def train_on(folder, steps):
         model=nn.Linear(8192, 1),
         step=lambda state, batch, generator: {"loss": state.model(batch["x"]).square().mean()},
         batch_at=lambda step: {"x": torch.ones(2, 8192)},
-        optim=settings.Optim(steps=steps, batch=2, checkpoint_every=5),
+        optim=Optim(steps=steps, batch=2, checkpoint_every=5),
         folder=folder,
         seed=0,
     )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from disc import settings
+from disc.settings.training import Optim
 from disc.train.checkpoint import NAME
 from disc.train.loop import train
 
@@ -30,7 +30,7 @@ def run(folder, steps=10):
         model=net,
         step=step,
         batch_at=lambda step: {"x": torch.full((2, 4), float(step))},
-        optim=settings.Optim(steps=steps, batch=2, lr=0.1, ema=0.9, checkpoint_every=5),
+        optim=Optim(steps=steps, batch=2, lr=0.1, ema=0.9, checkpoint_every=5),
         folder=folder,
         seed=0,
     )

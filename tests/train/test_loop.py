@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from disc import settings
 from disc.files import BadInput
+from disc.settings.training import Optim
+from disc.train.hooks import Watch
 from disc.train.loop import rate_at, train
-from disc.train.watch import Watch
 
 
 def network():
@@ -27,7 +27,7 @@ def step(state, batch, generator):
 
 
 def run(folder, *, steps=20, watch=None, step=step, ema=0.9):
-    optim = settings.Optim(steps=steps, batch=6, lr=0.01, warmup=3, ema=ema, checkpoint_every=5)
+    optim = Optim(steps=steps, batch=6, lr=0.01, warmup=3, ema=ema, checkpoint_every=5)
     model = network()
     return train(
         model=model, step=step, batch_at=batch_at, optim=optim, folder=folder, seed=1, watch=watch
@@ -122,14 +122,14 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
             model=nn.Linear(3, 3),
             step=step,
             batch_at=batch_at,
-            optim=settings.Optim(steps=5),
+            optim=Optim(steps=5),
             folder=tmp_path,
             seed=0,
         )
 
 
 def test_rates():
-    optim = settings.Optim(steps=100, lr=1.0, warmup=10, decay="cosine")
+    optim = Optim(steps=100, lr=1.0, warmup=10, decay="cosine")
     assert rate_at(0, optim) == pytest.approx(0.1)
     assert rate_at(50, optim) == pytest.approx(0.5)
     assert rate_at(99, optim) < 0.01

@@ -8,8 +8,8 @@ import torch
 
 from disc.model.denoiser import Denoiser
 from disc.presets import paper
-from disc.train.diffusion import train_denoiser
 from disc.train.loop import rate_at
+from disc.train.objectives.diffusion import train_denoiser
 
 STEPS = 2
 

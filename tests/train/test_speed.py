@@ -11,17 +11,17 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from disc import settings
 from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.presets import smoke
-from disc.settings import Optim, Speed
-from disc.train.diffusion import train_denoiser
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.training import Optim, Speed
 from disc.train.ema import Ema
 from disc.train.loop import train
+from disc.train.objectives.diffusion import train_denoiser
 from disc.train.speed import Runner, recompute_activations, set_up
 
-KNOBS = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
+KNOBS = DenoiserSettings(channels=(16, 32), attention=(False, True), head_px=16, context=16)
 OPTIM = Optim(steps=4, batch=8, lr=1e-3, warmup=1, ema=0.9, checkpoint_every=2)
 
 

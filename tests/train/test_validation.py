@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from disc.data.tiles import Slide
+from disc.data.tiles.records import Slide
 from disc.model.autoencoder import Autoencoder, build_vq
 from disc.model.schedule import NUM_STEPS, Schedule, alpha_bar
-from disc.settings import Autoencoder as Knobs
+from disc.settings.autoencoder import Autoencoder as Knobs
 from disc.train.validation import ValidationTiles, encode_validation, measure_bands
 
 NUM = 70

@@ -8,10 +8,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from disc import settings
 from disc.processes import own_share
+from disc.settings.training import Optim
+from disc.settings.training import Watch as WatchSettings
+from disc.train.hooks import Watch
 from disc.train.loop import train
-from disc.train.watch import Watch
 
 LOSSES = {2: 0.9, 4: 0.2, 6: 0.5}
 
@@ -29,10 +30,10 @@ def main(folder):
         model=net,
         step=lambda state, batch, generator: {"loss": state.model(batch["x"]).square().mean()},
         batch_at=lambda step: {"x": torch.eye(4) + step},
-        optim=settings.Optim(steps=6, batch=4, lr=0.1, ema=0.5, checkpoint_every=4),
+        optim=Optim(steps=6, batch=4, lr=0.1, ema=0.5, checkpoint_every=4),
         folder=folder / "run",
         seed=0,
-        watch=Watch(settings.Watch(every=2, keep="best"), [look]),
+        watch=Watch(WatchSettings(every=2, keep="best"), [look]),
     )
     rank = own_share().rank
     safetensors.torch.save_file(net.state_dict(), folder / f"{rank}.safetensors")

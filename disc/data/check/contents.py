@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from disc.data.check.findings import Case, Finding, Severity, Shown
-from disc.data.meanings import SICAPV2, Meaning
-from disc.data.tiles import Slide
+from disc.data.check.report import Case, Finding, Severity, Shown
+from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.tiles.records import Slide
 from disc.labels import Label
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from disc.data.sources import KindOrAuto
+from disc.data.readers.source import KindOrAuto
 from disc.files import BadInput
 
 

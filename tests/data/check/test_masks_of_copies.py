@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from disc.data.check.findings import CheckReport
+from disc.data.check.check_sets import check_sets
+from disc.data.check.report import CheckReport
 from disc.data.check.request import CheckRequest
-from disc.data.check.sets import check_sets
 from tests.data.check.trees import mask_of, name_of, write_clean
 
 

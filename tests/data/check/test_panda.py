@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disc.data.check.findings import CheckReport, Finding
+from disc.data.check.check_sets import check_sets
+from disc.data.check.report import CheckReport, Finding
 from disc.data.check.request import CheckRequest
-from disc.data.check.sets import check_sets
 from tests.data.scans import UM, draw_mask, paint, save_pyramid
 
 

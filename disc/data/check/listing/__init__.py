@@ -1,0 +1,1 @@
+"""What is in a set, one layout a file."""

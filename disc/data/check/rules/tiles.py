@@ -1,0 +1,167 @@
+"""Findings about single tiles: damage, sizes, mask values, labels, rims."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from disc.data.check.contents import Contents, Item
+from disc.data.check.decode import Look, Sight, widest_rim
+from disc.data.check.report import Case
+from disc.data.pixels.mask_values import Meaning
+from disc.labels import GRADES, IGNORE, Label
+
+_LEAST_RIM = 0.001
+"""Share of a mask's pixels; less is what corners leave."""
+Seen = Sequence[tuple[Item, Look]]
+_REASONS = {
+    "damaged": ("cannot be decoded", "whole JPEG and PNG files", "replace the files"),
+    "pixel-kind": (
+        "have pixels of another kind",
+        "RGB images, 8-bit grey or palette masks",
+        "convert the files",
+    ),
+}
+
+
+def check_tiles(contents: Contents, looks: Sequence[Look]) -> None:
+    """Add what is wrong with the tiles of a set to its findings."""
+    seen = list(zip(contents.items, looks, strict=True))
+    for fault in _REASONS:
+        _check_fault(contents, seen, fault)
+    _check_sizes(contents, seen)
+    _check_values(contents, seen)
+    _check_labels(contents, seen)
+    _check_rims(contents, seen)
+
+
+def common_size(looks: Sequence[Look]) -> tuple[int, int] | None:
+    """Width and height that most images have."""
+    sizes = Counter(look.image.size for look in looks if look.image.size is not None)
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _check_fault(contents: Contents, seen: Seen, fault: str) -> None:
+    what, expected, action = _REASONS[fault]
+    cases = []
+    for item, look in seen:
+        for path, sight in ((item.image, look.image), (item.mask, look.mask)):
+            if item.rater and path == item.image:
+                continue
+            if path is not None and sight is not None and sight.fault == fault:
+                note = f"{path.parent.name}/{path.name}: {sight.note}"
+                cases.append(Case(note=note, files=(path,), shown=(item.shown,)))
+    contents.error(fault, (f"{len(cases)} file(s) {what}", expected, action), cases)
+
+
+def _check_sizes(contents: Contents, seen: Seen) -> None:
+    common = common_size([look for _, look in seen])
+    if common is None:
+        return
+    other = [(e, x.image) for e, x in seen if not e.rater and _differs(x.image, common)]
+    # In folders of cores, for one, images differ.
+    add = contents.warning if contents.kind == "folder" else contents.error
+    add(
+        "image-size",
+        (
+            f"{len(other)} image(s) of another size than most",
+            f"{_text(common)}, as the other images of the set",
+            "cut them to the same size, or take them out",
+        ),
+        [item.case(f"{item.name}: {_text(sight.size)}") for item, sight in other],
+    )
+    unlike = [(e, look) for e, look in seen if look.mask and _differs(look.mask, look.image.size)]
+    contents.error(
+        "mask-size",
+        (
+            f"{len(unlike)} mask(s) of another size than their images",
+            "image and mask of the same size",
+            "replace the masks, or resize them without smoothing",
+        ),
+        [e.case(f"{e.name}: {_text(x.mask.size)}") for e, x in unlike if x.mask],
+    )
+
+
+def _differs(sight: Sight, size: tuple[int, int] | None) -> bool:
+    return sight.size is not None and size is not None and sight.size != size
+
+
+def _text(size: tuple[int, int] | None) -> str:
+    return "unknown" if size is None else f"{size[0]} x {size[1]} px"
+
+
+def _check_values(contents: Contents, seen: Seen) -> None:
+    cases, found = [], set()
+    for item, look in seen:
+        strange = {v: n for v, n in look.values.items() if v not in contents.meaning.grades}
+        if strange:
+            found |= set(strange)
+            what = ", ".join(f"value {value} ({n:,} px)" for value, n in strange.items())
+            cases.append(item.case(f"{item.name}: {what}"))
+    values = ", ".join(map(str, sorted(found)[:8])) + (", ..." if len(found) > 8 else "")
+    contents.error(
+        "mask-value",
+        (
+            f"{len(cases)} mask(s) with values that mean nothing: {values}",
+            f"{contents.meaning} (Non-Cancer, GG3, GG4, GG5, unknown)",
+            "replace the masks, or write them anew with these values",
+        ),
+        cases,
+    )
+
+
+def _check_labels(contents: Contents, seen: Seen) -> None:
+    """Labels of the workbooks against the commonest grade in the mask."""
+    cases = []
+    for item, look in seen:
+        known = contents.meaning.grades
+        if item.label is None or not look.values or set(look.values) - set(known):
+            continue
+        drawn = _commonest(_by_grade(look.values, contents.meaning))
+        if item.label not in drawn:
+            says = " or ".join(label.name for label in sorted(drawn))
+            note = f"{item.name}: {item.label.name} in the workbook, {says} in the mask"
+            cases.append(item.case(note))
+    contents.warning(
+        "label-differs",
+        (
+            f"{len(cases)} tile(s) whose label is not the commonest grade of their mask",
+            "the same (in SICAPv2, all but 6 tiles)",
+            "look at the tiles; correct the workbook or the mask",
+        ),
+        cases,
+    )
+
+
+def _by_grade(values: Mapping[int, int], meaning: Meaning) -> Counter[int]:
+    """Pixels by grade."""
+    counts: Counter[int] = Counter()
+    for value, num in values.items():
+        counts[meaning.grades.get(value, IGNORE)] += num
+    return counts
+
+
+def _commonest(grades: Mapping[int, int]) -> set[Label]:
+    """The label that a mask asks for; several where grades have equally many pixels."""
+    counts = {label: grades.get(GRADES[label], 0) for label in Label if label != Label.NC}
+    most = max(counts.values())
+    return {label for label, count in counts.items() if count == most} if most else {Label.NC}
+
+
+def _check_rims(contents: Contents, seen: Seen) -> None:
+    rimmed = [pair for pair in seen if pair[1].rim_px > _LEAST_RIM * sum(pair[1].values.values())]
+    rimmed.sort(key=lambda pair: -pair[1].rim_px)
+    by_grade = [_by_grade(look.values, contents.meaning) for _, look in seen]
+    graded = sum(grades[grade] for grades in by_grade for grade in (3, 4, 5))
+    rim = sum(look.rim_px for _, look in rimmed)
+    side = (common_size([look for _, look in seen]) or (0, 0))[1]
+    contents.warning(
+        "thin-rims",
+        (
+            f"{rim / max(1, graded):.2%} of the graded pixels, in {len(rimmed)} mask(s), lie in "
+            f"rims, up to {widest_rim(side)} px wide, of one grade beside another",
+            "no such rims: they come from smoothing, seldom from tissue",
+            "look at the tiles; disc convert with --rim-px writes the set without them",
+        ),
+        [item.case(f"{item.name}: {look.rim_px:,} px") for item, look in rimmed],
+    )

@@ -1,0 +1,1 @@
+"""Images and masks: decoding, encoding, what mask values mean."""

@@ -1,0 +1,188 @@
+"""Any folder of images with masks: LAPC, tissue microarrays, several raters, one file a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from disc.data.pixels.images import measure_side
+from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.readers.listed_tiles import place_tiles
+from disc.data.readers.slide_table import Row, read_slide_table
+from disc.data.readers.source import Source
+from disc.data.tables.image_files import IMAGES, list_images
+from disc.data.tiles.decoding import Reading
+from disc.data.tiles.names import parse_name
+from disc.data.tiles.records import Slide, Tile
+from disc.data.tiles.tile_set import TileSet
+from disc.files import BadInput
+
+_NO_ROW = Row(score=None, patient="", provider="", split="")
+
+
+def read_folder(source: Source) -> TileSet:
+    """Every image of a folder with its masks, listed; nothing is opened but the table.
+
+    An image is a tile, or with `coordinates` a slide with tiles on it. It belongs to the slide of
+    the table whose id is its stem or begins it (`<id>_...`); else to the one in its name, if that
+    is SICAPv2's; else it is a slide of its own. A patient is the table's, or the subfolder, or
+    the slide.
+
+    Args:
+        source: `images` names the folder of images; each of `masks` a folder of masks with equal
+            stems, or a path with `{name}` in place of an image's stem. Without, they are `images`
+            and, if it is there, `masks`.
+
+    Raises:
+        FileNotFoundError: if a folder or the table is missing.
+        BadInput: if there is no image, or no mask of any.
+    """
+    folder = source.root / (source.images or "images")
+    listing = list_images(folder, deep=True)
+    patterns = source.masks or (("masks",) if (source.root / "masks").exists() else ())
+    masks = {pattern: find_masks(source.root, pattern, listing.images) for pattern in patterns}
+    return gather(source, folder, listing.images, masks, listing.notes())
+
+
+def gather(
+    source: Source,
+    folder: Path,
+    images: Mapping[str, Path],
+    masks: Mapping[str, Mapping[str, Path]],
+    notes: Sequence[str],
+) -> TileSet:
+    """A set of images and the masks found for them, by where they were looked for."""
+    if not images:
+        raise BadInput(f"{folder}: no images in it; expected {', '.join(sorted(IMAGES))}")
+    table = read_slide_table(source.slides) if source.slides is not None else {}
+    found = {name: tuple(m[name] for m in masks.values() if name in m) for name in images}
+    notes = [*notes, *_notes(source, folder, images, masks, table)]
+    tiles = [_tile(name, path, found[name], table) for name, path in images.items()]
+    slides = _slides(folder, tiles, table)
+    side = source.tile_px
+    if source.coordinates is not None:
+        placed = [replace(slides[t.slide_id], image=t.image, mask=t.mask) for t in tiles]
+        slides = {slide.slide_id: slide for slide in placed}
+        splits = {tile.slide_id: tile.split for tile in tiles}
+        more = {tile.slide_id: tile.more_masks for tile in tiles}
+        tiles, left = place_tiles(placed, source.coordinates, splits=splits, more_masks=more)
+        notes += left
+        side = side or round(tiles[0].box_px or 0)
+    tile_px = side or measure_side(tiles[0].image)
+    return TileSet(
+        slides=slides,
+        tiles=_with_scale(source, tiles, tile_px),
+        tile_px=tile_px,
+        reading=_reading(source),
+        notes=tuple(notes),
+    )
+
+
+def find_masks(root: Path, pattern: str, images: Mapping[str, Path]) -> dict[str, Path]:
+    """Masks by name of their image.
+
+    Args:
+        root: folder of the set.
+        pattern: a folder below it, or a path with `{name}` in place of an image's stem.
+        images: by name.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        BadInput: if there is no mask of any image.
+    """
+    if "{name}" in pattern:
+        paths = {name: root / pattern.replace("{name}", name) for name in images}
+        found = {name: path for name, path in paths.items() if path.is_file()}
+    else:
+        listed = list_images(root / pattern, deep=True).images
+        found = {name: path for name, path in listed.items() if name in images}
+    if not found:
+        example = next(iter(images))
+        raise BadInput(
+            f"{root / pattern}: no mask of any image; expected one called {example}, or say with "
+            "{name} how they are called, e.g. --masks 'masks/mask_{name}.png'"
+        )
+    return found
+
+
+def _reading(source: Source) -> Reading:
+    return Reading(
+        meaning=Meaning(source.values) if source.values else SICAPV2,
+        layers=source.layers,
+        ties=source.ties,
+        fit=source.fit,
+        rim_px=source.rim_px,
+    )
+
+
+def _tile(name: str, path: Path, masks: Sequence[Path], table: Mapping[str, Row]) -> Tile:
+    slide_id, x, y = _place(name, table)
+    row = table.get(name, table.get(slide_id, _NO_ROW))
+    return Tile(
+        name=name,
+        slide_id=slide_id,
+        image=path,
+        mask=masks[0] if masks else None,
+        x=x,
+        y=y,
+        split=row.split,
+        more_masks=tuple(masks[1:]),
+    )
+
+
+def _place(name: str, table: Mapping[str, Row]) -> tuple[str, int, int]:
+    """Slide of a tile, and where on it the tile is (0, 0 where nobody says)."""
+    try:
+        match = parse_name(name)
+    except BadInput:
+        parts = name.split("_")
+        heads = ("_".join(parts[:end]) for end in range(len(parts), 0, -1))
+        return next((head for head in heads if head in table), name), 0, 0
+    return match["slide"], int(match["x"]), int(match["y"])
+
+
+def _slides(folder: Path, tiles: Sequence[Tile], table: Mapping[str, Row]) -> dict[str, Slide]:
+    slides = {}
+    for tile in tiles:
+        row = table.get(tile.slide_id, _NO_ROW)
+        primary, secondary = row.score or (None, None)
+        inner = tile.image.parent
+        slides[tile.slide_id] = Slide(
+            slide_id=tile.slide_id,
+            patient_id=row.patient or (tile.slide_id if inner == folder else inner.name),
+            primary=primary,
+            secondary=secondary,
+            provider=row.provider,
+        )
+    return slides
+
+
+def _with_scale(source: Source, tiles: Sequence[Tile], tile_px: int) -> tuple[Tile, ...]:
+    """Tiles with the width of their pixels, if that of the files' is known."""
+    if source.um_per_px is None:
+        return tuple(tiles)
+    first = tiles[0]
+    side = first.box_px or (tile_px if source.fit == "exact" else measure_side(first.image))
+    return tuple(replace(tile, um_per_px=source.um_per_px * side / tile_px) for tile in tiles)
+
+
+def _notes(
+    source: Source,
+    folder: Path,
+    images: Mapping[str, Path],
+    masks: Mapping[str, Mapping[str, Path]],
+    table: Mapping[str, Row],
+) -> list[str]:
+    bare = [name for name in images if not any(name in found for found in masks.values())]
+    notes = [f"{source.root}: {len(bare)} without a mask, first {bare[0]}"] if bare else []
+    if len(masks) > 1 and not source.layers:
+        counts = ", ".join(f"{pattern} {len(found)}" for pattern, found in masks.items())
+        notes.append(f"{source.root}: masks by rater: {counts}; majority, ties: {source.ties}")
+    flat = [path for path in images.values() if path.parent == folder]
+    if flat and not any(row.patient for row in table.values()):
+        notes.append(
+            f"{source.root}: nobody says whose the slides are, so each counts as a patient of its "
+            "own; give --slides with a column patient_id"
+        )
+    return notes

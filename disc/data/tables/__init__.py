@@ -1,0 +1,1 @@
+"""Lists of files, workbooks and CSVs, read and written."""

@@ -1,0 +1,143 @@
+"""Tables in Excel workbooks: read with the columns checked, written with the same bytes always."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.utils import get_column_letter
+from openpyxl.writer.excel import ExcelWriter
+
+from disc.data.tables.xlsx import read_sheet
+from disc.files import BadInput, reason
+
+_DAY_ONE = (1980, 1, 1, 0, 0, 0)
+_SHEET, _NO_ROWS = "xl/worksheets/sheet1.xml", b"<sheetData></sheetData>"
+
+
+def find_table(path: Path) -> Path:
+    """A workbook, or the CSV of the same name that some copies of a set have instead."""
+    as_csv = path.with_suffix(".csv")
+    return as_csv if as_csv.is_file() and not path.exists() else path
+
+
+def read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Rows of the first sheet; only the named columns, whose headers match but for case and spaces.
+
+    Args:
+        path: an .xlsx workbook or a .csv.
+        columns: which must be there.
+        optional: which may be there.
+
+    Raises:
+        FileNotFoundError: if there is no such workbook.
+        BadInput: if it is not a workbook, or lacks a column.
+    """
+    header, *rows = _read_rows(path) or [()]
+    found = [str(cell).strip() for cell in header if cell is not None]
+    places = {_simple(cell): place for place, cell in enumerate(header)}
+    missing = [column for column in columns if _simple(column) not in places]
+    if missing:
+        raise BadInput(
+            f"{path}: no column {', '.join(missing)}; found {', '.join(found) or 'no header'}; "
+            f"expected {', '.join(columns)}"
+        )
+    present = [*columns, *(column for column in optional if _simple(column) in places)]
+    wanted = {column: places[_simple(column)] for column in present}
+    # Workbooks leave out empty cells at the end of a row.
+    return [
+        {column: row[place] if place < len(row) else None for column, place in wanted.items()}
+        for row in rows
+        if any(cell is not None for cell in row)
+    ]
+
+
+def _simple(header: object) -> str:
+    return "".join(str(header).lower().split())
+
+
+def _read_rows(path: Path) -> list[tuple[Any, ...]]:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path}: no such workbook or table; correct the path, or restore it"
+        )
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path)
+    return read_sheet(path)
+
+
+def _read_csv(path: Path) -> list[tuple[Any, ...]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: not readable as CSV ({reason(error)}); replace it") from error
+    return [tuple(cell if cell else None for cell in row) for row in rows if row]
+
+
+def encode_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:
+    """A workbook of one sheet with a header row. The same table gives the same bytes.
+
+    Args:
+        columns: headers.
+        rows: by header a text, a whole number, or None for an empty cell.
+    """
+    book = Workbook(write_only=True)
+    # openpyxl writes the time of day into the properties; a fixed day keeps bytes the same.
+    book.properties.created = book.properties.modified = datetime(*_DAY_ONE[:3])
+    book.create_sheet("Sheet1")
+    draft = io.BytesIO()
+    with zipfile.ZipFile(draft, "w") as archive:
+        ExcelWriter(book, archive).write_data()
+    return _fill(draft, _encode_rows(columns, rows))
+
+
+def _encode_rows(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """The rows as openpyxl writes them, which takes many times as long.
+
+    A text stays a text, though: openpyxl makes a formula of one that starts with "=".
+    """
+    letters = [get_column_letter(place) for place in range(1, len(columns) + 1)]
+    lines = [dict(zip(columns, columns, strict=True)), *rows]
+    return "".join(
+        f'<row r="{number}">'
+        + "".join(
+            _encode_cell(f"{letter}{number}", row[column])
+            for letter, column in zip(letters, columns, strict=True)
+            if row[column] is not None
+        )
+        + "</row>"
+        for number, row in enumerate(lines, start=1)
+    )
+
+
+def _encode_cell(place: str, value: object) -> str:
+    if isinstance(value, int):
+        return f'<c r="{place}" t="n"><v>{int(value)}</v></c>'
+    text = str(value)
+    if ILLEGAL_CHARACTERS_RE.search(text):
+        raise ValueError(f"{text!r} holds characters that a workbook cannot")
+    keep = ' xml:space="preserve"' if text.strip() not in {"", text} else ""
+    return f'<c r="{place}" t="inlineStr"><is><t{keep}>{escape(text)}</t></is></c>'
+
+
+def _fill(draft: io.BytesIO, rows: str) -> bytes:
+    """The workbook with rows in its empty sheet, and without the time of day."""
+    final = io.BytesIO()
+    with zipfile.ZipFile(draft) as source, zipfile.ZipFile(final, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == _SHEET:
+                data = data.replace(_NO_ROWS, b"<sheetData>" + rows.encode() + b"</sheetData>")
+            target.writestr(zipfile.ZipInfo(name, _DAY_ONE), data, zipfile.ZIP_DEFLATED)
+    return final.getvalue()

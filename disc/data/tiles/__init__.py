@@ -1,0 +1,1 @@
+"""Slides and tiles as records, sets of tiles, their split."""

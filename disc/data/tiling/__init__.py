@@ -1,0 +1,1 @@
+"""`disc tile`: slides become tiles."""

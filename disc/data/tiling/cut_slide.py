@@ -1,0 +1,158 @@
+"""One slide to its tiles, written, with a picture of where they were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from disc.data.pixels.images import Pixels, encode_jpeg
+from disc.data.readers.sicapv2 import format_name
+from disc.data.tiles.labels import count_labels, label_tile
+from disc.data.tiling.grid import Block, Place, list_blocks, list_places, listed_places
+from disc.data.tiling.jobs import Job, meaning_of, refuse_outside
+from disc.data.tiling.overview import draw_overview
+from disc.data.tiling.request import TileRequest
+from disc.data.tiling.tissue import UM_PER_PX, find_tissue
+from disc.data.writing.set_writer import SetWriter
+from disc.data.wsi.annotation import Annotation
+from disc.data.wsi.coordinates import Grid, encode_coordinates, read_coordinates
+from disc.data.wsi.scan import Scan
+from disc.files import BadInput, write_bytes
+from disc.labels import IGNORE
+from disc.processes import Share
+
+_TOLERANCE = 0.05
+"""How far squares of a file of coordinates may be from --tile-px x --um-per-px: magnification is
+nominal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """A slide, opened, and where its tiles are."""
+
+    scan: Scan
+    annotation: Annotation | None
+    tissue: npt.NDArray[np.bool_]
+    scale: float
+    places: list[Place]
+
+
+def cut_slide(
+    job: Job, request: TileRequest, writer: SetWriter, share: Share | None = None
+) -> dict[str, Any]:
+    """Write the tiles of a slide, or a share of them; the first share has the overview too.
+
+    Returns:
+        What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
+        the slide is longer, and for each tile its name, place, label and whether it is mixed.
+
+    Raises:
+        BadInput: if slide or mask cannot be used.
+    """
+    share, plan = share or Share(), _plan(job, request)
+    scan, side = plan.scan, plan.scale * request.tile_px
+    _, downsample, _ = scan.level_for(plan.scale)
+    blocks = list_blocks(plan.places, request.tile_px, plan.scale, downsample)
+    tiles = []
+    for block in (block for number, block in enumerate(blocks) if share.has(number)):
+        for place, image, mask in _cut(block, plan, request.tile_px):
+            x, y = place.corner
+            name = format_name(job.slide.slide_id, (place.row, place.column), x, y)
+            writer.add(name, image, mask)
+            tiles.append({"name": name, "x": x, "y": y, **_describe(mask)})
+    if share.is_first:
+        _write_beside(job, request, plan)
+    return {"side": side, "axis": "y" if scan.height > scan.width else "x", "tiles": tiles}
+
+
+def _plan(job: Job, request: TileRequest) -> _Plan:
+    refuse_outside(job.path, request.slides)
+    scan, annotation = Scan(job.path, request.mpp), None
+    scale = request.um_per_px / scan.um_per_px
+    listed = None
+    if request.coordinates is not None:
+        listed = _read_listed(job, request, scan)
+        scale = listed.side / request.tile_px
+    if scale < 0.99:
+        raise BadInput(
+            f"{scan.path}: has {scan.um_per_px:.3g} um per pixel, coarser than --um-per-px "
+            f"{request.um_per_px:g}; ask for {scan.um_per_px:.3g} or more"
+        )
+    if job.mask is not None:
+        refuse_outside(job.mask, request.masks)
+        meaning = meaning_of(request, job.path.stem, job.case)
+        annotation = Annotation(job.mask, meaning, scan, reach_um=request.reach_um)
+    overview_um = max(UM_PER_PX, scan.um_per_px)
+    tissue = find_tissue(scan.read_whole(UM_PER_PX), overview_um, request.tissue)
+    places = listed_places(listed) if listed else list_places(scan, tissue, scale, request)
+    return _Plan(scan=scan, annotation=annotation, tissue=tissue, scale=scale, places=list(places))
+
+
+def _read_listed(job: Job, request: TileRequest, scan: Scan) -> Any:
+    if job.coordinates is None:
+        raise BadInput(
+            f"{job.path}: {request.coordinates} has neither {job.path.stem}.h5 nor "
+            f"{job.path.stem}_patches.h5; add it, or take the slide away"
+        )
+    refuse_outside(job.coordinates, request.coordinates)
+    listed = read_coordinates(job.coordinates)
+    um_per_px = listed.side * scan.um_per_px / request.tile_px
+    if abs(um_per_px / request.um_per_px - 1) > _TOLERANCE:
+        raise BadInput(
+            f"{job.coordinates}: squares of {listed.side:g} px, in tiles of {request.tile_px} px, "
+            f"have {um_per_px:.3g} um per pixel; give --um-per-px {um_per_px:.3g}"
+        )
+    if len(listed.xy) and (listed.xy >= (scan.width, scan.height)).any():
+        raise BadInput(
+            f"{job.coordinates}: places up to {listed.xy.max(0).tolist()} lie outside of "
+            f"{scan.path}, {scan.width} x {scan.height} px; give the coordinates of this slide"
+        )
+    return listed
+
+
+def _cut(block: Block, plan: _Plan, tile_px: int) -> Iterator[tuple[Place, Pixels, Pixels]]:
+    """Image and mask of every place of a block."""
+    whole = plan.scan.read(block.x, block.y, block.size, plan.scale)
+    labels = np.full(block.size[::-1], IGNORE, np.uint8)
+    if plan.annotation is not None:
+        labels = plan.annotation.read(block.x, block.y, block.size, plan.scale)
+    for place in block.places:
+        left, top = (
+            round((place.x - block.x) / plan.scale),
+            round((place.y - block.y) / plan.scale),
+        )
+        window = slice(top, top + tile_px), slice(left, left + tile_px)
+        yield place, np.ascontiguousarray(whole[window]), np.ascontiguousarray(labels[window])
+
+
+def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
+    """The picture of the slide, and its coordinates for other programs."""
+    scan, corners = plan.scan, [place.corner for place in plan.places]
+    side = plan.scale * request.tile_px
+    picture = encode_jpeg(draw_overview(scan, plan.tissue, corners, side))
+    path = request.out / "thumbnails" / f"{job.slide.slide_id}.jpg"
+    write_bytes(path, picture, is_durable=False)
+    level, downsample, level_size = scan.level_for(plan.scale)
+    grid = Grid(
+        slide=job.path.stem,
+        size=(scan.width, scan.height),
+        um_per_px=scan.um_per_px,
+        level=level,
+        downsample=downsample,
+        level_size=level_size,
+        side=side,
+        overlap=request.overlap,
+    )
+    path = request.out / "patches" / f"{job.path.stem}.h5"
+    write_bytes(path, encode_coordinates(corners, grid), is_durable=False)
+
+
+def _describe(mask: Pixels) -> dict[str, Any]:
+    counts = count_labels(mask)
+    label = label_tile(counts, mask.size)
+    is_mixed = np.count_nonzero(counts) > 1
+    return {"label": None if label is None else int(label), "is_mixed": bool(is_mixed)}

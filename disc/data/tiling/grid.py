@@ -1,0 +1,125 @@
+"""Where tiles are cut from a slide, and which of them are read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from disc.data.tiling.request import TileRequest
+from disc.data.wsi.coordinates import Coordinates
+from disc.data.wsi.scan import Scan
+
+_BLOCK_PX = 1024
+"""About how many pixels of a level are read at once, across and down."""
+_LEAST_FILL = 0.8
+"""Where tiles cover less of a block, each is read on its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tile's row and column, and its top-left corner in level-0 pixels."""
+
+    row: int
+    column: int
+    x: float
+    y: float
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """The corner in whole pixels, as names and files have it."""
+        return round(self.x), round(self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Places that are read at once."""
+
+    x: float
+    y: float
+    """Top-left corner in level-0 pixels."""
+    size: tuple[int, int]
+    """Width and height in pixels of tiles."""
+    places: tuple[Place, ...]
+
+
+def list_places(
+    scan: Scan, tissue: npt.NDArray[np.bool_], scale: float, request: TileRequest
+) -> Iterator[Place]:
+    """The grid's places that have enough tissue.
+
+    Args:
+        scan: the slide.
+        tissue: where there is tissue, at any resolution [h, w].
+        scale: level-0 pixels per tile pixel.
+        request: tile size, overlap, least tissue.
+    """
+    side = scale * request.tile_px
+    step = scale * max(1, round(request.tile_px * (1 - request.overlap)))
+    down, across = tissue.shape[0] / scan.height, tissue.shape[1] / scan.width
+    # Sums over windows as differences of four sums.
+    sums = np.pad(tissue.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    xs = np.arange(0, scan.width - side + 1e-6, step)
+    lefts, rights = (xs * across).astype(int), np.round((xs + side) * across).astype(int)
+    for row, y in enumerate(np.arange(0, scan.height - side + 1e-6, step)):
+        top, bottom = int(y * down), round((y + side) * down)
+        band = sums[bottom] - sums[top]
+        areas = np.maximum((bottom - top) * (rights - lefts), 1)
+        shares = (band[rights] - band[lefts]) / areas
+        for column in np.flatnonzero(shares >= request.min_tissue):
+            yield Place(row, int(column), float(xs[column]), float(y))
+
+
+def listed_places(coordinates: Coordinates) -> Iterator[Place]:
+    """The places of a file; one that is listed twice is cut once."""
+    xy = np.unique(coordinates.xy, axis=0)
+    columns, rows = (np.unique(axis, return_inverse=True)[1] for axis in xy.T)
+    for order in np.lexsort((columns, rows)):
+        x, y = xy[order]
+        yield Place(int(rows[order]), int(columns[order]), float(x), float(y))
+
+
+def list_blocks(
+    places: Sequence[Place], tile_px: int, scale: float, downsample: float
+) -> list[Block]:
+    """Neighbouring places together, so that what they share is read once.
+
+    Blocks are a function of the places alone, never of the number of processes: a pixel is
+    resampled from its block.
+
+    Args:
+        places: of one slide.
+        tile_px: side of a tile.
+        scale: level-0 pixels per tile pixel.
+        downsample: level-0 pixels per pixel of the level that is read.
+    """
+    if not _are_aligned(places, scale):
+        return [_block([place], tile_px, scale) for place in places]
+    reach = max(2 * tile_px * scale, _BLOCK_PX * downsample)
+    groups: dict[tuple[int, int], list[Place]] = {}
+    for place in places:
+        groups.setdefault((int(place.y // reach), int(place.x // reach)), []).append(place)
+    blocks = []
+    for group in groups.values():
+        block = _block(group, tile_px, scale)
+        if len(group) * tile_px**2 < _LEAST_FILL * block.size[0] * block.size[1]:
+            blocks += [_block([place], tile_px, scale) for place in group]
+        else:
+            blocks.append(block)
+    return blocks
+
+
+def _are_aligned(places: Sequence[Place], scale: float) -> bool:
+    """Whether the pixels of all tiles lie on one grid."""
+    corners = np.array([(place.x, place.y) for place in places]).reshape(-1, 2)
+    offsets = (corners - corners[:1]) / scale
+    return bool((np.abs(offsets - offsets.round()) < 0.02).all())
+
+
+def _block(places: Sequence[Place], tile_px: int, scale: float) -> Block:
+    x, y = min(place.x for place in places), min(place.y for place in places)
+    right, bottom = max(place.x for place in places), max(place.y for place in places)
+    size = round((right - x) / scale) + tile_px, round((bottom - y) / scale) + tile_px
+    return Block(x, y, size, tuple(places))

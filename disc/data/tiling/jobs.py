@@ -1,0 +1,139 @@
+"""Which slides there are to tile, each with its mask and what the table says of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from disc.data.pixels.mask_values import Meaning
+from disc.data.readers.panda_table import MEANINGS, Case, find_mask, read_cases
+from disc.data.tiles.records import Slide
+from disc.data.tiling.request import TileRequest
+from disc.data.wsi.coordinates import SUFFIX
+from disc.files import BadInput
+
+SUFFIXES = {".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide"}
+
+
+SUFFIXES |= {".png", ".jpg", ".jpeg"}
+"""Names that are taken for slides in a folder."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One slide to tile."""
+
+    path: Path
+    slide: Slide
+    mask: Path | None
+    case: Case
+    coordinates: Path | None = None
+    """Where its tiles are listed."""
+
+
+def list_jobs(request: TileRequest) -> list[Job]:
+    """Every slide of the request, by name.
+
+    Raises:
+        FileNotFoundError: if slides, masks, coordinates or labels are not there.
+        BadInput: if they do not fit together.
+    """
+    paths = _list_slides(request.slides)
+    listed = _find_coordinates(request.coordinates, paths)
+    cases = read_cases(request.labels) if request.labels is not None else {}
+    masks = _find_masks(request.masks, paths)
+    jobs = []
+    for path in paths:
+        case = cases.get(path.stem, Case())
+        jobs.append(Job(path, _slide(path, case), masks[path], case, listed.get(path)))
+    slide_id, count = Counter(job.slide.slide_id for job in jobs).most_common(1)[0]
+    if count > 1:
+        same = ", ".join(job.path.name for job in jobs if job.slide.slide_id == slide_id)
+        raise BadInput(f"{request.slides}: {same} would all be called {slide_id}; rename them")
+    return jobs
+
+
+def refuse_outside(path: Path, root: Path | None) -> None:
+    """Refuse a file that is a symbolic link to somewhere outside of the folder it was found in.
+
+    Raises:
+        BadInput: if it is.
+    """
+    if root is None or path == root or not path.is_symlink():
+        return
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise BadInput(
+            f"{path}: a symbolic link that leads out of {root}; put the file itself there, or give "
+            "the folder it is in"
+        )
+
+
+def _list_slides(slides: Path) -> list[Path]:
+    if slides.is_file():
+        return [slides]
+    if not slides.is_dir():
+        raise FileNotFoundError(f"{slides}: no such slide or folder; correct --slides")
+    paths = sorted(path for path in slides.iterdir() if path.suffix.lower() in SUFFIXES)
+    kept = [path for path in paths if not path.stem.endswith("_mask")]
+    if not kept:
+        raise BadInput(f"{slides}: no slides in it; expected {', '.join(sorted(SUFFIXES))}")
+    return kept
+
+
+def _find_masks(masks: Path | None, slides: list[Path]) -> dict[Path, Path | None]:
+    if masks is not None and not masks.exists():
+        raise FileNotFoundError(f"{masks}: no such mask or folder; correct --masks")
+    if masks is not None and masks.is_file() and len(slides) > 1:
+        raise BadInput(f"{masks}: one mask for {len(slides)} slides; give a folder of masks")
+    found = {slide: find_mask(masks, slide) for slide in slides}
+    if masks is not None and not any(found.values()):
+        raise BadInput(
+            f"{masks}: no mask of any slide; expected names like {slides[0].stem}_mask.tiff"
+        )
+    return found
+
+
+def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Path]:
+    if folder is None:
+        return {}
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; correct --coordinates")
+    names = {slide: (f"{slide.stem}.h5", f"{slide.stem}{SUFFIX}.h5") for slide in slides}
+    found = {
+        slide: folder / name
+        for slide, both in names.items()
+        for name in both
+        if (folder / name).is_file()
+    }
+    if not found:
+        raise BadInput(
+            f"{folder}: no coordinates of any slide; expected names like "
+            f"{' or '.join(names[slides[0]])}"
+        )
+    return found
+
+
+def _slide(path: Path, case: Case) -> Slide:
+    # The grammar of tile names leaves no room for an underscore in a slide's id.
+    name = path.stem.replace("_", "-")
+    primary, secondary = case.score or (None, None)
+    patient = case.patient or name
+    return Slide(slide_id=name, patient_id=patient, primary=primary, secondary=secondary)
+
+
+def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
+    """What the values in a slide's mask mean.
+
+    Raises:
+        BadInput: if that depends on the provider, and nobody named it.
+    """
+    if request.own_values:
+        return Meaning(request.own_values)
+    name = case.provider if request.mask_values == "panda" else request.mask_values
+    if name is None or name not in MEANINGS:
+        raise BadInput(
+            f"slide {image_id}: data_provider is {name or 'not given'}, so what its mask's values "
+            f"mean is unknown; give --mask-values {', '.join(MEANINGS)}, or --own-values"
+        )
+    return MEANINGS[name]

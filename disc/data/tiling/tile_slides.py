@@ -1,0 +1,150 @@
+"""`disc tile`: slides and their masks become a tile set in the SICAPv2 layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from disc.data.tiles.records import Slide
+from disc.data.tiling.jobs import Job, list_jobs
+from disc.data.tiling.request import TileRequest
+from disc.data.tiling.workers import cut_slides, is_done, record_of
+from disc.data.writing.new_split import band_tiles, deal_patients, name_partitions
+from disc.data.writing.set_writer import SetWriter
+from disc.files import BadInput, claim_folder, read_json
+from disc.labels import NAMES, Label
+from disc.processes import own_share, wait_for_all
+
+LEAST_PATIENTS = 5
+"""With fewer, parts are bands of the same slides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileReport:
+    """What became of the slides."""
+
+    num_slides: int
+    """Slides with at least one tile."""
+    labels: Mapping[str, int]
+    """Tiles by label; those without one are `unlabelled`, and in no workbook."""
+    parts: Mapping[str, int]
+    """Tiles in each workbook."""
+    mixed: Mapping[str, int]
+    """Of these, tiles with several labels."""
+    is_split_by_position: bool
+    """Whether parts are bands of the same slides, because there are too few patients."""
+    num_in_gaps: int
+    """Labelled tiles in no workbook, because they lie between two bands."""
+    without_tiles: Sequence[str]
+    """Slides with too little tissue for a tile."""
+    without_mask: Sequence[str]
+    """Slides without a mask; their tiles are unlabelled."""
+    without_score: Sequence[str]
+    """Slides that the table does not score."""
+    failures: Mapping[str, str]
+    """Slides that could not be tiled, each with the reason; the set is complete without them."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """What a person should know, a line each."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.labels.items() if count)
+        parts = ", ".join(f"{name} {count}" for name, count in self.parts.items())
+        text = [f"{self.num_slides} slide(s); tiles: {counts}", f"tiles by workbook: {parts}"]
+        if self.is_split_by_position:
+            text.append(
+                f"fewer than {LEAST_PATIENTS} patients: the parts are bands of the same slides, "
+                f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
+            )
+        for what in ("without_tiles", "without_mask", "without_score"):
+            names = getattr(self, what)
+            if names:
+                text.append(f"{what.replace('_', ' ')}: {len(names)} slide(s), first {names[0]}")
+        if self.failures:
+            text.append(f"failed: {len(self.failures)} slide(s); the same command tries them again")
+            text += [f"  {slide}: {reason}" for slide, reason in self.failures.items()]
+        return text
+
+
+def tile_slides(request: TileRequest) -> TileReport:
+    """Tile every slide; stopped, the same request goes on where it was.
+
+    Slides that fail are named in the report, and tried again by the same request.
+
+    Raises:
+        FileNotFoundError: if slides, masks, coordinates or labels are not there.
+        BadInput: if no slide can be used, or `out` holds something else.
+    """
+    jobs, share = list_jobs(request), own_share()
+    if share.is_first:
+        asked = {name: value for name, value in asdict(request).items() if name != "processes"}
+        claim_folder(request.out, asked)
+    wait_for_all()
+    own = [job for number, job in enumerate(jobs) if share.has(number)]
+    cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
+    wait_for_all()
+    writer = SetWriter(request.out, um_per_px=request.um_per_px)
+    report = _divide(jobs, request, writer if share.is_first else None)
+    wait_for_all()
+    return report
+
+
+def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:
+    """Divide the tiles into parts; the process with a writer writes the workbooks."""
+    records = {job.slide.slide_id: read_json(record_of(request, job)) for job in jobs}
+    failures = {name: record["failed"] for name, record in records.items() if "failed" in record}
+    if len(failures) == len(jobs):
+        first = next(iter(failures.values()))
+        several = f"{request.slides}: none of {len(jobs)} slides can be tiled; the first: "
+        raise BadInput(several + first if len(jobs) > 1 else first)
+    jobs = [job for job in jobs if job.slide.slide_id not in failures]
+    records = {name: record for name, record in records.items() if name not in failures}
+    slides = [job.slide for job in jobs if records[job.slide.slide_id]["tiles"]]
+    if not slides:
+        raise BadInput(
+            f"{request.slides}: no tile has {request.min_tissue:.0%} tissue; give a smaller "
+            "--min-tissue, --tile-px or --um-per-px"
+        )
+    is_by_position = len({slide.patient_id for slide in slides}) < LEAST_PATIENTS
+    if is_by_position:
+        groups = band_tiles([records[slide.slide_id] for slide in slides])
+    else:
+        groups = deal_patients(slides, request.seed)
+    partitions = name_partitions(groups)
+    if writer is not None:
+        tiles = [tile for record in records.values() for tile in record["tiles"]]
+        labels = {t["name"]: Label(t["label"]) for t in tiles if t["label"] is not None}
+        writer.finish(slides, partitions, labels, is_split_by_position=is_by_position)
+    return replace(_report(jobs, records, partitions, is_by_position), failures=failures)
+
+
+def _report(
+    jobs: Sequence[Job],
+    records: Mapping[str, Any],
+    partitions: Mapping[str, Sequence[str]],
+    is_split_by_position: bool,
+) -> TileReport:
+    slides: list[Slide] = [job.slide for job in jobs]
+    tiles = [{**tile, "slide": key} for key, record in records.items() for tile in record["tiles"]]
+    listed = [tile for tile in tiles if tile["label"] is not None]
+    key = "name" if is_split_by_position else "slide"
+    parts = {
+        workbook: [tile for tile in listed if tile[key] in chosen]
+        for workbook, chosen in ((book, set(names)) for book, names in partitions.items())
+    }
+    counts = Counter(tile["label"] for tile in tiles)
+    return TileReport(
+        num_slides=sum(bool(record["tiles"]) for record in records.values()),
+        labels={NAMES[label]: counts[label] for label in Label} | {"unlabelled": counts[None]},
+        parts={workbook: len(part) for workbook, part in parts.items()},
+        mixed={book: sum(tile["is_mixed"] for tile in part) for book, part in parts.items()},
+        is_split_by_position=is_split_by_position,
+        num_in_gaps=len(listed) - len(parts["Test/Train"]) - len(parts["Test/Test"]),
+        without_tiles=[name for name, record in records.items() if not record["tiles"]],
+        without_mask=[job.slide.slide_id for job in jobs if job.mask is None],
+        without_score=[slide.slide_id for slide in slides if slide.primary is None],
+        failures={},
+    )

@@ -1,0 +1,171 @@
+"""Slides dealt to processes; what became of each is recorded when its tiles stand."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any
+
+from disc.data.tiling.cut_slide import cut_slide
+from disc.data.tiling.jobs import Job
+from disc.data.tiling.request import TileRequest
+from disc.data.writing.set_writer import SetWriter
+from disc.files import BadInput, read_json, sync_all, write_json
+from disc.processes import Share, num_cores
+from disc.progress import Bar
+
+Part = tuple[Job, Share]
+Facts = dict[str, Any]
+
+_SYNC_SECONDS = 5.0
+"""Slides become durable together, at most this far apart: a sync takes as long for one."""
+
+
+def record_of(request: TileRequest, job: Job) -> Path:
+    """Where it is noted what became of a slide."""
+    return request.out / "slides" / f"{job.slide.slide_id}.json"
+
+
+def is_done(request: TileRequest, job: Job) -> bool:
+    """Whether the tiles of a slide stand; one that failed is tried again."""
+    path = record_of(request, job)
+    return path.exists() and "failed" not in read_json(path)
+
+
+def cut_slides(jobs: Sequence[Job], request: TileRequest, *, shown: bool) -> None:
+    """Cut slides by the processes of the request; few slides are cut by several at once each.
+
+    Args:
+        jobs: slides without a record.
+        request: what to cut.
+        shown: whether to show progress.
+    """
+    count = request.processes or num_cores()
+    num_parts = 1 if len(jobs) >= 2 * count else count
+    parts = [(job, Share(rank, num_parts)) for job in jobs for rank in range(num_parts)]
+    count = min(count, len(parts))
+    bar = Bar("tiling", total=len(parts), shown=shown)
+    results = _alone(parts, request) if count <= 1 else _shared(parts, request, count)
+    try:
+        _record_all(results, request, bar)
+    finally:
+        bar.close()
+
+
+def _record_all(results: Iterator[tuple[Part, Facts]], request: TileRequest, bar: Bar) -> None:
+    """Note what became of every slide, when all of its parts are there and on disk."""
+    waiting: dict[Job, list[Facts]] = {}
+    cut: list[tuple[Job, Facts]] = []
+    last = time.monotonic()
+    for (job, share), facts in results:
+        bar.advance()
+        waiting.setdefault(job, []).append(facts)
+        if len(waiting[job]) == share.count:
+            cut.append((job, _join(waiting.pop(job))))
+        if time.monotonic() - last > _SYNC_SECONDS:
+            _record(cut, request)
+            cut, last = [], time.monotonic()
+    _record(cut, request)
+
+
+def _record(cut: Sequence[tuple[Job, Facts]], request: TileRequest) -> None:
+    for job, facts in cut:
+        if "failed" in facts:
+            _discard(job, request)
+    sync_all()
+    for job, facts in cut:
+        write_json(record_of(request, job), facts)
+
+
+def _join(parts: Sequence[Facts]) -> Facts:
+    failed = sorted(part["failed"] for part in parts if "failed" in part)
+    if failed:
+        return {"failed": failed[0]}
+    tiles = [tile for part in parts for tile in part["tiles"]]
+    return {**parts[0], "tiles": sorted(tiles, key=lambda tile: (tile["y"], tile["x"]))}
+
+
+def _discard(job: Job, request: TileRequest) -> None:
+    """Take away what was written of a slide before it failed."""
+    start = f"{job.slide.slide_id}_Block_"
+    whole = {"thumbnails": f"{job.slide.slide_id}.jpg", "patches": f"{job.path.stem}.h5"}
+    for folder in (request.out / name for name in ("images", "masks", *whole)):
+        names = list(folder.iterdir()) if folder.is_dir() else []
+        for path in names:
+            if path.name.startswith(start) or path.name == whole.get(folder.name):
+                path.unlink()
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _alone(parts: Sequence[Part], request: TileRequest) -> Iterator[tuple[Part, Facts]]:
+    yield from ((part, _cut(part, request)) for part in parts)
+
+
+def _shared(
+    parts: Sequence[Part], request: TileRequest, count: int
+) -> Iterator[tuple[Part, Facts]]:
+    """Results as they come, from several processes; one that dies takes only its slide with it."""
+    left = dict(enumerate(parts))
+    while left:
+        with _pool(count) as pool:
+            futures = {pool.submit(_cut, part, request): key for key, part in left.items()}
+            for future in as_completed(futures):
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    yield left.pop(futures[future]), future.result()
+        # The pool broke, at one of the first that are left; so these one by one.
+        for key in list(left)[: 2 * count]:
+            part = left.pop(key)
+            yield part, _cut_guarded(part, request)
+
+
+def _cut_guarded(part: Part, request: TileRequest) -> Facts:
+    """The same in a process of its own, which may die."""
+    with _pool(1) as pool:
+        try:
+            return pool.submit(_cut, part, request).result()
+        except BrokenProcessPool:
+            return {"failed": f"{part[0].path}: the program that reads it crashed; replace it"}
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, mp_context=_context(), initializer=_start_worker)
+
+
+def _context() -> BaseContext:
+    """Workers that inherit imports, but no threads and no locks."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _start_worker() -> None:
+    """Die with the command: at once when a terminal stops both, soon when it is killed alone."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _cut(part: Part, request: TileRequest) -> Facts:
+    """What became of a part of a slide: its facts, or why there are none."""
+    job, share = part
+    try:
+        return cut_slide(job, request, SetWriter(request.out), share)
+    except BadInput as error:
+        return {"failed": " ".join(str(error).split())}

@@ -1,0 +1,65 @@
+"""What a generator saw: recorded beside its weights, so that `disc check` can tell."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from disc.data.tiles.records import Slide
+from disc.files import BadInput, read_json, write_json
+
+NAME = "trained_on.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The slides, and their patients, that a generator learnt from."""
+
+    protocol: str
+    """`one-fold` or `paper`."""
+    fold: str
+    """Whose training tiles they are; `All`: of every fold."""
+    slides: tuple[str, ...]
+    """Ids, in order; those that its autoencoder was trained on, too."""
+    patients: tuple[str, ...]
+    """Ids, in order."""
+
+
+def see(slides: list[Slide], *, protocol: str, fold: str) -> Seen:
+    """The record of some slides."""
+    return Seen(
+        protocol=protocol,
+        fold=fold,
+        slides=tuple(sorted({slide.slide_id for slide in slides})),
+        patients=tuple(sorted({slide.patient_id for slide in slides})),
+    )
+
+
+def write_seen(folder: Path, seen: Seen) -> None:
+    """Write `trained_on.json` into the folder of a denoiser."""
+    write_json(folder / NAME, asdict(seen))
+
+
+def read_seen(folder: Path) -> Seen:
+    """Read what `write_seen` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no record.
+        BadInput: if it is damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file; give the folder of a denoiser that disc run trained "
+            "(RUN/denoiser/sd, for one)"
+        )
+    facts = read_json(path)
+    try:
+        return Seen(
+            protocol=str(facts["protocol"]),
+            fold=str(facts["fold"]),
+            slides=tuple(map(str, facts["slides"])),
+            patients=tuple(map(str, facts["patients"])),
+        )
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: damaged ({error!r}); train the denoiser again") from error

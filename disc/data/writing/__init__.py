@@ -1,0 +1,1 @@
+"""Sets in the SICAPv2 layout, written, converted, selected."""

@@ -1,0 +1,90 @@
+"""`disc convert`: a set that any reader reads becomes one in the SICAPv2 layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from disc.data.readers.read import read_source
+from disc.data.tiles.labels import count_labels, label_tile
+from disc.data.tiles.names import format_name
+from disc.data.tiles.records import Slide, Tile
+from disc.data.tiles.tile_set import TileSet
+from disc.data.writing.new_split import NUM_GROUPS, deal_patients, name_partitions
+from disc.data.writing.request import ConvertRequest
+from disc.data.writing.set_writer import SetWriter
+from disc.files import BadInput, claim_folder
+from disc.labels import IGNORE, Label
+from disc.progress import Bar
+
+
+def convert_set(request: ConvertRequest) -> str:
+    """Write every tile of a set with its mask, and divide the patients into folds and test.
+
+    With fewer than five patients, all are the test: the set is for evaluation alone. Stopped, the
+    same request writes the set again, in the same bytes.
+
+    Returns:
+        What was written, and what the reader noted; for people.
+
+    Raises:
+        FileNotFoundError: if the set is not there.
+        BadInput: if it has no tiles, a file cannot be used, or `out` holds something else.
+    """
+    tiles = read_source(request.source)
+    if not len(tiles):
+        raise BadInput(f"{request.source.root}: slides without tiles; cut them with disc tile")
+    slides = _rename(tiles.slides)
+    claim_folder(request.out, asdict(request))
+    writer = SetWriter(request.out, um_per_px=tiles.tiles[0].um_per_px)
+    labels = _write_tiles(tiles, slides, writer)
+    groups = deal_patients(list(slides.values()), request.seed)
+    is_small = len({slide.patient_id for slide in slides.values()}) < NUM_GROUPS
+    partitions: Mapping[str, Sequence[str]] = name_partitions(groups)
+    if is_small:
+        partitions = {"Test/Train": [], "Test/Test": [s.slide_id for s in slides.values()]}
+    writer.finish(list(slides.values()), partitions, labels)
+    parts = "all in Test/Test" if is_small else f"{NUM_GROUPS} parts by patient"
+    counts = f"{len(tiles)} tiles of {len(slides)} slides, {len(labels)} with a label; {parts}"
+    return "\n".join([*tiles.notes, f"{request.out}: {counts}"])
+
+
+def _rename(slides: Mapping[str, Slide]) -> dict[str, Slide]:
+    """Slides by their old names, with names that the grammar of tiles has room for."""
+    new = {old: old.replace("_", "-") for old in slides}
+    if len(set(new.values())) < len(new):
+        twice = next(name for name in new.values() if list(new.values()).count(name) > 1)
+        raise BadInput(f"two slides would be called {twice}; rename one")
+    return {old: replace(slide, slide_id=new[old]) for old, slide in slides.items()}
+
+
+def _write_tiles(
+    tiles: TileSet, slides: Mapping[str, Slide], writer: SetWriter
+) -> dict[str, Label]:
+    """Write all tiles; the labels of those that have one."""
+    labels: dict[str, Label] = {}
+    numbers = dict.fromkeys(slides, 0)
+    bar = Bar("converting", total=len(tiles))
+    for index, tile in enumerate(tiles.tiles):
+        number = numbers[tile.slide_id]
+        numbers[tile.slide_id] += 1
+        name = _name(tile, slides[tile.slide_id].slide_id, number, tiles.tile_px)
+        mask = np.full((tiles.tile_px, tiles.tile_px), IGNORE, np.uint8)
+        if tile.mask is not None:
+            mask = tiles.mask(index)
+        writer.add(name, tiles.image(index), mask)
+        label = label_tile(count_labels(mask), mask.size)
+        if label is not None:
+            labels[name] = label
+        bar.advance()
+    bar.close()
+    return labels
+
+
+def _name(tile: Tile, slide_id: str, number: int, tile_px: int) -> str:
+    is_placed = tile.box_px is not None or tile.x > 0 or tile.y > 0
+    # Tiles of which nobody knows the place stand below each other.
+    x, y = (tile.x, tile.y) if is_placed else (0, number * tile_px)
+    return format_name(slide_id, (number, 0), x, y)

@@ -1,0 +1,1 @@
+"""Whole-slide images, masks on them, coordinates of tiles."""

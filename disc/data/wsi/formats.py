@@ -1,0 +1,155 @@
+"""Files that hold a slide or its mask: which reader opens them, and what is refused unread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openslide
+import tifffile
+from PIL import Image, UnidentifiedImageError
+
+from disc.data.wsi.tiled_tiffs import TiledTiff
+from disc.files import BadInput
+
+MOST_PLAIN_PIXELS = 89_000_000
+"""A plain image is held whole in memory; a pyramid is not, and may be of any size."""
+_MOST_TILE_PIXELS = 2**26
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_GREY, _COLOURS = {1}, {2, 6}
+"""TIFF's names of colour spaces: black is 0; RGB and YCbCr."""
+
+# What tifffile has to say of odd files is said once, in the refusal.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
+    """A slide with the interface of `openslide.OpenSlide`.
+
+    OpenSlide reads it; what OpenSlide refuses, tiffslide does if it is a TIFF, or else Pillow.
+
+    Args:
+        path: of the file.
+        is_mask: values count, not colours: palette images give their indices.
+
+    Raises:
+        BadInput: if it is no such file, not 8-bit colour (or, a mask, grey), or too large for its
+            kind; the header tells, before anything is decoded.
+    """
+    if path.is_dir():
+        raise BadInput(f"{path}: is a folder; expected the file of a slide or mask")
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; correct its path")
+    if not os.access(path, os.R_OK):
+        raise BadInput(f"{path}: may not be read; correct its permissions")
+    with path.open("rb") as file:
+        is_tiff = file.read(4) in _TIFF_STARTS
+    if is_tiff:
+        _check_tiff(path, is_mask)
+    try:
+        return _check_tiles(path, TiledTiff(path) if is_tiff else openslide.OpenSlide(path))
+    except openslide.OpenSlideError as error:
+        refusal = error
+    readers = (_open_tiff, _open_plain) if is_tiff else (_open_plain,)
+    for reader in readers:
+        try:
+            return reader(path, is_mask)
+        except BadInput:
+            raise
+        except Exception as error:  # foreign readers fail on damaged files in any way
+            refusal = refusal if isinstance(error, UnidentifiedImageError) else error
+    raise BadInput(
+        f"{path}: not a slide that OpenSlide, tiffslide or Pillow reads ({refusal}); convert it to "
+        "a tiled TIFF"
+    ) from refusal
+
+
+def _check_tiff(path: Path, is_mask: bool) -> None:
+    """Refuse samples that readers would turn into 8-bit colours of another meaning, unasked."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            bits, kind = np.ravel(page.bitspersample), int(page.photometric)
+    except Exception:  # then its readers will say what is wrong
+        return
+    if (bits != 8).any():
+        raise BadInput(f"{path}: {bits.max()}-bit pixels; expected 8-bit; convert the file")
+    if kind not in (_COLOURS | _GREY if is_mask else _COLOURS):
+        name = getattr(page.photometric, "name", kind)
+        expected = "grey or RGB values" if is_mask else "RGB or YCbCr"
+        raise BadInput(f"{path}: pixels are {name}; expected {expected}; convert the file")
+
+
+def _check_tiles(path: Path, slide: Any) -> Any:
+    """Refuse tiles of a pyramid that would fill the memory."""
+    for level in range(slide.level_count):
+        width, height = (
+            int(slide.properties.get(f"openslide.level[{level}].tile-{side}", 1))
+            for side in ("width", "height")
+        )
+        _check_tile(path, width * height)
+    return slide
+
+
+def _check_tile(path: Path, num_pixels: int) -> None:
+    if num_pixels > _MOST_TILE_PIXELS:
+        raise BadInput(
+            f"{path}: its header says that tiles or strips have {num_pixels:,} px; expected at "
+            f"most {_MOST_TILE_PIXELS:,}; convert it to a TIFF with tiles of 256 to 1024 px"
+        )
+
+
+def _open_tiff(path: Path, is_mask: bool) -> Any:
+    # Imported here because it brings zarr with it, which few slides need.
+    import tiffslide
+
+    with tifffile.TiffFile(path) as header:
+        for page in header.series[0].levels:
+            _check_tile(path, int(np.prod(page.keyframe.chunks[:2], dtype=float)))
+    file = path.open("rb")
+    try:
+        slide = tiffslide.TiffSlide(file)
+        if slide.properties["tiffslide.series-axes"] != "YXS" and not is_mask:
+            raise ValueError("its samples are not interleaved")
+    except BaseException:
+        file.close()
+        raise
+    weakref.finalize(slide, file.close)
+    return slide
+
+
+def _open_plain(path: Path, is_mask: bool) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # Pillow's remarks on odd metadata; what it cannot read, it refuses.
+            warnings.simplefilter("ignore")
+            image = Image.open(path, formats=("PNG", "JPEG", "TIFF"))
+            with image:
+                _check_plain(image, path, is_mask)
+                image.load()
+    except Image.DecompressionBombError as error:
+        raise BadInput(f"{path}: its header claims an enormous image ({error})") from error
+    return openslide.ImageSlide(Image.fromarray(np.asarray(image)))
+
+
+def _check_plain(image: Any, path: Path, is_mask: bool) -> None:
+    width, height = image.size
+    if width * height > MOST_PLAIN_PIXELS:
+        raise BadInput(
+            f"{path}: its header says {width} x {height} px; a plain image may have "
+            f"{MOST_PLAIN_PIXELS // 10**6} million at most; convert it to a tiled TIFF"
+        )
+    # Pillow reads 16-bit PNGs as 8-bit ones, and says so only here.
+    if "16" in str(image.tile[0][3]) or image.mode.startswith("I"):
+        raise BadInput(f"{path}: 16-bit pixels; expected 8-bit; convert the file")
+    modes = {"RGB", "RGBA", "L", "P"} if is_mask else {"RGB", "RGBA"}
+    if image.mode not in modes:
+        raise BadInput(
+            f"{path}: pixels of mode {image.mode}; expected "
+            f"{'8-bit grey, palette or RGB' if is_mask else 'RGB'}; convert the file"
+        )

@@ -1,0 +1,180 @@
+"""What a dry run measures: each network of a run, at one unit of its work, on random data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil, sqrt
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from disc.grade.carcino import CarcinoNet
+from disc.grade.features import describe_posteriors
+from disc.grade.focal import pixel_loss
+from disc.grade.transmil import TransMIL
+from disc.labels import NUM_LABELS
+from disc.model.autoencoder import LATENT_CHANNELS, Autoencoder, build_vq, to_unit
+from disc.model.denoiser import Denoiser
+from disc.model.tokens import LATENT_FACTOR
+from disc.sample.painter import decode_chunk
+from disc.sample.solver import denoise
+from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
+from disc.settings.grading import CarcinoNet as CarcinoNetSettings
+from disc.settings.run import Run
+from disc.settings.sampling import Sample
+from disc.settings.training import Optim
+from disc.train.checkpoint import State
+from disc.train.latents.encoding import PIXELS
+from disc.train.latents.latent_set import unknown_slides
+from disc.train.loop import Batch, Step
+from disc.train.objectives.diffusion import eps_step
+
+SOLVED = 2
+"""Solver steps that are timed together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A network whose training step is measured."""
+
+    build: Callable[[], nn.Module]
+    step: Step
+    draw: Callable[[int], Batch]
+    """A batch of so many samples."""
+    optim: Optim
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passing:
+    """A network whose forward pass is measured."""
+
+    build: Callable[[], nn.Module]
+    call: Callable[[nn.Module, int, torch.device], object]
+    """Does the work on so many samples."""
+    batch: int
+    repeats: int = 1
+    """How often the network is evaluated in a call."""
+
+
+def list_probes(run: Run) -> dict[str, Training | Passing]:
+    """What is measured, by the name of its unit."""
+    px, grade = run.data.tile_px, run.grade
+    autoencoder, denoiser = (
+        partial(_build_autoencoder, run.autoencoder),
+        partial(Denoiser, run.denoiser),
+    )
+    solver = replace(run.sample, solver=replace(run.sample.solver, steps=SOLVED))
+    carcino, referee = grade.carcino, run.evaluate.referee
+    bags = partial(_bags, ceil(sqrt(run.synthesis.tiles[1])) ** 2)
+    width = bags(1)["features"].shape[-1]
+    return {
+        "autoencoder, a step": Training(
+            build=lambda: autoencoder().vq,
+            step=_reconstruct,
+            draw=lambda num: {"tiles": _tiles(num, px)},
+            optim=run.autoencoder.optim,
+        ),
+        "autoencoder, to latents": Passing(
+            build=autoencoder, call=partial(_encode, px), batch=max(1, PIXELS // px**2)
+        ),
+        "denoiser, a step": Training(
+            build=denoiser, step=eps_step, draw=partial(_latents, px), optim=run.denoiser.optim
+        ),
+        "denoiser, an evaluation": Passing(
+            build=denoiser, call=partial(_solve, px, solver), batch=solver.batch, repeats=SOLVED
+        ),
+        "autoencoder, to tiles": Passing(
+            build=autoencoder, call=partial(_decode, px), batch=decode_chunk(px)
+        ),
+        "referee, a step": _segmenter(referee, px),
+        "pixel grader, a step": _segmenter(carcino, px),
+        "slide grader, a step": Training(
+            build=partial(TransMIL, grade.transmil, width),
+            step=_grade_bags,
+            draw=bags,
+            optim=grade.transmil.optim,
+        ),
+    }
+
+
+def _segmenter(knobs: CarcinoNetSettings, px: int) -> Training:
+    def draw(num: int) -> Batch:
+        images = _tiles(num, px).movedim(-1, 1) / 255
+        return {"images": images, "masks": _masks(num, px)}
+
+    def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
+        return {"loss": pixel_loss(state.model(batch["images"]), batch["masks"])}
+
+    return Training(build=partial(CarcinoNet, knobs), step=step, draw=draw, optim=knobs.optim)
+
+
+def _reconstruct(
+    state: State, batch: Batch, generator: torch.Generator
+) -> Mapping[str, torch.Tensor]:
+    images = to_unit(batch["tiles"])
+    output = state.model(images)
+    return {"loss": (output.sample - images).abs().mean() + output.commit_loss.mean()}
+
+
+def _grade_bags(
+    state: State, batch: Batch, generator: torch.Generator
+) -> Mapping[str, torch.Tensor]:
+    logits = state.model(batch["features"], batch["is_tile"])
+    return {"loss": functional.binary_cross_entropy_with_logits(logits, batch["truth"])}
+
+
+def _solve(px: int, knobs: Sample, net: nn.Module, num: int, device: torch.device) -> None:
+    noise, masks = _noise(num, px), _masks(num, px)
+    if device.type != "meta":
+        denoise(net, noise, masks, replace(knobs, batch=num))  # type: ignore[arg-type]
+        return
+    t = torch.zeros(num, dtype=torch.int64, device=device)
+    with torch.no_grad():
+        for _ in range(SOLVED):
+            net(noise.to(device), t, masks.to(device))
+
+
+@torch.no_grad()
+def _decode(px: int, net: nn.Module, num: int, device: torch.device) -> None:
+    net.vq.decode(_noise(num, px).to(device))  # type: ignore[operator,union-attr]
+
+
+def _encode(px: int, net: nn.Module, num: int, device: torch.device) -> None:
+    net.encode(_tiles(num, px).to(device))  # type: ignore[operator]
+
+
+def _build_autoencoder(knobs: AutoencoderSettings) -> Autoencoder:
+    """The given autoencoder, or one of the sizes that the settings say."""
+    if knobs.source is not None and knobs.source.exists():
+        return Autoencoder.load(knobs.source)
+    return Autoencoder(build_vq(knobs))
+
+
+def _tiles(num: int, px: int) -> torch.Tensor:
+    return torch.randint(256, (num, px, px, 3), dtype=torch.uint8)
+
+
+def _masks(num: int, px: int) -> torch.Tensor:
+    return torch.randint(NUM_LABELS, (num, px, px), dtype=torch.uint8)
+
+
+def _noise(num: int, px: int) -> torch.Tensor:
+    return torch.randn(num, LATENT_CHANNELS, px // LATENT_FACTOR, px // LATENT_FACTOR)
+
+
+def _latents(px: int, num: int) -> Batch:
+    return {"latents": _noise(num, px), "masks": _masks(num, px), "slides": unknown_slides(num)}
+
+
+def _bags(places: int, num: int) -> Batch:
+    posteriors = np.full((1, NUM_LABELS, 16, 16), 1 / NUM_LABELS, np.float32)
+    width = describe_posteriors(posteriors).shape[1]
+    return {
+        "features": torch.randn(num, places, width),
+        "is_tile": torch.ones(num, places, dtype=torch.bool),
+        "truth": torch.randint(2, (num, NUM_LABELS)).float(),
+    }

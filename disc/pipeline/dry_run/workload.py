@@ -1,0 +1,176 @@
+"""How much work the stages of a configuration are: tiles, steps, evaluations of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+
+from disc.data.check.rules.published_counts import PARTS
+from disc.labels import GRADES, NUM_LABELS
+from disc.masks.recipes import fill_counts
+from disc.pipeline.context import Context
+from disc.pipeline.stages.arms import pixel_arms, slide_arms
+from disc.pipeline.stages.denoiser import FOLDS, steps_of
+from disc.settings.run import Run
+from disc.settings.training import Optim
+
+SICAPV2_SLIDES = (30, 31, 54, 9)
+"""Slides of SICAPv2's training partition by primary grade."""
+LABELS_A_MASK = 2.0
+"""Labels of a mask of several, which separated conditions denoise one by one; assumed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much data there is.
+
+    Attributes:
+        train: tiles that the generator trains on.
+        slides: slides of the training tiles, by primary grade.
+        source: where the numbers come from, for people.
+    """
+
+    train: int
+    slides: tuple[int, ...]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A stage: how many units of which network."""
+
+    stage: str
+    what: str
+    units: Mapping[str, float]
+
+
+def find_sizes(run: Run) -> Sizes:
+    """The sizes of the data that is there; else those of SICAPv2, or of the phantom to be drawn.
+
+    Raises:
+        BadInput: if there is data, and it cannot be used.
+    """
+    context = Context(run, run.out / run.name)
+    if context.is_simulated:
+        is_drawn = (context.folder / "data" / "done.json").exists()
+        return _read_sizes(context) if is_drawn else _guess_phantom(run)
+    return _read_sizes(context) if context.root.exists() else _assume_sicapv2(run)
+
+
+def _read_sizes(context: Context) -> Sizes:
+    split = context.split
+    primaries = [slide.primary for slide in split.train.slides.values()]
+    return Sizes(
+        train=len(split.train),
+        slides=tuple(primaries.count(grade) for grade in GRADES.values()),
+        source=f"tiles as found in {context.root}",
+    )
+
+
+def _assume_sicapv2(run: Run) -> Sizes:
+    fold = run.data.fold
+    book = PARTS["Test/Train" if fold == "All" else f"Validation/{fold}/Train"]
+    share = book["slides"] / PARTS["Test/Train"]["slides"]
+    return Sizes(
+        train=book["tiles"],
+        slides=tuple(round(share * num) for num in SICAPV2_SLIDES),
+        source=f"{run.data.root} is not there: the numbers of SICAPv2 are assumed",
+    )
+
+
+def _guess_phantom(run: Run) -> Sizes:
+    """Windows with half overlap on cores of the mean size; three of four slides train a fold."""
+    tile_um = run.data.tile_px * run.data.um_per_px
+    windows = prod(max(1.0, 2 * side / tile_um - 1) for side in run.phantom.core_um)
+    share = 1.0 if run.data.fold == "All" else 0.75
+    slides = run.phantom.slides
+    return Sizes(
+        train=round(share * windows * sum(slides)),
+        slides=tuple(round(share * num) for num in slides),
+        source="the phantom is not drawn yet: tiles are guessed from the size of its cores",
+    )
+
+
+def list_work(run: Run, sizes: Sizes) -> list[Work]:
+    """The work of every stage that a network does."""
+    optim = run.autoencoder.optim
+    works = [_training("referee", "referee", run.evaluate.referee.optim)]
+    if run.autoencoder.source is None or run.autoencoder.finetune:
+        works += [_training("autoencoder", "autoencoder", optim)]
+    codes = sizes.train * run.denoiser.turns
+    what = f"{sizes.train:,} tiles in {run.denoiser.turns} turns"
+    works += [Work(stage="latents", what=what, units={"autoencoder, to latents": codes})]
+    works += _generative(run, sizes)
+    return [*works, *_painting(run, sizes), *_grading(run, sizes)]
+
+
+def _training(stage: str, network: str, optim: Optim, share: float = 1.0) -> Work:
+    what = f"{optim.steps:,} steps of {optim.batch}"
+    return Work(stage=stage, what=what, units={f"{network}, a step": share * optim.steps})
+
+
+def _generative(run: Run, sizes: Sizes) -> list[Work]:
+    knobs, optim = run.denoiser, run.denoiser.optim
+    works = [_training("denoiser/sd", "denoiser", optim)]
+    if knobs.protocol == "paper":
+        works = [_training(f"denoiser/{fold}", "denoiser", optim) for fold in FOLDS]
+        steps = steps_of(knobs.final_epochs, sizes.train, optim.batch)
+        works += [_training("denoiser/sd", "denoiser", replace(optim, steps=steps))]
+    latents = run.distil.num_bundles * NUM_LABELS
+    solved = latents * run.sample.solver.steps
+    bank = {"denoiser, an evaluation": float(solved)}
+    what = f"{latents:,} latents in {run.sample.solver.steps} steps"
+    works += [Work(stage="bank", what=what, units=bank)]
+    share = run.distil.optim.batch / optim.batch
+    return works + [
+        _training(f"denoiser/{name}", "denoiser", run.distil.optim, share)
+        for name in ("sd-disc", "sd-disc-cotrain")
+    ]
+
+
+def _painting(run: Run, sizes: Sizes) -> list[Work]:
+    knobs, steps = run.evaluate, run.sample.solver.steps
+    num = knobs.num_uniform + knobs.num_mixed
+    separated = knobs.num_uniform + LABELS_A_MASK * knobs.num_mixed
+    units = {
+        "denoiser, an evaluation": steps * (3 * num + separated),
+        "autoencoder, to tiles": 4.0 * num,
+    }
+    works = [Work(stage="agreement", what=f"{num} masks by 4 variants", units=units)]
+    slides = sum(fill_counts(sizes.slides, run.synthesis.slides_per_grade))
+    tiles = slides * sum(run.synthesis.tiles) / 2
+    for variant in run.synthesis.variants:
+        passes = LABELS_A_MASK if variant == "sd-sc" else 1.0
+        units = {
+            "denoiser, an evaluation": tiles * steps * passes,
+            "autoencoder, to tiles": tiles,
+        }
+        what = f"{slides} slides, {tiles:,.0f} tiles in {steps} steps"
+        works += [Work(stage=f"synthetic/{variant}", what=what, units=units)]
+    return works
+
+
+def _grading(run: Run, sizes: Sizes) -> list[Work]:
+    """Graders; a step on real and as many synthetic samples is two steps on real ones."""
+    grade, carcino, transmil = run.grade, run.grade.carcino.optim, run.grade.transmil.optim
+    arms, pixels = slide_arms(run), pixel_arms(run)
+    slide_steps = transmil.steps * grade.seeds * sum(2 if arm.balance_weight else 1 for arm in arms)
+    pixel_steps = carcino.steps * sum(2 if arm.balance_weight else 1 for arm in pixels)
+    return [
+        Work(
+            stage="features/carcino",
+            what=f"2 networks, {carcino.steps:,} steps of {carcino.batch}",
+            units={"pixel grader, a step": 2.0 * carcino.steps},
+        ),
+        Work(
+            stage="graders/slides",
+            what=f"{len(arms)} arms, {grade.seeds} seeds, {transmil.steps:,} steps",
+            units={"slide grader, a step": float(slide_steps)},
+        ),
+        Work(
+            stage="graders/pixels",
+            what=f"{len(pixels)} arms, {carcino.steps:,} steps of {carcino.batch}",
+            units={"pixel grader, a step": float(pixel_steps)},
+        ),
+    ]

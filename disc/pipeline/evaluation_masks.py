@@ -1,0 +1,81 @@
+"""Which masks are asked for and which tiles are read: the same for every variant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from disc.data.tiles.tile_set import TileSet
+from disc.labels import IGNORE, Label
+from disc.masks.recipes import draw_tile
+from disc.masks.shapes import paint_shape
+from disc.sample.synthesis import ShapeBook
+from disc.seeds import numpy_generator
+from disc.settings.evaluation import Evaluate
+
+Masks = npt.NDArray[np.uint8]
+
+
+def draw_asked(
+    book: ShapeBook, known: Sequence[int], knobs: Evaluate, seed: int, tile_px: int
+) -> tuple[Masks, list[str]]:
+    """The masks that every variant is asked for, and the slide that each was drawn on.
+
+    One-label masks in equal parts of the known labels; then shapes of several regions, their
+    labels drawn evenly. A one-label mask has no source and stands for itself.
+
+    Returns:
+        uint8 [N, H, W], and N names.
+    """
+    rng = numpy_generator(seed, "asked")
+    labels = [known[i % len(known)] for i in range(knobs.num_uniform)]
+    masks = [np.full((tile_px, tile_px), label, np.uint8) for label in labels]
+    sources = [f"uniform {i}" for i in range(len(masks))]
+    several = [i for i, count in enumerate(book.regions) if 1 < count <= len(known)]
+    weights = np.zeros(len(Label))
+    weights[list(known)] = 1 / len(known)
+    for _ in range(knobs.num_mixed if several else 0):
+        tile = draw_tile([book.regions[i] for i in several], weights, rng)
+        chosen = several[tile.shape]
+        masks.append(paint_shape(book.shapes[chosen], tile.labels))
+        sources.append(book.sources[chosen].slide_id)
+    empty = np.empty((0, tile_px, tile_px), np.uint8)
+    return np.stack(masks) if masks else empty, sources
+
+
+def join_real_tiles(tiles: TileSet, asked: Masks, seed: int) -> tuple[list[int], Masks]:
+    """Collages: for each mask asked for, real one-label tiles, each where the mask has its label.
+
+    Returns:
+        Which masks can be served (all their labels have a one-label tile), and their collages
+        uint8 [M, H, W, 3].
+    """
+    masks = [tiles.mask(i) for i in range(len(tiles))]
+    pools = [[i for i, mask in enumerate(masks) if (mask == label).all()] for label in Label]
+    served = [i for i, mask in enumerate(asked) if all(pools[label] for label in np.unique(mask))]
+    collages = np.zeros((len(served), *asked.shape[1:], 3), np.uint8)
+    for collage, number in zip(collages, served, strict=True):
+        rng = numpy_generator(seed, "collage", number)
+        for label in np.unique(asked[number]):
+            is_label = asked[number] == label
+            collage[is_label] = tiles.image(int(rng.choice(pools[label])))[is_label]
+    return served, collages
+
+
+def choose_tiles(tiles: TileSet, num_one: int, num_several: int, seed: int) -> list[int]:
+    """A seeded choice of one-label and of several-label tiles."""
+    order = numpy_generator(seed, "ceiling").permutation(len(tiles))
+    left = {True: num_one, False: num_several}
+    chosen = []
+    for index in order:
+        mask = tiles.mask(int(index))
+        labels = set(np.unique(mask)) - {IGNORE}
+        is_one = len(labels) == 1
+        if labels and left[is_one]:
+            left[is_one] -= 1
+            chosen.append(int(index))
+        if not any(left.values()):
+            break
+    return chosen

@@ -1,0 +1,122 @@
+"""The stage that measures mask agreement of every variant, and draws a sheet of tiles."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import safetensors.numpy
+
+from disc.evaluate.agreement import RECALLS, recalls
+from disc.evaluate.referee import read_tiles
+from disc.files import write_bytes, write_json
+from disc.pipeline.context import Context, as_json, load_referee
+from disc.pipeline.evaluation_masks import choose_tiles, draw_asked, join_real_tiles
+from disc.pipeline.stage import Stage
+from disc.pipeline.stages.referee import share_right
+from disc.sample.painter import rebuild
+from disc.sample.solver import name_solver, spread
+from disc.sample.synthesis import collect_shapes
+from disc.seeds import derive
+from disc.settings.synthesis import VARIANTS
+
+SHEET_ROWS = 8
+
+
+def judge_stages(context: Context) -> list[Stage]:
+    """Agreement of every variant with its masks, as the referee reads it."""
+    run = context.run
+    sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
+    return [
+        Stage(
+            name="agreement",
+            needs=("referee", "denoiser/sd", "denoiser/sd-disc", "denoiser/sd-disc-cotrain"),
+            knobs=sampling,
+            work=partial(_agreement, context),
+            outputs=(context.folder / "agreement.parquet",),
+        ),
+    ]
+
+
+def _agreement(context: Context, folder: Path) -> str:
+    run, known = context.run, context.latents.known()
+    book = collect_shapes(context.split.test)
+    asked, sources = draw_asked(book, known, run.evaluate, run.seed, run.data.tile_px)
+    seeds = [derive(run.seed, "asked", i) for i in range(len(asked))]
+    painter = context.painter(*VARIANTS)
+    referee = load_referee(context)
+    tables, spreads = _ceilings(context, referee), {}
+    names = [f"asked {i}" for i in range(len(asked))]
+    for variant in VARIANTS:
+        latents = painter.draw_latents(variant, asked, seeds)
+        spreads[variant] = spread(latents)
+        read = read_tiles(referee, painter.decode(latents))
+        tables.append(_rows(variant, context, names, sources, recalls(asked, read)))
+    joined, collages = join_real_tiles(context.judged, asked, run.seed)
+    if joined:
+        read = read_tiles(referee, rebuild(context.autoencoder, collages))
+        values = recalls(asked[joined], read)
+        chosen, drawn = [names[i] for i in joined], [sources[i] for i in joined]
+        tables.append(_rows("collage", context, chosen, drawn, values))
+    table = pd.concat(tables, ignore_index=True)
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    right = share_right(context, referee)
+    write_json(folder / "spreads.json", spreads)
+    write_json(folder / "referee.json", right)
+    _write_sheet(context, folder)
+    write_bytes(context.folder / "agreement.parquet", buffer.getvalue())
+    return (
+        f"{len(asked)} masks, {len(VARIANTS)} variants; the referee reads "
+        f"{right['real']:.2f} of real pixels right, {right['reconstruction']:.2f} through the "
+        "autoencoder"
+    )
+
+
+def _rows(
+    variant: str, context: Context, names: list[str], sources: list[str], values: Any
+) -> pd.DataFrame:
+    facts = {
+        "variant": variant,
+        "plan": "end" if variant == "sd-sc" else "plain",
+        "solver": name_solver(context.run.sample.solver),
+        "seed": context.run.seed,
+        "tile": names,
+        "source_slide": sources,
+    }
+    return pd.DataFrame({**facts, **dict(zip(RECALLS, values.T, strict=True))})
+
+
+def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
+    """Real tiles, as they are and through the autoencoder, read against their own masks."""
+    tiles, knobs = context.judged, context.run.evaluate
+    chosen = choose_tiles(tiles, knobs.num_uniform, knobs.num_mixed, context.run.seed)
+    images = np.stack([tiles.image(i) for i in chosen])
+    masks = np.stack([tiles.mask(i) for i in chosen])
+    names = [tiles.tiles[i].name for i in chosen]
+    slides = [tiles.tiles[i].slide_id for i in chosen]
+    views = {"real": images, "reconstruction": rebuild(context.autoencoder, images)}
+    return [
+        _rows(name, context, names, slides, recalls(masks, read_tiles(referee, view)))
+        for name, view in views.items()
+    ]
+
+
+def _write_sheet(context: Context, folder: Path) -> None:
+    """Several-label test tiles, and what each variant makes of their annotation."""
+    tiles, known = context.split.test, context.latents.known()
+    chosen = choose_tiles(tiles, 0, SHEET_ROWS, context.run.seed)
+    chosen = [i for i in chosen if set(np.unique(tiles.mask(i))) <= set(known)]
+    if not chosen:
+        return
+    masks = np.stack([tiles.mask(i) for i in chosen])
+    images = np.stack([tiles.image(i) for i in chosen])
+    seeds = [derive(context.run.seed, "sheet", i) for i in range(len(chosen))]
+    painter = context.painter(*VARIANTS)
+    arrays = {"mask": masks, "real": images, "reconstruction": rebuild(context.autoencoder, images)}
+    arrays |= {variant: painter.paint(variant, masks, seeds) for variant in VARIANTS}
+    write_bytes(folder / "sheet.safetensors", safetensors.numpy.save(arrays))

@@ -1,0 +1,87 @@
+"""What graders are trained and judged on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from disc.data.readers.sicapv2 import read_split
+from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import TileSet
+from disc.files import write_bytes
+from disc.pipeline.context import Context
+from disc.settings.run import Run
+from disc.settings.synthesis import Variant
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one grader is trained on: real tiles, and those of a variant at a balance weight."""
+
+    variant: str = "real"
+    balance_weight: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Folder of its runs."""
+        return self.variant if self.balance_weight == 0 else f"{self.variant} {self.balance_weight}"
+
+
+def can_grade_slides(context: Context) -> bool:
+    """Slide grading needs training and test slides of their own, with scores."""
+    patients = {slide.patient_id for slide in scored_slides(context.learners)}
+    return not context.split.by_position and len(patients) > 1
+
+
+def scored_slides(tiles: TileSet) -> list[Slide]:
+    """Slides with a Gleason score."""
+    return [slide for slide in tiles.slides.values() if slide.primary is not None]
+
+
+def read_synthetic(context: Context, variant: Variant) -> TileSet:
+    """The synthetic slides of a variant."""
+    return context.read(context.folder / "synthetic" / variant)
+
+
+def pixel_arms(run: Run) -> list[Arm]:
+    """Arms of the pixel grader: real, and real + each variant."""
+    weight = run.grade.pixel_balance_weight
+    return [Arm(), *[Arm(variant, weight) for variant in run.synthesis.variants]]
+
+
+def slide_arms(run: Run) -> list[Arm]:
+    """Arms of the slide grader: real, and real + each variant at each balance weight."""
+    weights = run.grade.balance_weights
+    return [Arm(), *[Arm(v, weight) for v in run.synthesis.variants for weight in weights]]
+
+
+def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str, TileSet]]:
+    """(data set, split, tiles) of everything that graders are judged on."""
+    run = context.run
+    split = read_split(context.root, run.data.fold, context.read(context.root, masks))
+    yield "in", "val", split.val
+    yield "in", "test", split.test
+    if context.shifted_root is not None:
+        yield "shifted", "test", context.read_shifted(context.shifted_root, masks)
+
+
+def label_rows(rows: pd.DataFrame, arm: Arm, generator_seed: int, seed: int) -> pd.DataFrame:
+    """Rows with the columns that say which grader they are of."""
+    return rows.assign(
+        variant=arm.variant,
+        balance_weight=arm.balance_weight,
+        generator_seed=generator_seed,
+        grader_seed=seed,
+    )
+
+
+def write_table(path: Path, parts: list[pd.DataFrame], columns: list[str]) -> None:
+    """Write a table as Parquet; without parts, one of no rows."""
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_bytes(path, buffer.getvalue())

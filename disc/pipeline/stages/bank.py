@@ -1,0 +1,85 @@
+"""The stage that fills the bank of separated conditions, and what the referee reads in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from disc.evaluate.agreement import recalls
+from disc.evaluate.referee import read_tiles
+from disc.files import write_json
+from disc.pipeline.context import Context, as_json, load_referee
+from disc.pipeline.evaluation_masks import Masks, draw_asked
+from disc.pipeline.stage import Stage
+from disc.sample.bank import Bank, fill_bank, read_bank
+from disc.sample.separated import fuse
+from disc.sample.solver import spread
+
+BANK_SAMPLE = 96
+"""Bundles of a bank that the referee reads."""
+
+
+def bank_stage(context: Context) -> Stage:
+    """Fills the bank with bundles, each of one latent a label from shared noise."""
+    run = context.run
+    return Stage(
+        name="bank",
+        needs=("denoiser/sd", "referee"),
+        knobs=[as_json(run.sample.solver), run.distil.num_bundles, run.seed],
+        work=partial(_bank, context),
+        is_shared=True,
+    )
+
+
+def _bank(context: Context, folder: Path) -> str:
+    run = context.run
+    fill_bank(
+        context.denoiser("sd"),
+        folder,
+        run.sample,
+        num=run.distil.num_bundles,
+        labels=context.latents.known(),
+        latent_px=run.data.tile_px // 4,
+        seed=run.seed,
+    )
+    quality = measure_bank(context, read_bank(folder))
+    write_json(folder / "quality.json", quality)
+    return (
+        f"{quality['bundles']} bundles; spread {quality['spread']:.2f} (data: 1), "
+        f"agreement {quality['one label']:.2f} on one label, "
+        f"{quality['several labels']:.2f} on several"
+    )
+
+
+def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
+    """Spread of a bank, and what the referee reads in it, before anything is distilled from it.
+
+    Returns:
+        bundles, spread, and the mean agreement of uniform ("one label") and of fused latents.
+    """
+    labels, num = list(bank.labels), min(len(bank.seeds), BANK_SAMPLE)
+    knobs = replace(context.run.evaluate, num_uniform=0, num_mixed=num)
+    seed, tile_px = context.run.seed, context.run.data.tile_px
+    painter, referee = context.painter(), load_referee(context)
+
+    def agree(latents: torch.Tensor, masks: Masks) -> float:
+        if not len(masks):
+            return float("nan")
+        values = recalls(masks, read_tiles(referee, painter.decode(latents)))
+        return float(np.nanmean(values, axis=1).mean())
+
+    uniform = np.stack(
+        [np.full((tile_px, tile_px), labels[i % len(labels)], np.uint8) for i in range(num)]
+    )
+    fused, _ = draw_asked(context.book, labels, knobs, seed, tile_px)
+    chosen = bank.latents[:num]
+    return {
+        "bundles": len(bank.seeds),
+        "spread": spread(bank.latents[:, labels]),
+        "one label": agree(fuse(chosen, torch.from_numpy(uniform)), uniform),
+        "several labels": agree(fuse(chosen[: len(fused)], torch.from_numpy(fused)), fused),
+    }

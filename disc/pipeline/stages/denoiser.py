@@ -1,0 +1,197 @@
+"""How `sd` is trained: on one fold, or the paper's way, on two and then the better one on all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from math import ceil
+from pathlib import Path
+
+import torch
+
+from disc.data.readers.sicapv2 import read_split
+from disc.data.tiles.split import Split
+from disc.data.tiles.tile_set import TileSet
+from disc.data.trained_on import see, write_seen
+from disc.files import BadInput, read_json
+from disc.model.denoiser import Denoiser
+from disc.pipeline.context import Context, as_json
+from disc.pipeline.stage import Stage
+from disc.pipeline.stages.training_hooks import (
+    VALIDATION_FILE,
+    deciding_knobs,
+    describe_validation,
+    watch_denoiser,
+)
+from disc.processes import own_share
+from disc.seeds import derive
+from disc.settings.data import Fold
+from disc.settings.training import Optim
+from disc.train.checkpoint import NAME as CHECKPOINT
+from disc.train.diagnose import NamedBatches
+from disc.train.latents.dropout import hide_masks
+from disc.train.latents.latent_set import LatentSet, draw_batches
+from disc.train.objectives.diffusion import train_denoiser
+from disc.train.prefetch import Ahead
+
+FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
+"""The two folds of the paper."""
+
+
+def sd_stages(context: Context) -> list[Stage]:
+    """The stages that end in `denoiser/sd`.
+
+    Paper: Sec. 3 (two folds, the lower validation error, then 50 epochs on all).
+    """
+    run = context.run
+    # slides' labels, and which tiles a fold trains on, may change where no latent does
+    needs: tuple[str, ...] = ("data", "latents")
+    if run.denoiser.protocol == "one-fold":
+        return [_stage(context, "sd", needs, partial(_on_one_fold, context))]
+    folds = [_stage(context, fold, needs, partial(_on_fold, context, fold)) for fold in FOLDS]
+    needs = (*needs, *(stage.name for stage in folds))
+    last = _stage(context, "sd", needs, partial(_on_all, context))
+    return [*folds, replace(last, knobs=[last.knobs, run.denoiser.final_epochs])]
+
+
+def _stage(
+    context: Context, name: str, needs: tuple[str, ...], work: Callable[[Path], str]
+) -> Stage:
+    # What the last pass over all tiles alone depends on, and what stages there are, is left out.
+    knobs = as_json(context.run.denoiser)
+    kept = {key: knobs[key] for key in knobs if key not in {"protocol", "final_epochs"}}
+    return Stage(
+        name=f"denoiser/{name}",
+        needs=needs,
+        knobs=[kept, context.run.seed, *deciding_knobs(context)],
+        work=work,
+        is_shared=True,
+        is_trained=True,
+    )
+
+
+def _on_one_fold(context: Context, folder: Path) -> str:
+    optim = context.run.denoiser.optim
+    torch.manual_seed(derive(context.run.seed, "denoiser"))
+    batch_at = _batches(context, context.latents, "denoiser")
+    train_and_save(context, folder, Denoiser(context.run.denoiser), batch_at, optim)
+    return finish(context, folder, context.split.train, f"{optim.steps} steps of {optim.batch}")
+
+
+def _on_fold(context: Context, fold: Fold, folder: Path) -> str:
+    """Train on the training tiles of a fold, watched on its validation tiles."""
+    run, split = context.run, read_split(context.root, fold, context.read(context.root))
+    optim, purpose = run.denoiser.optim, f"denoiser {fold}"
+    torch.manual_seed(derive(run.seed, purpose))
+    batch_at = _batches(context, _latents_of(context, split.train, fold), purpose)
+    denoiser = Denoiser(run.denoiser)
+    train_and_save(context, folder, denoiser, batch_at, optim, split=split)
+    what = f"{optim.steps} steps of {optim.batch} on {len(split.train)} tiles"
+    return finish(context, folder, split.train, what, fold=fold)
+
+
+def _on_all(context: Context, folder: Path) -> str:
+    """Go on from the better fold's weights, on all training tiles."""
+    knobs = context.run.denoiser
+    losses = {fold: read_loss(context.folder / "denoiser" / fold) for fold in FOLDS}
+    best = min(FOLDS, key=lambda fold: losses[fold])
+    tiles = context.split.train
+    optim = replace(knobs.optim, steps=steps_of(knobs.final_epochs, len(tiles), knobs.optim.batch))
+    denoiser = Denoiser.load(context.folder / "denoiser" / best, knobs)
+    batch_at = _batches(context, context.latents, "denoiser all")
+    train_and_save(context, folder, denoiser, batch_at, optim)
+    compared = ", ".join(f"{fold} {loss:.4f}" for fold, loss in losses.items())
+    what = (
+        f"from {best} (validation loss {compared}), {optim.steps} steps of {optim.batch}: "
+        f"{knobs.final_epochs} passes over {len(tiles)} tiles"
+    )
+    return finish(context, folder, tiles, what)
+
+
+def steps_of(epochs: int, num: int, batch: int) -> int:
+    """Steps in which every one of `num` tiles comes `epochs` times."""
+    return ceil(epochs * num / batch)
+
+
+def train_and_save(
+    context: Context,
+    folder: Path,
+    denoiser: Denoiser,
+    batch_at: NamedBatches,
+    optim: Optim,
+    *,
+    split: Split | None = None,
+) -> None:
+    """Train a denoiser and write it into the folder, beside the checkpoint.
+
+    Args:
+        context: the run.
+        folder: of the denoiser.
+        denoiser: with its first weights.
+        batch_at: what it learns from.
+        optim: how long, and how.
+        split: the fold on whose validation tiles it is watched; None: the run's.
+    """
+    watch = watch_denoiser(context, folder, split)
+    ahead = NamedBatches(Ahead(batch_at), batch_at.names_at)
+    train_denoiser(denoiser, ahead, optim, folder, context.run.seed, watch=watch).save(folder)
+
+
+def finish(
+    context: Context,
+    folder: Path,
+    tiles: TileSet,
+    what: str,
+    *,
+    fold: Fold | None = None,
+) -> str:
+    """Note which slides a trained denoiser saw, and let its checkpoint go.
+
+    Args:
+        context: the run.
+        folder: of the denoiser.
+        tiles: what it was trained on.
+        what: what was done.
+        fold: whose training tiles they are; None: those of the run's.
+
+    Returns:
+        `what`, and the validation loss where there is one.
+    """
+    run, slides = context.run, list(tiles.slides.values())
+    if run.autoencoder.source is None or run.autoencoder.finetune:
+        # An autoencoder that was trained in the run has seen all that the run trains on.
+        slides += context.split.train.slides.values()
+    if own_share().is_first:
+        seen = see(slides, protocol=run.denoiser.protocol, fold=fold or run.data.fold)
+        write_seen(folder, seen)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return what + describe_validation(folder)
+
+
+def read_loss(folder: Path) -> float:
+    """Loss of a trained denoiser on the tiles that validated it."""
+    return float(read_json(folder / VALIDATION_FILE)["loss"])
+
+
+def _batches(context: Context, latents: LatentSet, purpose: str) -> NamedBatches:
+    knobs, seed = context.run.denoiser, context.run.seed
+    batch_at = draw_batches(
+        latents,
+        batch=knobs.optim.batch,
+        uniform_share=knobs.uniform_share,
+        seed=seed,
+        purpose=purpose,
+    )
+    return hide_masks(batch_at, knobs.condition_dropout, seed=seed, purpose=purpose)
+
+
+def _latents_of(context: Context, part: TileSet, fold: Fold) -> LatentSet:
+    """Latents of some of the training tiles, which are encoded once for all folds."""
+    places = {tile.name: i for i, tile in enumerate(context.split.train.tiles)}
+    if unknown := sorted(tile.name for tile in part.tiles if tile.name not in places):
+        raise BadInput(
+            f"{context.root}/partition/Validation/{fold}: {len(unknown)} tile(s) are not in "
+            f"Test/Train, first {unknown[0]}; a fold divides Test/Train: correct the workbooks"
+        )
+    return context.latents.subset([places[tile.name] for tile in part.tiles])

@@ -1,0 +1,84 @@
+"""The stage that trains pixel graders and counts what they confuse."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from disc.data.tiles.tile_set import TileSet
+from disc.grade.carcino import CarcinoNet
+from disc.grade.pixels import COUNTS, confusion_rows, train_pixel_grader
+from disc.grade.pool import TilePool
+from disc.model.store import save_weights
+from disc.pipeline.context import Context, as_json
+from disc.pipeline.stage import Stage
+from disc.pipeline.stages.arms import (
+    Arm,
+    label_rows,
+    pixel_arms,
+    read_synthetic,
+    test_sets,
+    write_table,
+)
+from disc.settings.run import Run
+from disc.train.checkpoint import NAME as CHECKPOINT
+
+
+def pixel_graders_stage(context: Context, generated: tuple[str, ...]) -> Stage:
+    """Trains pixel graders on real, and on real + synthetic tiles; `generated`: stages needed."""
+    run = context.run
+    return Stage(
+        name="graders/pixels",
+        needs=("data", *generated),
+        knobs=[as_json(run.grade.carcino), [arm.name for arm in pixel_arms(run)], run.seed],
+        work=partial(_grade_pixels, context),
+        outputs=(context.folder / "pixels.parquet",),
+        is_shared=True,
+        is_trained=True,
+    )
+
+
+def _grade_pixels(context: Context, folder: Path) -> str:
+    run = context.run
+    real = TilePool(context.learners, run.data.workers)
+    kinds = {"annotation": "masks"}
+    if context.is_simulated and run.data.shifted_root is None:
+        kinds["exact"] = "masks_exact"
+    truths = {kind: list(test_sets(context, masks)) for kind, masks in kinds.items()}
+    parts = []
+    for arm in pixel_arms(run):
+        place = folder / arm.name
+        synthetic = None
+        if arm.balance_weight:
+            if not (context.folder / "synthetic" / arm.variant / "images").exists():
+                continue
+            painted = read_synthetic(context, arm.variant)  # type: ignore[arg-type]
+            synthetic = TilePool(painted, run.data.workers)
+        net = train_pixel_grader(
+            net=run.grade.carcino,
+            real=real,
+            synthetic=synthetic,
+            balance_weight=arm.balance_weight,
+            folder=place,
+            seed=run.seed,
+        )
+        save_weights(place / "carcino.safetensors", net)
+        (place / CHECKPOINT).unlink(missing_ok=True)
+        parts += [_confusion(net, truths, arm, run, i) for i in range(len(truths["annotation"]))]
+    write_table(context.folder / "pixels.parquet", parts, COUNTS)
+    return f"{sum(1 for _ in folder.glob('*/carcino.safetensors'))} arms"
+
+
+def _confusion(
+    net: CarcinoNet,
+    truths: dict[str, list[tuple[str, str, TileSet]]],
+    arm: Arm,
+    run: Run,
+    index: int,
+) -> pd.DataFrame:
+    data_set, split, _ = truths["annotation"][index]
+    rows = confusion_rows(net, {kind: sets[index][2] for kind, sets in truths.items()})
+    facts = {"grader": "carcino", "data_set": data_set, "split": split}
+    return label_rows(rows, arm, run.seed, 0).assign(**facts)

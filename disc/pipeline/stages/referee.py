@@ -1,0 +1,62 @@
+"""The stage that trains the referee, apart from everything that it judges."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from disc.evaluate.referee import read_tiles, train_referee
+from disc.grade.carcino import CarcinoNet
+from disc.grade.pool import TilePool
+from disc.labels import IGNORE
+from disc.model.store import save_weights
+from disc.pipeline.context import REFEREE, Context, as_json
+from disc.pipeline.stage import Stage
+from disc.sample.painter import rebuild
+from disc.seeds import numpy_generator
+from disc.train.checkpoint import NAME as CHECKPOINT
+
+READ_SAMPLE = 400
+"""Test tiles on which the referee's own accuracy is measured."""
+
+
+def referee_stage(context: Context) -> Stage:
+    """The referee, trained apart from everything that it judges."""
+    return Stage(
+        name="referee",
+        needs=("data",),
+        knobs=[as_json(context.run.evaluate.referee), context.run.seed],
+        work=partial(_referee, context),
+        is_shared=True,
+        is_trained=True,
+    )
+
+
+def _referee(context: Context, folder: Path) -> str:
+    run = context.run
+    if context.is_simulated:
+        tiles = context.read(context.folder / "data" / "referee", "masks_exact")
+    else:
+        tiles = context.split.val
+    pool = TilePool(tiles, run.data.workers)
+    save_weights(folder / REFEREE, train_referee(run.evaluate, pool, folder, run.seed))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    source = "exact masks of another draw" if context.is_simulated else "the validation tiles"
+    return f"trained on {source}, {len(tiles)} tiles"
+
+
+def share_right(context: Context, referee: CarcinoNet) -> dict[str, float]:
+    """Share of pixels that the referee reads right, in tiles as they come in the test partition."""
+    tiles = context.judged
+    order = numpy_generator(context.run.seed, "referee's accuracy").permutation(len(tiles))
+    chosen = [int(i) for i in order[:READ_SAMPLE]]
+    images = np.stack([tiles.image(i) for i in chosen])
+    masks = np.stack([tiles.mask(i) for i in chosen])
+    views = {"real": images, "reconstruction": rebuild(context.autoencoder, images)}
+    is_known = masks != IGNORE
+    return {
+        name: float((read_tiles(referee, view) == masks)[is_known].mean())
+        for name, view in views.items()
+    }

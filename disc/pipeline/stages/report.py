@@ -1,0 +1,179 @@
+"""The last stage: what the run has to tell, handed to the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import safetensors.numpy
+import torch
+
+from disc.data.tiles.tile_set import TileSet
+from disc.files import read_json
+from disc.grade.carcino import CarcinoNet
+from disc.grade.pixels import predict_pixels
+from disc.labels import NAMES, Label
+from disc.model.store import load_weights
+from disc.pipeline.config_file import to_json
+from disc.pipeline.context import Context, as_json
+from disc.pipeline.evaluation_masks import choose_tiles
+from disc.pipeline.stage import Stage, StageRecord
+from disc.pipeline.stages.arms import can_grade_slides, pixel_arms
+from disc.processes import own_device
+from disc.report.page import write_report
+from disc.report.run_summary import SLIDE_GRADING, PixelRow, SheetRow, Story
+from disc.settings.synthesis import VARIANTS
+
+PICTURES = 6
+
+
+def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
+    """The report; it depends on every stage before it."""
+    return Stage(
+        name="report",
+        needs=tuple(stage.name for stage in before),
+        knobs=as_json(context.run.evaluate),
+        work=partial(_write, context, [stage.name for stage in before]),
+        outputs=(context.folder / "report" / "index.html",),
+    )
+
+
+def _write(context: Context, names: Sequence[str], folder: Path) -> str:
+    run = context.run
+    story = Story(
+        title=f"disc: {run.name}",
+        config=json.loads(to_json(run)),
+        machine=_machine(),
+        data_note=_data_note(context),
+        is_simulated=context.is_simulated,
+        stages=[_record(context, name) for name in names],
+        notes=_notes(context),
+        sheet=_sheet(context),
+        spreads=_spreads(context),
+        agreement=_table(context, "agreement"),
+        scores=_table(context, "scores"),
+        pixels=_table(context, "pixels"),
+        pixel_pictures=_pixel_pictures(context),
+        draws=run.evaluate.num_bootstrap,
+        seed=run.seed,
+    )
+    write_report(folder, story)
+    return "index.html"
+
+
+def _machine() -> str:
+    device = own_device()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
+
+
+def _data_note(context: Context) -> str:
+    sizes = read_json(context.folder / "data" / "summary.json")["tiles"]
+    counts = f"{sizes['train']} training, {sizes['val']} validation, {sizes['test']} test tiles"
+    data = context.run.data
+    kind = "simulated prostate tissue" if context.is_simulated else f"tiles of {data.root}"
+    return f"{kind}: {counts} of {data.tile_px} px, {data.um_per_px:g} um per pixel"
+
+
+def _record(context: Context, name: str) -> StageRecord:
+    facts = read_json(context.folder / name / "done.json")
+    return StageRecord(name=name, seconds=facts["seconds"], what=facts["what"])
+
+
+def _notes(context: Context) -> list[str]:
+    known = context.latents.known()
+    absent = [NAMES[label] for label in Label if label not in known]
+    notes = [f"{name} is absent from the training tiles: it was never asked for" for name in absent]
+    if context.split.by_position:
+        notes.append(
+            f"{SLIDE_GRADING}: not possible: {_count_slides(context)}, split by position into "
+            "training, validation and test areas"
+        )
+    elif not can_grade_slides(context):
+        notes.append(f"{SLIDE_GRADING}: not possible: fewer than two training slides with scores")
+    if context.split.val_is_seen:
+        notes.append(
+            "the generator was trained on the validation tiles too (fold All, as in the paper): "
+            "the balance weight was chosen on slides that it saw, though no grader did"
+        )
+    unscored = [s for s in context.learners.slides.values() if s.primary is None]
+    if unscored and can_grade_slides(context):
+        notes.append(f"{len(unscored)} training slides without a score are in no bag")
+    notes += read_json(context.folder / "data" / "summary.json").get("notes", [])
+    if not context.is_simulated:
+        notes.append(
+            "the referee was trained on the validation tiles' own annotation, not on exact masks; "
+            "mask agreement inherits the annotators' errors"
+        )
+    return notes
+
+
+def _count_slides(context: Context) -> str:
+    num = len(context.split.train.slides)
+    return "one slide" if num == 1 else f"{num} slides"
+
+
+def _table(context: Context, name: str) -> pd.DataFrame | None:
+    table = pd.read_parquet(context.folder / f"{name}.parquet")
+    return table if len(table) else None
+
+
+def _spreads(context: Context) -> pd.DataFrame:
+    found = read_json(context.folder / "agreement" / "spreads.json")
+    knobs = context.run.evaluate
+    num = knobs.num_uniform + knobs.num_mixed
+    rows = [{"set": variant, "spread": value, "num": num} for variant, value in found.items()]
+    bank = read_json(context.folder / "bank" / "quality.json")
+    rows.append({"set": "bank", "spread": bank["spread"], "num": bank["bundles"]})
+    return pd.DataFrame(rows)
+
+
+def _sheet(context: Context) -> list[SheetRow]:
+    path = context.folder / "agreement" / "sheet.safetensors"
+    if not path.exists():
+        return []
+    arrays = safetensors.numpy.load_file(path)
+    masks = arrays.pop("mask")
+    keys = ("real", "reconstruction", *VARIANTS)
+    return [
+        SheetRow(mask=mask, images={key: arrays[key][i] for key in keys})
+        for i, mask in enumerate(masks)
+    ]
+
+
+def _pixel_pictures(context: Context) -> list[PixelRow]:
+    """Several-label test tiles, as every pixel grader reads them."""
+    judged, drawn = context.judged, context.split.test
+    chosen = choose_tiles(judged, 0, PICTURES, context.run.seed)
+    readings = _readings(context, judged, chosen)
+    return [
+        PixelRow(
+            image=judged.image(i),
+            truth=judged.mask(i),
+            annotation=drawn.mask(i) if context.is_simulated else None,
+            predictions={name: labels[place] for name, labels in readings.items()},
+        )
+        for place, i in enumerate(chosen)
+    ]
+
+
+def _readings(
+    context: Context, tiles: TileSet, chosen: list[int]
+) -> dict[str, npt.NDArray[np.uint8]]:
+    readings: dict[str, npt.NDArray[np.uint8]] = {}
+    for arm in pixel_arms(context.run) if chosen else []:
+        path = context.folder / "graders" / "pixels" / arm.name / "carcino.safetensors"
+        if path.exists():
+            net = CarcinoNet(context.run.grade.carcino)
+            load_weights(path, net)
+            labels = predict_pixels(net.to(own_device()).eval(), tiles, chosen).argmax(1)
+            readings[arm.variant] = labels.astype(np.uint8)
+    return readings

@@ -1,0 +1,88 @@
+"""The stage that trains slide graders and scores the test slides."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from disc.grade.bags import Bag, read_bags
+from disc.grade.slides import score_rows, train_slide_grader
+from disc.model.store import save_weights
+from disc.pipeline.context import Context, as_json
+from disc.pipeline.stage import Stage
+from disc.pipeline.stages.arms import (
+    Arm,
+    can_grade_slides,
+    label_rows,
+    read_synthetic,
+    scored_slides,
+    slide_arms,
+    test_sets,
+    write_table,
+)
+from disc.pipeline.stages.features import ENCODER, FEATURES
+from disc.seeds import derive
+
+SCORES = ["patient", "slide", "label", "truth", "score"]
+
+
+def slide_graders_stage(context: Context) -> Stage:
+    """Trains slide graders on real, and on real + synthetic slides."""
+    run, grade = context.run, context.run.grade
+    return Stage(
+        name="graders/slides",
+        needs=(FEATURES,),
+        knobs=[as_json(grade.transmil), [arm.name for arm in slide_arms(run)], grade.seeds],
+        work=partial(_grade_slides, context),
+        outputs=(context.folder / "scores.parquet",),
+        is_shared=True,
+        is_trained=True,
+    )
+
+
+def _grade_slides(context: Context, folder: Path) -> str:
+    run, features = context.run, context.folder / FEATURES
+    parts: list[pd.DataFrame] = []
+    if can_grade_slides(context):
+        real = read_bags(features / "real", scored_slides(context.learners))
+        parts = [
+            _slide_run(context, folder, arm, seed, real)
+            for arm in slide_arms(run)
+            for seed in range(run.grade.seeds)
+        ]
+    write_table(context.folder / "scores.parquet", parts, SCORES)
+    if not parts:
+        return "not possible: fewer than two training slides with scores"
+    return f"{len(slide_arms(run))} arms, {run.grade.seeds} seeds"
+
+
+def _slide_run(
+    context: Context, folder: Path, arm: Arm, seed: int, real: list[Bag]
+) -> pd.DataFrame:
+    run, place = context.run, folder / f"{arm.name} seed {seed}"
+    if (place / "scores.parquet").exists():
+        return pd.read_parquet(place / "scores.parquet")
+    features, synthetic = context.folder / FEATURES, list[Bag]()
+    if arm.balance_weight:
+        slides = read_synthetic(context, arm.variant).slides.values()  # type: ignore[arg-type]
+        synthetic = read_bags(features / arm.variant, slides)
+    net = train_slide_grader(
+        net=run.grade.transmil,
+        real=real,
+        synthetic=synthetic,
+        balance_weight=arm.balance_weight,
+        folder=place,
+        seed=derive(run.seed, "slides", seed),
+    )
+    parts = []
+    for data_set, split, tiles in test_sets(context):
+        source = features / ("real" if data_set == "in" else data_set)
+        rows = score_rows(net, read_bags(source, scored_slides(tiles)))
+        parts.append(rows.assign(data_set=data_set, split=split))
+    facts = {"grader": "transmil", "encoder": ENCODER, "fold": run.data.fold}
+    table = label_rows(pd.concat(parts), arm, run.seed, seed).assign(**facts)
+    save_weights(place / "transmil.safetensors", net)
+    write_table(place / "scores.parquet", [table], SCORES)
+    return table

@@ -1,0 +1,81 @@
+"""Settings of a whole run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from disc.settings.autoencoder import Autoencoder
+from disc.settings.checks import require
+from disc.settings.data import Data, Fold
+from disc.settings.denoiser import Denoiser
+from disc.settings.distillation import Distil
+from disc.settings.evaluation import Evaluate
+from disc.settings.grading import Grade
+from disc.settings.phantom import Phantom
+from disc.settings.sampling import Sample
+from disc.settings.synthesis import Synthesis
+from disc.settings.training import Watch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A whole run: data, generator, synthetic slides, graders, report."""
+
+    name: str
+    """Name of the run; its folder is `out`/`name`."""
+    out: Path = Path("runs")
+    """Folder of runs."""
+    seed: int = 0
+    """Seed of everything but the phantom and the recipes."""
+    data: Data = field(default_factory=Data)
+    """Tiles."""
+    phantom: Phantom = field(default_factory=Phantom)
+    """The embedded data set."""
+    autoencoder: Autoencoder = field(default_factory=Autoencoder)
+    """Tiles <-> latents."""
+    denoiser: Denoiser = field(default_factory=Denoiser)
+    """Latents from noise and a mask."""
+    sample: Sample = field(default_factory=Sample)
+    """Drawing."""
+    distil: Distil = field(default_factory=Distil)
+    """DISC and DISC-CoTrain."""
+    watch: Watch = field(default_factory=Watch)
+    """What is looked at while the denoisers are trained."""
+    synthesis: Synthesis = field(default_factory=Synthesis)
+    """Synthetic slides."""
+    grade: Grade = field(default_factory=Grade)
+    """Graders."""
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    """Measurements."""
+    folds: tuple[Fold, ...] = ()
+    """Folds to run one after the other, each in `out`/`name`/fold; none: only `data.fold`."""
+    until: str = "report"
+    """Last stage to run."""
+    redo: bool = False
+    """Train anew what another configuration trained in this folder; else that is refused."""
+
+    def __post_init__(self) -> None:
+        is_guided = self.sample.solver.guidance != 1
+        require(
+            not is_guided or self.denoiser.condition_dropout > 0,
+            "sample.solver.guidance needs a denoiser that was trained without masks too; "
+            "set denoiser.condition_dropout, 0.1 for example",
+        )
+        starts_at_noise = self.sample.solver.spacing == "trailing"
+        require(
+            starts_at_noise or not self.denoiser.zero_terminal_snr,
+            "denoiser.zero_terminal_snr needs sample.solver.spacing trailing, which alone visits "
+            "the last time step",
+        )
+        is_default = self.data.fold == Data.fold
+        require(is_default or not self.folds, "folds and data.fold: give one of them")
+        is_paper, is_all = self.denoiser.protocol == "paper", self.data.fold == "All"
+        require(
+            is_all or not is_paper,
+            "denoiser.protocol paper ends on all training tiles: it needs data.fold All",
+        )
+        require(
+            self.watch.num_tiles > 0 or not is_paper,
+            "denoiser.protocol paper compares validation losses: it needs watch.num_tiles > 0",
+        )

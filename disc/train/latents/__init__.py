@@ -1,0 +1,1 @@
+"""Latents of the training tiles: encoded, stored, drawn."""

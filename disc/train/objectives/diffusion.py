@@ -1,0 +1,65 @@
+"""Training of the denoiser: on real latents (Eq. 1), on fused bundles (Eq. 3), or on both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from disc.model.denoiser import Denoiser
+from disc.model.schedule import NUM_STEPS
+from disc.settings.training import Optim
+from disc.train.checkpoint import State
+from disc.train.hooks import Watch
+from disc.train.loop import Batch, train
+
+
+def train_denoiser(
+    denoiser: Denoiser,
+    batch_at: Callable[[int], Batch],
+    optim: Optim,
+    folder: Path,
+    seed: int,
+    *,
+    watch: Watch | None = None,
+) -> Denoiser:
+    """Train on whatever latents and masks the batches hold; they decide the variant.
+
+    Paper: Eq. (1), Sec. 2.1; Eq. (3), Sec. 2.3.
+    """
+    train(
+        model=denoiser,
+        step=eps_step,
+        batch_at=batch_at,
+        optim=optim,
+        folder=folder,
+        seed=seed,
+        watch=watch,
+    )
+    return denoiser
+
+
+def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
+    """|| eps - eps_theta(z_t, t, tau(m)) ||^2, mean over the batch; or the same of v, or weighed.
+
+    Args:
+        state: its model is a Denoiser.
+        batch: `latents` [B, 3, h, w], `masks` uint8 [B, H, W] and, where they matter, the labels of
+            their `slides` uint8 [B, 4] (255: not known): this process's share.
+        generator: noise and time steps are drawn for the whole batch, then shared.
+
+    Paper: Eq. (1), Sec. 2.1.
+    """
+    network = state.network
+    assert isinstance(network, Denoiser)
+    z_0 = batch["latents"].float()
+    whole = len(z_0) * state.share.count
+    t = torch.randint(NUM_STEPS, (whole,), generator=generator)
+    eps = torch.randn((whole, *z_0.shape[1:]), generator=generator)
+    t, eps = state.share.take(t).to(z_0.device), state.share.take(eps).to(z_0.device)
+    noisy = network.schedule.add_noise(z_0, eps, t)
+    predicted = state.model(noisy, t, batch["masks"], batch.get("slides"))
+    errors = (predicted - network.target(z_0, eps, t)).square()
+    weighed = errors * network.weigh_losses(t)
+    return {"loss": weighed.mean(), "v" if network.gives_velocity else "eps": errors.mean()}

@@ -1,0 +1,65 @@
+"""Batches for self-distillation from separated conditions: DISC, and DISC-CoTrain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from disc.masks.recipes import draw_tile
+from disc.masks.shapes import count_regions, paint_shape
+from disc.sample.bank import Bank
+from disc.sample.separated import fuse
+from disc.seeds import numpy_generator
+from disc.train.diagnose import NamedBatches
+from disc.train.draws import epoch_indices
+from disc.train.latents.latent_set import unknown_slides
+from disc.train.loop import Batch
+
+Shapes = Sequence[npt.NDArray[np.uint8]]
+
+
+def distil_batches(
+    bank: Bank, shapes: Shapes, *, batch: int, seed: int, purpose: str
+) -> NamedBatches:
+    """Bundles fused under masks that are drawn fresh at every step.
+
+    A mask is a random shape map whose regions get distinct labels, all equally likely.
+
+    Paper: Eq. (3), Sec. 2.3.
+    """
+    regions = [count_regions(shape) for shape in shapes]
+    weights = np.zeros(bank.latents.shape[1])
+    weights[list(bank.labels)] = 1 / len(bank.labels)
+
+    def bundles_at(step: int) -> npt.NDArray[np.int64]:
+        num = len(bank.latents)
+        return epoch_indices(num, step=step, batch=batch, seed=seed, purpose=purpose)
+
+    def batch_at(step: int) -> Batch:
+        rng = numpy_generator(seed, purpose, "masks", step)
+        drawn = [draw_tile(regions, weights, rng) for _ in range(batch)]
+        masks = np.stack([paint_shape(shapes[tile.shape], tile.labels) for tile in drawn])
+        turned = torch.from_numpy(masks)
+        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], turned)
+        return {"latents": fused, "masks": turned, "slides": unknown_slides(batch)}
+
+    def names_at(step: int) -> list[str]:
+        return [f"bundle {i} of the bank" for i in bundles_at(step)]
+
+    return NamedBatches(batch_at, names_at)
+
+
+def cotrain_batches(real: NamedBatches, distilled: NamedBatches) -> NamedBatches:
+    """Half real, half distilled: with equal halves the mean loss is the mean of both losses.
+
+    Paper: Sec. 2.3 (SD-DISC-CoTrain averages both errors).
+    """
+
+    def batch_at(step: int) -> Batch:
+        first, second = real(step), distilled(step)
+        return {key: torch.cat([first[key], second[key]]) for key in ("latents", "masks", "slides")}
+
+    return NamedBatches(batch_at, lambda step: [*real.names_at(step), *distilled.names_at(step)])

@@ -1,0 +1,74 @@
+"""Workbooks of others, written with openpyxl."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from disc.data.tables import xlsx as sheets
+from disc.data.tables.tables import encode_table
+from disc.data.tables.xlsx import read_sheet
+from disc.files import BadInput
+
+ROWS = [("a", "b"), (1, None), (None, None), (2, "x")]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    workbook = Workbook()
+    for row in ROWS:
+        workbook.active.append(row)
+    workbook.save(tmp_path / "book.xlsx")
+    return tmp_path / "book.xlsx"
+
+
+def test_rows_without_what_is_empty(book: Path) -> None:
+    assert read_sheet(book) == [("a", "b"), (1,), (2, "x")]
+
+
+def test_rows_beyond_the_claimed_dimensions(book: Path) -> None:
+    """Some programs write a wrong `dimension`; openpyxl then leaves rows out."""
+    with zipfile.ZipFile(book) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    assert b'<dimension ref="A1:B4"' in sheet
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace(b'ref="A1:B4"', b'ref="A1:A2"')
+    with zipfile.ZipFile(book, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    assert read_sheet(book) == [("a", "b"), (1,), (2, "x")]
+
+
+@pytest.mark.parametrize(("limit", "message"), [("MOST_BYTES", "unpack to"), ("MOST_ROWS", "rows")])
+def test_limits(book: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str) -> None:
+    monkeypatch.setattr(sheets, limit, 3)
+    with pytest.raises(BadInput, match=rf"book\.xlsx: not a readable .*{message}"):
+        read_sheet(book)
+
+
+def test_rows_are_written_as_openpyxl_writes_them() -> None:
+    rows = [
+        {"name": " a & <b>", "count": 3, "note": None},
+        {"name": 'c "d"\ne', "count": -5, "note": "\t"},
+        {"name": None, "count": 10**6, "note": "f "},
+    ]
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Sheet1")
+    for row in [{key: key for key in rows[0]}, *rows]:
+        sheet.append(list(row.values()))
+    file = io.BytesIO()
+    book.save(file)
+    ours = zipfile.ZipFile(io.BytesIO(encode_table(list(rows[0]), rows)))
+    name = "xl/worksheets/sheet1.xml"
+    assert ours.read(name) == zipfile.ZipFile(file).read(name)
+
+
+def test_a_text_is_no_formula() -> None:
+    data = encode_table(["patient"], [{"patient": "=1+1"}, {"patient": "#N/A"}])
+    sheet = load_workbook(io.BytesIO(data)).active
+    assert [cell.value for cell in sheet["A"]] == ["patient", "=1+1", "#N/A"]
+    assert {cell.data_type for cell in sheet["A"]} <= {"s", "inlineStr"}
+    with pytest.raises(ValueError, match="characters that a workbook cannot"):
+        encode_table(["patient"], [{"patient": "a\0b"}])

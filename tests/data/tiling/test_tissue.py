@@ -1,0 +1,65 @@
+"""Presets of tissue detection: what each keeps, and that they are CLAM's where they say so."""
+
+import numpy as np
+import pytest
+
+from disc.data.tiling.request import TissueRule
+from disc.data.tiling.tissue import complete_rule, find_tissue
+
+PINK, PALE, WHITE = (200, 110, 160), (232, 222, 228), (243, 243, 243)
+UM = 16.0
+
+
+def glass(side: int = 200) -> np.ndarray:
+    return np.full((side, side, 3), WHITE, np.uint8)
+
+
+def test_a_core_is_a_biopsy_and_no_resection() -> None:
+    """A core of 0.64 x 1.6 mm, 1 mm2: resections ask for 1.6 mm2."""
+    image = glass()
+    image[50:150, 80:120] = PINK
+    for preset, is_kept in (("biopsy", True), ("resection", False)):
+        for name in (preset, f"clam-{preset}"):
+            assert find_tissue(image, UM, TissueRule(preset=name)).any() == is_kept, name
+
+
+def test_a_number_that_is_said_counts_more_than_the_presets() -> None:
+    image = glass()
+    image[50:150, 80:120] = PINK
+    assert find_tissue(image, UM, TissueRule(preset="resection", least_um2=1e5)).any()
+    assert not find_tissue(image, UM, TissueRule(preset="biopsy", least_um2=2e6)).any()
+
+
+def test_clams_threshold_leaves_pale_stroma_out_and_a_lower_one_keeps_it() -> None:
+    image = glass()
+    image[40:160, 40:100] = PINK
+    image[40:160, 100:160] = PALE
+    for rule, is_kept in (
+        (TissueRule(preset="clam-biopsy"), False),
+        (TissueRule(preset="biopsy", saturation=15), False),
+        (TissueRule(preset="biopsy", saturation=8), True),
+    ):
+        found = find_tissue(image, UM, rule)
+        assert found[60:140, 50:90].all() and (found[60:140, 125:150] == is_kept).all()
+
+
+@pytest.mark.parametrize(("most_holes", "num_open"), [(0, 0), (1, 1), (5, 2)])
+def test_the_largest_holes_stay_open(most_holes: int, num_open: int) -> None:
+    image = glass()
+    image[20:180, 20:180] = PINK
+    image[40:80, 40:80] = image[110:140, 110:140] = WHITE
+    rule = TissueRule(least_hole_um2=1e4, most_holes=most_holes, close_um=0)
+    found = find_tissue(image, UM, rule)
+    assert [not found[60, 60], not found[125, 125]] == [num_open > 0, num_open > 1]
+
+
+def test_clams_presets_are_its_files() -> None:
+    """bwh_biopsy.csv: mthresh 11, sthresh 15, close 2, a_t 1, a_h 1, max_n_holes 2; its level is
+    64 times as wide as 0.25 um, its areas are of 512 x 512 px of 0.25 um, 16,384 um2."""
+    rule = complete_rule(TissueRule(preset="clam-biopsy"))
+    assert (rule.blur, rule.blur_um, rule.saturation) == ("median", 11 * 16, 15)
+    assert (rule.close_um, rule.most_holes) == (2 * 16, 2)
+    assert (rule.least_um2, rule.least_hole_um2) == (128.0**2, 128.0**2)
+    large = complete_rule(TissueRule(preset="clam-resection"))
+    assert (large.close_um, large.most_holes) == (4 * 16, 8)
+    assert (large.least_um2, large.least_hole_um2) == (100 * 128.0**2, 16 * 128.0**2)

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import numpy as np
+
+from disc.data.tiles.records import Tile
+from disc.pipeline.evaluation_masks import draw_asked, join_real_tiles
+from disc.sample.synthesis import ShapeBook
+from disc.settings.evaluation import Evaluate
+
+KNOBS = Evaluate(num_uniform=8, num_mixed=30)
+
+
+def book(*names):
+    halves = np.repeat([[0], [1]], 4, 0).repeat(8, 1).astype(np.uint8)
+    whole = np.zeros((8, 8), np.uint8)
+    tiles = [Tile(name=n, slide_id=n, image=Path(n), mask=None, x=0, y=0) for n in names]
+    return ShapeBook([halves] * (len(names) - 1) + [whole], tiles)
+
+
+def test_one_label_masks_are_in_equal_parts_and_the_rest_has_several():
+    masks, sources = draw_asked(book("A", "B"), [0, 1, 2, 3], KNOBS, 0, 8)
+    labels = [set(np.unique(mask)) for mask in masks]
+    assert [len(found) for found in labels] == [1] * 8 + [2] * 30
+    assert sorted(min(found) for found in labels[:8]) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert set(sources[8:]) == {"A"}
+    assert len(set(sources[:8])) == 8
+
+
+def test_only_known_labels_are_asked_for():
+    masks, _ = draw_asked(book("A", "B"), [0, 2], KNOBS, 0, 8)
+    assert set(np.unique(masks)) == {0, 2}
+
+
+def test_without_several_label_drawings_only_uniform_masks_are_asked_for():
+    masks, _ = draw_asked(book("A"), [0, 1], KNOBS, 0, 8)
+    assert len(masks) == 8
+
+
+class OneLabelTiles:
+    """Tiles of one label each, painted with ten times the label."""
+
+    labels = (0, 0, 2)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def mask(self, index):
+        return np.full((8, 8), self.labels[index], np.uint8)
+
+    def image(self, index):
+        return np.full((8, 8, 3), 10 * self.labels[index], np.uint8)
+
+
+def test_a_collage_has_each_label_where_the_mask_has_it():
+    mixed = np.repeat([[0], [2]], 4, 0).repeat(8, 1).astype(np.uint8)
+    unserved = np.full((8, 8), 3, np.uint8)
+    served, collages = join_real_tiles(OneLabelTiles(), np.stack([unserved, mixed]), 0)
+    assert served == [1]
+    np.testing.assert_array_equal(collages[0][..., 0], 10 * mixed)

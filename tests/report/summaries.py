@@ -1,0 +1,112 @@
+"""Stories with tables whose answers are known, for the tests of the page."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from disc.evaluate.agreement import RECALLS
+from disc.evaluate.pixels import COUNTS
+from disc.labels import Label
+from disc.pipeline.stage import StageRecord
+from disc.report.run_summary import PixelRow, SheetRow, Story
+from disc.settings.synthesis import VARIANTS
+
+LEVELS = {"real": 0.90, "reconstruction": 0.86, "sd": 0.65, "sd-sc": 0.71, "sd-disc": 0.69}
+LEVELS["sd-disc-cotrain"] = 0.66
+
+
+def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFrame:
+    """Recalls about known levels; variants share the luck of the mask."""
+    luck = rng.normal(0, 0.1, (num_tiles, 4))
+    asked = rng.random((num_tiles, 4)) < 0.5
+    asked[:, 0] = True
+    asked[: num_tiles // 3, 1:] = False
+    asked[num_tiles // 3 :, 1] = True
+    parts = []
+    for variant, level in LEVELS.items():
+        recall = np.clip(level + luck + rng.normal(0, 0.03, luck.shape), 0, 1)
+        values = np.where(asked, recall, np.nan)
+        names = {"variant": variant, "plan": "end", "solver": "dpmpp-2m 15", "seed": 0}
+        places = {
+            "tile": [f"asked {i}" for i in range(num_tiles)],
+            "source_slide": [f"slide {i % 24}" for i in range(num_tiles)],
+        }
+        parts.append(pd.DataFrame(names | places | dict(zip(RECALLS, values.T, strict=True))))
+    return pd.concat(parts, ignore_index=True)
+
+
+def make_scores(
+    rng: np.random.Generator, weights: Sequence[float] = (0.1, 0.4), num_slides: int = 30
+) -> pd.DataFrame:
+    """Slide scores on validation and two test sets; GG5 is rare in distribution."""
+    rows = []
+    for data_set, split in (("in", "val"), ("in", "test"), ("shifted", "test")):
+        truth = rng.random((num_slides, 4)) < (0.4, 0.5, 0.5, 0.2)
+        truth[:3] = [[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]]
+        noise = rng.normal(0, 1, truth.shape)
+        for variant, weight in [("real", 0.0), *((v, w) for v in VARIANTS for w in weights)]:
+            for grader_seed in range(2):
+                score = 1.5 * truth + noise + rng.normal(0, 0.3 + weight / 2, truth.shape)
+                rows += [
+                    {
+                        **{"grader": "transmil", "encoder": "embedded", "variant": variant},
+                        **{"balance_weight": weight, "generator_seed": 0, "fold": "Val1"},
+                        **{"grader_seed": grader_seed, "split": split, "data_set": data_set},
+                        **{"patient": f"{split} {i}", "slide": f"{split} {i}"},
+                        **{"label": label.name, "truth": int(truth[i, label])},
+                        "score": 1 / (1 + np.exp(-score[i, label])),
+                    }
+                    for i in range(num_slides)
+                    for label in Label
+                ]
+    return pd.DataFrame(rows)
+
+
+def make_pixels(rng: np.random.Generator, num_tiles: int = 40) -> pd.DataFrame:
+    """Confusion counts of tiles, mostly right."""
+    rows = []
+    for data_set in ("in", "shifted"):
+        for variant in ("real", *VARIANTS):
+            share = np.full((4, 4), 0.08) + 0.68 * np.eye(4)
+            for i in range(num_tiles):
+                counts = rng.poisson(1000 * share).ravel()
+                facts = {"grader": "carcino", "variant": variant, "grader_seed": 0}
+                facts |= {"balance_weight": 0.0 if variant == "real" else 0.3, "split": "test"}
+                facts |= {"data_set": data_set, "truth_kind": "exact", "tile": f"tile {i}"}
+                facts |= {"patient": f"patient {i % 12}", "slide": f"slide {i % 12}"}
+                rows.append(facts | dict(zip(COUNTS, counts, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def make_story(*, tile_px: int = 32, **changes: object) -> Story:
+    """A whole story; `changes` replace parts of it."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (tile_px, tile_px, 3), dtype=np.uint8)
+    mask = np.repeat(np.array([[0, 1, 2, 3]], np.uint8), tile_px, 0).repeat(tile_px // 4, 1)
+    mask[:4, :4] = 255
+    images = dict.fromkeys(("real", "reconstruction", *VARIANTS), image)
+    parts: dict[str, object] = {
+        "title": "disc: a run <of tests>",
+        "config": {"name": "test", "data": {"tile_px": tile_px}},
+        "machine": "2 processors",
+        "data_note": "Tiles simulated for a test.",
+        "is_simulated": True,
+        "stages": [
+            StageRecord(name="data", seconds=4.21, what="60 tiles"),
+            StageRecord(name="denoiser/sd", seconds=200.0, what="10 steps of 4"),
+        ],
+        "notes": ["GG5 is absent from the training tiles: it is never asked for."],
+        "sheet": [SheetRow(mask=mask, images=images)] * 2,
+        "spreads": pd.DataFrame({"set": ["sd", "bank"], "spread": [1.10, 1.25], "num": [352, 600]}),
+        "agreement": make_agreement(rng),
+        "scores": make_scores(rng),
+        "pixels": make_pixels(rng),
+        "pixel_pictures": [
+            PixelRow(
+                image=image, truth=mask, annotation=mask, predictions={"real": mask, "sd": mask}
+            )
+        ],
+        "draws": 100,
+    }
+    return Story(**(parts | changes))  # type: ignore[arg-type]

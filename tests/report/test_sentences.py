@@ -1,0 +1,99 @@
+"""Sentences claim what the intervals allow, and no more."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disc.report.numbers import measure
+from disc.report.sentences import (
+    agreement_sentence,
+    cautions,
+    grading_sentences,
+    headline,
+    signed,
+    verdict,
+)
+from disc.report.tables import duration
+from tests.report.summaries import make_agreement, make_story
+
+NAN = float("nan")
+
+
+def row(value: float, low: float, high: float, **facts: object) -> SimpleNamespace:
+    return SimpleNamespace(value=value, low=low, high=high, **facts)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.01, 0.09, "better"),
+        (-0.09, -0.01, "worse"),
+        (-0.01, 0.11, "unclear"),
+        (0.0, 0.10, "unclear"),
+        (NAN, NAN, "no interval"),
+    ],
+)
+def test_verdict_follows_the_interval(low: float, high: float, expected: str) -> None:
+    found = row(0.05, low, high, variant="sd-sc", kind="several labels", tiles=9, slides=3)
+    assert verdict(found) == expected
+    claims = ("better" in agreement_sentence(found), "worse" in agreement_sentence(found))
+    assert claims == (expected == "better", expected == "worse")
+
+
+def test_signs() -> None:
+    assert [signed(0.05), signed(-0.05), signed(-0.0001), signed(NAN)] == [
+        "+0.050",
+        "\N{MINUS SIGN}0.050",
+        "+0.000",
+        "none",
+    ]
+
+
+def test_equal_variants_are_not_called_different() -> None:
+    table = make_agreement(np.random.default_rng(1))
+    same = table[table["variant"] == "sd"].assign(variant="sd-sc")
+    story = make_story(
+        agreement=pd.concat([table[table["variant"] == "sd"], same]), scores=None, pixels=None
+    )
+    sentences = headline(measure(story))
+    assert len(sentences) == 1 and "cannot be told from sd (plain): +0.000 [0.000" in sentences[0]
+
+
+def test_grading_counts_what_leaves_zero_out() -> None:
+    gains = pd.DataFrame(
+        {
+            "data_set": ["in"] * 3 + ["shifted"] * 2,
+            "value": [0.02, -0.01, 0.05, 0.01, NAN],
+            "low": [-0.01, -0.04, 0.01, -0.1, NAN],
+            "high": [0.05, 0.02, 0.09, 0.1, NAN],
+        }
+    )
+    inside, outside = grading_sentences(gains)
+    assert "of 3 differences, 1 can be told from zero as gains and 0 as losses" in inside
+    assert "none of the 2 differences can be told from zero" in outside
+
+
+def test_few_positives_and_few_slides_are_cautioned() -> None:
+    scores, agreement = make_story().scores, make_story().agreement
+    assert scores is not None and agreement is not None
+    rare = scores["truth"].where(scores["label"] != "GG5", 0)
+    few = agreement.assign(source_slide=agreement["source_slide"].str[-1])
+    story = make_story(
+        scores=scores.assign(truth=rare), agreement=few, pixels=None, notes=["a note"]
+    )
+    found = cautions(story, measure(story))
+    assert found[0].startswith("The tissue is simulated") and "a note" in found
+    assert any(
+        "GG5 in distribution: 0 slides with and 30 without it. It has no" in n for n in found
+    )
+    assert any("rests on masks from 10 slides" in note for note in found)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4.2, "4.2 s"), (200, "3 min 20 s"), (59.97, "1 min 0 s"), (7500, "2 h 5 min")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
