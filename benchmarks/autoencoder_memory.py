@@ -32,8 +32,8 @@ def build(way: str) -> Any:
 
     from disc.model.autoencoder import build_vq
 
-    knobs = Autoencoder(channels=(128, 256, 512), layers=2, num_codes=8192)
-    vq = build_vq(knobs, groups=32).eval()
+    settings = Autoencoder(channels=(128, 256, 512), layers=2, num_codes=8192)
+    vq = build_vq(settings, groups=32).eval()
     if way != "ours":
         vq.quantize = VectorQuantizer(8192, 3, beta=0.25)
     for module in vq.modules():

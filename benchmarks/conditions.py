@@ -63,8 +63,8 @@ def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
     folder = shared.folder.parent / name
     path = folder / "read.parquet"
     if not path.exists():
-        knobs = replace(shared.run.denoiser, condition=condition)
-        context = Context(replace(shared.run, denoiser=knobs, seed=seed), shared.folder)
+        settings = replace(shared.run.denoiser, condition=condition)
+        context = Context(replace(shared.run, denoiser=settings, seed=seed), shared.folder)
         stage = next(s for s in generator_stages(context) if s.name == "denoiser/sd")
         print(f"{name}: {stage.work(folder)}", flush=True)
         buffer = io.BytesIO()
@@ -78,25 +78,27 @@ def _read(context: Context, folder: Path) -> pd.DataFrame:
     from disc.evaluate.referee import read_tiles
     from disc.model.denoiser import Denoiser
     from disc.pipeline.context import load_referee
-    from disc.pipeline.evaluation_masks import draw_asked
-    from disc.sample.painter import Painter
+    from disc.pipeline.evaluation_masks import draw_targets
+    from disc.sample.sampler import Sampler
     from disc.sample.synthesis import collect_shapes
     from disc.seeds import derive
 
     run, book = context.run, collect_shapes(context.split.test)
     known = context.latents.known()
-    asked, sources = draw_asked(book, known, run.evaluate, 0, run.data.tile_px)
-    seeds = [derive(run.seed, "asked", i) for i in range(len(asked))]
+    targets, sources = draw_targets(book, known, run.evaluate, 0, run.data.tile_px)
+    seeds = [derive(run.seed, "asked", i) for i in range(len(targets))]
     denoiser = Denoiser.load(folder, run.denoiser)
-    painter, referee = (
-        Painter(context.autoencoder, {"sd": denoiser}, run.sample),
+    sampler, referee = (
+        Sampler(context.autoencoder, {"sd": denoiser}, run.sample),
         load_referee(context),
     )
     parts = []
     for way in WAYS:
-        read = read_tiles(referee, painter.paint(way, asked, seeds))
-        facts = {"way": way, "mask": range(len(asked)), "slide": sources}
-        parts.append(pd.DataFrame(facts | dict(zip(RECALLS, recalls(asked, read).T, strict=True))))
+        read = read_tiles(referee, sampler.generate(way, targets, seeds))
+        facts = {"way": way, "mask": range(len(targets)), "slide": sources}
+        parts.append(
+            pd.DataFrame(facts | dict(zip(RECALLS, recalls(targets, read).T, strict=True)))
+        )
     return pd.concat(parts, ignore_index=True)
 
 

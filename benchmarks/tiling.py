@@ -118,9 +118,9 @@ def time_reading(request: TileRequest, out: Path, folder: Path | None = None) ->
         facts = json.loads((out / "slides" / f"{slide.stem}.json").read_text())
         corners = [(tile["x"], tile["y"]) for tile in facts["tiles"]]
         box = {"side": facts["side"], "tile_px": request.tile_px, "folder": folder}
-        share = max(1, -(-len(corners) // request.processes))
-        for start in range(0, len(corners), share):
-            part = corners[start : start + share]
+        fraction = max(1, -(-len(corners) // request.processes))
+        for start in range(0, len(corners), fraction):
+            part = corners[start : start + fraction]
             tasks.append((slide, find_mask(request.masks, slide), part, box))
     if folder:
         folder.mkdir()
@@ -171,34 +171,34 @@ def main() -> None:
     parser.add_argument("--mask-values", default="radboud")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=7)
-    asked = parser.parse_args()
+    targets = parser.parse_args()
     results = {}
     with tempfile.TemporaryDirectory() as folder:
-        if asked.slides is None:
-            generate(Path(folder), num_slides=8 * asked.processes)
-            asked.slides, asked.masks = Path(folder) / "slides", Path(folder) / "masks"
-        scan = openslide.OpenSlide(next(iter(sorted(asked.slides.iterdir()))))
+        if targets.slides is None:
+            generate(Path(folder), num_slides=8 * targets.processes)
+            targets.slides, targets.masks = Path(folder) / "slides", Path(folder) / "masks"
+        scan = openslide.OpenSlide(next(iter(sorted(targets.slides.iterdir()))))
         um = float(scan.properties[openslide.PROPERTY_NAME_MPP_X])
         print(f"{'tiles':28} {'disc tile':>9} over reading and encoding, or saving; 95 % intervals")
         for number, (name, (tile_px, fine, overlap)) in enumerate(SETTINGS.items()):
             request = TileRequest(
-                slides=asked.slides,
-                masks=asked.masks,
-                mask_values=asked.mask_values,
+                slides=targets.slides,
+                masks=targets.masks,
+                mask_values=targets.mask_values,
                 out=Path(folder),
                 tile_px=tile_px,
                 um_per_px=um * scan.level_downsamples[fine] if isinstance(fine, int) else fine,
                 overlap=overlap,
-                processes=asked.processes,
+                processes=targets.processes,
             )
-            results[name] = compare(request, Path(folder) / str(number), asked.rounds)
+            results[name] = compare(request, Path(folder) / str(number), targets.rounds)
             columns = [
                 f"{f['other_seconds']:7.2f}s: {f['ratio']:.2f} ({f['low']:.2f}-{f['high']:.2f})"
                 for f in results[name].values()
             ]
             seconds = results[name]["read"]["tile_seconds"]
             print(f"{name:28} {seconds:8.2f}s {'  '.join(columns)}", flush=True)
-    print(json.dumps({"processes": asked.processes, "tiling": results}))
+    print(json.dumps({"processes": targets.processes, "tiling": results}))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def settings_of(args: argparse.Namespace) -> Any:
     )
     if args.way == "ours, bf16":
         optim = replace(optim, precision="bfloat16")
-    denoiser = replace(run.denoiser, optim=optim, uniform_share=0.0)
+    denoiser = replace(run.denoiser, optim=optim, uniform_fraction=0.0)
     return replace(run, denoiser=denoiser)
 
 
@@ -77,7 +77,7 @@ def train_ours(run: Any, tile_px: int) -> list[float]:
     optim, times = run.denoiser.optim, []
     labels, slides = np.full(NUM_TILES, -1), unknown_slides(NUM_TILES)
     tiles = LatentSet(latents[:, None], masks[:, None], labels, slides)
-    draw = draw_batches(tiles, batch=optim.batch, uniform_share=0.0, seed=0, purpose="benchmark")
+    draw = draw_batches(tiles, batch=optim.batch, uniform_fraction=0.0, seed=0, purpose="benchmark")
 
     def batch_at(step: int) -> Any:
         times.append(now())
@@ -223,9 +223,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def in_child(args: argparse.Namespace, way: str, tile_px: int, batch: int) -> dict[str, Any]:
     """`measure` in a process of its own."""
-    asked = {"way": way, "tile-px": tile_px, "batch": batch, "device": args.device}
-    asked |= {"steps": args.steps, "clock": args.clock}
-    command = [sys.executable, __file__, *(f"--{k}={v}" for k, v in asked.items())]
+    targets = {"way": way, "tile-px": tile_px, "batch": batch, "device": args.device}
+    targets |= {"steps": args.steps, "clock": args.clock}
+    command = [sys.executable, __file__, *(f"--{k}={v}" for k, v in targets.items())]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     facts: dict[str, Any] = json.loads(output.splitlines()[-1])
     facts["of_ceiling"] = facts["gflop"] / facts["seconds"] / facts["ceiling_gflop_s"]

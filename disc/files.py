@@ -107,12 +107,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_bytes(path: Path, most: int = 2**29) -> bytes:
+def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:
     """All bytes of a file that a user gave.
 
     Args:
         path: the file.
-        most: bytes that it may have.
+        max_bytes: bytes that it may have.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -122,8 +122,8 @@ def read_bytes(path: Path, most: int = 2**29) -> bytes:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # A pipe would be waited for.
             raise BadInput(f"{path}: not a file; put the file itself there")
-        if found.st_size > most:
-            raise BadInput(f"{path}: {found.st_size:,} bytes; expected at most {most:,}")
+        if found.st_size > max_bytes:
+            raise BadInput(f"{path}: {found.st_size:,} bytes; expected at most {max_bytes:,}")
         return path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; correct its path") from None
@@ -148,7 +148,7 @@ def refuse_filled(folder: Path) -> None:
         raise BadInput(f"{folder}: is not an empty folder; give a new one with --out")
 
 
-def claim_folder(folder: Path, asked: Mapping[str, Any]) -> None:
+def claim_folder(folder: Path, request: Mapping[str, Any]) -> None:
     """Note in `request.json` what is written into a folder, so that the same request may go on.
 
     What was noted of slides for a request that wrote no tile is cleared.
@@ -156,7 +156,7 @@ def claim_folder(folder: Path, asked: Mapping[str, Any]) -> None:
     Raises:
         BadInput: if the folder holds something else.
     """
-    path, facts = folder / "request.json", {"request": digest(asked)}
+    path, facts = folder / "request.json", {"request": digest(request)}
     if not path.exists():
         refuse_filled(folder)
     elif read_json(path) != facts:

@@ -15,7 +15,7 @@ from disc.settings.phantom import Phantom
 from disc.settings.run import Run
 from disc.settings.sampling import Sample, Solver
 from disc.settings.synthesis import Synthesis
-from disc.settings.training import Optim, Speed, Watch
+from disc.settings.training import Optim, Speed, Validation
 
 
 def smoke() -> Run:
@@ -26,7 +26,7 @@ def smoke() -> Run:
         phantom=Phantom(
             slides=(4, 4, 5, 2),
             test_slides=(1, 2, 2, 1),
-            shifted_slides=(1, 2, 2, 1),
+            external_slides=(1, 2, 2, 1),
             referee_slides=(2, 2, 2, 2),
             core_um=(600.0, 1500.0),
         ),
@@ -36,9 +36,9 @@ def smoke() -> Run:
         denoiser=Denoiser(
             channels=(32, 48),
             attention=(False, True),
-            head_px=16,
+            head_channels=16,
             context=32,
-            turns=1,
+            dihedral=1,
             optim=Optim(steps=60, batch=16, lr=1e-3, ema=0.9, checkpoint_every=20),
         ),
         sample=Sample(solver=Solver(steps=6)),
@@ -71,7 +71,7 @@ def laptop() -> Run:
         phantom=Phantom(
             slides=(10, 11, 19, 3),
             test_slides=(8, 8, 10, 6),
-            shifted_slides=(5, 5, 5, 5),
+            external_slides=(5, 5, 5, 5),
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
@@ -84,7 +84,7 @@ def laptop() -> Run:
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
-            turns=4,
+            dihedral=4,
             optim=Optim(steps=1400, lr=1e-3, decay="cosine", ema=0.99),
         ),
         distil=Distil(
@@ -107,7 +107,7 @@ def gpu() -> Run:
     return Run(
         name="gpu",
         data=Data(tile_px=256, um_per_px=1.0, workers=4),
-        phantom=Phantom(test_slides=(6, 9, 14, 6), shifted_slides=(8, 8, 8, 8)),
+        phantom=Phantom(test_slides=(6, 9, 14, 6), external_slides=(8, 8, 8, 8)),
         autoencoder=Autoencoder(
             channels=(64, 128, 128),
             layers=2,
@@ -119,13 +119,13 @@ def gpu() -> Run:
             attention=(False, False, True, True),
             layers=2,
             context=256,
-            turns=8,
+            dihedral=8,
             latents_dtype="float16",
             optim=_gpu_optim(8000, 2e-4),
         ),
         sample=Sample(solver=Solver(steps=20)),
         distil=Distil(num_bundles=1000, optim=_gpu_optim(2000, 1e-4)),
-        watch=Watch(every=1000, num_rows=6, num_masks=64),
+        validation=Validation(every=1000, num_rows=6, num_masks=64),
         synthesis=Synthesis(tiles=(20, 40)),
         grade=Grade(
             carcino=CarcinoNet(width=32, blocks=(2, 2, 2, 2), optim=Optim(steps=1500, lr=5e-4)),
@@ -171,15 +171,15 @@ def paper() -> Run:
             attention=(False, True, True, True),
             layers=2,
             context=512,
-            turns=1,
+            dihedral=1,
             latents_dtype="float16",
-            uniform_share=0.0,
+            uniform_fraction=0.0,
             protocol="paper",
             optim=_paper_optim(250_000),
         ),
         sample=Sample(solver=Solver(name="ddim", steps=200), batch=16),
         distil=Distil(num_bundles=5000, optim=_paper_optim(60_000)),
-        watch=Watch(every=10_000, num_tiles=256, num_rows=6),
+        validation=Validation(every=10_000, num_tiles=256, num_rows=6),
         synthesis=Synthesis(slides_per_grade=100),
         grade=_paper_grade(),
         evaluate=Evaluate(referee=_paper_carcino(20_000, 2e-4)),

@@ -12,7 +12,7 @@ NAME = "trained_on.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class TrainedOn:
     """The slides, and their patients, that a generator learnt from."""
 
     protocol: str
@@ -25,9 +25,9 @@ class Seen:
     """Ids, in order."""
 
 
-def see(slides: list[Slide], *, protocol: str, fold: str) -> Seen:
+def list_trained_on(slides: list[Slide], *, protocol: str, fold: str) -> TrainedOn:
     """The record of some slides."""
-    return Seen(
+    return TrainedOn(
         protocol=protocol,
         fold=fold,
         slides=tuple(sorted({slide.slide_id for slide in slides})),
@@ -35,13 +35,13 @@ def see(slides: list[Slide], *, protocol: str, fold: str) -> Seen:
     )
 
 
-def write_seen(folder: Path, seen: Seen) -> None:
+def write_trained_on(folder: Path, seen: TrainedOn) -> None:
     """Write `trained_on.json` into the folder of a denoiser."""
     write_json(folder / NAME, asdict(seen))
 
 
-def read_seen(folder: Path) -> Seen:
-    """Read what `write_seen` wrote.
+def read_trained_on(folder: Path) -> TrainedOn:
+    """Read what `write_trained_on` wrote.
 
     Raises:
         FileNotFoundError: if there is no record.
@@ -55,7 +55,7 @@ def read_seen(folder: Path) -> Seen:
         )
     facts = read_json(path)
     try:
-        return Seen(
+        return TrainedOn(
             protocol=str(facts["protocol"]),
             fold=str(facts["fold"]),
             slides=tuple(map(str, facts["slides"])),

@@ -31,9 +31,9 @@ def recalls(
     """
     result = np.full((len(truth), NUM_LABELS), np.nan)
     for label in Label:
-        asked = (truth == label).sum(axis=(1, 2))
+        target = (truth == label).sum(axis=(1, 2))
         found = ((truth == label) & (predicted == label)).sum(axis=(1, 2))
-        np.divide(found, asked, out=result[:, label], where=asked > 0)
+        np.divide(found, target, out=result[:, label], where=target > 0)
     return result
 
 
@@ -95,9 +95,9 @@ def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
     rows = []
     for (variant, kind), part in tiles.groupby(["variant", "kind"], sort=False):
         for label, column in zip(Label, RECALLS, strict=True):
-            asked = part.dropna(subset=column)
+            target = part.dropna(subset=column)
             names = {"variant": variant, "kind": kind, "label": label.name}
-            rows.append({**names, **_mean(asked, column, draws, seed)})
+            rows.append({**names, **_mean(target, column, draws, seed)})
     return pd.DataFrame(
         rows, columns=["variant", "kind", "label", "value", "low", "high", "tiles", "slides"]
     )
@@ -113,8 +113,8 @@ def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
             )
     keys = ["variant", "tile", "source_slide"]
     tiles = table.groupby(keys, sort=False, as_index=False)[RECALLS].mean()
-    num_asked = tiles[RECALLS].notna().sum(axis=1)
-    kind = np.where(num_asked == 1, ONE_LABEL, SEVERAL_LABELS)
+    num_targets = tiles[RECALLS].notna().sum(axis=1)
+    kind = np.where(num_targets == 1, ONE_LABEL, SEVERAL_LABELS)
     return tiles.assign(agreement=tile_agreement(tiles), kind=kind)
 
 

@@ -6,8 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from disc.evaluate.arms import ARM, arm_gains, arm_table, average, split_runs
 from disc.evaluate.bootstrap import Array, Statistic
+from disc.evaluate.configurations import (
+    CONFIGURATION,
+    average,
+    configuration_gains,
+    configuration_table,
+    split_runs,
+)
 from disc.labels import Label
 
 SETTING = ["grader", "encoder", "data_set", "split"]
@@ -56,8 +62,10 @@ def auroc_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
         value, low, high (NaN where a label lacks an outcome), positives, negatives (slides; of
         the mean: NaN).
     """
-    table = arm_table(scores, SETTING, _arm_auroc, draws=draws, seed=seed)
-    return _name_labels(table).merge(_support(scores), on=[*SETTING, *ARM, "label"], how="left")
+    table = configuration_table(scores, SETTING, _configuration_auroc, draws=draws, seed=seed)
+    return _name_labels(table).merge(
+        _support(scores), on=[*SETTING, *CONFIGURATION, "label"], how="left"
+    )
 
 
 def gain_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
@@ -69,8 +77,10 @@ def gain_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
     Raises:
         ValueError: if a setting has no arm of balance weight 0, or arms scored other patients.
     """
-    table = arm_gains(scores, SETTING, _arm_auroc, draws=draws, seed=seed)
-    return _name_labels(table).merge(_support(scores), on=[*SETTING, *ARM, "label"], how="left")
+    table = configuration_gains(scores, SETTING, _configuration_auroc, draws=draws, seed=seed)
+    return _name_labels(table).merge(
+        _support(scores), on=[*SETTING, *CONFIGURATION, "label"], how="left"
+    )
 
 
 def choose_balance_weight(scores: pd.DataFrame) -> dict[str, float]:
@@ -95,8 +105,8 @@ def choose_balance_weight(scores: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _arm_auroc(arm: pd.DataFrame, patients: pd.Index) -> Statistic:
-    return average([_run_auroc(run, patients) for run in split_runs(arm)])
+def _configuration_auroc(configuration: pd.DataFrame, patients: pd.Index) -> Statistic:
+    return average([_run_auroc(run, patients) for run in split_runs(configuration)])
 
 
 def _run_auroc(run: pd.DataFrame, patients: pd.Index) -> Statistic:
@@ -125,7 +135,7 @@ def _name_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _support(scores: pd.DataFrame) -> pd.DataFrame:
-    keys = [*SETTING, *ARM, "label"]
+    keys = [*SETTING, *CONFIGURATION, "label"]
     slides = scores.drop_duplicates([*keys, "patient", "slide"])
     truth = slides.groupby(keys, dropna=False)["truth"]
     counts = truth.agg(positives="sum", negatives=lambda bits: (bits == 0).sum())

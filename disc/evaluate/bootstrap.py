@@ -38,8 +38,8 @@ def cluster_weights(num_clusters: int, draws: int, seed: int) -> Array:
     are paired.
     """
     generator = numpy_generator(seed, "bootstrap", num_clusters)
-    share = np.full(num_clusters, 1 / num_clusters)
-    return generator.multinomial(num_clusters, share, size=draws).astype(np.float64)
+    fraction = np.full(num_clusters, 1 / num_clusters)
+    return generator.multinomial(num_clusters, fraction, size=draws).astype(np.float64)
 
 
 def cluster_bootstrap(

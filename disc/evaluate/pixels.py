@@ -6,8 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from disc.evaluate.arms import arm_gains, arm_table, average, split_runs
 from disc.evaluate.bootstrap import Array, Statistic
+from disc.evaluate.configurations import (
+    average,
+    configuration_gains,
+    configuration_table,
+    split_runs,
+)
 from disc.labels import NUM_LABELS, Label
 
 COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in Label]
@@ -37,7 +42,9 @@ def pixel_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
         grader, truth_kind, data_set, split, variant, balance_weight, metric, label, value, low,
         high.
     """
-    return _name_measures(arm_table(pixels, SETTING, _arm_measures, draws=draws, seed=seed))
+    return _name_measures(
+        configuration_table(pixels, SETTING, _configuration_measures, draws=draws, seed=seed)
+    )
 
 
 def pixel_gain_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
@@ -49,7 +56,9 @@ def pixel_gain_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataF
     Raises:
         ValueError: if a setting has no arm of balance weight 0, or arms saw other patients.
     """
-    return _name_measures(arm_gains(pixels, SETTING, _arm_measures, draws=draws, seed=seed))
+    return _name_measures(
+        configuration_gains(pixels, SETTING, _configuration_measures, draws=draws, seed=seed)
+    )
 
 
 def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array:
@@ -64,16 +73,16 @@ def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array
         grade never predicted.
     """
     hits = np.diagonal(confusion, axis1=1, axis2=2)
-    asked, given = confusion.sum(axis=2), confusion.sum(axis=1)
-    dice = _ratio(2 * hits, asked + given)
-    mean = np.where((asked > 0)[:, counted], dice[:, counted], np.nan).mean(axis=1)
-    precision = _ratio(hits[:, 1:], given[:, 1:])
-    overall = _ratio(hits[:, 1:].sum(axis=1), given[:, 1:].sum(axis=1))
+    target, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    dice = _ratio(2 * hits, target + predicted)
+    mean = np.where((target > 0)[:, counted], dice[:, counted], np.nan).mean(axis=1)
+    precision = _ratio(hits[:, 1:], predicted[:, 1:])
+    overall = _ratio(hits[:, 1:].sum(axis=1), predicted[:, 1:].sum(axis=1))
     return np.column_stack([dice, mean, precision, overall])
 
 
-def _arm_measures(arm: pd.DataFrame, patients: pd.Index) -> Statistic:
-    return average([_run_measures(run, patients) for run in split_runs(arm)])
+def _configuration_measures(configuration: pd.DataFrame, patients: pd.Index) -> Statistic:
+    return average([_run_measures(run, patients) for run in split_runs(configuration)])
 
 
 def _run_measures(run: pd.DataFrame, patients: pd.Index) -> Statistic:

@@ -17,17 +17,17 @@ AUGMENT = Augment(stain=0.12, blur=0.7)
 """Generated tiles are a little softer, and their stain wanders; the referee must not mind."""
 
 
-def train_referee(knobs: Evaluate, tiles: Tiles, folder: Path, seed: int) -> CarcinoNet:
+def train_referee(settings: Evaluate, tiles: Tiles, folder: Path, seed: int) -> CarcinoNet:
     """Train the referee on tiles that no generator and no grader sees.
 
     Args:
-        knobs: its sizes and optimisation.
+        settings: its sizes and optimisation.
         tiles: with exact masks where there are any.
         folder: of checkpoint and log.
         seed: of weights and draws.
     """
     return train_pixel_grader(
-        net=knobs.referee,
+        net=settings.referee,
         real=tiles,
         synthetic=None,
         balance_weight=0,

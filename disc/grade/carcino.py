@@ -28,24 +28,25 @@ class CarcinoNet(nn.Module):
     from a tile does not depend on the other tiles of its batch.
     """
 
-    def __init__(self, knobs: CarcinoNetSettings) -> None:
+    def __init__(self, settings: CarcinoNetSettings) -> None:
         """Build it with random weights; stage i works at 1/2^(i+1) of the tile's resolution."""
         super().__init__()
         widths = [
-            min(knobs.width * 2 ** (i + 1), knobs.width * 8) for i in range(len(knobs.blocks))
+            min(settings.width * 2 ** (i + 1), settings.width * 8)
+            for i in range(len(settings.blocks))
         ]
-        taps = [knobs.width, *widths]
-        self.stem = ConvNorm(3, knobs.width, size=3)
+        taps = [settings.width, *widths]
+        self.stem = ConvNorm(3, settings.width, size=3)
         self.stages = nn.ModuleList(
             nn.Sequential(
                 Residual(before, after, stride=2),
                 *(Residual(after, after) for _ in range(count - 1)),
             )
-            for (before, after), count in zip(pairwise(taps), knobs.blocks, strict=True)
+            for (before, after), count in zip(pairwise(taps), settings.blocks, strict=True)
         )
         self.bridge = Pyramid(widths[-1])
         self.rises = nn.ModuleList(Rise(low, high) for high, low in reversed(list(pairwise(taps))))
-        self.head = nn.Conv2d(knobs.width, NUM_LABELS, 1)
+        self.head = nn.Conv2d(settings.width, NUM_LABELS, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, 4, H, W] of tiles [B, 3, H, W] in 0..1."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from disc.labels import IGNORE, NUM_LABELS
 
-LARGEST_WEIGHT = 4.0
+MAX_WEIGHT = 4.0
 
 
 def pixel_loss(
@@ -50,22 +50,22 @@ def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
     read as cancer in stroma should cost, and labels absent from a batch have no Dice.
     """
     is_known = truth != IGNORE
-    spread = F.one_hot(truth.clamp(max=NUM_LABELS - 1), NUM_LABELS).movedim(-1, 1)
-    asked = (spread * is_known.unsqueeze(1)).to(logits.dtype)
-    given = logits.softmax(1) * is_known.unsqueeze(1)
-    overlap, total = (asked * given).sum((0, 2, 3)), (asked + given).sum((0, 2, 3))
-    is_present = asked.sum((0, 2, 3)) > 0
+    one_hot = F.one_hot(truth.clamp(max=NUM_LABELS - 1), NUM_LABELS).movedim(-1, 1)
+    target = (one_hot * is_known.unsqueeze(1)).to(logits.dtype)
+    predicted = logits.softmax(1) * is_known.unsqueeze(1)
+    overlap, total = (target * predicted).sum((0, 2, 3)), (target + predicted).sum((0, 2, 3))
+    is_present = target.sum((0, 2, 3)) > 0
     losses = (1 - 2 * overlap / total.clamp(min=1e-6)) * is_present
     return losses.sum() / is_present.sum().clamp(min=1)
 
 
-def balance_labels(shares: Sequence[float]) -> Tensor:
+def balance_labels(fractions: Sequence[float]) -> Tensor:
     """Weights of the labels for the focal loss: 1 / sqrt(share), at most 4, averaging 1 a pixel.
 
     Args:
-        shares: of each label in the pixels shown, [4], adding up to 1.
+        fractions: of each label in the pixels shown, [4], adding up to 1.
     """
-    share = torch.tensor(shares, dtype=torch.float32)
-    weights = share.clamp(min=1e-6).rsqrt()
-    weights = weights / (share * weights).sum().clamp(min=1e-6)
-    return weights.clamp(max=LARGEST_WEIGHT)
+    fraction = torch.tensor(fractions, dtype=torch.float32)
+    weights = fraction.clamp(min=1e-6).rsqrt()
+    weights = weights / (fraction * weights).sum().clamp(min=1e-6)
+    return weights.clamp(max=MAX_WEIGHT)

@@ -64,7 +64,7 @@ def train_pixel_grader(
         pools["synthetic"] = as_pool(synthetic)
     torch.manual_seed(derive(seed, "carcino"))
     network = CarcinoNet(net)
-    weights = {name: balance_labels(pool.label_shares.tolist()) for name, pool in pools.items()}
+    weights = {name: balance_labels(pool.label_fractions.tolist()) for name, pool in pools.items()}
     trained = train(
         model=network,
         step=_mixed_step(weights, balance_weight, augment or Augment()),

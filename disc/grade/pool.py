@@ -13,11 +13,11 @@ import torch
 from disc.data.tiles.tile_set import Pixels, TileSet
 from disc.labels import NUM_LABELS
 from disc.seeds import numpy_generator
-from disc.train.draws import NUM_TURNS
+from disc.train.draws import NUM_DIHEDRAL
 from disc.train.loop import Batch
 from disc.train.tile_batches import Batches, TileDraws
 
-LARGEST_BYTES = 2 << 30
+MAX_BYTES = 2 << 30
 """Sets whose images and masks are larger stay on disk and are decoded at every use."""
 
 
@@ -54,7 +54,7 @@ class TilePool:
         return np.stack(counts).astype(np.int64)
 
     @property
-    def label_shares(self) -> npt.NDArray[np.float64]:
+    def label_fractions(self) -> npt.NDArray[np.float64]:
         """Share of each label in the pixels that `draw_batch` shows, [4].
 
         The square root of its share in the set, scaled to add up to 1: rare labels come often,
@@ -66,7 +66,7 @@ class TilePool:
     def draw_batch(self, size: int, *, step: int, seed: int, purpose: str) -> Batch:
         """Tiles and masks of a step: `images` uint8 [B, 3, H, W] and `masks` uint8 [B, H, W].
 
-        A label is drawn by `label_shares`, then a tile by how much of the label it holds; it is
+        A label is drawn by `label_fractions`, then a tile by how much of the label it holds; it is
         turned and mirrored at random.
         """
         key = size, seed, purpose
@@ -88,12 +88,12 @@ class TilePool:
         step, place = divmod(draw, size)
         rng = numpy_generator(seed, purpose, "tiles", step)
         chosen = np.searchsorted(self._cumulative, rng.random(size), side="right")
-        turns = rng.integers(NUM_TURNS, size=size)
-        return int(chosen[place]), int(turns[place])
+        transforms = rng.integers(NUM_DIHEDRAL, size=size)
+        return int(chosen[place]), int(transforms[place])
 
     @property
     def _is_small(self) -> bool:
-        return len(self) * self.tiles.tile_px**2 * 4 <= LARGEST_BYTES
+        return len(self) * self.tiles.tile_px**2 * 4 <= MAX_BYTES
 
     @cached_property
     def _decoded(self) -> tuple[list[Pixels], list[Pixels]]:
@@ -104,7 +104,7 @@ class TilePool:
     @cached_property
     def _cumulative(self) -> npt.NDArray[np.float64]:
         counts = self.label_counts.astype(np.float64)
-        weights = (counts / counts.sum(axis=0).clip(min=1)) @ self.label_shares
+        weights = (counts / counts.sum(axis=0).clip(min=1)) @ self.label_fractions
         if not weights.any():
             raise ValueError("no pixel of the training masks has a known label")
         cumulative: npt.NDArray[np.float64] = np.cumsum(weights / weights.sum())

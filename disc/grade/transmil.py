@@ -31,18 +31,18 @@ class TransMIL(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, knobs: TransMILSettings, num_features: int) -> None:
+    def __init__(self, settings: TransMILSettings, num_features: int) -> None:
         """Build it with random weights for features of a given length."""
         super().__init__()
         self.register_buffer("mean", torch.zeros(num_features))
         self.register_buffer("std", torch.ones(num_features))
-        self.enter = nn.Sequential(nn.Linear(num_features, knobs.width), nn.ReLU())
-        self.slide_token = nn.Parameter(torch.randn(1, 1, knobs.width))
-        self.first = Attention(knobs)
-        self.positions = Positions(knobs.width)
-        self.second = Attention(knobs)
-        self.norm = nn.LayerNorm(knobs.width)
-        self.head = nn.Linear(knobs.width, NUM_LABELS)
+        self.enter = nn.Sequential(nn.Linear(num_features, settings.width), nn.ReLU())
+        self.slide_token = nn.Parameter(torch.randn(1, 1, settings.width))
+        self.first = Attention(settings)
+        self.positions = Positions(settings.width)
+        self.second = Attention(settings)
+        self.norm = nn.LayerNorm(settings.width)
+        self.head = nn.Linear(settings.width, NUM_LABELS)
 
     def forward(self, features: Tensor, is_tile: Tensor) -> Tensor:
         """Logits [B, 4] of bags laid out on grids.
@@ -69,13 +69,15 @@ class TransMIL(nn.Module):
 class Attention(nn.Module):
     """Softmax attention over the tokens there are, added to what came in."""
 
-    def __init__(self, knobs: TransMILSettings) -> None:
+    def __init__(self, settings: TransMILSettings) -> None:
         """Keep the width."""
         super().__init__()
-        self.heads = knobs.heads
-        self.norm = nn.LayerNorm(knobs.width)
-        self.split = nn.Linear(knobs.width, 3 * knobs.width, bias=False)
-        self.join = nn.Sequential(nn.Linear(knobs.width, knobs.width), nn.Dropout(knobs.dropout))
+        self.heads = settings.heads
+        self.norm = nn.LayerNorm(settings.width)
+        self.split = nn.Linear(settings.width, 3 * settings.width, bias=False)
+        self.join = nn.Sequential(
+            nn.Linear(settings.width, settings.width), nn.Dropout(settings.dropout)
+        )
 
     def forward(self, tokens: Tensor, is_token: Tensor) -> Tensor:
         """Tokens [B, L, C] that looked at the tokens marked in bool [B, L]."""
@@ -104,5 +106,5 @@ class Positions(nn.Module):
         tiles = tiles * is_tile[..., None]
         side = isqrt(tiles.shape[1])
         grid = tiles.transpose(1, 2).reshape(len(tiles), -1, side, side)
-        spread = torch.stack([grid, *(each(grid) for each in self.filters)]).sum(0)
-        return spread.flatten(2).transpose(1, 2) * is_tile[..., None]
+        standard_deviation = torch.stack([grid, *(each(grid) for each in self.filters)]).sum(0)
+        return standard_deviation.flatten(2).transpose(1, 2) * is_tile[..., None]

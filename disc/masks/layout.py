@@ -13,12 +13,14 @@ NO_BOX = NUM_LABELS + 1
 """Class of an empty place in a layout; `NUM_LABELS` is that of unknown pixels."""
 
 
-def label_boxes(mask: Mask, most: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+def label_boxes(
+    mask: Mask, max_boxes: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Boxes round the connected regions of every label, and of unknown pixels.
 
     Args:
         mask: uint8 [H, W], 0..3 and 255. Regions touch by sides.
-        most: how many boxes are kept: those of the largest regions.
+        max_boxes: how many boxes are kept: those of the largest regions.
 
     Returns:
         Classes [most] (0..3, 4 for unknown, 5 where there is no box), and boxes [most, 4] as
@@ -35,9 +37,9 @@ def label_boxes(mask: Mask, most: int) -> tuple[npt.NDArray[np.int64], npt.NDArr
         for area, (rows, columns) in zip(areas, ndimage.find_objects(regions), strict=True):
             edges = (rows.start, columns.start, rows.stop, columns.stop)
             found.append((-int(area), kind, edges))
-    classes = np.full(most, NO_BOX, np.int64)
-    boxes = np.zeros((most, 4), np.float32)
-    for place, (_, kind, edges) in enumerate(sorted(found)[:most]):
+    classes = np.full(max_boxes, NO_BOX, np.int64)
+    boxes = np.zeros((max_boxes, 4), np.float32)
+    for place, (_, kind, edges) in enumerate(sorted(found)[:max_boxes]):
         classes[place] = kind
         boxes[place] = np.array(edges) / (height, width, height, width)
     return classes, boxes

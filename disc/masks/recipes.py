@@ -44,14 +44,14 @@ def label_weights(
     check_score(primary, secondary)
     if primary == 0:
         return np.array([1.0, 0.0, 0.0, 0.0])
-    asked = (label_of_grade(primary), label_of_grade(secondary))
-    if missing := [label.name for label in asked if label not in known]:
+    labels = (label_of_grade(primary), label_of_grade(secondary))
+    if missing := [label.name for label in labels if label not in known]:
         raise ValueError(f"score {primary}+{secondary}: {missing[0]} is absent from training tiles")
     result = np.zeros(NUM_LABELS)
     result[Label.NC] = weights[3]
-    for label, weight in zip(asked, weights[:2], strict=True):
+    for label, weight in zip(labels, weights[:2], strict=True):
         result[label] += weight
-    others = [label for label in Label if label != Label.NC and label not in asked]
+    others = [label for label in Label if label != Label.NC and label not in labels]
     for label in others:
         result[label] = weights[2] / len(others)
     result[[label for label in Label if label not in known]] = 0

@@ -41,7 +41,7 @@ def count_regions(shape: Mask) -> int:
     return int(shape.max()) + 1
 
 
-def paint_shape(shape: Mask, labels: Sequence[int]) -> Mask:
+def label_shape(shape: Mask, labels: Sequence[int]) -> Mask:
     """Give rank i of a shape map the label `labels[i]`.
 
     Raises:
@@ -49,8 +49,8 @@ def paint_shape(shape: Mask, labels: Sequence[int]) -> Mask:
     """
     if len(labels) != count_regions(shape) or len(set(labels)) != len(labels):
         raise ValueError(f"{count_regions(shape)} regions need as many distinct labels: {labels}")
-    painted: Mask = np.asarray(labels, np.uint8)[shape]
-    return painted
+    generated: Mask = np.asarray(labels, np.uint8)[shape]
+    return generated
 
 
 def _fill_unknown(mask: Mask) -> Mask:

@@ -19,15 +19,15 @@ from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 LATENT_CHANNELS = 3
 
 
-def build_vq(knobs: AutoencoderSettings, *, groups: int = 16, has_attention: bool = True) -> Any:
+def build_vq(settings: AutoencoderSettings, *, groups: int = 16, has_attention: bool = True) -> Any:
     """An untrained VQModel, f = 4, 3 latent channels; its scaling_factor is 1 until measured."""
     vq = VQModel(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=knobs.channels,
-        layers_per_block=knobs.layers,
+        block_out_channels=settings.channels,
+        layers_per_block=settings.layers,
         latent_channels=LATENT_CHANNELS,
-        num_vq_embeddings=knobs.num_codes,
+        num_vq_embeddings=settings.num_codes,
         vq_embed_dim=LATENT_CHANNELS,
         norm_num_groups=groups,
         scaling_factor=1.0,

@@ -75,8 +75,8 @@ def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[Autoenco
     if fine % GROUPS or middle % GROUPS or coarse % GROUPS:
         raise BadInput(f"{path}: widths {fine}, {middle}, {coarse} are no multiples of {GROUPS}")
     layers = _count(r"encoder\.down\.0\.block\.(\d+)\.", shapes)
-    knobs = Autoencoder(channels=(fine, middle, coarse), layers=layers, num_codes=codes)
-    return knobs, any(name.startswith("encoder.mid.attn_1.") for name in shapes)
+    settings = Autoencoder(channels=(fine, middle, coarse), layers=layers, num_codes=codes)
+    return settings, any(name.startswith("encoder.mid.attn_1.") for name in shapes)
 
 
 def _count(pattern: str, names: Mapping[str, Shape]) -> int:

@@ -38,11 +38,11 @@ class ConditionEncoder(nn.Module):
     Paper: Sec. 2.1 and 3 (pixel masks, tile labels, tile and slide labels, layouts).
     """
 
-    def __init__(self, knobs: Denoiser) -> None:
-        """Build what `knobs.condition` asks for."""
+    def __init__(self, settings: Denoiser) -> None:
+        """Build what `settings.condition` asks for."""
         super().__init__()
-        self.num_planes = CLASSES if knobs.condition in ("concat", "hybrid") else 0
-        self.tokens = _tokens(knobs)
+        self.num_planes = CLASSES if settings.condition in ("concat", "hybrid") else 0
+        self.tokens = _tokens(settings)
 
     def forward(self, masks: torch.Tensor, slides: torch.Tensor | None = None) -> Condition:
         """Encode masks.
@@ -58,11 +58,11 @@ class ConditionEncoder(nn.Module):
         return Condition(tokens, functional.avg_pool2d(one_hot(masks), LATENT_FACTOR))
 
 
-def _tokens(knobs: Denoiser) -> nn.Module:
-    if knobs.condition in ("crossattn", "hybrid"):
-        return MaskTokens(knobs.context, knobs.token_stride)
-    if knobs.condition == "concat":
-        return FixedToken(knobs.context)
-    if knobs.condition == "layout":
-        return BoxTokens(knobs.context)
-    return LabelTokens(knobs.context, has_slide=knobs.condition == "tile+slide-label")
+def _tokens(settings: Denoiser) -> nn.Module:
+    if settings.condition in ("crossattn", "hybrid"):
+        return MaskTokens(settings.context, settings.token_stride)
+    if settings.condition == "concat":
+        return FixedToken(settings.context)
+    if settings.condition == "layout":
+        return BoxTokens(settings.context)
+    return LabelTokens(settings.context, has_slide=settings.condition == "tile+slide-label")

@@ -26,15 +26,15 @@ class Denoiser(nn.Module):
     becomes a large one of z_0, and short trainings sampled washed-out, inflated latents.
     """
 
-    def __init__(self, knobs: DenoiserSettings) -> None:
+    def __init__(self, settings: DenoiserSettings) -> None:
         """Build with random weights."""
         super().__init__()
-        self.predicts = knobs.predicts
-        self.condition: str = knobs.condition
-        self.schedule = Schedule(knobs.zero_terminal_snr)
-        self.min_snr_gamma = knobs.min_snr_gamma
-        self.encode = ConditionEncoder(knobs)
-        attends = knobs.attention
+        self.predicts = settings.predicts
+        self.condition: str = settings.condition
+        self.schedule = Schedule(settings.zero_terminal_snr)
+        self.min_snr_gamma = settings.min_snr_gamma
+        self.encode = ConditionEncoder(settings)
+        attends = settings.attention
         self.unet = UNet2DConditionModel(
             in_channels=LATENT_CHANNELS + self.encode.num_planes,
             out_channels=LATENT_CHANNELS,
@@ -42,11 +42,13 @@ class Denoiser(nn.Module):
             up_block_types=tuple(
                 "CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)
             ),
-            block_out_channels=knobs.channels,
-            layers_per_block=knobs.layers,
-            cross_attention_dim=knobs.context,
+            block_out_channels=settings.channels,
+            layers_per_block=settings.layers,
+            cross_attention_dim=settings.context,
             # diffusers reads this as the number of heads
-            attention_head_dim=tuple(max(1, c // knobs.head_px) for c in knobs.channels),
+            attention_head_dim=tuple(
+                max(1, c // settings.head_channels) for c in settings.channels
+            ),
             norm_num_groups=16,
         )
 
@@ -117,7 +119,7 @@ class Denoiser(nn.Module):
         save_weights(folder / "condition.safetensors", self.encode)
 
     @classmethod
-    def load(cls, folder: Path, knobs: DenoiserSettings) -> Denoiser:
+    def load(cls, folder: Path, settings: DenoiserSettings) -> Denoiser:
         """Read what `save` wrote.
 
         Raises:
@@ -127,10 +129,10 @@ class Denoiser(nn.Module):
         """
         found = read_json(folder / "denoiser.json")
         for name in ("predicts", "condition", "zero_terminal_snr"):
-            expected = getattr(knobs, name)
+            expected = getattr(settings, name)
             if found.get(name) != expected:
                 raise BadInput(f"{folder}: {name} is {found.get(name)}; expected {expected}")
-        denoiser = cls(knobs)
+        denoiser = cls(settings)
         load_weights(folder / "unet" / DIFFUSERS_WEIGHTS, denoiser.unet)
         load_weights(folder / "condition.safetensors", denoiser.encode)
         return denoiser.eval()

@@ -65,9 +65,9 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_file(path: Path) -> Any:
     found = read_checkpoint(path)
-    knobs, has_attention = read_architecture(_shapes(found), path)
+    settings, has_attention = read_architecture(_shapes(found), path)
     with torch.device("meta"):
-        vq = build_vq(knobs, groups=GROUPS, has_attention=has_attention)
+        vq = build_vq(settings, groups=GROUPS, has_attention=has_attention)
     names = {name: compvis_name(name) for name in vq.state_dict()}
     expected = {
         there: compvis_shape(there, tuple(vq.state_dict()[name].shape))

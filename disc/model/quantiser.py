@@ -69,19 +69,19 @@ class CodebookUse:
     Attributes:
         num_codes: size of the codebook.
         num_latents: vectors that were quantised.
-        share: of the codes, in 0..1, used at least once.
+        fraction: of the codes, in 0..1, used at least once.
         perplexity: codes that, used equally often, would be as varied; 1..num_codes.
     """
 
     num_codes: int
     num_latents: int
-    share: float
+    fraction: float
     perplexity: float
 
     def __str__(self) -> str:
         """For people."""
         return (
-            f"{100 * self.share:.1f} % of {self.num_codes} codes used by {self.num_latents} "
+            f"{100 * self.fraction:.1f} % of {self.num_codes} codes used by {self.num_latents} "
             f"latents, perplexity {self.perplexity:.0f}"
         )
 
@@ -89,6 +89,6 @@ class CodebookUse:
 def measure_use(counts: npt.NDArray[np.int64]) -> CodebookUse:
     """Codebook use, from how often each code was used [num_codes]."""
     total = int(counts.sum())
-    shares = counts[counts > 0] / max(1, total)
-    entropy = -float((shares * np.log(shares)).sum())
+    fractions = counts[counts > 0] / max(1, total)
+    entropy = -float((fractions * np.log(fractions)).sum())
     return CodebookUse(len(counts), total, float((counts > 0).mean()), float(np.exp(entropy)))

@@ -59,8 +59,8 @@ def annotate(rng: np.random.Generator, anatomy: Anatomy, noise: float) -> Annota
     label = anatomy.label(points + noise * DISPLACEMENT_UM * drift[:, :2])
     if (label != Label.NC).any():
         label = _leave_out(rng, anatomy, points, label, noise)
-    swallowed = noise * GLASS_UM * (0.5 + drift[:, 2]).clip(0)
-    label[anatomy.core.depth(points) < -swallowed] = Label.NC
+    omitted_um = noise * GLASS_UM * (0.5 + drift[:, 2]).clip(0)
+    label[anatomy.core.depth(points) < -omitted_um] = Label.NC
     return Annotation(_soften(label, shape, noise * PEN_UM))
 
 
@@ -90,11 +90,11 @@ def _draw(
     return np.stack([field.at(points) for field in fields], axis=1)
 
 
-def _soften(label: Labels, shape: tuple[int, int], spread_um: float) -> Values:
+def _soften(label: Labels, shape: tuple[int, int], sigma_um: float) -> Values:
     """Share [4, rows, columns] of each label around each place of the grid."""
     one_hot = label == np.arange(NUM_LABELS)[:, None]
-    spread = spread_um / _STEP_UM
+    sigma = sigma_um / _STEP_UM
     shares: Values = ndimage.gaussian_filter(
-        one_hot.reshape(NUM_LABELS, *shape).astype(float), (0, spread, spread), mode="nearest"
+        one_hot.reshape(NUM_LABELS, *shape).astype(float), (0, sigma, sigma), mode="nearest"
     )
     return shares

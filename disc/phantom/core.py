@@ -67,11 +67,11 @@ def draw_core(
     core = Core(size_um, waves, territories, np.zeros(NUM_LABELS))
     points = grid_points(grid_shape(size_um, 40.0), 40.0)
     scores = core._scores(points[core.depth(points) > 0])
-    offsets = _balance(scores, _draw_shares(rng, score))
+    offsets = _balance(scores, _draw_fractions(rng, score))
     return Core(size_um, waves, territories, offsets)
 
 
-def _draw_shares(rng: np.random.Generator, score: tuple[int, int]) -> Values:
+def _draw_fractions(rng: np.random.Generator, score: tuple[int, int]) -> Values:
     """Share [4] of the tissue that each label is to hold."""
     shares = np.zeros(NUM_LABELS)
     primary, secondary = (label_of_grade(grade) for grade in score)

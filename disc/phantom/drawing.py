@@ -11,7 +11,7 @@ import numpy.typing as npt
 from disc.phantom.annotator import Annotation, annotate
 from disc.phantom.core import Labels
 from disc.phantom.fields import Points, SmoothField, Values, draw_field, grid_points, grid_shape
-from disc.phantom.nuclei import Nuclei, draw_nuclei, paint_nuclei
+from disc.phantom.nuclei import Nuclei, draw_nuclei, draw_nuclei_pixels
 from disc.phantom.stain import HOME, Scanner, Stain, draw_stain, expose
 from disc.phantom.tissue import Anatomy, Composition, draw_anatomy
 
@@ -71,7 +71,7 @@ class Drawing:
         drawn = zip(*(self._draw(strip, um_per_px) for strip in strips), strict=True)
         amounts, *maps = (np.concatenate(part).reshape(*shape, -1) for part in drawn)
         nuclei = replace(self.nuclei, centre=self.nuclei.centre - corner)
-        amounts[..., 0] += paint_nuclei(nuclei, shape, um_per_px)
+        amounts[..., 0] += draw_nuclei_pixels(nuclei, shape, um_per_px)
         image = expose(amounts, self.stain, um_per_px)
         return Picture(image, *(part[..., 0] for part in maps))
 

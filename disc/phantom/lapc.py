@@ -44,13 +44,13 @@ def write_lapc_set(
 
     Args:
         root: folder of the new set.
-        phantom: what is drawn; `shifted_slides` says of how many slides.
+        phantom: what is drawn; `external_slides` says of how many slides.
         side_px: side of a patch.
         num_patches: patches of a slide, side by side.
         processes: as in `write_training_set`.
     """
     rng = seeds.numpy_generator(phantom.seed, "cases", "lapc")
-    slides = draw_slides(rng, phantom.shifted_slides, year=21, first_patient=1)
+    slides = draw_slides(rng, phantom.external_slides, year=21, first_patient=1)
     writer = _Writer(root, phantom, side_px, num_patches)
     list(draw_each(writer.write, slides, "lapc", processes))
     sync_all()

@@ -21,7 +21,7 @@ def draw_set(request: PhantomRequest) -> None:
     """
     refuse_filled(request.out)
     phantom = Phantom(
-        shifted_slides=request.slides,
+        external_slides=request.slides,
         core_um=request.core_um,
         annotation_noise=request.annotation_noise,
         seed=request.seed,

@@ -65,7 +65,7 @@ def _chance(here: Composition, inflamed: npt.NDArray[np.bool_]) -> Values:
     return chance * (1 - here.lumen) * here.tissue
 
 
-def paint_nuclei(nuclei: Nuclei, shape: tuple[int, int], um_per_px: float) -> Values:
+def draw_nuclei_pixels(nuclei: Nuclei, shape: tuple[int, int], um_per_px: float) -> Values:
     """Haematoxylin of the nuclei on a pixel grid, [H, W]."""
     canvas = np.zeros(shape)
     reach = int(np.ceil(nuclei.axes.max(initial=1.0) / um_per_px)) + 1

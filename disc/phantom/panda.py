@@ -90,13 +90,13 @@ def write_panda_set(
 
     Args:
         root: folder of the new set.
-        phantom: what is drawn; `shifted_slides` says how many.
+        phantom: what is drawn; `external_slides` says how many.
         num_unmasked: slides that get no mask, as some of PANDA's have none.
         coarsening: makes pixels so many times wider than the scanners' own, for smaller files.
         processes: as in `write_training_set`.
     """
     rng = seeds.numpy_generator(phantom.seed, "cases", "panda")
-    slides = draw_slides(rng, phantom.shifted_slides, year=20, first_patient=9001)
+    slides = draw_slides(rng, phantom.external_slides, year=20, first_patient=9001)
     unmasked = frozenset(rng.permutation(len(slides))[:num_unmasked].tolist())
     writer = _Writer(root, phantom, unmasked, coarsening)
     rows = list(draw_each(writer.write, slides, "panda", processes))

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from disc import seeds
-from disc.data.tiles.labels import commonest_grade, count_labels
+from disc.data.tiles.labels import count_labels, most_frequent_grade
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import Pixels
 from disc.data.writing.set_writer import SetWriter
@@ -69,13 +69,13 @@ def write_training_set(root: Path, phantom: Phantom, data: Data, *, processes: i
     _write(root, draw, [*train, *test], partitions, processes)
 
 
-def write_shifted_set(root: Path, phantom: Phantom, data: Data, *, processes: int = 1) -> None:
+def write_external_set(root: Path, phantom: Phantom, data: Data, *, processes: int = 1) -> None:
     """Write the out-of-distribution test set: another scanner and stain. All in Test/Test.
 
     Arguments and errors as in `write_training_set`.
     """
     rng = seeds.numpy_generator(phantom.seed, "cases", "shifted")
-    slides = draw_slides(rng, phantom.shifted_slides, year=18, first_patient=5001)
+    slides = draw_slides(rng, phantom.external_slides, year=18, first_patient=5001)
     partitions: dict[str, list[str]] = {"Test/Train": [], "Test/Test": _ids(slides)}
     draw = Draw(name="shifted", phantom=phantom, data=data, scanner=SHIFTED)
     _write(root, draw, slides, partitions, processes)
@@ -207,4 +207,4 @@ def tile_label(mask: Pixels, *, is_benign: bool) -> Label | None:
     Tiles without a drawn grade are Non-Cancer on benign slides; elsewhere nobody knows, and
     they are in no workbook (None).
     """
-    return commonest_grade(count_labels(mask)) or (Label.NC if is_benign else None)
+    return most_frequent_grade(count_labels(mask)) or (Label.NC if is_benign else None)

@@ -39,8 +39,8 @@ def draw_sheet(seed: int = 1) -> Pixels:
     mixed = [tile for score in _MIXED for tile in _spread(_tiles(seed, score, 4.0, mixed=True), 3)]
     triples = [[t.image, _PALETTE[t.exact], _PALETTE[t.mask]] for t in mixed]
     rows += [triples[i] + triples[i + 1] for i in range(0, len(triples), 2)]
-    shifted = [_tiles(seed, score, 4.0, scanner=SHIFTED) for score in _SCORES]
-    rows.append([tile.image for tiles in shifted for tile in _spread(tiles, 2)][1:-1])
+    external = [_tiles(seed, score, 4.0, scanner=SHIFTED) for score in _SCORES]
+    rows.append([tile.image for tiles in external for tile in _spread(tiles, 2)][1:-1])
     return np.concatenate([_row(images) for images in rows])
 
 
@@ -59,8 +59,8 @@ def _tiles(
         rng = seeds.numpy_generator(seed, "sheet", *score, index)
         picture = draw_slide(rng, score, core_um=(650.0, 1300.0), scanner=scanner).render(um_per_px)
         for tile in cut_tiles(picture, "sheet", round(256 / um_per_px)):
-            share = (tile.exact == label).mean()
-            if 0.25 < share < 0.75 if mixed else share > 0.98:
+            fraction = (tile.exact == label).mean()
+            if 0.25 < fraction < 0.75 if mixed else fraction > 0.98:
                 found.append(tile)
     return found
 

@@ -114,8 +114,8 @@ class Anatomy:
 
     def _fibre(self, places: Points) -> Values:
         cos, sin = np.cos(self.direction), np.sin(self.direction)
-        turn = np.array([[cos, sin], [-sin, cos]])
-        across_and_along = (places - np.asarray(self.size_um) / 2) @ turn
+        rotation = np.array([[cos, sin], [-sin, cos]])
+        across_and_along = (places - np.asarray(self.size_um) / 2) @ rotation
         return self.fibres.at(across_and_along + np.hypot(*self.size_um) / 2)
 
     def _cleft(self, places: Points, fibre: Values) -> Values:
@@ -152,13 +152,13 @@ def _punch(
     rng: np.random.Generator, glands: Glands, size_um: tuple[float, float]
 ) -> tuple[cKDTree, Values]:
     """Lumina of the cribriform glands: an uneven hexagonal lattice, clear of the outlines."""
-    spacing, least, most = HOLE_UM
+    spacing, min_um, max_um = HOLE_UM
     points = scatter(rng, size_um, spacing)
     row = np.arange(len(points)) // grid_shape(size_um, spacing)[1]
     points[:, 1] += (row % 2) * spacing / 2
     owner = glands.owner(points)
     depth, _ = glands.outline(owner, points)
-    radius = rng.uniform(least, most, len(points))
+    radius = rng.uniform(min_um, max_um, len(points))
     kept = (glands.label[owner] == Label.GG4) & (depth > radius + 4)
     far = np.array([[-1e6, -1e6]])  # So that the tree is never empty.
     return cKDTree(np.concatenate([points[kept], far])), np.append(radius[kept], 0.0)

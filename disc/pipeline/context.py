@@ -18,7 +18,7 @@ from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.store import load_weights
 from disc.processes import own_device
-from disc.sample.painter import Painter
+from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook, collect_shapes
 from disc.settings.run import Run
 from disc.settings.synthesis import Variant
@@ -51,10 +51,10 @@ class Context:
         return self.run.data.root or self.folder / "data" / "training"
 
     @property
-    def shifted_root(self) -> Path | None:
+    def external_root(self) -> Path | None:
         """The out-of-distribution test set, if there is one."""
-        if self.run.data.shifted_root is not None:
-            return self.run.data.shifted_root
+        if self.run.data.external_root is not None:
+            return self.run.data.external_root
         return self.folder / "data" / "shifted" if self.is_simulated else None
 
     def read(self, root: Path, masks: str = "masks") -> TileSet:
@@ -65,7 +65,7 @@ class Context:
         )
         return read_source(source)
 
-    def read_shifted(self, root: Path, masks: str = "masks") -> TileSet:
+    def read_external(self, root: Path, masks: str = "masks") -> TileSet:
         """All tiles of the out-of-distribution test set, whatever its layout.
 
         Raises:
@@ -74,10 +74,10 @@ class Context:
         data = self.run.data
         source = Source(
             root=root,
-            kind=data.shifted_kind,
+            kind=data.external_kind,
             tile_px=data.tile_px,
             fit=data.fit,
-            values=data.shifted_values,
+            values=data.external_values,
         )
         # Simulated sets alone have a second folder of masks.
         tiles = read_source(replace(source, masks=() if masks == "masks" else (masks,)))
@@ -91,7 +91,7 @@ class Context:
         return read_split(self.root, self.run.data.fold, self.read(self.root))
 
     @cached_property
-    def learners(self) -> TileSet:
+    def training_set(self) -> TileSet:
         """Tiles that graders learn from: never validation tiles, whatever the generator saw."""
         if not self.split.val_is_seen:
             return self.split.train
@@ -125,18 +125,18 @@ class Context:
         folder = self.folder / "denoiser" / variant
         return Denoiser.load(folder, self.run.denoiser).to(own_device())
 
-    def painter(self, *variants: Variant) -> Painter:
+    def sampler(self, *variants: Variant) -> Sampler:
         """A painter for some variants."""
         wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}
         denoisers: dict[Variant, Denoiser] = {
             name: self.denoiser(name) for name in TRAINED if name in wanted
         }
-        return Painter(self.autoencoder, denoisers, self.run.sample)
+        return Sampler(self.autoencoder, denoisers, self.run.sample)
 
 
-def as_json(knobs: Any) -> Any:
+def as_json(settings: Any) -> Any:
     """A settings dataclass as plain values, for hashing, without what changes speed only."""
-    return asdict(knobs, dict_factory=lambda pairs: {k: v for k, v in pairs if k != "speed"})
+    return asdict(settings, dict_factory=lambda pairs: {k: v for k, v in pairs if k != "speed"})
 
 
 REFEREE = "referee.safetensors"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from disc.data.tiles.tile_set import TileSet
 from disc.labels import IGNORE, Label
 from disc.masks.recipes import draw_tile
-from disc.masks.shapes import paint_shape
+from disc.masks.shapes import label_shape
 from disc.sample.synthesis import ShapeBook
 from disc.seeds import numpy_generator
 from disc.settings.evaluation import Evaluate
@@ -18,8 +18,8 @@ from disc.settings.evaluation import Evaluate
 Masks = npt.NDArray[np.uint8]
 
 
-def draw_asked(
-    book: ShapeBook, known: Sequence[int], knobs: Evaluate, seed: int, tile_px: int
+def draw_targets(
+    book: ShapeBook, known: Sequence[int], settings: Evaluate, seed: int, tile_px: int
 ) -> tuple[Masks, list[str]]:
     """The masks that every variant is asked for, and the slide that each was drawn on.
 
@@ -30,22 +30,22 @@ def draw_asked(
         uint8 [N, H, W], and N names.
     """
     rng = numpy_generator(seed, "asked")
-    labels = [known[i % len(known)] for i in range(knobs.num_uniform)]
+    labels = [known[i % len(known)] for i in range(settings.num_uniform)]
     masks = [np.full((tile_px, tile_px), label, np.uint8) for label in labels]
     sources = [f"uniform {i}" for i in range(len(masks))]
     several = [i for i, count in enumerate(book.regions) if 1 < count <= len(known)]
     weights = np.zeros(len(Label))
     weights[list(known)] = 1 / len(known)
-    for _ in range(knobs.num_mixed if several else 0):
+    for _ in range(settings.num_mixed if several else 0):
         tile = draw_tile([book.regions[i] for i in several], weights, rng)
         chosen = several[tile.shape]
-        masks.append(paint_shape(book.shapes[chosen], tile.labels))
+        masks.append(label_shape(book.shapes[chosen], tile.labels))
         sources.append(book.sources[chosen].slide_id)
     empty = np.empty((0, tile_px, tile_px), np.uint8)
     return np.stack(masks) if masks else empty, sources
 
 
-def join_real_tiles(tiles: TileSet, asked: Masks, seed: int) -> tuple[list[int], Masks]:
+def join_real_tiles(tiles: TileSet, targets: Masks, seed: int) -> tuple[list[int], Masks]:
     """Collages: for each mask asked for, real one-label tiles, each where the mask has its label.
 
     Returns:
@@ -54,12 +54,12 @@ def join_real_tiles(tiles: TileSet, asked: Masks, seed: int) -> tuple[list[int],
     """
     masks = [tiles.mask(i) for i in range(len(tiles))]
     pools = [[i for i, mask in enumerate(masks) if (mask == label).all()] for label in Label]
-    served = [i for i, mask in enumerate(asked) if all(pools[label] for label in np.unique(mask))]
-    collages = np.zeros((len(served), *asked.shape[1:], 3), np.uint8)
+    served = [i for i, mask in enumerate(targets) if all(pools[label] for label in np.unique(mask))]
+    collages = np.zeros((len(served), *targets.shape[1:], 3), np.uint8)
     for collage, number in zip(collages, served, strict=True):
         rng = numpy_generator(seed, "collage", number)
-        for label in np.unique(asked[number]):
-            is_label = asked[number] == label
+        for label in np.unique(targets[number]):
+            is_label = targets[number] == label
             collage[is_label] = tiles.image(int(rng.choice(pools[label])))[is_label]
     return served, collages
 

@@ -87,10 +87,10 @@ def describe(autoencoder: Autoencoder) -> str:
 
 
 def check_autoencoder(
-    autoencoder: Autoencoder, tiles: TileSet, beside: Path, most: int
+    autoencoder: Autoencoder, tiles: TileSet, beside: Path, max_tiles: int
 ) -> list[str]:
     """Reconstruct tiles; write `<beside>-check.json` and `.png`; what was found, for people."""
-    num = min(len(tiles), most)
+    num = min(len(tiles), max_tiles)
     chosen = tiles.only(np.linspace(0, len(tiles) - 1, num).round().astype(int).tolist())
     autoencoder = autoencoder.to(own_device())
     fidelity = measure_fidelity(autoencoder, chosen)

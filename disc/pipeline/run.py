@@ -26,7 +26,7 @@ from disc.pipeline.stages.slide_graders import slide_graders_stage
 from disc.pipeline.stages.synthesis import synthesis_stages
 from disc.processes import own_share
 from disc.settings.run import Run
-from disc.train.tensorboard import require_board
+from disc.train.tensorboard import require_tensorboard
 
 
 def generator_stages(context: Context) -> list[Stage]:
@@ -53,7 +53,7 @@ def grading_stages(context: Context) -> list[Stage]:
     ]
 
 
-MOST_SHOWN = 6
+MAX_SHOWN = 6
 """Differences of two configurations that are listed."""
 
 
@@ -85,8 +85,8 @@ def execute(run: Run) -> Path:
     """
     folder = run.out / run.name
     console = Console(highlight=False, quiet=not own_share().is_first)
-    if run.watch.tensorboard:
-        require_board()
+    if run.validation.tensorboard:
+        require_tensorboard()
     stages = all_stages(Context(run, folder))
     if own_share().is_first:
         _write_config(run, folder, stages)
@@ -113,5 +113,5 @@ def _tell_difference(path: Path, run: Run) -> str:
     found = list_differences(path, run)
     if not found:
         return "the files of the data or of autoencoder.source changed, or a --redo was stopped"
-    rest = len(found) - MOST_SHOWN
-    return ", ".join(found[:MOST_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(found) - MAX_SHOWN
+    return ", ".join(found[:MAX_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -20,7 +20,7 @@ class Stage:
     Attributes:
         name: also its folder in the run.
         needs: names of the stages whose results it reads.
-        knobs: what of the configuration it depends on, any JSON value.
+        settings: what of the configuration it depends on, any JSON value.
         work: does it; returns what was done, in a few words.
         outputs: files outside the folder that must stand.
         is_shared: whether all processes work on it, or only the first.
@@ -33,7 +33,7 @@ class Stage:
 
     name: str
     needs: tuple[str, ...]
-    knobs: Any
+    settings: Any
     work: Callable[[Path], str]
     outputs: tuple[Path, ...] = ()
     is_shared: bool = False
@@ -89,7 +89,7 @@ def why_stale(stage: Stage, root: Path) -> str | None:
     if not marker.exists():
         return "going on" if (root / stage.name / "begun.json").exists() else "starting"
     facts = read_json(marker)
-    if facts["config"] != digest(stage.knobs):
+    if facts["config"] != digest(stage.settings):
         return "again, its configuration changed"
     for name, key in _input_keys(stage, root).items():
         if facts["inputs"].get(name) != key:
@@ -108,7 +108,7 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
         folder = root / stage.name
         found = [path for name in ("done", "begun") if (path := folder / f"{name}.json").exists()]
         made_for = read_json(found[0]).get("config") if found else None
-        if made_for not in (None, digest(stage.knobs)) or changed & set(stage.needs):
+        if made_for not in (None, digest(stage.settings)) or changed & set(stage.needs):
             changed.add(stage.name)
             if stage.is_trained and any(folder.rglob("*.safetensors")):
                 lost.append(stage.name)
@@ -117,7 +117,7 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
 
 def _do(stage: Stage, root: Path) -> None:
     folder, share = root / stage.name, own_share()
-    key = {"config": digest(stage.knobs), "inputs": _input_keys(stage, root)}
+    key = {"config": digest(stage.settings), "inputs": _input_keys(stage, root)}
     if share.is_first:
         _prepare(folder, key, stage.kept)
     wait_for_all()

@@ -15,8 +15,8 @@ from disc.report.sentences import count
 from disc.report.tables import Field, Grid
 from disc.report.templates import legend, open_template
 
-MOST_EXAMPLES = 6
-MOST_NOTES = 200
+MAX_EXAMPLES = 6
+MAX_NOTES = 200
 """More cases than these are only counted on the page; the JSON has all."""
 LABELS = ("NC", "G3", "G4", "G5", "G4C")
 """Labels of tiles, in the order of columns."""
@@ -76,7 +76,7 @@ def notes_of(finding: Finding) -> list[str]:
 
 
 def _card(finding: Finding, meanings: Mapping[Path, Meaning]) -> Card:
-    shown = [case for case in finding.cases if case.shown][:MOST_EXAMPLES]
+    shown = [case for case in finding.cases if case.shown][:MAX_EXAMPLES]
     examples = [
         Example(note=case.note, cells=example_cells(finding, case, meanings)) for case in shown
     ]
@@ -84,8 +84,8 @@ def _card(finding: Finding, meanings: Mapping[Path, Meaning]) -> Card:
     return Card(
         finding=finding,
         examples=[example for example in examples if example.cells],
-        notes=notes[:MOST_NOTES],
-        num_more=max(0, len(notes) - MOST_NOTES),
+        notes=notes[:MAX_NOTES],
+        num_more=max(0, len(notes) - MAX_NOTES),
     )
 
 

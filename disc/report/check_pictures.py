@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from disc.data.check.decode import mark_rims
+from disc.data.check.decode import mark_artefacts
 from disc.data.check.report import Case, Finding, Shown
 from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.wsi.scan import Scan
@@ -19,8 +19,8 @@ from disc.report.run_summary import Pixels
 
 STRANGE = (255, 0, 200)
 """Colour of what is wrong in a mask: values that mean nothing, thin rims."""
-_MOST_PX = 160
-_MOST_DECODED = 2**26
+_MAX_PX = 160
+_MAX_DECODED = 2**26
 _PALETTE = np.full((256, 3), STRANGE, np.uint8)
 """Colours of labels; of what nobody explained, another."""
 _PALETTE[IGNORE] = GREY
@@ -43,8 +43,11 @@ def example_cells(
         meaning = _find_meaning(shown, meanings or {})
         pair = _image_cell(shown), _mask_cell(shown, meaning)
         cells += [cell for cell in pair if cell is not None]
-        if finding.kind == "thin-rims" and (rims := _rim_cell(shown, meaning)) is not None:
-            cells.append(rims)
+        if (
+            finding.kind == "thin-rims"
+            and (artefacts := _artefact_cell(shown, meaning)) is not None
+        ):
+            cells.append(artefacts)
     return cells
 
 
@@ -70,12 +73,12 @@ def _mask_cell(shown: Shown, meaning: Meaning) -> Cell | None:
     return Cell(heading="mask", pixels=_PALETTE[labels], is_mask=True)
 
 
-def _rim_cell(shown: Shown, meaning: Meaning) -> Cell | None:
+def _artefact_cell(shown: Shown, meaning: Meaning) -> Cell | None:
     values = _read_values(shown)
     if values is None:
         return None
     pixels = _PALETTE[meaning.table[values]] // 3 + 150
-    pixels[mark_rims(values, meaning)] = STRANGE
+    pixels[mark_artefacts(values, meaning)] = STRANGE
     return Cell(heading="rims", pixels=_small(pixels, is_mask=True), is_mask=True)
 
 
@@ -87,7 +90,7 @@ def _read_values(shown: Shown) -> Pixels | None:
 def _read(path: Path, mode: str) -> Pixels | None:
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
-            if image.width * image.height > _MOST_DECODED:
+            if image.width * image.height > _MAX_DECODED:
                 return None
             # A palette's indices are the values, not its colours.
             is_index = mode == "L" and image.mode == "P"
@@ -106,5 +109,5 @@ def _read_slide(path: Path) -> Pixels | None:
 def _small(pixels: Pixels, *, is_mask: bool = False) -> Pixels:
     image = Image.fromarray(pixels)
     how = Image.Resampling.NEAREST if is_mask else Image.Resampling.LANCZOS
-    image.thumbnail((_MOST_PX, _MOST_PX), how)
+    image.thumbnail((_MAX_PX, _MAX_PX), how)
     return np.array(image)

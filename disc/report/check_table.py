@@ -10,7 +10,7 @@ from rich.text import Text
 from disc.data.check.report import CheckReport, Finding
 from disc.report.check_page import LABELS, headline, notes_of
 
-MOST_NOTES = 4
+MAX_NOTES = 4
 _COLOURS = {"error": "bold red", "warning": "yellow"}
 
 
@@ -66,8 +66,8 @@ def _describe(finding: Finding) -> Text:
     text = Text(f"{finding.found}\n", "bold")
     text.append(f"expected: {finding.expected}\nto do: {finding.action}", "none")
     notes = notes_of(finding)
-    for note in notes[:MOST_NOTES]:
+    for note in notes[:MAX_NOTES]:
         text.append(f"\n  {note}", "dim")
-    if len(notes) > MOST_NOTES:
-        text.append(f"\n  and {len(notes) - MOST_NOTES:,} more", "dim")
+    if len(notes) > MAX_NOTES:
+        text.append(f"\n  and {len(notes) - MAX_NOTES:,} more", "dim")
     return text

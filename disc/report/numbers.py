@@ -10,7 +10,7 @@ import pandas as pd
 from disc.evaluate.agreement import CEILINGS, agreement_table, difference_table, label_table
 from disc.evaluate.auroc import auroc_table, choose_balance_weight, gain_table
 from disc.evaluate.pixels import pixel_gain_table, pixel_table
-from disc.report.run_summary import Story
+from disc.report.run_summary import RunSummary
 
 GRADER = ["grader", "encoder"]
 CHOSEN = [*GRADER, "variant", "balance_weight"]
@@ -20,7 +20,7 @@ CHOSEN = [*GRADER, "variant", "balance_weight"]
 class Numbers:
     """The tables of `disc.evaluate` for one run; an empty one was not possible."""
 
-    spreads: pd.DataFrame
+    standard_deviations: pd.DataFrame
     agreement: pd.DataFrame
     differences: pd.DataFrame
     """Of each variant's agreement to that of `sd`, paired by mask and noise."""
@@ -47,13 +47,13 @@ class Numbers:
         return gains.merge(self.chosen, on=CHOSEN)
 
 
-def measure(story: Story) -> Numbers:
+def measure(summary: RunSummary) -> Numbers:
     """Compute the page's numbers, with bootstrap intervals, from the story's tables."""
-    how: dict[str, Any] = {"draws": story.draws, "seed": story.seed}
-    agreement, scores, pixels = map(_table, (story.agreement, story.scores, story.pixels))
+    how: dict[str, Any] = {"draws": summary.draws, "seed": summary.seed}
+    agreement, scores, pixels = map(_table, (summary.agreement, summary.scores, summary.pixels))
     nothing = pd.DataFrame()
     return Numbers(
-        spreads=_table(story.spreads),
+        standard_deviations=_table(summary.standard_deviations),
         agreement=nothing if agreement.empty else agreement_table(agreement, **how),
         differences=nothing if agreement.empty else _differences(agreement, how),
         recalls=nothing if agreement.empty else label_table(agreement, **how),

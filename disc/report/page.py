@@ -16,15 +16,15 @@ from disc.report import sentences as words
 from disc.report.figures import as_png, as_svg, draw_figures
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import as_uri, draw_sheet, pixel_cells, sheet_cells
-from disc.report.run_summary import AGREEMENT, PIXEL_GRADING, SLIDE_GRADING, Story
+from disc.report.run_summary import AGREEMENT, PIXEL_GRADING, SLIDE_GRADING, RunSummary
 from disc.report.tables import (
     Grid,
     agreement_grid,
     dice_grid,
     gain_grid,
     recall_grid,
-    spread_grid,
     stage_grid,
+    standard_deviation_grid,
 )
 from disc.report.templates import legend, open_template
 
@@ -37,47 +37,47 @@ class Chart:
     source: str
 
 
-def write_report(folder: Path, story: Story) -> Path:
+def write_report(folder: Path, summary: RunSummary) -> Path:
     """Write `index.html`, and every figure (PNG) and table (CSV) beside it.
 
     The same story gives the same bytes.
 
     Args:
         folder: where to; files of the same names are replaced.
-        story: what the run found.
+        summary: what the run found.
 
     Returns:
         Path of the page.
     """
-    numbers = measure(story)
+    numbers = measure(summary)
     figures = draw_figures(numbers)
-    sheets = {"sheet": sheet_cells(story.sheet), "pixels": pixel_cells(story.pixel_pictures)}
+    sheets = {"sheet": sheet_cells(summary.sheet), "pixels": pixel_cells(summary.pixel_pictures)}
     drawn = {name: draw_sheet(lines) for name, lines in sheets.items() if lines}
     for name, figure in {**figures, **drawn}.items():
         write_bytes(folder / f"{name}.png", as_png(figure))
     for name, table in numbers.tables().items():
         write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
     page = folder / "index.html"
-    write_bytes(page, render(story, numbers, figures, sheets).encode())
+    write_bytes(page, render(summary, numbers, figures, sheets).encode())
     return page
 
 
 def render(
-    story: Story, numbers: Numbers, figures: dict[str, Figure], sheets: dict[str, Any]
+    summary: RunSummary, numbers: Numbers, figures: dict[str, Figure], sheets: dict[str, Any]
 ) -> str:
     """The page's HTML."""
     return open_template("page.html").render(
-        story=story,
+        summary=summary,
         headline=words.headline(numbers),
-        cautions=words.cautions(story, numbers),
+        cautions=words.cautions(summary, numbers),
         legend=legend(),
         sheets=sheets,
         charts={part: _charts(figures, part) for part in ("agreement", "auroc", "dice")},
-        grids=_grids(story, numbers),
+        grids=_grids(summary, numbers),
         lacking={
-            part: _why(story.notes, part) for part in (AGREEMENT, SLIDE_GRADING, PIXEL_GRADING)
+            part: _why(summary.notes, part) for part in (AGREEMENT, SLIDE_GRADING, PIXEL_GRADING)
         },
-        config=json.dumps(story.config, indent=2, default=str),
+        config=json.dumps(summary.config, indent=2, default=str),
     )
 
 
@@ -89,11 +89,11 @@ def _charts(figures: dict[str, Figure], part: str) -> list[Chart]:
     ]
 
 
-def _grids(story: Story, numbers: Numbers) -> dict[str, list[Grid]]:
+def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     """The page's tables by section; a section without numbers has none."""
     grids: dict[str, list[Grid]] = {"spreads": [], "agreement": [], "auroc": [], "dice": []}
-    if not numbers.spreads.empty:
-        grids["spreads"] = [spread_grid(numbers.spreads)]
+    if not numbers.standard_deviations.empty:
+        grids["spreads"] = [standard_deviation_grid(numbers.standard_deviations)]
     if not numbers.agreement.empty:
         grids["agreement"] = [agreement_grid(numbers, kind) for kind in KINDS[::-1]]
         grids["agreement"] += [recall_grid(numbers.recalls, kind) for kind in KINDS[::-1]]
@@ -105,7 +105,7 @@ def _grids(story: Story, numbers: Numbers) -> dict[str, list[Grid]]:
         test = numbers.dice[numbers.dice["split"] == "test"]
         keys = ["grader", "truth_kind", "data_set"]
         grids["dice"] = [dice_grid(numbers, *key) for key, _ in test.groupby(keys)]
-    grids["stages"] = [stage_grid(story.stages)]
+    grids["stages"] = [stage_grid(summary.stages)]
     return grids
 
 

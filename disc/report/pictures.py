@@ -14,7 +14,7 @@ from PIL import Image
 from disc.labels import COLOURS, IGNORE
 from disc.report.run_summary import PixelRow, Pixels, SheetRow
 
-LARGEST_PX = 256
+MAX_PX = 256
 """Larger tiles are shown smaller, so that the page stays light."""
 PNG_PX = 96
 """Larger tiles go into the page as JPEG (quality 92, 4:4:4)."""
@@ -42,21 +42,21 @@ class Cell:
         return embed(self.pixels, is_mask=self.is_mask)
 
 
-def paint_mask(mask: Pixels) -> Pixels:
+def color_mask(mask: Pixels) -> Pixels:
     """The colours of the paper for a mask, uint8 [H, W, 3]; grey where the label is unknown."""
     palette = np.full((IGNORE + 1, 3), GREY, np.uint8)
     for label, colour in COLOURS.items():
         palette[label] = colour
-    painted: Pixels = palette[mask]
-    return painted
+    generated: Pixels = palette[mask]
+    return generated
 
 
 def embed(pixels: Pixels, *, is_mask: bool = False) -> str:
     """A picture as a data URI."""
     image = Image.fromarray(pixels)
-    if max(image.size) > LARGEST_PX:
+    if max(image.size) > MAX_PX:
         how = Image.Resampling.NEAREST if is_mask else Image.Resampling.LANCZOS
-        image.thumbnail((LARGEST_PX, LARGEST_PX), how)
+        image.thumbnail((MAX_PX, MAX_PX), how)
     buffer = io.BytesIO()
     if is_mask or max(image.size) <= PNG_PX:
         image.save(buffer, "PNG", optimize=True)
@@ -74,7 +74,7 @@ def sheet_cells(rows: Sequence[SheetRow]) -> list[list[Cell]]:
     """The sheet of tiles: the real tile, its mask, and what was made of it."""
     lines = []
     for row in rows:
-        pictures = {**row.images, "mask": paint_mask(row.mask)}
+        pictures = {**row.images, "mask": color_mask(row.mask)}
         names = [*COLUMNS, *sorted(set(pictures) - set(COLUMNS))]
         lines.append(
             [
@@ -95,7 +95,7 @@ def pixel_cells(rows: Sequence[PixelRow]) -> list[list[Cell]]:
             masks["annotation"] = row.annotation
         for name, read in row.predictions.items():
             masks["real only" if name == "real" else f"+ {name}"] = read
-        cells = [Cell(heading=k, pixels=paint_mask(v), is_mask=True) for k, v in masks.items()]
+        cells = [Cell(heading=k, pixels=color_mask(v), is_mask=True) for k, v in masks.items()]
         lines.append([Cell(heading="tile", pixels=row.image), *cells])
     return lines
 

@@ -57,7 +57,7 @@ class PixelRow:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Story:
+class RunSummary:
     """Everything that the page shows. The three tables are those of the run's parquet files."""
 
     title: str
@@ -72,7 +72,7 @@ class Story:
     notes: Sequence[str] = ()
     """What a reader must know; "slide grading: not possible: one slide" explains a lacking part."""
     sheet: Sequence[SheetRow] = ()
-    spreads: pd.DataFrame | None = None
+    standard_deviations: pd.DataFrame | None = None
     """set, spread (the data's is 1), num (latents)."""
     agreement: pd.DataFrame | None = None
     scores: pd.DataFrame | None = None

@@ -9,7 +9,7 @@ import pandas as pd
 from disc.evaluate.agreement import SEVERAL_LABELS
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
-from disc.report.run_summary import Story
+from disc.report.run_summary import RunSummary
 
 VARIANT_NAMES = {
     "real": "as they are",
@@ -114,10 +114,10 @@ def grading_sentences(gains: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def cautions(story: Story, numbers: Numbers) -> list[str]:
+def cautions(summary: RunSummary, numbers: Numbers) -> list[str]:
     """What the reader must know before believing: the run's notes, and what the tables show."""
-    found = list(story.notes)
-    if story.is_simulated:
+    found = list(summary.notes)
+    if summary.is_simulated:
         found.insert(0, "The tissue is simulated: nothing here says how well any of this grades.")
     if not numbers.differences.empty:
         slides = int(numbers.differences["slides"].min())
@@ -152,8 +152,8 @@ def _kept(numbers: Numbers) -> list[str]:
     rows = {row.variant: row for row in several.itertuples()}
     if not {"sd-sc", "sd-disc"} <= set(rows) or verdict(rows["sd-sc"]) != "better":
         return []
-    share = max(0.0, rows["sd-disc"].value / rows["sd-sc"].value)
-    return [f"In one pass a step, DISC keeps {share:.0%} of the gain of separated conditions."]
+    fraction = max(0.0, rows["sd-disc"].value / rows["sd-sc"].value)
+    return [f"In one pass a step, DISC keeps {fraction:.0%} of the gain of separated conditions."]
 
 
 def _ceiling(numbers: Numbers) -> list[str]:

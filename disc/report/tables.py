@@ -69,11 +69,15 @@ def recall_grid(recalls: pd.DataFrame, kind: str) -> Grid:
     return Grid(caption=f"By label, masks with {kind}", columns=("tiles", *LABELS), rows=rows)
 
 
-def spread_grid(spreads: pd.DataFrame) -> Grid:
+def standard_deviation_grid(standard_deviations: pd.DataFrame) -> Grid:
     """Spread of sampled latents; the data's is 1."""
     rows = [
-        [_name(row.set), Field(text=f"{row.spread:.2f}"), Field(text=f"{int(row.num):,}")]
-        for row in spreads.itertuples()
+        [
+            _name(row.set),
+            Field(text=f"{row.standard_deviation:.2f}"),
+            Field(text=f"{int(row.num):,}"),
+        ]
+        for row in standard_deviations.itertuples()
     ]
     return Grid(caption="Spread of latents", columns=("set", "spread", "latents"), rows=rows)
 

@@ -47,7 +47,7 @@ def bundle_seed(seed: int, index: int) -> int:
 def fill_bank(
     denoiser: Denoiser,
     folder: Path,
-    knobs: Sample,
+    settings: Sample,
     *,
     num: int,
     labels: Sequence[int],
@@ -68,7 +68,7 @@ def fill_bank(
             wanted = torch.zeros(len(seeds), NUM_LABELS, dtype=torch.bool)
             wanted[:, list(labels)] = True
             noise = draw_noise(seeds, latent_px)
-            bundles = denoise_labels(denoiser, noise, wanted, knobs)
+            bundles = denoise_labels(denoiser, noise, wanted, settings)
             tensors = {"latents": bundles, "seeds": torch.tensor(seeds)}
             write_bytes(path, safetensors.torch.save(tensors))
         bar.advance(len(indices))

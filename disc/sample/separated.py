@@ -47,7 +47,7 @@ def denoise_labels(
     denoiser: Denoiser,
     noise: torch.Tensor,
     wanted: torch.Tensor,
-    knobs: Sample,
+    settings: Sample,
     slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Bundles: z_0^k for every noise under uniform masks, for the wanted labels only.
@@ -56,7 +56,7 @@ def denoise_labels(
         denoiser: the network.
         noise: z_T [N, 3, h, w], shared by a bundle's labels.
         wanted: bool [N, K], which labels of a bundle to denoise; the others stay zero.
-        knobs: solver and batch; (noise, label) pairs of several tiles are packed together.
+        settings: solver and batch; (noise, label) pairs of several tiles are packed together.
         slides: labels of the slides, uint8 [N, 4]; None: the label that is denoised.
 
     Returns:
@@ -68,7 +68,7 @@ def denoise_labels(
     tile_px = noise.shape[-1] * 4
     uniform = labels.to(torch.uint8)[:, None, None].expand(-1, tile_px, tile_px)
     of_rows = None if slides is None else slides[rows]
-    latents = denoise(denoiser, noise[rows], uniform, knobs, of_rows)
+    latents = denoise(denoiser, noise[rows], uniform, settings, of_rows)
     bundles = torch.zeros(len(noise), wanted.shape[1], *noise.shape[1:])
     bundles[rows, labels] = latents
     return bundles
@@ -78,7 +78,7 @@ def denoise_separated(
     denoiser: Denoiser,
     noise: torch.Tensor,
     masks: torch.Tensor,
-    knobs: Sample,
+    settings: Sample,
     slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """z_0^mixed for every noise and mask; only labels present in a mask are denoised.
@@ -87,4 +87,4 @@ def denoise_separated(
     """
     small = shrink_masks(masks, noise.shape[-1])
     wanted = torch.stack([(small == label).flatten(1).any(1) for label in range(NUM_LABELS)], dim=1)
-    return fuse(denoise_labels(denoiser, noise, wanted, knobs, slides), masks)
+    return fuse(denoise_labels(denoiser, noise, wanted, settings, slides), masks)

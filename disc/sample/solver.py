@@ -31,7 +31,7 @@ def denoise(
     denoiser: Denoiser,
     noise: torch.Tensor,
     masks: torch.Tensor,
-    knobs: Sample,
+    settings: Sample,
     slides: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """z_0 of every noise under its own mask, in one plain pass.
@@ -40,7 +40,7 @@ def denoise(
         denoiser: the network, on any device.
         noise: z_T [N, 3, h, w].
         masks: uint8 [N, 4h, 4w], class indices.
-        knobs: solver, and how many trajectories go together (which changes speed only).
+        settings: solver, and how many trajectories go together (which changes speed only).
         slides: labels of the slides, uint8 [N, 4]; None: the labels of the masks.
 
     Returns:
@@ -50,11 +50,11 @@ def denoise(
     """
     device = next(denoiser.parameters()).device
     parts = []
-    for start in range(0, len(noise), knobs.batch):
-        chunk = slice(start, start + knobs.batch)
-        asked = masks[chunk].to(device)
-        condition = denoiser.encode(asked, None if slides is None else slides[chunk].to(device))
-        parts.append(_solve(denoiser, noise[chunk].to(device), condition, knobs.solver).cpu())
+    for start in range(0, len(noise), settings.batch):
+        chunk = slice(start, start + settings.batch)
+        targets = masks[chunk].to(device)
+        condition = denoiser.encode(targets, None if slides is None else slides[chunk].to(device))
+        parts.append(_solve(denoiser, noise[chunk].to(device), condition, settings.solver).cpu())
     return torch.cat(parts)
 
 
@@ -62,18 +62,18 @@ def _solve(
     denoiser: Denoiser, z: torch.Tensor, condition: Condition, solver: Solver
 ) -> torch.Tensor:
     scheduler = denoiser.schedule.make_scheduler(solver)
-    hidden = None if solver.guidance == 1 else _hidden(denoiser, z)
+    null_condition = None if solver.guidance == 1 else _null_condition(denoiser, z)
     for t in scheduler.timesteps:
         times = t.to(z.device).expand(len(z))
         predicted = denoiser.predict(z, times, condition)
-        if hidden is not None:
-            free = denoiser.predict(z, times, hidden)
+        if null_condition is not None:
+            free = denoiser.predict(z, times, null_condition)
             predicted = free + solver.guidance * (predicted - free)
         z = scheduler.step(predicted, t, z, return_dict=False)[0]
     return z
 
 
-def _hidden(denoiser: Denoiser, z: torch.Tensor) -> Condition:
+def _null_condition(denoiser: Denoiser, z: torch.Tensor) -> Condition:
     """The condition of tiles of which nothing is known."""
     side = LATENT_FACTOR * z.shape[-1]
     unknown = torch.full((len(z), side, side), IGNORE, dtype=torch.uint8, device=z.device)
@@ -81,6 +81,6 @@ def _hidden(denoiser: Denoiser, z: torch.Tensor) -> Condition:
     return condition
 
 
-def spread(latents: torch.Tensor) -> float:
+def standard_deviation(latents: torch.Tensor) -> float:
     """Standard deviation of latents; the data's is 1, so more means an inflating sampler."""
     return float(latents.std())

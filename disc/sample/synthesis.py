@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from disc.data.tiles.labels import commonest_grade, count_labels
+from disc.data.tiles.labels import count_labels, most_frequent_grade
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.data.writing.set_writer import SetWriter
 from disc.files import read_json, sync_all, write_bytes, write_json
 from disc.labels import GRADES, Label, label_of_grade, slide_label
 from disc.masks.recipes import TileRecipe, draw_recipe, fill_counts, label_weights
-from disc.masks.shapes import count_regions, paint_shape, shape_map
+from disc.masks.shapes import count_regions, label_shape, shape_map
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
-from disc.sample.painter import Painter
+from disc.sample.sampler import Sampler
 from disc.seeds import derive, numpy_generator
 from disc.settings.synthesis import Synthesis, Variant
 
@@ -52,10 +52,10 @@ class SlideRecipe:
 
 
 @dataclass(frozen=True)
-class Brush:
+class VariantSampler:
     """A painter and which of its variants paints."""
 
-    painter: Painter
+    sampler: Sampler
     variant: Variant
 
 
@@ -70,7 +70,7 @@ def plan_slides(
     slides: Collection[Slide],
     book: ShapeBook,
     known: Collection[int],
-    knobs: Synthesis,
+    settings: Synthesis,
 ) -> list[SlideRecipe]:
     """Recipes that fill every primary grade to the same number of slides.
 
@@ -82,27 +82,27 @@ def plan_slides(
     """
     scored = [slide for slide in slides if slide.primary is not None]
     real = [sum(slide.primary == grade for slide in scored) for grade in GRADES.values()]
-    wanted = fill_counts(real, knobs.slides_per_grade)
+    wanted = fill_counts(real, settings.slides_per_grade)
     plans = []
     for grade, count in zip(GRADES.values(), wanted, strict=True):
         if label_of_grade(grade) not in known:
             continue
         for number in range(count):
-            rng = numpy_generator(knobs.seed, "slide", grade, number)
+            rng = numpy_generator(settings.seed, "slide", grade, number)
             secondary = _draw_secondary(grade, scored, known, rng)
             name = f"S{grade}{secondary}N{number:04d}"
-            weights = label_weights(grade, secondary, knobs.weights, known=known)
-            tiles = draw_recipe(book.regions, weights, tiles=knobs.tiles, rng=rng)
-            seeds = [derive(knobs.seed, "tile", name, i) for i in range(len(tiles))]
+            weights = label_weights(grade, secondary, settings.weights, known=known)
+            tiles = draw_recipe(book.regions, weights, tiles=settings.tiles, rng=rng)
+            seeds = [derive(settings.seed, "tile", name, i) for i in range(len(tiles))]
             slide = Slide(slide_id=name, patient_id=name, primary=grade, secondary=secondary)
             plans.append(SlideRecipe(slide, tiles, seeds))
     return plans
 
 
-def paint_slides(
+def generate_slides(
     plans: Sequence[SlideRecipe],
     book: ShapeBook,
-    brush: Brush,
+    variant_sampler: VariantSampler,
     root: Path,
     facts: Mapping[str, object],
 ) -> float:
@@ -113,7 +113,7 @@ def paint_slides(
     Args:
         plans: what to paint.
         book: the shape maps that the plans name.
-        brush: turns masks into tiles.
+        variant_sampler: turns masks into tiles.
         root: folder of the set.
         facts: columns of the manifest that are equal for all tiles (checkpoint, solver, ...).
 
@@ -121,15 +121,15 @@ def paint_slides(
         Spread of the latents (the data's is 1).
     """
     share, writer = own_share(), SetWriter(root)
-    bar = Bar(f"synthesis {brush.variant}", total=len(plans), shown=share.is_first)
+    bar = Bar(f"synthesis {variant_sampler.variant}", total=len(plans), shown=share.is_first)
     for number, plan in enumerate(plans):
         if share.has(number) and not _marker(root, plan).exists():
-            _paint_slide(plan, book, brush, writer)
+            _generate_slide(plan, book, variant_sampler, writer)
         bar.advance()
     bar.close()
     wait_for_all()
     if share.is_first:
-        _finish_set(plans, book, writer, root, {"variant": brush.variant, **facts})
+        _finish_set(plans, book, writer, root, {"variant": variant_sampler.variant, **facts})
     wait_for_all()
     parts = [read_json(_marker(root, plan)) for plan in plans]
     weights = np.array([part["num"] for part in parts], float)
@@ -140,12 +140,16 @@ def paint_slides(
     return float(np.sqrt(mean_square - mean**2))
 
 
-def _paint_slide(plan: SlideRecipe, book: ShapeBook, brush: Brush, writer: SetWriter) -> None:
+def _generate_slide(
+    plan: SlideRecipe, book: ShapeBook, variant_sampler: VariantSampler, writer: SetWriter
+) -> None:
     masks = np.stack(_masks_of(plan, book))
     bits = slide_label(plan.slide.primary or 0, plan.slide.secondary or 0)
-    latents = brush.painter.draw_latents(brush.variant, masks, plan.seeds, bits)
+    latents = variant_sampler.sampler.draw_latents(variant_sampler.variant, masks, plan.seeds, bits)
     names = _tile_names(plan, masks.shape[-1])
-    for name, image, mask in zip(names, brush.painter.decode(latents), masks, strict=True):
+    for name, image, mask in zip(
+        names, variant_sampler.sampler.decode(latents), masks, strict=True
+    ):
         writer.add(name, image, mask)
     facts = {
         "num": len(masks),
@@ -168,7 +172,7 @@ def _finish_set(
         masks = _masks_of(plan, book)
         names = _tile_names(plan, masks[0].shape[-1])
         for name, mask, tile, seed in zip(names, masks, plan.tiles, plan.seeds, strict=True):
-            labels[name] = commonest_grade(count_labels(mask)) or Label.NC
+            labels[name] = most_frequent_grade(count_labels(mask)) or Label.NC
             source = book.sources[tile.shape].name
             rows.append({"tile": name, "seed": seed, "shape_source": source, **facts})
     slides = [plan.slide for plan in plans]
@@ -179,7 +183,7 @@ def _finish_set(
 
 
 def _masks_of(plan: SlideRecipe, book: ShapeBook) -> list[Masks]:
-    return [paint_shape(book.shapes[tile.shape], tile.labels) for tile in plan.tiles]
+    return [label_shape(book.shapes[tile.shape], tile.labels) for tile in plan.tiles]
 
 
 def _marker(root: Path, plan: SlideRecipe) -> Path:

@@ -18,11 +18,11 @@ class Data:
 
     root: Path | None = None
     """Folder of a data set in the SICAPv2 layout; None draws the phantom."""
-    shifted_root: Path | None = None
+    external_root: Path | None = None
     """A second set, for out-of-distribution evaluation; None: the phantom's, or none."""
-    shifted_kind: Literal["auto", "sicapv2", "lapc", "folder"] = "auto"
+    external_kind: Literal["auto", "sicapv2", "lapc", "folder"] = "auto"
     """How the second set is laid out; auto: recognised by its files."""
-    shifted_values: Mapping[int, int] = field(default_factory=dict)
+    external_values: Mapping[int, int] = field(default_factory=dict)
     """Its mask values and their grades 0, 3, 4, 5, or 255; none: as its kind has them."""
     fit: Literal["exact", "resize", "crop"] = "exact"
     """Images of another size: refused; squares resized to `tile_px`; central squares resized."""

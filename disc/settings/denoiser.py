@@ -39,17 +39,17 @@ class Denoiser:
     """Which resolutions attend to the condition."""
     layers: int = 1
     """Residual blocks a resolution."""
-    head_px: int = 32
+    head_channels: int = 32
     """Channels of an attention head."""
     context: int = 64
     """Channels of a condition token."""
     token_stride: int = 16
     """Pixels of the mask a condition token covers."""
-    turns: int = 4
+    dihedral: int = 4
     """Symmetries of the square (1 to 8) in which every training tile is encoded."""
     latents_dtype: LatentsDtype = "float32"
     """How latents are kept on disk; float16 halves them and rounds by 1 part in 2048 at most."""
-    uniform_share: float = 0.25
+    uniform_fraction: float = 0.25
     """Least share of one-label tiles in a batch: separated conditions ask for uniform masks."""
     protocol: Literal["one-fold", "paper"] = "one-fold"
     """`one-fold`: trained on the tiles that `data.fold` trains on; `paper`: on those of Val1 and of
@@ -72,6 +72,6 @@ class Denoiser:
             "denoiser.zero_terminal_snr needs denoiser.predicts v: where there is no signal, the "
             "noise tells nothing of a latent",
         )
-        require(0 <= self.uniform_share <= 1, "denoiser.uniform_share must be in [0, 1]")
-        require(1 <= self.turns <= 8, "denoiser.turns must be in 1..8")
+        require(0 <= self.uniform_fraction <= 1, "denoiser.uniform_fraction must be in [0, 1]")
+        require(1 <= self.dihedral <= 8, "denoiser.dihedral must be in 1..8")
         require(0 <= self.condition_dropout < 1, "denoiser.condition_dropout must be in [0, 1)")

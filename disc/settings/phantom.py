@@ -15,7 +15,7 @@ class Phantom:
     """Training-partition slides by primary grade: NC, GG3, GG4, GG5 (SICAPv2's by default)."""
     test_slides: tuple[int, int, int, int] = (6, 9, 14, 2)
     """Slides of the held-out test partition, by primary grade."""
-    shifted_slides: tuple[int, int, int, int] = (6, 6, 6, 6)
+    external_slides: tuple[int, int, int, int] = (6, 6, 6, 6)
     """Slides of the out-of-distribution test set (another scanner and stain)."""
     referee_slides: tuple[int, int, int, int] = (8, 8, 8, 8)
     """Slides of the separate draw on whose exact masks the referee is trained."""

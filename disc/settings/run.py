@@ -15,7 +15,7 @@ from disc.settings.grading import Grade
 from disc.settings.phantom import Phantom
 from disc.settings.sampling import Sample
 from disc.settings.synthesis import Synthesis
-from disc.settings.training import Watch
+from disc.settings.training import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Run:
     """Drawing."""
     distil: Distil = field(default_factory=Distil)
     """DISC and DISC-CoTrain."""
-    watch: Watch = field(default_factory=Watch)
+    validation: Validation = field(default_factory=Validation)
     """What is looked at while the denoisers are trained."""
     synthesis: Synthesis = field(default_factory=Synthesis)
     """Synthetic slides."""
@@ -76,6 +76,6 @@ class Run:
             "denoiser.protocol paper ends on all training tiles: it needs data.fold All",
         )
         require(
-            self.watch.num_tiles > 0 or not is_paper,
-            "denoiser.protocol paper compares validation losses: it needs watch.num_tiles > 0",
+            self.validation.num_tiles > 0 or not is_paper,
+            "denoiser.protocol paper compares validation losses: it needs validation.num_tiles > 0",
         )

@@ -67,7 +67,7 @@ class Optim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class Validation:
     """What is looked at while denoisers are trained; all of it sees the averaged weights."""
 
     every: int = 0
@@ -88,9 +88,9 @@ class Watch:
     def __post_init__(self) -> None:
         counts = (self.every, self.num_tiles, self.num_rows, self.num_masks)
         require(min(counts) >= 0, "watch: counts must be >= 0")
-        require(1 <= self.num_bands <= 1000, "watch.num_bands must be in 1..1000")
+        require(1 <= self.num_bands <= 1000, "validation.num_bands must be in 1..1000")
         can_choose = self.every > 0 and self.num_tiles > 0
         require(
             self.keep == "last" or can_choose,
-            "watch.keep best needs watch.every > 0 and watch.num_tiles > 0",
+            "validation.keep best needs validation.every > 0 and validation.num_tiles > 0",
         )

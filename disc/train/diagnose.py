@@ -13,7 +13,7 @@ from disc.train.checkpoint import State
 
 Batch = Mapping[str, torch.Tensor]
 Step = Callable[[State, Batch, torch.Generator], Mapping[str, torch.Tensor]]
-MOST_NAMES = 5
+MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def explain_fault(state: State, step: Step, batch_at: Callable[[int], Batch], lo
     poisoned = _not_finite(batch)
     bad = poisoned or [i for i in range(size) if not _is_fine_alone(state, step, batch, i)]
     if poisoned or 0 < len(bad) < size:
-        named = ", ".join(_name(batch_at, state.step, i) for i in bad[:MOST_NAMES])
-        more = f" and {len(bad) - MOST_NAMES} more" if len(bad) > MOST_NAMES else ""
+        named = ", ".join(_name(batch_at, state.step, i) for i in bad[:MAX_NAMES])
+        more = f" and {len(bad) - MAX_NAMES} more" if len(bad) > MAX_NAMES else ""
         return (
             f"{start}, from {named}{more}; stopped before it changed a weight. The checkpoint "
             "before is whole: look at that data, and make anew or leave out what is damaged"

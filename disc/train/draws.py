@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from disc.seeds import numpy_generator
 
-NUM_TURNS = 8
+NUM_DIHEDRAL = 8
 """Symmetries of a square: four rotations, and the same mirrored."""
 
 
@@ -32,7 +32,7 @@ def _shuffled(num: int, seed: int, purpose: str, epoch: int) -> npt.NDArray[np.i
     return numpy_generator(seed, purpose, "epoch", epoch).permutation(num)
 
 
-def turn(array: npt.NDArray[np.uint8], version: int) -> npt.NDArray[np.uint8]:
+def transform(array: npt.NDArray[np.uint8], version: int) -> npt.NDArray[np.uint8]:
     """One of the 8 symmetries of square arrays whose first two axes are rows and columns."""
-    turned = np.rot90(array, version % 4)
-    return turned if version < 4 else turned[:, ::-1]
+    transformed = np.rot90(array, version % 4)
+    return transformed if version < 4 else transformed[:, ::-1]

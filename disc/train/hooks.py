@@ -12,37 +12,37 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from disc.settings.training import Watch as WatchSettings
+from disc.settings.training import Validation as ValidationSettings
 from disc.train.checkpoint import Best, State
 from disc.train.log import Log
 
-Seen = Mapping[str, float | npt.NDArray[np.uint8]]
+TrainedOn = Mapping[str, float | npt.NDArray[np.uint8]]
 """Numbers, and pictures uint8 [H, W, 3], by name."""
-Hook = Callable[[nn.Module, int], Seen]
+Hook = Callable[[nn.Module, int], TrainedOn]
 """From the averaged network, in evaluation mode, and the step to what was seen."""
 VALIDATION = "validation"
 """The number by which weights are best: the lowest."""
 
 
 @dataclass(frozen=True)
-class Watch:
+class Hooks:
     """What is looked at during one training, and when.
 
     A look is a function of (weights, step) and leaves the training's randomness alone: with and
     without looks it takes the same steps. Only the first process looks.
     """
 
-    knobs: WatchSettings = field(default_factory=WatchSettings)
+    settings: ValidationSettings = field(default_factory=ValidationSettings)
     hooks: Sequence[Hook] = ()
 
     @property
     def keeps_best(self) -> bool:
         """Whether the training ends with its best weights, not with its last."""
-        return self.knobs.keep == "best"
+        return self.settings.keep == "best"
 
-    def look(self, state: State, log: Log, *, is_last: bool) -> None:
+    def run(self, state: State, log: Log, *, is_last: bool) -> None:
         """Look where it is time, write what was seen to the log, keep weights that are better."""
-        every = self.knobs.every
+        every = self.settings.every
         if not self.hooks or not (is_last or (every and state.step % every == 0)):
             return
         start, seen = time.perf_counter(), dict[str, float | npt.NDArray[np.uint8]]()

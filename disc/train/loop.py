@@ -21,7 +21,7 @@ from disc.train.diagnose import Batch as Batch
 from disc.train.diagnose import Step as Step
 from disc.train.diagnose import explain_fault
 from disc.train.ema import Ema
-from disc.train.hooks import Watch
+from disc.train.hooks import Hooks
 from disc.train.log import Log
 from disc.train.speed import clean_up, restore_layout, set_up
 
@@ -34,7 +34,7 @@ def train(
     optim: Optim,
     folder: Path,
     seed: int,
-    watch: Watch | None = None,
+    hooks: Hooks | None = None,
 ) -> nn.Module:
     """Train a network; called again with the same folder, go on where it was stopped.
 
@@ -56,11 +56,11 @@ def train(
         optim: steps, batch, rates.
         folder: where checkpoint and log.jsonl are kept.
         seed: of everything random in the step.
-        watch: what is looked at on the way (validation, previews), and whether the best is kept.
+        hooks: what is looked at on the way (validation, previews), and whether the best is kept.
 
     Returns:
         The network with its final weights: the moving average where `optim.ema` asks for one, at
-        the last step, or at the step of the lowest validation loss where `watch` keeps that.
+        the last step, or at the step of the lowest validation loss where `hooks` keeps that.
 
     Raises:
         FloatingPointError: if the loss is not finite, naming the samples that make it so, or if its
@@ -72,14 +72,14 @@ def train(
     state = _start(accelerator, share, model, optim)
     restore_checkpoint(folder, state)
     restore_layout(state.network, state.optimizer)
-    watch, is_first = watch or Watch(), accelerator.is_main_process
-    has_board = watch.knobs.tensorboard
+    hooks, is_first = hooks or Hooks(), accelerator.is_main_process
+    has_board = hooks.settings.tensorboard
     log = Log(folder, total=optim.steps, start=state.step, shown=is_first, has_board=has_board)
     while True:
         is_last = state.step >= optim.steps
         # what was seen at the step of a restored checkpoint stands in it and in the log
         if is_first and log.has_advanced:
-            watch.look(state, log, is_last=is_last)
+            hooks.run(state, log, is_last=is_last)
             if is_last or state.step % optim.checkpoint_every == 0:
                 save_checkpoint(folder, state)
         if is_last:
@@ -96,10 +96,10 @@ def train(
         _optimise(state, optim)
         log.advance(metrics)
     log.close()
-    if watch.keeps_best:
+    if hooks.keeps_best:
         wait_for_all()
         state.best = state.best if is_first else read_best(folder)
-    if watch.keeps_best and state.best is not None:
+    if hooks.keeps_best and state.best is not None:
         state.network.load_state_dict(state.best.weights)
     elif state.ema is not None:
         state.network.load_state_dict(state.ema.weights)

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from disc.train.loop import Batch
 
 
-class Ahead:
+class Prefetcher:
     """The same batches, of which a thread prepares the next; they are the same without it."""
 
     def __init__(self, batch_at: Callable[[int], Batch]) -> None:

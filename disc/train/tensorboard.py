@@ -12,7 +12,7 @@ import numpy.typing as npt
 from disc.files import BadInput
 
 
-def require_board() -> None:
+def require_tensorboard() -> None:
     """Refuse to write events without the package that writes them.
 
     Raises:
@@ -20,7 +20,7 @@ def require_board() -> None:
     """
     if find_spec("tensorboard") is None:
         raise BadInput(
-            "watch.tensorboard: the package tensorboard is not installed; "
+            "validation.tensorboard: the package tensorboard is not installed; "
             "pip install 'disc-gleason[tensorboard]', or leave it out (log.jsonl says the same)"
         )
 
@@ -30,7 +30,7 @@ class Board:
 
     def __init__(self, folder: Path, start: int) -> None:
         """Open the events at step `start`; those after it, of a killed training, are hidden."""
-        require_board()
+        require_tensorboard()
         from torch.utils.tensorboard import SummaryWriter
 
         # "purge_step: events at it or later are hidden"

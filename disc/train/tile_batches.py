@@ -18,7 +18,7 @@ from disc.data.pixels.images import Pixels
 from disc.files import BadInput
 from disc.processes import num_cores
 from disc.seeds import numpy_generator
-from disc.train.draws import NUM_TURNS, epoch_indices, turn
+from disc.train.draws import NUM_DIHEDRAL, epoch_indices, transform
 
 Choice = Callable[[int], tuple[int, int]]
 """From the index of a draw to a tile and the symmetry that it is shown in."""
@@ -74,20 +74,20 @@ class TileDraws(Dataset[dict[str, Tensor]]):
             BadInput: if a file cannot be used.
         """
         index, version = self.choose(draw)
-        image = turn(self.tiles.image(index), version)
+        image = transform(self.tiles.image(index), version)
         if self.stain:
             rng = numpy_generator(self.seed, self.purpose, "stain", draw)
             image = change_stain(image, np.exp(rng.normal(0, self.stain, 3)))
         item = {"images": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))}
         if self.has_masks:
-            mask = turn(self.tiles.mask(index), version)
+            mask = transform(self.tiles.mask(index), version)
             item["masks"] = torch.from_numpy(np.ascontiguousarray(mask))
         return item
 
     def _shuffled(self, draw: int) -> tuple[int, int]:
         names = {"seed": self.seed, "purpose": self.purpose}
         (index,) = epoch_indices(len(self.tiles), step=draw, batch=1, **names)  # type: ignore[arg-type]
-        version = numpy_generator(self.seed, self.purpose, "turn", draw).integers(NUM_TURNS)
+        version = numpy_generator(self.seed, self.purpose, "turn", draw).integers(NUM_DIHEDRAL)
         return int(index), int(version)
 
 

@@ -35,11 +35,11 @@ class ValidationTiles:
 
 
 def encode_validation(
-    autoencoder: Autoencoder, tiles: TileSet, most: int, seed: int
+    autoencoder: Autoencoder, tiles: TileSet, max_tiles: int, seed: int
 ) -> ValidationTiles:
-    """Encode a seeded choice of at most `most` tiles."""
+    """Encode a seeded choice of at most `max_tiles` tiles."""
     order = numpy_generator(seed, "validation tiles").permutation(len(tiles))
-    chosen = sorted(int(i) for i in order[:most])
+    chosen = sorted(int(i) for i in order[:max_tiles])
     device = next(autoencoder.parameters()).device
     parts = []
     for start in range(0, len(chosen), CHUNK):

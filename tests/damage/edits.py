@@ -16,15 +16,15 @@ import pandas as pd
 from openpyxl import Workbook
 from PIL import Image
 
-from tests.damage.spoil import join_chunks
+from tests.damage.corrupt import join_chunks
 
 Edit = Callable[[Path], None]
 SIDE = 64
 
 
-def cut(share: float) -> Edit:
+def cut(fraction: float) -> Edit:
     """Keep the first part."""
-    return lambda path: keep(path, int(path.stat().st_size * share))
+    return lambda path: keep(path, int(path.stat().st_size * fraction))
 
 
 def cut_end(number: int) -> Edit:
@@ -35,12 +35,12 @@ def keep(path: Path, number: int) -> None:
     path.write_bytes(path.read_bytes()[:number])
 
 
-def flip(share: float) -> Edit:
+def flip(fraction: float) -> Edit:
     """Flip one bit of so many of the bytes, drawn with a fixed seed."""
 
     def edit(path: Path) -> None:
         rng, data = np.random.default_rng(0), bytearray(path.read_bytes())
-        for place in rng.choice(len(data), max(1, int(share * len(data))), replace=False):
+        for place in rng.choice(len(data), max(1, int(fraction * len(data))), replace=False):
             data[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(data)
 

@@ -24,8 +24,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from tests.damage.corrupt import corrupt
 from tests.damage.fuzz_reader import SIDE, SLIDE
-from tests.damage.spoil import spoil
 
 pytestmark = pytest.mark.slow
 
@@ -168,7 +168,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
         number, end = int(only or 0), time.monotonic() + SECONDS
         while time.monotonic() < end and (only is None or number == int(only)):
             path, rng = files[number % len(files)], np.random.default_rng([SEED, number])
-            data, edit = spoil(path.suffix, path.read_bytes(), rng)
+            data, edit = corrupt(path.suffix, path.read_bytes(), rng)
             spoilt = tmp_path / f"{reader_of(path)}-damaged{path.suffix}"
             spoilt.write_bytes(data)
             outcome, text = reader.read(spoilt)
@@ -194,6 +194,8 @@ def describe(counts: Counter[tuple[str, str]]) -> str:
     ]
     for kind in sorted({kind for kind, _ in counts}):
         same, read, refused = (counts[kind, key] for key in ("as before", "read", "refused"))
-        share = refused / max(1, read + refused)
-        lines.append(f"{kind:14}{same + read + refused:8}{same:10}{read:8}{refused:9}  {share:.2f}")
+        fraction = refused / max(1, read + refused)
+        lines.append(
+            f"{kind:14}{same + read + refused:8}{same:10}{read:8}{refused:9}  {fraction:.2f}"
+        )
     return "\n".join(lines)

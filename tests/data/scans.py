@@ -20,7 +20,7 @@ def draw_mask() -> np.ndarray:
     return np.where(core, np.array([1, 3, 1, 4])[blocks], 0).astype(np.uint8)
 
 
-def paint(mask: np.ndarray) -> np.ndarray:
+def generate(mask: np.ndarray) -> np.ndarray:
     """The slide, uint8 [H, W, 3]: a colour for every value."""
     table = np.zeros((256, 3), np.uint8)
     for value, colour in VALUES.items():
@@ -48,6 +48,6 @@ def save_pyramid(path: Path, image: np.ndarray, *, um: float | None = UM) -> Non
 def save_slide(root: Path, name: str, *, step: int = 1) -> None:
     """`slides/<name>.tiff` and `masks/<name>_mask.tiff`, the value in the first of 3 channels."""
     mask = draw_mask()[::step, ::step]
-    save_pyramid(root / "slides" / f"{name}.tiff", paint(mask), um=UM * step)
+    save_pyramid(root / "slides" / f"{name}.tiff", generate(mask), um=UM * step)
     channels = np.stack([mask, np.zeros_like(mask), np.zeros_like(mask)], -1)
     save_pyramid(root / "masks" / f"{name}_mask.tiff", channels, um=None)

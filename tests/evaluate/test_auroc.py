@@ -10,7 +10,7 @@ from disc.evaluate.auroc import auroc, auroc_table, choose_balance_weight, gain_
 LABELS = ["NC", "GG3", "GG4", "GG5"]
 
 
-def arm(weight: float, skill: float, seed: int, split: str = "test") -> pd.DataFrame:
+def configuration(weight: float, skill: float, seed: int, split: str = "test") -> pd.DataFrame:
     """Scores of 60 slides of 30 patients by one run; GG5 has no positive."""
     truth = np.random.default_rng(7).integers(0, 2, (60, 4)) * [1, 1, 1, 0]
     noise = np.random.default_rng([seed, int(100 * weight)]).normal(0, 1, (60, 4))
@@ -48,7 +48,7 @@ def test_a_label_without_positives_is_not_defined() -> None:
 
 
 def test_table_averages_runs_and_leaves_an_empty_label_out_of_the_mean() -> None:
-    runs = [arm(0.0, 1.5, seed) for seed in (0, 1)]
+    runs = [configuration(0.0, 1.5, seed) for seed in (0, 1)]
     table = auroc_table(pd.concat(runs), draws=200, seed=0).set_index("label")
     expected = [
         np.mean([roc_auc_score(run[run["label"] == name]["truth"], part) for run, part in pairs])
@@ -64,7 +64,7 @@ def test_table_averages_runs_and_leaves_an_empty_label_out_of_the_mean() -> None
 
 
 def test_a_run_on_part_of_the_patients_counts_only_these() -> None:
-    whole = arm(0.0, 1.5, 0)
+    whole = configuration(0.0, 1.5, 0)
     folds = whole["patient"].str[1:].astype(int) % 2
     table = auroc_table(whole.assign(fold=folds), draws=50, seed=0).set_index("label")
     part = whole[whole["label"] == "NC"]
@@ -75,7 +75,7 @@ def test_a_run_on_part_of_the_patients_counts_only_these() -> None:
 
 
 def test_a_gain_is_paired_and_its_interval_excludes_zero_only_when_there_is_one() -> None:
-    real, better = arm(0.0, 0.5, 0), arm(0.3, 3.0, 0)
+    real, better = configuration(0.0, 0.5, 0), configuration(0.3, 3.0, 0)
     table = gain_table(pd.concat([real, better]), draws=500, seed=0).set_index("label")
     both = auroc_table(pd.concat([real, better]), draws=5, seed=0)
     means = both[both["label"] == "mean"].set_index("balance_weight")["value"]
@@ -88,21 +88,25 @@ def test_a_gain_is_paired_and_its_interval_excludes_zero_only_when_there_is_one(
 
 def test_a_gain_needs_the_real_arm_on_the_same_patients() -> None:
     with pytest.raises(ValueError, match="0 arms of balance weight 0"):
-        gain_table(arm(0.3, 1, 0), draws=5, seed=0)
-    other = arm(0.3, 1, 0).query("patient != 'p0'")
+        gain_table(configuration(0.3, 1, 0), draws=5, seed=0)
+    other = configuration(0.3, 1, 0).query("patient != 'p0'")
     with pytest.raises(ValueError, match="other patients"):
-        gain_table(pd.concat([arm(0.0, 1, 0), other]), draws=5, seed=0)
+        gain_table(pd.concat([configuration(0.0, 1, 0), other]), draws=5, seed=0)
 
 
 def test_the_balance_weight_is_chosen_on_validation_alone() -> None:
-    val = [arm(0.0, 9, 0, "val"), arm(0.1, 0.2, 0, "val"), arm(0.3, 3, 0, "val")]
-    test = [arm(0.0, 1, 0), arm(0.1, 9, 0), arm(0.3, 0, 0)]
+    val = [
+        configuration(0.0, 9, 0, "val"),
+        configuration(0.1, 0.2, 0, "val"),
+        configuration(0.3, 3, 0, "val"),
+    ]
+    test = [configuration(0.0, 1, 0), configuration(0.1, 9, 0), configuration(0.3, 0, 0)]
     assert choose_balance_weight(pd.concat([*val, *test])) == {"sd": 0.3}
     none = pd.concat(val).assign(truth=0)
     assert choose_balance_weight(none) == {}
 
 
 def test_the_same_seed_gives_the_same_table() -> None:
-    scores = arm(0.0, 1, 0)
+    scores = configuration(0.0, 1, 0)
     first, again = (auroc_table(scores, draws=50, seed=3) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)

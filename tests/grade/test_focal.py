@@ -32,11 +32,11 @@ def test_focal_loss_turns_to_hard_pixels() -> None:
     logits = torch.zeros(1, 4, 1, 2, requires_grad=True)
     with torch.no_grad():
         logits[0, 0, 0, 0] = 4.0
-    shares = []
+    fractions = []
     for gamma in (0.0, 2.0):
         (gradient,) = torch.autograd.grad(focal_loss(logits, truth, None, gamma), logits)
-        shares.append(float(gradient[0, 0, 0, 0] / gradient[0, 0].sum()))
-    assert shares[1] < 0.1 * shares[0]
+        fractions.append(float(gradient[0, 0, 0, 0] / gradient[0, 0].sum()))
+    assert fractions[1] < 0.1 * fractions[0]
 
 
 def test_dice_of_a_sure_reading_is_one_minus_f1(logits: torch.Tensor, masks: torch.Tensor) -> None:
@@ -63,8 +63,10 @@ def test_label_weights_are_even_bounded_and_average_one() -> None:
     weights = balance_labels([0.7, 0.2, 0.1, 0.0])
     assert float(weights[3]) == 4.0
     assert (weights.diff() > 0).all()
-    shares = torch.tensor([0.4, 0.3, 0.2, 0.1])
-    torch.testing.assert_close((shares * balance_labels(shares.tolist())).sum(), torch.tensor(1.0))
+    fractions = torch.tensor([0.4, 0.3, 0.2, 0.1])
+    torch.testing.assert_close(
+        (fractions * balance_labels(fractions.tolist())).sum(), torch.tensor(1.0)
+    )
 
 
 def test_mixing_is_linear_between_its_ends() -> None:

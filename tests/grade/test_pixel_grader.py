@@ -25,7 +25,7 @@ from disc.settings.training import Optim
 from tests.grade.tile_sets import SIDE, write_set
 
 
-def knobs(steps: int, **optim: int) -> CarcinoNetSettings:
+def settings(steps: int, **optim: int) -> CarcinoNetSettings:
     return CarcinoNetSettings(
         width=8,
         blocks=(1, 1, 1),
@@ -49,7 +49,7 @@ def weights_of(net: torch.nn.Module) -> torch.Tensor:
 
 def grade(folder: Path, steps: int, **changes: object) -> CarcinoNet:
     arguments = {"synthetic": None, "balance_weight": 0.0, "seed": 0, **changes}
-    return train_pixel_grader(net=knobs(steps), folder=folder, **arguments)
+    return train_pixel_grader(net=settings(steps), folder=folder, **arguments)
 
 
 @pytest.mark.parametrize("sides", [(32, 64), (64, 64), (96, 32)])
@@ -96,7 +96,7 @@ def test_stopped_and_started_again_it_ends_in_the_same_weights(
     mixed = {"real": TilePool(real), "synthetic": TilePool(synthetic), "balance_weight": 0.5}
     settled = {"steps": 6, "checkpoint_every": 3}
     straight = train_pixel_grader(
-        net=knobs(**settled), folder=tmp_path / "straight", seed=0, **mixed
+        net=settings(**settled), folder=tmp_path / "straight", seed=0, **mixed
     )
 
     class Stop(Exception):
@@ -110,12 +110,14 @@ def test_stopped_and_started_again_it_ends_in_the_same_weights(
 
     with pytest.raises(Stop):
         train_pixel_grader(
-            net=knobs(**settled),
+            net=settings(**settled),
             folder=tmp_path / "stopped",
             seed=0,
             **{**mixed, "real": Stopping(real)},
         )
-    again = train_pixel_grader(net=knobs(**settled), folder=tmp_path / "stopped", seed=0, **mixed)
+    again = train_pixel_grader(
+        net=settings(**settled), folder=tmp_path / "stopped", seed=0, **mixed
+    )
     assert torch.equal(weights_of(straight), weights_of(again))
 
 
@@ -156,7 +158,7 @@ def test_confusion_counts_leave_unknown_pixels_out() -> None:
 
 def test_confusion_rows_for_two_kinds_of_truth(real: TileSet) -> None:
     torch.manual_seed(0)
-    net = CarcinoNet(knobs(0))
+    net = CarcinoNet(settings(0))
     rows = confusion_rows(net, {"annotation": real, "exact": real})
     one, other = (part.reset_index(drop=True) for _, part in rows.groupby("truth_kind"))
     pd.testing.assert_frame_equal(one.drop(columns="truth_kind"), other.drop(columns="truth_kind"))
@@ -169,8 +171,8 @@ def test_confusion_rows_for_two_kinds_of_truth(real: TileSet) -> None:
 def test_augment_changes_stain_alone_and_each_process_its_part() -> None:
     images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
-    def change(part: torch.Tensor, share: Share, **knobs: float) -> torch.Tensor:
-        return Augment(**knobs).change(part, torch.Generator().manual_seed(1), share)
+    def change(part: torch.Tensor, share: Share, **settings: float) -> torch.Tensor:
+        return Augment(**settings).change(part, torch.Generator().manual_seed(1), share)
 
     assert torch.equal(change(images, Share(), stain=0.0, blur=0.0), images)
     whole = change(images, Share(), stain=0.2, blur=0.5)

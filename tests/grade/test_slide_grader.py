@@ -37,19 +37,19 @@ def toy_bags(count: int, purpose: int = 0) -> list[Bag]:
     return [toy_bag(number, purpose) for number in range(count)]
 
 
-def knobs(steps: int, dropout: float = 0.1) -> TransMILSettings:
+def settings(steps: int, dropout: float = 0.1) -> TransMILSettings:
     optim = Optim(steps=steps, batch=8, lr=2e-3, warmup=5, decay="cosine")
     return TransMILSettings(width=16, heads=2, dropout=dropout, optim=optim)
 
 
 def grade(folder: Path, steps: int, **changes: object) -> TransMIL:
     arguments = {"real": toy_bags(32), "synthetic": [], "balance_weight": 0.0, "seed": 0} | changes
-    return train_slide_grader(net=knobs(steps), folder=folder, **arguments)
+    return train_slide_grader(net=settings(steps), folder=folder, **arguments)
 
 
 def untrained() -> TransMIL:
     torch.manual_seed(0)
-    return TransMIL(knobs(0), WIDTH).eval()
+    return TransMIL(settings(0), WIDTH).eval()
 
 
 def weights_of(net: torch.nn.Module) -> torch.Tensor:
@@ -58,7 +58,7 @@ def weights_of(net: torch.nn.Module) -> torch.Tensor:
 
 def test_masked_attention_equals_attention_over_the_tokens_alone() -> None:
     torch.manual_seed(0)
-    attention = Attention(knobs(0)).eval()
+    attention = Attention(settings(0)).eval()
     tokens = torch.randn(1, 7, 16)
     is_token = torch.tensor([[True, True, False, True, False, False, True]])
     kept = tokens[:, is_token[0]]
@@ -125,12 +125,12 @@ def test_balance_weight_zero_is_real_only_bit_for_bit(tmp_path: Path) -> None:
 def test_balance_weight_one_learns_from_synthetic_bags_alone(tmp_path: Path) -> None:
     def moved(number: int) -> Bag:
         bag = toy_bag(number, purpose=2)
-        turned = (*bag.truth[1:], bag.truth[0])
+        transformed = (*bag.truth[1:], bag.truth[0])
         return Bag(
             slide_id=bag.slide_id,
             patient_id=bag.patient_id,
             features=bag.features,
-            truth=turned,
+            truth=transformed,
             primary=0,
         )
 

@@ -13,7 +13,7 @@ SIDE = 32
 PERIODS = (0, 16, 6, 2)
 
 
-def paint(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def generate(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Stripes whose period says the label, at any phase."""
     columns = np.arange(SIDE)[None, :] + rng.integers(8)
     stripes = [np.broadcast_to(columns % max(p, 1) >= p / 2, mask.shape) for p in PERIODS]
@@ -40,7 +40,7 @@ def write_set(root: Path, primaries: list[int], tiles_each: int = 4, name: str =
             rng = np.random.default_rng([number, index, len(name)])
             mask = np.full((SIDE, SIDE), label, np.uint8)
             mask[: SIDE // 2] = 0
-            tiles.append(write_tile(root, slide.slide_id, index, mask, paint(mask, rng)))
+            tiles.append(write_tile(root, slide.slide_id, index, mask, generate(mask, rng)))
     return TileSet(slides=slides, tiles=tuple(tiles), tile_px=SIDE)
 
 

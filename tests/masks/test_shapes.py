@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from disc.masks.shapes import count_regions, paint_shape, shape_map
+from disc.masks.shapes import count_regions, label_shape, shape_map
 
 
 def test_labels_become_ranks_by_pixel_count():
@@ -19,7 +19,7 @@ def test_one_label_has_one_region():
 def test_painting_a_shape_with_its_own_labels_gives_the_mask_back():
     mask = np.random.default_rng(0).choice(4, (16, 16), p=[0.1, 0.2, 0.3, 0.4]).astype(np.uint8)
     by_count = np.argsort(-np.bincount(mask.ravel(), minlength=4))
-    np.testing.assert_array_equal(paint_shape(shape_map(mask), by_count.tolist()), mask)
+    np.testing.assert_array_equal(label_shape(shape_map(mask), by_count.tolist()), mask)
 
 
 def test_unknown_pixels_take_the_rank_of_the_nearest_label():
@@ -34,4 +34,4 @@ def test_a_mask_without_labels_is_refused():
 
 def test_labels_must_fit_the_regions():
     with pytest.raises(ValueError, match="distinct"):
-        paint_shape(np.array([[0, 1]], np.uint8), [2, 2])
+        label_shape(np.array([[0, 1]], np.uint8), [2, 2])

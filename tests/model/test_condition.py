@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from disc.data.tiles.labels import commonest_grade, count_labels
+from disc.data.tiles.labels import count_labels, most_frequent_grade
 from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.model.tokens import tile_labels
@@ -14,7 +14,7 @@ from disc.settings.denoiser import CONDITIONS
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 
 SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
+    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
 
 
@@ -76,7 +76,7 @@ def test_a_layout_sees_boxes_and_no_outlines():
 def test_the_label_of_a_tile_is_that_of_sicapv2():
     rng = np.random.default_rng(3)
     masks = [rng.choice([0, 0, 1, 2, 3, 255], (8, 8)).astype(np.uint8) for _ in range(40)]
-    expected = [int(commonest_grade(count_labels(mask))) for mask in masks]
+    expected = [int(most_frequent_grade(count_labels(mask))) for mask in masks]
     assert tile_labels(torch.from_numpy(np.stack(masks))).tolist() == expected
 
 

@@ -15,7 +15,7 @@ from disc.sample.solver import denoise
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
 
-SMALL = DenoiserSettings(channels=(16, 32), attention=(False, True), head_px=16, context=16)
+SMALL = DenoiserSettings(channels=(16, 32), attention=(False, True), head_channels=16, context=16)
 
 
 def inputs(num=2):
@@ -55,8 +55,8 @@ def test_min_snr_weights_are_those_of_diffusers_examples(predicts):
     snr = compute_snr(DDPMScheduler(**betas), t)
     capped = torch.stack([snr, gamma * torch.ones_like(t)], dim=1).min(dim=1)[0]
     expected = capped / snr if predicts == "eps" else capped / (snr + 1)
-    knobs = dataclasses.replace(SMALL, predicts=predicts, min_snr_gamma=gamma)
-    weights = Denoiser(knobs).weigh_losses(t).flatten()
+    settings = dataclasses.replace(SMALL, predicts=predicts, min_snr_gamma=gamma)
+    weights = Denoiser(settings).weigh_losses(t).flatten()
     if predicts == "v":  # ours are of errors of eps, which are sqrt(alpha_bar) times those of v
         weights = weights * alpha_bar()[t]
     torch.testing.assert_close(weights, expected, atol=1e-6, rtol=1e-3)
@@ -64,8 +64,8 @@ def test_min_snr_weights_are_those_of_diffusers_examples(predicts):
 
 
 def test_a_huge_gamma_leaves_the_noise_loss_as_it_is():
-    knobs = dataclasses.replace(SMALL, predicts="eps", min_snr_gamma=1e9)
-    weights = Denoiser(knobs).weigh_losses(torch.arange(1000))
+    settings = dataclasses.replace(SMALL, predicts="eps", min_snr_gamma=1e9)
+    weights = Denoiser(settings).weigh_losses(torch.arange(1000))
     torch.testing.assert_close(weights, torch.ones_like(weights))
 
 
@@ -150,7 +150,9 @@ def test_saved_and_loaded_it_is_the_same_and_diffusers_reads_it(tmp_path):
 
 def test_a_checkpoint_of_another_shape_is_refused_by_name(tmp_path):
     Denoiser(SMALL).save(tmp_path)
-    other = DenoiserSettings(channels=(32, 64), attention=(False, True), head_px=16, context=16)
+    other = DenoiserSettings(
+        channels=(32, 64), attention=(False, True), head_channels=16, context=16
+    )
     with pytest.raises(BadInput, match=r"diffusion_pytorch_model.*expected"):
         Denoiser.load(tmp_path, other)
 

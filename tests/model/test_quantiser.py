@@ -58,7 +58,7 @@ def test_fused_attention_gives_what_the_written_out_gives():
 
 def test_codebook_use():
     even = measure_use(np.array([5, 5, 5, 5, 0, 0, 0, 0]))
-    assert (even.share, even.num_latents) == (0.5, 20)
+    assert (even.fraction, even.num_latents) == (0.5, 20)
     assert even.perplexity == pytest.approx(4)
     assert measure_use(np.array([0, 7, 0])).perplexity == pytest.approx(1)
     assert str(even) == "50.0 % of 8 codes used by 20 latents, perplexity 4"

@@ -26,7 +26,7 @@ def pictures() -> list[tuple[tuple[int, int], Picture]]:
     return [(score, draw(score, index=index)) for index, score in enumerate(SCORES)]
 
 
-def shares(picture: Picture) -> np.ndarray:
+def fractions(picture: Picture) -> np.ndarray:
     return np.bincount(picture.exact[picture.tissue], minlength=4) / picture.tissue.sum()
 
 
@@ -39,11 +39,11 @@ def test_the_same_seed_gives_the_same_slide_and_another_seed_another():
 
 def test_a_slide_holds_its_grades_and_more_of_the_primary():
     for score, picture in pictures():
-        share = shares(picture)
+        fraction = fractions(picture)
         primary, secondary = (label_of_grade(grade) for grade in score)
-        assert set(np.flatnonzero(share)) == {0, primary, secondary}
+        assert set(np.flatnonzero(fraction)) == {0, primary, secondary}
         if primary != secondary:
-            assert share[primary] > share[secondary] > 0.03
+            assert fraction[primary] > fraction[secondary] > 0.03
 
 
 def test_a_benign_slide_holds_non_cancer_only():
@@ -100,7 +100,7 @@ def test_the_annotator_uses_the_labels_of_the_slide():
 
 
 def test_another_scanner_changes_the_image_only():
-    home, shifted = (draw((3, 4), scanner=scanner) for scanner in (HOME, SHIFTED))
-    assert (home.exact == shifted.exact).all()
-    hue = [(p.image[..., 2].mean() - p.image[..., 0].mean()) for p in (home, shifted)]
+    home, external = (draw((3, 4), scanner=scanner) for scanner in (HOME, SHIFTED))
+    assert (home.exact == external.exact).all()
+    hue = [(p.image[..., 2].mean() - p.image[..., 0].mean()) for p in (home, external)]
     assert hue[0] - hue[1] > 5

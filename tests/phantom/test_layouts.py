@@ -30,7 +30,7 @@ from tests.phantom.test_sets import digests
 
 COARSE = 4.0
 """Pixels of 2 um: the layout does not depend on it, and drawing is quick."""
-EXACT = Phantom(shifted_slides=(2, 1, 1, 0), core_um=(450.0, 1200.0), annotation_noise=0)
+EXACT = Phantom(external_slides=(2, 1, 1, 0), core_um=(450.0, 1200.0), annotation_noise=0)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_disc_tile_reads_it(panda: Path, table: pd.DataFrame, tmp_path: Path) ->
 def radboud_drawings() -> Iterator[tuple[str, Drawing]]:
     """Name and drawing of the set's radboud slides, drawn anew."""
     rng = seeds.numpy_generator(EXACT.seed, "cases", "panda")
-    slides = draw_slides(rng, EXACT.shifted_slides, year=20, first_patient=9001)
+    slides = draw_slides(rng, EXACT.external_slides, year=20, first_patient=9001)
     draw = Draw(name="panda", phantom=EXACT, data=Data(), scanner=RADBOUD.scanner)
     for index in (0, 2):
         yield image_id(EXACT.seed, index), draw.slide(index, slides[index])
@@ -156,7 +156,7 @@ def dice_of_tissue(slide: Path, truth: np.ndarray) -> float:
 def test_the_annotator_errs_here_too(tmp_path: Path) -> None:
     masks = []
     for noise in (0.0, 1.0):
-        phantom = replace(EXACT, shifted_slides=(0, 0, 1, 0), annotation_noise=noise)
+        phantom = replace(EXACT, external_slides=(0, 0, 1, 0), annotation_noise=noise)
         write_panda_set(tmp_path / str(noise), phantom, coarsening=8.0, num_unmasked=0)
         (path,) = (tmp_path / str(noise)).glob("train_label_masks/*")
         masks.append(tifffile.imread(path, level=0)[..., 0])
@@ -166,7 +166,7 @@ def test_the_annotator_errs_here_too(tmp_path: Path) -> None:
 
 
 def test_lapc(tmp_path: Path) -> None:
-    phantom = Phantom(shifted_slides=(1, 1, 1, 1), annotation_noise=0)
+    phantom = Phantom(external_slides=(1, 1, 1, 1), annotation_noise=0)
     write_lapc_set(tmp_path / "one", phantom, side_px=300, num_patches=1)
     images = sorted((tmp_path / "one" / "jpg_nameless").glob("*/*.jpg"))
     assert len(images) == len(list((tmp_path / "one" / "mask_nameless").glob("*/*.png"))) == 4

@@ -20,8 +20,8 @@ from disc.phantom.sets import (
     Draw,
     cut_tiles,
     tile_label,
+    write_external_set,
     write_referee_set,
-    write_shifted_set,
     write_training_set,
 )
 from disc.settings.data import Data
@@ -30,7 +30,7 @@ from disc.settings.phantom import Phantom
 SMALL = Phantom(
     slides=(1, 1, 1, 1),
     test_slides=(1, 0, 1, 0),
-    shifted_slides=(0, 1, 0, 0),
+    external_slides=(0, 1, 0, 0),
     referee_slides=(0, 0, 0, 1),
     core_um=(400.0, 700.0),
 )
@@ -81,7 +81,7 @@ def test_tiles_lie_on_a_grid_of_half_tiles(root):
 
 
 def test_the_other_sets_have_slides_of_their_own(root, tmp_path):
-    write_shifted_set(tmp_path / "shifted", SMALL, Data())
+    write_external_set(tmp_path / "shifted", SMALL, Data())
     write_referee_set(tmp_path / "referee", SMALL, Data())
     ids = [
         set(pd.read_excel(folder / "wsi_labels.xlsx")["slide_id"])

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from disc.data.tiles.records import Tile
-from disc.pipeline.evaluation_masks import draw_asked, join_real_tiles
+from disc.pipeline.evaluation_masks import draw_targets, join_real_tiles
 from disc.sample.synthesis import ShapeBook
 from disc.settings.evaluation import Evaluate
 
@@ -18,7 +18,7 @@ def book(*names):
 
 
 def test_one_label_masks_are_in_equal_parts_and_the_rest_has_several():
-    masks, sources = draw_asked(book("A", "B"), [0, 1, 2, 3], KNOBS, 0, 8)
+    masks, sources = draw_targets(book("A", "B"), [0, 1, 2, 3], KNOBS, 0, 8)
     labels = [set(np.unique(mask)) for mask in masks]
     assert [len(found) for found in labels] == [1] * 8 + [2] * 30
     assert sorted(min(found) for found in labels[:8]) == [0, 0, 1, 1, 2, 2, 3, 3]
@@ -27,12 +27,12 @@ def test_one_label_masks_are_in_equal_parts_and_the_rest_has_several():
 
 
 def test_only_known_labels_are_asked_for():
-    masks, _ = draw_asked(book("A", "B"), [0, 2], KNOBS, 0, 8)
+    masks, _ = draw_targets(book("A", "B"), [0, 2], KNOBS, 0, 8)
     assert set(np.unique(masks)) == {0, 2}
 
 
 def test_without_several_label_drawings_only_uniform_masks_are_asked_for():
-    masks, _ = draw_asked(book("A"), [0, 1], KNOBS, 0, 8)
+    masks, _ = draw_targets(book("A"), [0, 1], KNOBS, 0, 8)
     assert len(masks) == 8
 
 

@@ -113,9 +113,9 @@ def test_in_a_run_the_scale_is_measured(tmp_path, capsys, finetune):
     write_foreign(tmp_path / "source")
     run = smoke()
     optim = Optim(steps=2, batch=4, lr=1e-4) if finetune else run.autoencoder.optim
-    knobs = replace(run.autoencoder, source=tmp_path / "source", finetune=finetune, optim=optim)
+    settings = replace(run.autoencoder, source=tmp_path / "source", finetune=finetune, optim=optim)
     phantom = replace(run.phantom, slides=(1, 1, 1, 1), core_um=(600.0, 700.0))
-    context = Context(replace(run, autoencoder=knobs, phantom=phantom), tmp_path / "run")
+    context = Context(replace(run, autoencoder=settings, phantom=phantom), tmp_path / "run")
     records = run_stages(generator_stages(context), context.folder, until="latents", say=str)
     said = {record.name: record.what for record in records}["autoencoder"]
     assert ("codes used" in said) == finetune
@@ -124,8 +124,8 @@ def test_in_a_run_the_scale_is_measured(tmp_path, capsys, finetune):
     plain = VQModel.from_pretrained(context.folder / "autoencoder")
     images = torch.stack([torch.from_numpy(tiles.image(i)) for i in range(len(tiles))])
     with torch.no_grad():
-        spread = plain.encode(images.permute(0, 3, 1, 2) / 127.5 - 1).latents.std()
-    assert autoencoder.scale == pytest.approx(float(spread), rel=1e-3)
+        standard_deviation = plain.encode(images.permute(0, 3, 1, 2) / 127.5 - 1).latents.std()
+    assert autoencoder.scale == pytest.approx(float(standard_deviation), rel=1e-3)
     rows = torch.arange(len(tiles))
     latents = context.latents.latents[rows, torch.zeros_like(rows)]
     assert float(latents.std()) == pytest.approx(1, abs=1e-3)

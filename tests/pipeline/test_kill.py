@@ -26,14 +26,14 @@ STEPS = 300
 EVERY = 5
 """Steps between checkpoints."""
 SHORT = (
-    "--phantom.slides 2 2 2 2 --phantom.test-slides 1 1 1 1 --phantom.shifted-slides 1 0 0 0 "
+    "--phantom.slides 2 2 2 2 --phantom.test-slides 1 1 1 1 --phantom.external-slides 1 0 0 0 "
     "--phantom.referee-slides 1 1 1 1 --phantom.core-um 600 700 --data.workers 2 "
     f"--autoencoder.optim.steps {STEPS} --autoencoder.optim.batch 4 "
     f"--autoencoder.optim.checkpoint-every {EVERY} "
     f"--denoiser.optim.steps {STEPS} --denoiser.optim.batch 4 "
     f"--denoiser.optim.checkpoint-every {EVERY} "
     "--evaluate.referee.optim.steps 2 "
-    "--watch.every 7 --watch.keep best --watch.num-tiles 16 --watch.num-rows 1"
+    "--validation.every 7 --validation.keep best --validation.num-tiles 16 --validation.num-rows 1"
 ).split()
 
 

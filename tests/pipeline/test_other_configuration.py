@@ -21,13 +21,15 @@ def done(monkeypatch):
     def stages(context):
         run = context.run
 
-        def stage(name, knobs, *needs, is_trained=False):
+        def stage(name, settings, *needs, is_trained=False):
             def work(folder):
                 seen.append(name)
-                (folder / "x.safetensors").write_text(str(knobs))
+                (folder / "x.safetensors").write_text(str(settings))
                 return "done"
 
-            return Stage(name=name, needs=needs, knobs=knobs, work=work, is_trained=is_trained)
+            return Stage(
+                name=name, needs=needs, settings=settings, work=work, is_trained=is_trained
+            )
 
         return [
             stage("data", run.data.tile_px),

@@ -27,23 +27,25 @@ def write_lapc(root: Path) -> None:
 def test_lapc_beside_simulated_tiles(tmp_path: Path) -> None:
     write_lapc(tmp_path / "lapc")
     run = smoke()
-    data = replace(run.data, shifted_root=tmp_path / "lapc", shifted_kind="lapc", fit="resize")
+    data = replace(run.data, external_root=tmp_path / "lapc", external_kind="lapc", fit="resize")
     context = Context(replace(run, data=data), tmp_path / "run")
-    tiles = context.read_shifted(tmp_path / "lapc")
+    tiles = context.read_external(tmp_path / "lapc")
     assert tiles.image(0).shape == (64, 64, 3)
     assert np.array_equal(tiles.mask(0), np.repeat([[1, 2, 3, 0]], 64, 0).repeat(16, 1))
-    other = replace(data, shifted_values={0: 0, 1: 3, 2: 4, 3: 5})
-    read = Context(replace(run, data=other), tmp_path / "run").read_shifted(tmp_path / "lapc")
+    other = replace(data, external_values={0: 0, 1: 3, 2: 4, 3: 5})
+    read = Context(replace(run, data=other), tmp_path / "run").read_external(tmp_path / "lapc")
     assert np.array_equal(read.mask(0), np.repeat([[0, 1, 2, 3]], 64, 0).repeat(16, 1))
     exact = replace(data, fit="exact")
     with pytest.raises(BadInput, match="128 x 128 px; expected 64 x 64 px"):
-        Context(replace(run, data=exact), tmp_path / "run").read_shifted(tmp_path / "lapc").image(0)
+        Context(replace(run, data=exact), tmp_path / "run").read_external(tmp_path / "lapc").image(
+            0
+        )
 
 
 def test_a_panda_set_must_be_cut_first(tmp_path: Path) -> None:
     """Slides in PANDA's layout are refused; the tiles that `disc tile` cuts from them are read."""
     slides = tmp_path / "panda"
-    drawn = Phantom(shifted_slides=(1, 1, 0, 0), core_um=(400.0, 900.0))
+    drawn = Phantom(external_slides=(1, 1, 0, 0), core_um=(400.0, 900.0))
     write_panda_set(slides, drawn, coarsening=4.0, num_unmasked=0)
     request = TileRequest(
         slides=slides / "train_images",
@@ -55,7 +57,7 @@ def test_a_panda_set_must_be_cut_first(tmp_path: Path) -> None:
     tile_slides(request)
     context = Context(smoke(), tmp_path / "run")
     with pytest.raises(BadInput, match="slides without tiles; cut them with disc tile"):
-        context.read_shifted(slides)
-    tiles = context.read_shifted(request.out)
+        context.read_external(slides)
+    tiles = context.read_external(request.out)
     assert len(tiles) > 10 and {slide.primary for slide in tiles.slides.values()} == {0, 3}
     assert tiles.image(0).shape == (64, 64, 3) and tiles.mask(0).shape == (64, 64)

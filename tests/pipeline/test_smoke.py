@@ -39,12 +39,12 @@ def test_the_same_command_again_does_nothing(run):
 
 def test_every_variant_is_asked_for_the_same_masks(run):
     table = pd.read_parquet(run / "agreement.parquet")
-    asked = {
+    targets = {
         variant: table[table["variant"] == variant].set_index("tile")[RECALLS].notna()
         for variant in VARIANTS
     }
     for variant in VARIANTS:
-        pd.testing.assert_frame_equal(asked[variant], asked["sd"])
+        pd.testing.assert_frame_equal(targets[variant], targets["sd"])
     assert set(table["variant"]) - {"collage"} == {*VARIANTS, "real", "reconstruction"}
 
 
@@ -94,8 +94,8 @@ def test_latents_are_scaled_to_spread_one(run):
 
     latents = read_latents(run / "latents").latents
     rows = torch.arange(len(latents))
-    spread = latents[rows, torch.zeros_like(rows)].std()
-    assert float(spread) == pytest.approx(1, abs=1e-3)
+    standard_deviation = latents[rows, torch.zeros_like(rows)].std()
+    assert float(standard_deviation) == pytest.approx(1, abs=1e-3)
 
 
 def test_scores_hold_every_arm_and_both_data_sets(run):
@@ -127,10 +127,10 @@ def test_a_deleted_stage_and_what_follows_are_done_again(run):
 
 def test_the_check_knows_what_the_generator_saw(run, tmp_path):
     """Painted slides beside the set that they were learnt from, then with a learnt slide tested."""
-    painted, real = run / "synthetic" / "sd", tmp_path / "real"
+    generated, real = run / "synthetic" / "sd", tmp_path / "real"
 
     def kinds():
-        report = check_sets(CheckRequest(roots=(painted, real), processes=1))
+        report = check_sets(CheckRequest(roots=(generated, real), processes=1))
         return {finding.kind: finding for finding in report.findings}
 
     shutil.copytree(run / "data" / "training", real)
@@ -143,7 +143,7 @@ def test_the_check_knows_what_the_generator_saw(run, tmp_path):
     leak = kinds()["generator-saw-test"]
     slide, num = (
         moved["image_name"].iloc[0].split("_")[0],
-        len(list((painted / "images").iterdir())),
+        len(list((generated / "images").iterdir())),
     )
     assert leak.severity == "error"
     assert [case.note for case in leak.cases] == [

@@ -12,7 +12,7 @@ class Counter:
     def __init__(self, root):
         self.root = root
         self.done = []
-        self.knobs = {"first": 1, "second": 1}
+        self.settings = {"first": 1, "second": 1}
 
     def stages(self):
         return [self.stage("first"), self.stage("second", "first"), self.stage("third", "second")]
@@ -23,7 +23,7 @@ class Counter:
             (folder / "result.txt").write_text(name)
             return f"did {name}"
 
-        return Stage(name=name, needs=needs, knobs=self.knobs.get(name), work=work)
+        return Stage(name=name, needs=needs, settings=self.settings.get(name), work=work)
 
     def run(self, until="third"):
         self.done.clear()
@@ -48,7 +48,7 @@ def test_a_deleted_folder_is_done_again_with_what_follows(tmp_path):
 def test_a_changed_configuration_redoes_its_stage_and_what_follows(tmp_path):
     counter = Counter(tmp_path)
     counter.run()
-    counter.knobs["second"] = 2
+    counter.settings["second"] = 2
     assert "configuration" in str(why_stale(counter.stages()[1], tmp_path))
     (tmp_path / "second" / "leftover.txt").write_text("of the old configuration")
     assert counter.run() == ["second", "third"]
@@ -72,7 +72,7 @@ def test_a_stopped_stage_keeps_what_it_has(tmp_path):
             raise KeyboardInterrupt
         return "done"
 
-    stage = Stage(name="long", needs=(), knobs=1, work=work)
+    stage = Stage(name="long", needs=(), settings=1, work=work)
     with pytest.raises(KeyboardInterrupt):
         run_stages([stage], tmp_path, until="long", say=lambda text: None)
     assert why_stale(stage, tmp_path) == "going on"
@@ -86,8 +86,8 @@ def test_what_was_begun_for_another_configuration_is_cleared(tmp_path):
         (folder / "half.txt").write_text("half")
         raise KeyboardInterrupt
 
-    for knobs in (1, 2):
-        stage = Stage(name="long", needs=(), knobs=knobs, work=work)
+    for settings in (1, 2):
+        stage = Stage(name="long", needs=(), settings=settings, work=work)
         with pytest.raises(KeyboardInterrupt):
             run_stages([stage], tmp_path, until="long", say=lambda text: None)
 
@@ -107,7 +107,7 @@ def test_a_missing_output_is_made_again(tmp_path):
         table.write_bytes(b"rows")
         return "done"
 
-    stage = Stage(name="table", needs=(), knobs=1, work=work, outputs=(table,))
+    stage = Stage(name="table", needs=(), settings=1, work=work, outputs=(table,))
     run_stages([stage], tmp_path, until="table", say=lambda text: None)
     table.unlink()
     assert "table.parquet is missing" in str(why_stale(stage, tmp_path))
@@ -129,7 +129,7 @@ def test_the_marker_says_what_was_done(tmp_path):
     assert facts["what"] == "did first"
 
 
-def with_result(knobs, made, cleared=()):
+def with_result(settings, made, cleared=()):
     """A stage that makes one thing, and one that follows it."""
 
     def work(folder):
@@ -142,9 +142,9 @@ def with_result(knobs, made, cleared=()):
         return made
 
     first = Stage(
-        name="first", needs=(), knobs=knobs, work=work, kept=("own",), result="result.json"
+        name="first", needs=(), settings=settings, work=work, kept=("own",), result="result.json"
     )
-    return [first, Stage(name="second", needs=("first",), knobs=0, work=lambda folder: "done")]
+    return [first, Stage(name="second", needs=("first",), settings=0, work=lambda folder: "done")]
 
 
 def test_the_same_result_leaves_what_follows_done(tmp_path):

@@ -9,7 +9,7 @@ from disc.evaluate.agreement import RECALLS
 from disc.evaluate.pixels import COUNTS
 from disc.labels import Label
 from disc.pipeline.stage import StageRecord
-from disc.report.run_summary import PixelRow, SheetRow, Story
+from disc.report.run_summary import PixelRow, RunSummary, SheetRow
 from disc.settings.synthesis import VARIANTS
 
 LEVELS = {"real": 0.90, "reconstruction": 0.86, "sd": 0.65, "sd-sc": 0.71, "sd-disc": 0.69}
@@ -19,14 +19,14 @@ LEVELS["sd-disc-cotrain"] = 0.66
 def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFrame:
     """Recalls about known levels; variants share the luck of the mask."""
     luck = rng.normal(0, 0.1, (num_tiles, 4))
-    asked = rng.random((num_tiles, 4)) < 0.5
-    asked[:, 0] = True
-    asked[: num_tiles // 3, 1:] = False
-    asked[num_tiles // 3 :, 1] = True
+    targets = rng.random((num_tiles, 4)) < 0.5
+    targets[:, 0] = True
+    targets[: num_tiles // 3, 1:] = False
+    targets[num_tiles // 3 :, 1] = True
     parts = []
     for variant, level in LEVELS.items():
         recall = np.clip(level + luck + rng.normal(0, 0.03, luck.shape), 0, 1)
-        values = np.where(asked, recall, np.nan)
+        values = np.where(targets, recall, np.nan)
         names = {"variant": variant, "plan": "end", "solver": "dpmpp-2m 15", "seed": 0}
         places = {
             "tile": [f"asked {i}" for i in range(num_tiles)],
@@ -68,9 +68,9 @@ def make_pixels(rng: np.random.Generator, num_tiles: int = 40) -> pd.DataFrame:
     rows = []
     for data_set in ("in", "shifted"):
         for variant in ("real", *VARIANTS):
-            share = np.full((4, 4), 0.08) + 0.68 * np.eye(4)
+            fraction = np.full((4, 4), 0.08) + 0.68 * np.eye(4)
             for i in range(num_tiles):
-                counts = rng.poisson(1000 * share).ravel()
+                counts = rng.poisson(1000 * fraction).ravel()
                 facts = {"grader": "carcino", "variant": variant, "grader_seed": 0}
                 facts |= {"balance_weight": 0.0 if variant == "real" else 0.3, "split": "test"}
                 facts |= {"data_set": data_set, "truth_kind": "exact", "tile": f"tile {i}"}
@@ -79,7 +79,7 @@ def make_pixels(rng: np.random.Generator, num_tiles: int = 40) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def make_story(*, tile_px: int = 32, **changes: object) -> Story:
+def make_story(*, tile_px: int = 32, **changes: object) -> RunSummary:
     """A whole story; `changes` replace parts of it."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (tile_px, tile_px, 3), dtype=np.uint8)
@@ -109,4 +109,4 @@ def make_story(*, tile_px: int = 32, **changes: object) -> Story:
         ],
         "draws": 100,
     }
-    return Story(**(parts | changes))  # type: ignore[arg-type]
+    return RunSummary(**(parts | changes))  # type: ignore[arg-type]

@@ -15,8 +15,8 @@ from disc.evaluate.agreement import RECALLS
 from disc.evaluate.pixels import COUNTS
 from disc.labels import COLOURS, NAMES
 from disc.report.page import write_report
-from disc.report.pictures import embed, paint_mask
-from disc.report.run_summary import Story
+from disc.report.pictures import color_mask, embed
+from disc.report.run_summary import RunSummary
 from tests.report.summaries import make_story
 
 VOID = {"meta", "img", "br", "link"}
@@ -57,9 +57,9 @@ def read_page(path: Path) -> Reader:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
-    story = make_story()
-    return write_report(tmp_path_factory.mktemp("report"), story), story
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
+    summary = make_story()
+    return write_report(tmp_path_factory.mktemp("report"), summary), summary
 
 
 def several_labels(table: pd.DataFrame, variant: str) -> pd.Series:
@@ -67,22 +67,22 @@ def several_labels(table: pd.DataFrame, variant: str) -> pd.Series:
     return rows[rows.notna().sum(axis=1) > 1].mean(axis=1)
 
 
-def test_headline_and_table_show_the_paired_difference(whole: tuple[Path, Story]) -> None:
-    path, story = whole
-    assert story.agreement is not None
-    found = several_labels(story.agreement, "sd-sc") - several_labels(story.agreement, "sd")
+def test_headline_and_table_show_the_paired_difference(whole: tuple[Path, RunSummary]) -> None:
+    path, summary = whole
+    assert summary.agreement is not None
+    found = several_labels(summary.agreement, "sd-sc") - several_labels(summary.agreement, "sd")
     text = read_page(path).text
     sentence = "sd-sc (separated conditions) follow masks with several labels better than sd"
     assert f"{sentence} (plain): {found.mean():+.3f} [" in text
     assert text.count(f"{found.mean():+.3f}") >= 2
-    assert f"{several_labels(story.agreement, 'reconstruction').mean():.3f}" in text
+    assert f"{several_labels(summary.agreement, 'reconstruction').mean():.3f}" in text
 
 
-def test_auroc_of_real_tiles_is_scikit_learns(whole: tuple[Path, Story]) -> None:
+def test_auroc_of_real_tiles_is_scikit_learns(whole: tuple[Path, RunSummary]) -> None:
     from sklearn.metrics import roc_auc_score
 
-    path, story = whole
-    scores = story.scores
+    path, summary = whole
+    scores = summary.scores
     assert scores is not None
     rows = scores[(scores["variant"] == "real") & (scores["split"] == "test")]
     for _, part in rows[rows["label"] == "GG3"].groupby("data_set"):
@@ -92,7 +92,7 @@ def test_auroc_of_real_tiles_is_scikit_learns(whole: tuple[Path, Story]) -> None
     assert len(shown[(shown["variant"] == "sd") & (shown["split"] == "test")]) == 2 * 2 * 5
 
 
-def test_page_is_one_file_without_scripts_or_addresses(whole: tuple[Path, Story]) -> None:
+def test_page_is_one_file_without_scripts_or_addresses(whole: tuple[Path, RunSummary]) -> None:
     path, _ = whole
     page, reader = path.read_text(), read_page(path)
     assert reader.sources and all(source.startswith("data:image/") for source in reader.sources)
@@ -101,14 +101,14 @@ def test_page_is_one_file_without_scripts_or_addresses(whole: tuple[Path, Story]
     assert "a run &lt;of tests&gt;" in page
 
 
-def test_figures_and_tables_lie_beside_the_page(whole: tuple[Path, Story]) -> None:
+def test_figures_and_tables_lie_beside_the_page(whole: tuple[Path, RunSummary]) -> None:
     names = {file.name for file in whole[0].parent.iterdir()}
     assert {"sheet.png", "pixels.png", "agreement_several_labels.png"} <= names
     assert {"differences.csv", "chosen.csv", "dice.csv", "spreads.csv"} <= names
     assert not [name for name in names if name.endswith(".tmp")]
 
 
-def test_same_story_same_bytes(whole: tuple[Path, Story], tmp_path: Path) -> None:
+def test_same_story_same_bytes(whole: tuple[Path, RunSummary], tmp_path: Path) -> None:
     write_report(tmp_path, make_story())
     for file in sorted(tmp_path.iterdir()):
         assert file.read_bytes() == (whole[0].parent / file.name).read_bytes(), file.name
@@ -125,8 +125,8 @@ def test_what_is_lacking_is_said_with_its_reason(tmp_path: Path) -> None:
 
 def test_a_run_that_measured_nothing_still_has_a_page(tmp_path: Path) -> None:
     lacking = dict.fromkeys(("agreement", "scores", "pixels", "spreads"))
-    story = make_story(sheet=(), pixel_pictures=(), is_simulated=False, notes=(), **lacking)
-    text = read_page(write_report(tmp_path, story)).text
+    summary = make_story(sheet=(), pixel_pictures=(), is_simulated=False, notes=(), **lacking)
+    text = read_page(write_report(tmp_path, summary)).text
     assert "measured nothing that could be compared" in text
     assert "real tiles" in text and "The tissue is simulated" not in text
 
@@ -135,8 +135,8 @@ def test_one_slide_gives_differences_without_intervals(tmp_path: Path) -> None:
     agreement = make_story().agreement
     assert agreement is not None
     lacking = {"scores": None, "pixels": None, "sheet": (), "pixel_pictures": ()}
-    story = make_story(agreement=agreement.assign(source_slide="only"), **lacking)
-    text = read_page(write_report(tmp_path, story)).text
+    summary = make_story(agreement=agreement.assign(source_slide="only"), **lacking)
+    text = read_page(write_report(tmp_path, summary)).text
     assert "sd-sc (separated conditions) against sd (plain): +0.0" in text
     assert "[no interval], 40 masks from 1 slide" in text
     assert "better than" not in text and "rests on masks from 1 slide" in text
@@ -152,21 +152,23 @@ def test_scores_without_validation_choose_no_weight(tmp_path: Path) -> None:
     assert "synthetic tiles change the mean AUROC" not in text
 
 
-def test_masks_have_the_colours_of_the_legend(whole: tuple[Path, Story]) -> None:
+def test_masks_have_the_colours_of_the_legend(whole: tuple[Path, RunSummary]) -> None:
     mask = np.array([[0, 1, 2, 3, 255]], np.uint8)
-    painted = paint_mask(mask)
-    assert [tuple(pixel) for pixel in painted[0, :4]] == list(COLOURS.values())
-    data = base64.b64decode(embed(painted, is_mask=True).split(",")[1])
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), painted)
+    generated = color_mask(mask)
+    assert [tuple(pixel) for pixel in generated[0, :4]] == list(COLOURS.values())
+    data = base64.b64decode(embed(generated, is_mask=True).split(",")[1])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), generated)
     for label, colour in COLOURS.items():
         swatch = "rgb({}, {}, {})".format(*colour)
         assert f'<i style="background: {swatch}"></i>{NAMES[label]}' in whole[0].read_text()
 
 
-def test_dice_is_computed_from_the_counts(whole: tuple[Path, Story]) -> None:
-    path, story = whole
-    assert story.pixels is not None
-    rows = story.pixels[(story.pixels["variant"] == "real") & (story.pixels["data_set"] == "in")]
+def test_dice_is_computed_from_the_counts(whole: tuple[Path, RunSummary]) -> None:
+    path, summary = whole
+    assert summary.pixels is not None
+    rows = summary.pixels[
+        (summary.pixels["variant"] == "real") & (summary.pixels["data_set"] == "in")
+    ]
     counts = rows[COUNTS].to_numpy(float).sum(axis=0).reshape(4, 4)
     dice = 2 * counts.diagonal() / (counts.sum(axis=0) + counts.sum(axis=1))
     assert f"real tiles only {dice.mean():.3f} [" in read_page(path).text

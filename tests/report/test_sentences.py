@@ -54,10 +54,10 @@ def test_signs() -> None:
 def test_equal_variants_are_not_called_different() -> None:
     table = make_agreement(np.random.default_rng(1))
     same = table[table["variant"] == "sd"].assign(variant="sd-sc")
-    story = make_story(
+    summary = make_story(
         agreement=pd.concat([table[table["variant"] == "sd"], same]), scores=None, pixels=None
     )
-    sentences = headline(measure(story))
+    sentences = headline(measure(summary))
     assert len(sentences) == 1 and "cannot be told from sd (plain): +0.000 [0.000" in sentences[0]
 
 
@@ -80,10 +80,10 @@ def test_few_positives_and_few_slides_are_cautioned() -> None:
     assert scores is not None and agreement is not None
     rare = scores["truth"].where(scores["label"] != "GG5", 0)
     few = agreement.assign(source_slide=agreement["source_slide"].str[-1])
-    story = make_story(
+    summary = make_story(
         scores=scores.assign(truth=rare), agreement=few, pixels=None, notes=["a note"]
     )
-    found = cautions(story, measure(story))
+    found = cautions(summary, measure(summary))
     assert found[0].startswith("The tissue is simulated") and "a note" in found
     assert any(
         "GG5 in distribution: 0 slides with and 30 without it. It has no" in n for n in found

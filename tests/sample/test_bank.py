@@ -9,7 +9,7 @@ from disc.settings.sampling import Sample, Solver
 
 KNOBS = Sample(solver=Solver(steps=2))
 SMALL = DenoiserSettings(
-    channels=(16, 16), attention=(False, True), head_px=16, context=16, token_stride=8
+    channels=(16, 16), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
 
 

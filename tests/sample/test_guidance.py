@@ -10,7 +10,7 @@ from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
 
 SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
+    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
 MASKS = torch.full((1, 32, 32), 2, dtype=torch.uint8)
 
@@ -32,8 +32,8 @@ def test_guidance_is_the_formula_of_classifier_free_guidance(denoiser):
     scheduler, z = denoiser.schedule.make_scheduler(solver), draw_noise([1], 8)
     unknown = torch.full_like(MASKS, 255)
     for t in scheduler.timesteps:
-        free, asked = (denoiser(z, t[None], masks) for masks in (unknown, MASKS))
-        z = scheduler.step((1 - 2.5) * free + 2.5 * asked, t, z).prev_sample
+        free, targets = (denoiser(z, t[None], masks) for masks in (unknown, MASKS))
+        z = scheduler.step((1 - 2.5) * free + 2.5 * targets, t, z).prev_sample
     torch.testing.assert_close(draw(denoiser, 2.5), z, atol=1e-4, rtol=1e-4)
 
 

@@ -9,7 +9,7 @@ from disc.settings.sampling import Sample, Solver
 
 KNOBS = Sample(solver=Solver(steps=3), batch=4)
 SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_px=16, context=16, token_stride=8
+    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
 
 

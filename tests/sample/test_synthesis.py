@@ -37,8 +37,8 @@ def test_grades_absent_from_the_training_tiles_are_never_asked_for():
     known = [Label.NC, Label.GG3, Label.GG4]
     plans = plan_slides(slides((4, 5), (4, 4)), book(), known, KNOBS)
     assert count(plans)[5] == 0
-    asked = {label for plan in plans for tile in plan.tiles for label in tile.labels}
-    assert Label.GG5 not in asked
+    targets = {label for plan in plans for tile in plan.tiles for label in tile.labels}
+    assert Label.GG5 not in targets
     assert {plan.slide.secondary for plan in plans} <= {0, 3, 4}
 
 

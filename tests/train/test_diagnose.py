@@ -31,7 +31,7 @@ def latent_set():
 
 
 def batches(latents, share=0.5):
-    return draw_batches(latents, batch=SIZE, uniform_share=share, seed=0, purpose="x")
+    return draw_batches(latents, batch=SIZE, uniform_fraction=share, seed=0, purpose="x")
 
 
 def step(state, batch, generator):
@@ -57,7 +57,7 @@ def test_a_planted_tile_is_named_at_the_first_step_that_shows_it(tmp_path, value
 def test_several_tiles_are_named_and_many_counted(tmp_path):
     latents = latent_set()
     latents.latents[:] = float("nan")
-    many = draw_batches(latents, batch=8, uniform_share=0, seed=0, purpose="x")
+    many = draw_batches(latents, batch=8, uniform_fraction=0, seed=0, purpose="x")
     with pytest.raises(FloatingPointError, match=r"step 0, from (slide\d_tile\d+, ){4}.* and 3 mo"):
         run(tmp_path, many)
 
@@ -125,8 +125,8 @@ def test_the_autoencoders_tiles_have_names():
     tiles = tuple(
         Tile(name=f"tile{i}", slide_id="S", image=Path("x"), mask=None, x=0, y=0) for i in range(9)
     )
-    painted = Painted(slides={"S": Slide(slide_id="S", patient_id="P")}, tiles=tiles, tile_px=32)
-    drawn = draw_tiles(painted, batch=4, seed=0)
+    generated = Painted(slides={"S": Slide(slide_id="S", patient_id="P")}, tiles=tiles, tile_px=32)
+    drawn = draw_tiles(generated, batch=4, seed=0)
     assert isinstance(drawn, NamedBatches)
     for number in range(4):
         shown = drawn(number)["tiles"][:, 0, 0, 0].tolist()

@@ -12,9 +12,9 @@ from torch import nn
 
 from disc.files import BadInput
 from disc.settings.training import Optim
-from disc.settings.training import Watch as WatchSettings
+from disc.settings.training import Validation as ValidationSettings
 from disc.train.checkpoint import read_best
-from disc.train.hooks import Watch
+from disc.train.hooks import Hooks
 from disc.train.loop import train
 from disc.train.tensorboard import Board
 from tests.train import two_processes
@@ -33,12 +33,12 @@ def step(state, batch, generator):
     return {"loss": error.square().mean()}
 
 
-def run(folder, watch=None, *, step=step):
+def run(folder, hooks=None, *, step=step):
     torch.manual_seed(3)
     model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 1))
     optim = Optim(steps=13, batch=6, lr=0.01, warmup=3, ema=0.9, checkpoint_every=5)
     train(
-        model=model, step=step, batch_at=batch_at, optim=optim, folder=folder, seed=1, watch=watch
+        model=model, step=step, batch_at=batch_at, optim=optim, folder=folder, seed=1, hooks=hooks
     )
     return model.state_dict()
 
@@ -61,8 +61,8 @@ class Looker:
         return {"validation": self.losses[step], "sheet": np.zeros((2, 3, 3), np.uint8)}
 
 
-def watching(looker, **knobs):
-    return Watch(WatchSettings(**knobs), [looker])
+def watching(looker, **settings):
+    return Hooks(ValidationSettings(**settings), [looker])
 
 
 def test_looks_are_taken_in_time_and_leave_the_training_alone(tmp_path):
@@ -107,9 +107,9 @@ def test_killed_anywhere_the_best_weights_and_the_looks_are_the_same(tmp_path, s
 
 def test_started_again_at_its_end_it_still_gives_the_best(tmp_path):
     looker = Looker()
-    watch = watching(looker, every=2, keep="best")
-    assert_same(run(tmp_path, watch), run(tmp_path, watch))
-    assert_same(looker.weights[BEST], run(tmp_path, watch))
+    hooks = watching(looker, every=2, keep="best")
+    assert_same(run(tmp_path, hooks), run(tmp_path, hooks))
+    assert_same(looker.weights[BEST], run(tmp_path, hooks))
 
 
 def test_a_training_of_no_steps_has_no_best(tmp_path):
@@ -126,7 +126,7 @@ def test_a_loss_that_is_not_a_number_is_never_the_best(tmp_path):
 
 def test_the_best_cannot_be_kept_without_looks():
     with pytest.raises(ValueError, match=r"watch\.keep best needs watch\.every"):
-        WatchSettings(keep="best")
+        ValidationSettings(keep="best")
 
 
 @pytest.mark.slow

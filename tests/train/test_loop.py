@@ -6,7 +6,7 @@ from torch import nn
 
 from disc.files import BadInput
 from disc.settings.training import Optim
-from disc.train.hooks import Watch
+from disc.train.hooks import Hooks
 from disc.train.loop import rate_at, train
 
 
@@ -26,11 +26,11 @@ def step(state, batch, generator):
     return {"loss": error.square().mean()}
 
 
-def run(folder, *, steps=20, watch=None, step=step, ema=0.9):
+def run(folder, *, steps=20, hooks=None, step=step, ema=0.9):
     optim = Optim(steps=steps, batch=6, lr=0.01, warmup=3, ema=ema, checkpoint_every=5)
     model = network()
     return train(
-        model=model, step=step, batch_at=batch_at, optim=optim, folder=folder, seed=1, watch=watch
+        model=model, step=step, batch_at=batch_at, optim=optim, folder=folder, seed=1, hooks=hooks
     )
 
 
@@ -86,7 +86,7 @@ def test_without_average_the_last_weights_are_returned(tmp_path):
         seen.update({key: value.clone() for key, value in network.state_dict().items()})
         return {}
 
-    final = run(tmp_path, ema=0.0, watch=Watch(hooks=[keep]))
+    final = run(tmp_path, ema=0.0, hooks=Hooks(hooks=[keep]))
     for name, value in final.state_dict().items():
         assert torch.equal(value, seen[name])
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from disc.files import BadInput
-from disc.train.prefetch import Ahead
+from disc.train.prefetch import Prefetcher
 
 
 def batch_at(step):
@@ -12,7 +12,7 @@ def batch_at(step):
 
 
 def test_batches_are_the_same_in_any_order():
-    ahead = Ahead(batch_at)
+    ahead = Prefetcher(batch_at)
     for step in (0, 1, 2, 7, 8, 3, 3, 0):
         assert torch.equal(ahead(step)["numbers"], batch_at(step)["numbers"])
 
@@ -25,7 +25,7 @@ def test_the_next_batch_is_made_while_this_one_is_used():
             made.set()
         return batch_at(step)
 
-    Ahead(slow)(0)
+    Prefetcher(slow)(0)
     assert made.wait(30)
 
 
@@ -35,7 +35,7 @@ def test_what_is_wrong_with_a_batch_is_said_when_it_is_asked_for():
             raise BadInput("shard 3: damaged")
         return batch_at(step)
 
-    ahead = Ahead(damaged)
+    ahead = Prefetcher(damaged)
     assert torch.equal(ahead(0)["numbers"], torch.zeros(2))
     with pytest.raises(BadInput, match="shard 3"):
         ahead(1)

@@ -21,7 +21,7 @@ from disc.train.loop import train
 from disc.train.objectives.diffusion import train_denoiser
 from disc.train.speed import Runner, recompute_activations, set_up
 
-KNOBS = DenoiserSettings(channels=(16, 32), attention=(False, True), head_px=16, context=16)
+KNOBS = DenoiserSettings(channels=(16, 32), attention=(False, True), head_channels=16, context=16)
 OPTIM = Optim(steps=4, batch=8, lr=1e-3, warmup=1, ema=0.9, checkpoint_every=2)
 
 
@@ -31,20 +31,20 @@ def batch_at(step):
     return {"latents": torch.randn(8, 3, 8, 8, generator=generator), "masks": masks}
 
 
-def trained(folder, optim=OPTIM, **knobs):
+def trained(folder, optim=OPTIM, **settings):
     torch.manual_seed(0)
-    denoiser = Denoiser(replace(KNOBS, **knobs))
+    denoiser = Denoiser(replace(KNOBS, **settings))
     return train_denoiser(denoiser, batch_at, optim, folder, 1).state_dict()
 
 
-def losses(folder, optim=OPTIM, **knobs):
+def losses(folder, optim=OPTIM, **settings):
     """The loss of every step: each follows from all weights, and so from all steps before.
 
     Weights themselves tell less: AdamW makes a step of a gradient that is rounding alone.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("disc.train.log.EVERY", 1)
-        trained(folder, optim, **knobs)
+        trained(folder, optim, **settings)
     lines = (folder / "log.jsonl").read_text().splitlines()
     return torch.tensor([json.loads(line)["loss"] for line in lines])
 

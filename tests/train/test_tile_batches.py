@@ -71,8 +71,10 @@ def test_masks_turn_with_their_tiles() -> None:
         assert item["images"].shape == (3, SIDE, SIDE) and item["masks"].dtype == torch.uint8
         assert torch.equal(item["images"][1], 60 * item["masks"])
         original = Numbered().mask(int(item["images"][0, 0, 0]))
-        turned = [np.rot90(m, k) for m in (original, original[:, ::-1]) for k in range(4)]
-        (place,) = (i for i, m in enumerate(turned) if np.array_equal(m, item["masks"].numpy()))
+        transformed = [np.rot90(m, k) for m in (original, original[:, ::-1]) for k in range(4)]
+        (place,) = (
+            i for i, m in enumerate(transformed) if np.array_equal(m, item["masks"].numpy())
+        )
         seen.add(place)
     assert seen == set(range(8))
 

@@ -21,7 +21,8 @@ from disc.train.objectives.diffusion import train_denoiser
 
 log.EVERY = 1
 folder, accumulate = Path(sys.argv[1]), int(sys.argv[2])
-settings = DenoiserSettings(channels=(16, 32), attention=(False, True), head_channels=16, context=16)
+heads = dict(attention=(False, True), head_channels=16)
+settings = DenoiserSettings(channels=(16, 32), context=16, **heads)
 speed = Speed(accumulate=accumulate)
 optim = Optim(steps=20, batch=8, lr=1e-3, warmup=5, ema=0.9, speed=speed)
 

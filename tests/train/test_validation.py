@@ -8,7 +8,7 @@ from torch import nn
 from disc.data.tiles.records import Slide
 from disc.model.autoencoder import Autoencoder, build_vq
 from disc.model.schedule import NUM_STEPS, Schedule, alpha_bar
-from disc.settings.autoencoder import Autoencoder as Knobs
+from disc.settings.autoencoder import Autoencoder as Settings
 from disc.train.validation import ValidationTiles, encode_validation, measure_bands
 
 NUM = 70
@@ -103,7 +103,7 @@ class FewTiles:
 
 def test_a_seeded_choice_is_encoded_with_its_masks_and_names():
     torch.manual_seed(0)
-    autoencoder = Autoencoder(build_vq(Knobs(channels=(16, 16, 16), num_codes=16))).eval()
+    autoencoder = Autoencoder(build_vq(Settings(channels=(16, 16, 16), num_codes=16))).eval()
     found = encode_validation(autoencoder, FewTiles(), 6, 0)
     numbers = found.masks[:, 0, 0].tolist()
     assert len(set(numbers)) == 6

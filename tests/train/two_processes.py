@@ -10,8 +10,8 @@ from torch import nn
 
 from disc.processes import own_share
 from disc.settings.training import Optim
-from disc.settings.training import Watch as WatchSettings
-from disc.train.hooks import Watch
+from disc.settings.training import Validation as ValidationSettings
+from disc.train.hooks import Hooks
 from disc.train.loop import train
 
 LOSSES = {2: 0.9, 4: 0.2, 6: 0.5}
@@ -33,7 +33,7 @@ def main(folder):
         optim=Optim(steps=6, batch=4, lr=0.1, ema=0.5, checkpoint_every=4),
         folder=folder / "run",
         seed=0,
-        watch=Watch(WatchSettings(every=2, keep="best"), [look]),
+        hooks=Hooks(ValidationSettings(every=2, keep="best"), [look]),
     )
     rank = own_share().rank
     safetensors.torch.save_file(net.state_dict(), folder / f"{rank}.safetensors")

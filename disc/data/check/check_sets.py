@@ -25,7 +25,7 @@ from disc.data.check.rules.synthetic import check_synthetic
 from disc.data.check.rules.tiles import check_tiles, common_size
 from disc.data.readers.read import recognise
 from disc.data.readers.source import Kind, Source
-from disc.data.trained_on import read_seen
+from disc.data.trained_on import read_trained_on
 from disc.files import BadInput
 
 
@@ -36,7 +36,7 @@ def check_sets(request: CheckRequest) -> CheckReport:
         FileNotFoundError: if a folder is missing, or holds no data set, or no trained denoiser.
         BadInput: if a table without which nothing can be read is damaged.
     """
-    generators = [(folder, read_seen(folder)) for folder in request.generators]
+    generators = [(folder, read_trained_on(folder)) for folder in request.generators]
     names = name_sets(request.roots)
     kinds = _decide_kinds(request)
     sources = _describe(request, kinds)

@@ -17,15 +17,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from disc.data.check.fingerprints import SIDE, Print, take_print
+from disc.data.pixels.boundary_artefacts import ARTEFACT_PX, find_artefacts
 from disc.data.pixels.images import Pixels, open_image
 from disc.data.pixels.mask_values import SICAPV2, Meaning
-from disc.data.pixels.rims import RIM_PX, find_rims
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.processes import num_cores
 from disc.progress import Bar
 
-LARGEST_PX = 2**26
+MAX_PX = 2**26
 """Images with more pixels are not decoded; their sizes are wrong anyway."""
 
 
@@ -53,7 +53,7 @@ class Look:
     """None: there is no mask."""
     values: dict[int, int] = field(default_factory=dict)
     """Pixels of the mask by value."""
-    rim_px: int = 0
+    artefact_px: int = 0
     """Pixels that a clean-up of thin rims would change."""
     fingerprint: Print | None = None
     """None: not readable, or too little contrast."""
@@ -68,19 +68,19 @@ def look_at_tile(image: Path, mask: Path | None, meaning: Meaning = SICAPV2) -> 
         image=sight,
         mask=seen,
         values={} if values is None else count_values(values),
-        rim_px=0 if values is None else int(mark_rims(values, meaning).sum()),
+        artefact_px=0 if values is None else int(mark_artefacts(values, meaning).sum()),
         fingerprint=None if picture is None else take_print(picture),
     )
 
 
-def widest_rim(side: int) -> int:
+def widest_artefact(side: int) -> int:
     """Widest rim that is looked for in masks of some side, in pixels: 6 in those of 512."""
-    return max(2, round(RIM_PX * side / 512))
+    return max(2, round(ARTEFACT_PX * side / 512))
 
 
-def mark_rims(values: Pixels, meaning: Meaning) -> npt.NDArray[np.bool_]:
+def mark_artefacts(values: Pixels, meaning: Meaning) -> npt.NDArray[np.bool_]:
     """Where a mask has thin rims of a wrong grade, bool [H, W]."""
-    return find_rims(meaning.table[values], widest_rim(len(values)))
+    return find_artefacts(meaning.table[values], widest_artefact(len(values)))
 
 
 def count_values(pixels: Pixels) -> dict[int, int]:
@@ -112,7 +112,7 @@ def _load(
 
 def _refuse(image: Image.Image, modes: Collection[str]) -> Sight | None:
     width, height = image.size
-    if width * height > LARGEST_PX:
+    if width * height > MAX_PX:
         note = f"{width} x {height} px: too large to decode"
         return Sight(size=image.size, fault="damaged", note=note)
     if image.mode not in modes:

@@ -15,12 +15,12 @@ _KEPT = 16
 """Frequencies kept along each axis."""
 _HASHED = 8
 """Of these, frequencies whose signs are the hash: 64 bits, less the mean's."""
-_LEAST_CONTRAST = 2.0
+_MIN_CONTRAST = 2.0
 """Standard deviation, in grey levels, below which a picture is glass and is like all glass."""
-_MOST_BITS = 12
+_MAX_BITS = 12
 """Bits in which candidates may differ. Tiles of half overlap differ in 14 or more, the same tile
 at JPEG quality 20 in 7, at two thirds of its size in 10."""
-_LEAST_COSINE = 0.8
+_MIN_COSINE = 0.8
 """Of whitened coefficients. Different tiles reach 0.4; the same tile, worn as above, keeps 0.9."""
 _CHUNK = 512
 
@@ -36,7 +36,7 @@ def take_print(picture: Image.Image) -> Print | None:
     """
     small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     grey = np.asarray(small, np.float32)
-    if grey.std() < _LEAST_CONTRAST:
+    if grey.std() < _MIN_CONTRAST:
         return None
     white = dctn(grey, norm="ortho")[:_KEPT, :_KEPT] * np.hypot(*np.mgrid[:_KEPT, :_KEPT])
     result: Print = (white / np.linalg.norm(white)).ravel().astype(np.float16)
@@ -57,13 +57,13 @@ def find_same(prints: npt.NDArray[np.float16]) -> list[list[int]]:
     """
     groups: list[list[int]] = []
     is_taken = np.zeros(len(prints), np.bool_)
-    hashes = [_hash(turned) for turned in _turns(prints)]
+    hashes = [_hash(transformed) for transformed in _transforms(prints)]
     for start in range(0, len(prints), _CHUNK):
         near = _near(hashes, start)
         for row in np.flatnonzero(near.any(1)).tolist():
             later = start + np.flatnonzero(near[row])
             same = later[~is_taken[later]]
-            same = same[_cosines(prints[start + row], prints[same]) >= _LEAST_COSINE]
+            same = same[_cosines(prints[start + row], prints[same]) >= _MIN_COSINE]
             if len(same) and not is_taken[start + row]:
                 is_taken[same] = True
                 groups.append([start + row, *same.tolist()])
@@ -78,13 +78,13 @@ def _near(hashes: list[npt.NDArray[np.uint64]], start: int) -> npt.NDArray[np.bo
     """
     rows = hashes[0][start : start + _CHUNK, None]
     near = np.zeros((len(rows), len(hashes[0]) - start), np.bool_)
-    for turned in hashes:
-        near |= np.bitwise_count(rows ^ turned[None, start:]) <= _MOST_BITS
+    for transformed in hashes:
+        near |= np.bitwise_count(rows ^ transformed[None, start:]) <= _MAX_BITS
     above: npt.NDArray[np.bool_] = np.triu(near, 1)
     return above
 
 
-def _turns(prints: npt.NDArray[np.float16]) -> Iterator[npt.NDArray[np.float16]]:
+def _transforms(prints: npt.NDArray[np.float16]) -> Iterator[npt.NDArray[np.float16]]:
     """Fingerprints of the turned pictures: mirroring changes the sign of odd frequencies."""
     square = prints.reshape(-1, _KEPT, _KEPT)
     odd = (1 - 2 * (np.arange(_KEPT) % 2)).astype(np.float16)
@@ -103,6 +103,6 @@ def _hash(prints: npt.NDArray[np.float16]) -> npt.NDArray[np.uint64]:
 
 def _cosines(one: Print, others: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
     """Cosine of one fingerprint and each of others [M], in the position where it is largest."""
-    turned = np.concatenate(list(_turns(one[None]))).astype(np.float32)
-    cosines: npt.NDArray[np.float32] = (turned @ others.astype(np.float32).T).max(0)
+    transformed = np.concatenate(list(_transforms(one[None]))).astype(np.float32)
+    cosines: npt.NDArray[np.float32] = (transformed @ others.astype(np.float32).T).max(0)
     return cosines

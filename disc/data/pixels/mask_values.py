@@ -60,8 +60,8 @@ class Meaning:
         return hash((tuple(sorted(self.grades.items())), self.stroma))
 
     def __str__(self) -> str:
-        *most, last = (str(value) for value in sorted(self.grades))
-        return f"{', '.join(most)} or {last}" if most else last
+        *first, last = (str(value) for value in sorted(self.grades))
+        return f"{', '.join(first)} or {last}" if first else last
 
 
 SICAPV2 = Meaning({**{grade: grade for grade in GRADES.values()}, IGNORE: IGNORE})

@@ -66,8 +66,8 @@ def _check_png(path: Path, data: bytes) -> None:
         raise BadInput(f"{path}: has {depth} bits a value; expected 8")
     # Rows have a byte of their own, interlaced ones up to seven; zlib adds little to what it cannot
     # pack. A stream longer than that holds more than the pixels.
-    most = (width * _CHANNELS.get(colour, 4) * depth // 8 + 8) * height * 2 + 1024
-    if packed > most:
+    max_bytes = (width * _CHANNELS.get(colour, 4) * depth // 8 + 8) * height * 2 + 1024
+    if packed > max_bytes:
         raise BadInput(
             f"{path}: holds {packed:,} bytes of packed pixels for {width} x {height} px; "
             "replace the file"

@@ -112,7 +112,7 @@ def _reading(source: Source) -> Reading:
         layers=source.layers,
         ties=source.ties,
         fit=source.fit,
-        rim_px=source.rim_px,
+        artefact_px=source.artefact_px,
     )
 
 

@@ -46,7 +46,7 @@ def read_panda(source: Source) -> TileSet:
     reading = Reading(
         meaning=Meaning(source.values) if source.values else RADBOUD,
         by_provider={} if source.values else PROVIDERS,
-        rim_px=source.rim_px,
+        artefact_px=source.artefact_px,
         reach_um=source.reach_um,
     )
     tiles: list[Tile] = []

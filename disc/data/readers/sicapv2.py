@@ -90,7 +90,7 @@ def _decide_reading(
         labels = {name: entry.label for name, entry in listed.items() if entry.label is not None}
         meaning, text = decide_meaning(masks, labels, source.encoding)
         notes.append(text)
-    return Reading(meaning=meaning, fit=source.fit, rim_px=source.rim_px), notes
+    return Reading(meaning=meaning, fit=source.fit, artefact_px=source.artefact_px), notes
 
 
 def _count_left_out(root: Path, tiles: Sequence[Tile], masks: Mapping[str, Path]) -> list[str]:

@@ -29,7 +29,7 @@ GREYS: Mapping[int, int] = {
 }
 """Nominal greys of version 1 and their grades, where the workbooks do not tell otherwise."""
 _NOMINAL = np.array(sorted(GREYS))
-_LEAST_VOTES = 3
+_MIN_VOTES = 3
 
 
 def decide_meaning(
@@ -126,7 +126,7 @@ def _calibrate(masks: Mapping[str, Path], labels: Mapping[str, Label]) -> tuple[
             votes[int(counts.argmax())][GRADES[labels[name]]] += 1
     grades = dict(GREYS)
     for grey, found in votes.items():
-        if found.total() >= _LEAST_VOTES:
+        if found.total() >= _MIN_VOTES:
             grades[grey] = found.most_common(1)[0][0]
     changed = {grey: grade for grey, grade in grades.items() if grade != GREYS[grey]}
     text = (

@@ -42,7 +42,7 @@ class Source:
     """Images larger than a tile: refused; squares resized; central squares resized."""
     um_per_px: float | None = None
     """Width of a pixel in micrometres: of tiles, or of slides at level 0; None: as files say."""
-    rim_px: int = 0
+    artefact_px: int = 0
     """Widest rim of a wrong grade that is cleaned from masks, in pixels; 0: masks as they are."""
     values: Mapping[int, int] = field(default_factory=dict)
     """Mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown); none: as the kind has them."""
@@ -81,5 +81,5 @@ class Source:
         require(self.tile_px is None or self.tile_px > 0, f"tile_px is {self.tile_px}; give > 0")
         is_width = self.um_per_px is None or 0 < self.um_per_px < math.inf
         require(is_width, f"um_per_px is {self.um_per_px}; expected micrometres, more than 0")
-        require(self.rim_px >= 0, f"rim_px is {self.rim_px}; expected 0 or more")
+        require(self.artefact_px >= 0, f"artefact_px is {self.artefact_px}; expected 0 or more")
         require(0 <= self.reach_um < math.inf, f"reach_um is {self.reach_um}; expected 0 or more")

@@ -12,11 +12,11 @@ from openpyxl import load_workbook
 
 from disc.files import BadInput, read_bytes
 
-MOST_BYTES = 2**26
+MAX_BYTES = 2**26
 """Unpacked; SICAPv2's largest workbook has a few million."""
-MOST_RATIO = 200
+MAX_RATIO = 200
 """Unpacked to packed, of files above a megabyte; tables pack 5 to 50 times."""
-MOST_ROWS = 2**20
+MAX_ROWS = 2**20
 
 
 def read_sheet(path: Path) -> list[tuple[Any, ...]]:
@@ -41,7 +41,7 @@ def read_sheet(path: Path) -> list[tuple[Any, ...]]:
 def _refuse_bomb(data: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
-    if size > MOST_BYTES or (size > 2**20 and size > MOST_RATIO * len(data)):
+    if size > MAX_BYTES or (size > 2**20 and size > MAX_RATIO * len(data)):
         raise ValueError(f"its {len(data):,} bytes unpack to {size:,}")
 
 
@@ -52,8 +52,8 @@ def _list_rows(data: bytes) -> list[tuple[Any, ...]]:
     sheet.reset_dimensions()
     # A row may claim any number, and openpyxl gives empty ones up to it.
     for number, row in enumerate(sheet.iter_rows(values_only=True)):
-        if number >= MOST_ROWS:
-            raise ValueError(f"more than {MOST_ROWS:,} rows")
+        if number >= MAX_ROWS:
+            raise ValueError(f"more than {MAX_ROWS:,} rows")
         if any(cell is not None for cell in row):
             rows.append(_without_end(row))
     return rows

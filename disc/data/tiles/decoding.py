@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from disc.data.pixels.boundary_artefacts import clean_artefacts
 from disc.data.pixels.images import Fit, Pixels, read_image, read_mask
 from disc.data.pixels.mask_values import SICAPV2, Meaning
-from disc.data.pixels.rims import clean_rims
 from disc.data.wsi.annotation import Annotation
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
@@ -40,7 +40,7 @@ class Reading:
     """Label of a pixel on which raters are divided evenly."""
     fit: Fit = "exact"
     """What is done with files of another size than asked for."""
-    rim_px: int = 0
+    artefact_px: int = 0
     """Widest rim of a wrong grade that is cleaned away, in pixels; 0: masks stay as they are."""
     reach_um: float = 0.0
     """How far labels drawn on epithelium alone reach over stroma, in micrometres."""
@@ -68,7 +68,7 @@ class Reading:
             BadInput: if there is none, it is damaged, or holds a value without a meaning.
         """
         mask = self._merge(tile, self.by_provider.get(provider, self.meaning), tile_px)
-        return clean_rims(mask, self.rim_px) if self.rim_px else mask
+        return clean_artefacts(mask, self.artefact_px) if self.artefact_px else mask
 
     def _merge(self, tile: Tile, meaning: Meaning, tile_px: int) -> Pixels:
         """What all mask files of a tile say together."""

@@ -16,7 +16,7 @@ def count_labels(mask: Pixels) -> Counts:
     return np.array([np.count_nonzero(mask == label) for label in Label])
 
 
-def commonest_grade(counts: Counts) -> Label | None:
+def most_frequent_grade(counts: Counts) -> Label | None:
     """The grade with most pixels, of counts [4]; None where there is no grade."""
     return Label(int(counts[1:].argmax()) + 1) if counts[1:].any() else None
 
@@ -24,4 +24,4 @@ def commonest_grade(counts: Counts) -> Label | None:
 def label_tile(counts: Counts, num_pixels: int) -> Label | None:
     """The commonest grade; Non-Cancer only where every pixel is known, else nobody knows (None)."""
     is_benign = counts[Label.NC] == num_pixels
-    return Label.NC if is_benign else commonest_grade(counts)
+    return Label.NC if is_benign else most_frequent_grade(counts)

@@ -14,7 +14,7 @@ from disc.data.wsi.scan import Scan
 
 _BLOCK_PX = 1024
 """About how many pixels of a level are read at once, across and down."""
-_LEAST_FILL = 0.8
+_MIN_FILL = 0.8
 """Where tiles cover less of a block, each is read on its own."""
 
 
@@ -67,8 +67,8 @@ def list_places(
         top, bottom = int(y * down), round((y + side) * down)
         band = sums[bottom] - sums[top]
         areas = np.maximum((bottom - top) * (rights - lefts), 1)
-        shares = (band[rights] - band[lefts]) / areas
-        for column in np.flatnonzero(shares >= request.min_tissue):
+        fractions = (band[rights] - band[lefts]) / areas
+        for column in np.flatnonzero(fractions >= request.min_tissue):
             yield Place(row, int(column), float(xs[column]), float(y))
 
 
@@ -104,7 +104,7 @@ def list_blocks(
     blocks = []
     for group in groups.values():
         block = _block(group, tile_px, scale)
-        if len(group) * tile_px**2 < _LEAST_FILL * block.size[0] * block.size[1]:
+        if len(group) * tile_px**2 < _MIN_FILL * block.size[0] * block.size[1]:
             blocks += [_block([place], tile_px, scale) for place in group]
         else:
             blocks.append(block)

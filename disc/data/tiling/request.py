@@ -27,11 +27,11 @@ class TissueRule:
     """Least saturation of tissue, of 255; 0: half of Otsu's threshold."""
     close_um: float | None = None
     """Gaps up to this width are closed."""
-    least_um2: float | None = None
+    min_um2: float | None = None
     """Pieces of tissue up to this area are dust."""
-    least_hole_um2: float | None = None
+    min_hole_um2: float | None = None
     """Holes up to this area are lumina, and tissue."""
-    most_holes: int | None = None
+    max_holes: int | None = None
     """Of the larger holes, how many are left open; the largest."""
 
     def __post_init__(self) -> None:

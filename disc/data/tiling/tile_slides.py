@@ -17,7 +17,7 @@ from disc.files import BadInput, claim_folder, read_json
 from disc.labels import NAMES, Label
 from disc.processes import own_share, wait_for_all
 
-LEAST_PATIENTS = 5
+MIN_PATIENTS = 5
 """With fewer, parts are bands of the same slides."""
 
 
@@ -56,7 +56,7 @@ class TileReport:
         text = [f"{self.num_slides} slide(s); tiles: {counts}", f"tiles by workbook: {parts}"]
         if self.is_split_by_position:
             text.append(
-                f"fewer than {LEAST_PATIENTS} patients: the parts are bands of the same slides, "
+                f"fewer than {MIN_PATIENTS} patients: the parts are bands of the same slides, "
                 f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
             )
         for what in ("without_tiles", "without_mask", "without_score"):
@@ -80,8 +80,10 @@ def tile_slides(request: TileRequest) -> TileReport:
     """
     jobs, share = list_jobs(request), own_share()
     if share.is_first:
-        asked = {name: value for name, value in asdict(request).items() if name != "processes"}
-        claim_folder(request.out, asked)
+        request_facts = {
+            name: value for name, value in asdict(request).items() if name != "processes"
+        }
+        claim_folder(request.out, request_facts)
     wait_for_all()
     own = [job for number, job in enumerate(jobs) if share.has(number)]
     cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
@@ -108,7 +110,7 @@ def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None)
             f"{request.slides}: no tile has {request.min_tissue:.0%} tissue; give a smaller "
             "--min-tissue, --tile-px or --um-per-px"
         )
-    is_by_position = len({slide.patient_id for slide in slides}) < LEAST_PATIENTS
+    is_by_position = len({slide.patient_id for slide in slides}) < MIN_PATIENTS
     if is_by_position:
         groups = band_tiles([records[slide.slide_id] for slide in slides])
     else:

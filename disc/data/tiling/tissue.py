@@ -16,9 +16,9 @@ from disc.data.tiling.request import TissueRule
 
 UM_PER_PX = 8.0
 """Resolution at which tissue is looked for."""
-_LEAST_SATURATION = 5.0
+_MIN_SATURATION = 5.0
 """Of 255. Below it is what compression makes of white."""
-_OTSU_SHARE = 0.5
+_OTSU_FRACTION = 0.5
 """Of Otsu's threshold: pale stroma lies below the threshold itself."""
 _ENDLESS = 1e12
 
@@ -27,32 +27,32 @@ _BIOPSY = TissueRule(
     blur_um=16,
     saturation=0,
     close_um=64,
-    least_um2=10_000,
-    least_hole_um2=10_000,
-    most_holes=1000,
+    min_um2=10_000,
+    min_hole_um2=10_000,
+    max_holes=1000,
 )
 PRESETS = {
     "biopsy": _BIOPSY,
     "resection": replace(
-        _BIOPSY, close_um=128, least_um2=1_600_000, least_hole_um2=260_000, most_holes=8
+        _BIOPSY, close_um=128, min_um2=1_600_000, min_hole_um2=260_000, max_holes=8
     ),
     "clam-biopsy": TissueRule(
         blur="median",
         blur_um=176,
         saturation=15,
         close_um=32,
-        least_um2=16_384,
-        least_hole_um2=16_384,
-        most_holes=2,
+        min_um2=16_384,
+        min_hole_um2=16_384,
+        max_holes=2,
     ),
     "clam-resection": TissueRule(
         blur="median",
         blur_um=176,
         saturation=15,
         close_um=64,
-        least_um2=1_638_400,
-        least_hole_um2=262_144,
-        most_holes=8,
+        min_um2=1_638_400,
+        min_hole_um2=262_144,
+        max_holes=8,
     ),
 }
 """The rules by name. CLAM's are its bwh_biopsy and bwh_resection: it counts in pixels 64 times as
@@ -85,14 +85,14 @@ def find_tissue(
     """
     rule = complete_rule(rule or TissueRule())
     smooth = _blur(_saturation(image), rule, um_per_px)
-    if smooth.max() <= _LEAST_SATURATION:
+    if smooth.max() <= _MIN_SATURATION:
         return np.zeros(smooth.shape, np.bool_)
-    threshold = rule.saturation or threshold_otsu(smooth) * _OTSU_SHARE
-    coloured = smooth > max(threshold, _LEAST_SATURATION)
+    threshold = rule.saturation or threshold_otsu(smooth) * _OTSU_FRACTION
+    coloured = smooth > max(threshold, _MIN_SATURATION)
     pieces = remove_small_objects(
-        _close(coloured, rule.close_um or 0, um_per_px), max_size=_area(rule.least_um2, um_per_px)
+        _close(coloured, rule.close_um or 0, um_per_px), max_size=_area(rule.min_um2, um_per_px)
     )
-    return _fill(pieces, _area(rule.least_hole_um2, um_per_px), rule.most_holes or 0)
+    return _fill(pieces, _area(rule.min_hole_um2, um_per_px), rule.max_holes or 0)
 
 
 def _saturation(image: Pixels) -> npt.NDArray[np.float32]:
@@ -124,7 +124,7 @@ def _close(
     return inner
 
 
-def _fill(tissue: npt.NDArray[np.bool_], least: int, most_holes: int) -> npt.NDArray[np.bool_]:
+def _fill(tissue: npt.NDArray[np.bool_], min_px: int, max_holes: int) -> npt.NDArray[np.bool_]:
     """Fill holes but the largest few; glass that reaches the border is no hole."""
     glass = label(~tissue, connectivity=1)
     sizes = np.bincount(glass.ravel())
@@ -132,8 +132,8 @@ def _fill(tissue: npt.NDArray[np.bool_], least: int, most_holes: int) -> npt.NDA
     border = np.unique(np.concatenate([glass[0], glass[-1], glass[:, 0], glass[:, -1]]))
     is_kept = np.zeros(len(sizes), np.bool_)
     is_kept[border] = True
-    holes = np.flatnonzero(~is_kept & (sizes > least))
-    is_kept[holes[np.argsort(-sizes[holes], kind="stable")[:most_holes]]] = True
+    holes = np.flatnonzero(~is_kept & (sizes > min_px))
+    is_kept[holes[np.argsort(-sizes[holes], kind="stable")[:max_holes]]] = True
     is_kept[0] = False
     filled: npt.NDArray[np.bool_] = ~is_kept[glass]
     return filled

@@ -37,9 +37,9 @@ def deal_patients(slides: Sequence[Slide], seed: int) -> list[list[str]]:
     rng = numpy_generator(seed, "folds")
     shuffled = rng.permutation(sorted(patients))
     by_grade = sorted(shuffled, key=lambda patient: _worst(patients[patient]))
-    turns, groups = rng.permutation(NUM_GROUPS), [list[str]() for _ in range(NUM_GROUPS)]
+    groups_in_turn, groups = rng.permutation(NUM_GROUPS), [list[str]() for _ in range(NUM_GROUPS)]
     for number, patient in enumerate(by_grade):
-        group = groups[turns[number % NUM_GROUPS]]
+        group = groups[groups_in_turn[number % NUM_GROUPS]]
         group += [slide.slide_id for slide in patients[patient]]
     return groups
 
@@ -81,8 +81,8 @@ def cut_bands(
     """
     weights = 1 / len(starts) + is_mixed / max(1, is_mixed.sum())
     order = np.argsort(starts, kind="stable")
-    share = np.cumsum(weights[order]) / weights.sum()
-    places = np.searchsorted(share, np.arange(1, NUM_GROUPS) / NUM_GROUPS)
+    fraction = np.cumsum(weights[order]) / weights.sum()
+    places = np.searchsorted(fraction, np.arange(1, NUM_GROUPS) / NUM_GROUPS)
     # At this place in a tile, half overlap loses two rows of tiles at a cut; elsewhere, three.
     cuts = starts[order][places] + side * (1 - GAP / 2)
     margin = side * GAP / 2 - 1  # places are rounded to whole pixels

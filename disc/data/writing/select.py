@@ -49,8 +49,8 @@ def _draw(slides: Sequence[Slide], grade: int, request: SelectRequest) -> list[S
         )
     queue = [slide for slide in shuffled if firsts[slide.patient_id] is slide]
     by_provider = [[s for s in queue if s.provider == name] for name in _providers(queue)]
-    turns = [(turn, i, s) for i, part in enumerate(by_provider) for turn, s in enumerate(part)]
-    drawn = [slide for *_, slide in sorted(turns, key=lambda t: t[:2])[: request.per_grade]]
+    ranked = [(rank, i, s) for i, part in enumerate(by_provider) for rank, s in enumerate(part)]
+    drawn = [slide for *_, slide in sorted(ranked, key=lambda t: t[:2])[: request.per_grade]]
     return sorted(drawn, key=lambda slide: slide.slide_id)
 
 

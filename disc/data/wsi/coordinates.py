@@ -16,8 +16,8 @@ from disc.files import BadInput
 
 SUFFIX = "_patches"
 """What TRIDENT puts behind a slide's name; CLAM puts nothing."""
-_MOST_PLACES = 5_000_000
-_MOST_BYTES = 2**28
+_MAX_PLACES = 5_000_000
+_MAX_BYTES = 2**28
 _MOST_LEVEL_0 = 2**31
 
 
@@ -77,9 +77,9 @@ def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:
             f"{path}: 'coords' is {found.dtype} {list(found.shape)}; expected integers [N, 2]"
         )
     chunk = np.prod(found.chunks or (1,), dtype=float) * found.dtype.itemsize
-    if len(found) > _MOST_PLACES or chunk > _MOST_BYTES:
+    if len(found) > _MAX_PLACES or chunk > _MAX_BYTES:
         raise BadInput(
-            f"{path}: claims {len(found):,} places; expected at most {_MOST_PLACES:,} of a slide"
+            f"{path}: claims {len(found):,} places; expected at most {_MAX_PLACES:,} of a slide"
         )
     return found
 

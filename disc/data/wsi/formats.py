@@ -17,9 +17,9 @@ from PIL import Image, UnidentifiedImageError
 from disc.data.wsi.tiled_tiffs import TiledTiff
 from disc.files import BadInput
 
-MOST_PLAIN_PIXELS = 89_000_000
+MAX_PLAIN_PIXELS = 89_000_000
 """A plain image is held whole in memory; a pyramid is not, and may be of any size."""
-_MOST_TILE_PIXELS = 2**26
+_MAX_TILE_PIXELS = 2**26
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GREY, _COLOURS = {1}, {2, 6}
 """TIFF's names of colour spaces: black is 0; RGB and YCbCr."""
@@ -97,10 +97,10 @@ def _check_tiles(path: Path, slide: Any) -> Any:
 
 
 def _check_tile(path: Path, num_pixels: int) -> None:
-    if num_pixels > _MOST_TILE_PIXELS:
+    if num_pixels > _MAX_TILE_PIXELS:
         raise BadInput(
             f"{path}: its header says that tiles or strips have {num_pixels:,} px; expected at "
-            f"most {_MOST_TILE_PIXELS:,}; convert it to a TIFF with tiles of 256 to 1024 px"
+            f"most {_MAX_TILE_PIXELS:,}; convert it to a TIFF with tiles of 256 to 1024 px"
         )
 
 
@@ -139,10 +139,10 @@ def _open_plain(path: Path, is_mask: bool) -> Any:
 
 def _check_plain(image: Any, path: Path, is_mask: bool) -> None:
     width, height = image.size
-    if width * height > MOST_PLAIN_PIXELS:
+    if width * height > MAX_PLAIN_PIXELS:
         raise BadInput(
             f"{path}: its header says {width} x {height} px; a plain image may have "
-            f"{MOST_PLAIN_PIXELS // 10**6} million at most; convert it to a tiled TIFF"
+            f"{MAX_PLAIN_PIXELS // 10**6} million at most; convert it to a tiled TIFF"
         )
     # Pillow reads 16-bit PNGs as 8-bit ones, and says so only here.
     if "16" in str(image.tile[0][3]) or image.mode.startswith("I"):

@@ -17,7 +17,7 @@ from disc.files import BadInput
 Places = npt.NDArray[np.int64]
 
 _PLAUSIBLE_UM = (0.05, 20.0)
-_MOST_PIXELS = 10**8
+_MAX_PIXELS = 10**8
 _MPP = ("openslide.mpp-{}", "tiffslide.mpp-{}")
 _WHITE = (255, 255, 255, 255)
 _ALMOST = 1.001
@@ -109,7 +109,7 @@ class Scan:
         """
         scale = max(1.0, um_per_px / self.um_per_px)
         _, _, (width, height) = self.level_for(scale)
-        if width * height > _MOST_PIXELS:
+        if width * height > _MAX_PIXELS:
             raise BadInput(
                 f"{self.path}: its level nearest to {um_per_px:.3g} um per pixel has "
                 f"{width} x {height} px; convert it to a pyramid with coarser levels"
@@ -125,7 +125,7 @@ class Scan:
         """
         level = int(self._slide.level_count) - 1
         width, height = self._level_size(level)
-        if width * height > _MOST_PIXELS:
+        if width * height > _MAX_PIXELS:
             raise BadInput(
                 f"{self.path}: its coarsest level has {width} x {height} px; convert it to a "
                 "pyramid with coarser levels"
@@ -172,7 +172,7 @@ class Scan:
         return region
 
     def _region(self, corner: tuple[int, int], level: int, size: tuple[int, int]) -> Image.Image:
-        if size[0] * size[1] > _MOST_PIXELS:
+        if size[0] * size[1] > _MAX_PIXELS:
             raise BadInput(
                 f"{self.path}: needs {size[0]} x {size[1]} px of level {level} at once; convert it "
                 "to a pyramid with coarser levels"

@@ -24,7 +24,7 @@ _Unpack = Callable[[bytes], Any]
 
 _CACHED_PIXELS = 2**23
 """Of decoded tiles, for each level; as much memory as OpenSlide takes."""
-_MOST_TILE_PIXELS = 2**20
+_MAX_TILE_PIXELS = 2**20
 _PLAIN = {"predictor": 1, "planarconfig": 1, "fillorder": 1, "sampleformat": 1, "extrasamples": ()}
 _PLAIN |= {"is_tiled": True, "bitspersample": 8, "imagedepth": 1}
 _KINDS = {(2, 3): "RGB", (6, 3): "YCBCR", (1, 1): "GRAY"}
@@ -133,7 +133,7 @@ def _as_plain(page: Any, downsample: float) -> _Level | None:
     unpack = _unpackers(kind, shape, page.jpegtables).get(int(page.compression))
     num_tiles = -(-page.imagewidth // shape[1]) * -(-page.imagelength // shape[0])
     has_all = len(page.dataoffsets) == len(page.databytecounts) == num_tiles
-    if unpack is None or not has_all or shape[0] * shape[1] > _MOST_TILE_PIXELS:
+    if unpack is None or not has_all or shape[0] * shape[1] > _MAX_TILE_PIXELS:
         return None
     return _Level(
         size=(page.imagewidth, page.imagelength),

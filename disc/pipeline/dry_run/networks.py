@@ -20,7 +20,7 @@ from disc.labels import NUM_LABELS
 from disc.model.autoencoder import LATENT_CHANNELS, Autoencoder, build_vq, to_unit
 from disc.model.denoiser import Denoiser
 from disc.model.tokens import LATENT_FACTOR
-from disc.sample.painter import decode_chunk
+from disc.sample.sampler import decode_chunk
 from disc.sample.solver import denoise
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
@@ -101,7 +101,7 @@ def list_probes(run: Run) -> dict[str, Training | Passing]:
     }
 
 
-def _segmenter(knobs: CarcinoNetSettings, px: int) -> Training:
+def _segmenter(settings: CarcinoNetSettings, px: int) -> Training:
     def draw(num: int) -> Batch:
         images = _tiles(num, px).movedim(-1, 1) / 255
         return {"images": images, "masks": _masks(num, px)}
@@ -109,7 +109,7 @@ def _segmenter(knobs: CarcinoNetSettings, px: int) -> Training:
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         return {"loss": pixel_loss(state.model(batch["images"]), batch["masks"])}
 
-    return Training(build=partial(CarcinoNet, knobs), step=step, draw=draw, optim=knobs.optim)
+    return Training(build=partial(CarcinoNet, settings), step=step, draw=draw, optim=settings.optim)
 
 
 def _reconstruct(
@@ -127,10 +127,10 @@ def _grade_bags(
     return {"loss": functional.binary_cross_entropy_with_logits(logits, batch["truth"])}
 
 
-def _solve(px: int, knobs: Sample, net: nn.Module, num: int, device: torch.device) -> None:
+def _solve(px: int, settings: Sample, net: nn.Module, num: int, device: torch.device) -> None:
     noise, masks = _noise(num, px), _masks(num, px)
     if device.type != "meta":
-        denoise(net, noise, masks, replace(knobs, batch=num))  # type: ignore[arg-type]
+        denoise(net, noise, masks, replace(settings, batch=num))  # type: ignore[arg-type]
         return
     t = torch.zeros(num, dtype=torch.int64, device=device)
     with torch.no_grad():
@@ -147,11 +147,11 @@ def _encode(px: int, net: nn.Module, num: int, device: torch.device) -> None:
     net.encode(_tiles(num, px).to(device))  # type: ignore[operator]
 
 
-def _build_autoencoder(knobs: AutoencoderSettings) -> Autoencoder:
+def _build_autoencoder(settings: AutoencoderSettings) -> Autoencoder:
     """The given autoencoder, or one of the sizes that the settings say."""
-    if knobs.source is not None and knobs.source.exists():
-        return Autoencoder.load(knobs.source)
-    return Autoencoder(build_vq(knobs))
+    if settings.source is not None and settings.source.exists():
+        return Autoencoder.load(settings.source)
+    return Autoencoder(build_vq(settings))
 
 
 def _tiles(num: int, px: int) -> torch.Tensor:

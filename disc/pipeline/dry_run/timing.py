@@ -25,10 +25,10 @@ from disc.settings.training import Optim
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, Step, train
 
-MOST_STEPS = 6
+MAX_STEPS = 6
 ENOUGH_SECONDS = 10.0
 """No further step is measured when so much time has passed."""
-MOST_CPU_FLOPS = 2e12
+MAX_CPU_FLOPS = 2e12
 """A step on a CPU is measured with fewer samples if it takes more operations."""
 
 
@@ -80,7 +80,7 @@ def measure_fitting(batch: int, flops: float, measure: Callable[[int], Measured]
         torch.OutOfMemoryError: if one sample does not fit.
     """
     if own_device().type == "cpu":
-        batch = max(1, min(batch, int(MOST_CPU_FLOPS / flops)))
+        batch = max(1, min(batch, int(MAX_CPU_FLOPS / flops)))
     while True:
         try:
             return measure(batch)
@@ -119,7 +119,7 @@ def measure_calls(call: Callable[[], object], batch: int) -> Measured:
     """A few calls of the same work on `batch` samples."""
     clock = _Clock()
     with _watch_memory() as peak, suppress(_Enough):
-        for number in range(MOST_STEPS + 1):
+        for number in range(MAX_STEPS + 1):
             clock.tick(number)
             call()
     return Measured(batch, clock.seconds, peak[0])
@@ -143,7 +143,7 @@ class _Clock:
             torch.cuda.synchronize()
         self.times.append(time.perf_counter())
         elapsed = self.times[-1] - self.times[0]
-        if number == MOST_STEPS or (number and elapsed > ENOUGH_SECONDS):
+        if number == MAX_STEPS or (number and elapsed > ENOUGH_SECONDS):
             raise _Enough
 
     @property

@@ -10,7 +10,7 @@ from disc.data.check.rules.published_counts import PARTS
 from disc.labels import GRADES, NUM_LABELS
 from disc.masks.recipes import fill_counts
 from disc.pipeline.context import Context
-from disc.pipeline.stages.arms import pixel_arms, slide_arms
+from disc.pipeline.stages.configurations import pixel_configurations, slide_configurations
 from disc.pipeline.stages.denoiser import FOLDS, steps_of
 from disc.settings.run import Run
 from disc.settings.training import Optim
@@ -71,10 +71,10 @@ def _read_sizes(context: Context) -> Sizes:
 def _assume_sicapv2(run: Run) -> Sizes:
     fold = run.data.fold
     book = PARTS["Test/Train" if fold == "All" else f"Validation/{fold}/Train"]
-    share = book["slides"] / PARTS["Test/Train"]["slides"]
+    fraction = book["slides"] / PARTS["Test/Train"]["slides"]
     return Sizes(
         train=book["tiles"],
-        slides=tuple(round(share * num) for num in SICAPV2_SLIDES),
+        slides=tuple(round(fraction * num) for num in SICAPV2_SLIDES),
         source=f"{run.data.root} is not there: the numbers of SICAPv2 are assumed",
     )
 
@@ -83,11 +83,11 @@ def _guess_phantom(run: Run) -> Sizes:
     """Windows with half overlap on cores of the mean size; three of four slides train a fold."""
     tile_um = run.data.tile_px * run.data.um_per_px
     windows = prod(max(1.0, 2 * side / tile_um - 1) for side in run.phantom.core_um)
-    share = 1.0 if run.data.fold == "All" else 0.75
+    fraction = 1.0 if run.data.fold == "All" else 0.75
     slides = run.phantom.slides
     return Sizes(
-        train=round(share * windows * sum(slides)),
-        slides=tuple(round(share * num) for num in slides),
+        train=round(fraction * windows * sum(slides)),
+        slides=tuple(round(fraction * num) for num in slides),
         source="the phantom is not drawn yet: tiles are guessed from the size of its cores",
     )
 
@@ -98,41 +98,41 @@ def list_work(run: Run, sizes: Sizes) -> list[Work]:
     works = [_training("referee", "referee", run.evaluate.referee.optim)]
     if run.autoencoder.source is None or run.autoencoder.finetune:
         works += [_training("autoencoder", "autoencoder", optim)]
-    codes = sizes.train * run.denoiser.turns
-    what = f"{sizes.train:,} tiles in {run.denoiser.turns} turns"
+    codes = sizes.train * run.denoiser.dihedral
+    what = f"{sizes.train:,} tiles in {run.denoiser.dihedral} turns"
     works += [Work(stage="latents", what=what, units={"autoencoder, to latents": codes})]
     works += _generative(run, sizes)
-    return [*works, *_painting(run, sizes), *_grading(run, sizes)]
+    return [*works, *_synthesis(run, sizes), *_grading(run, sizes)]
 
 
-def _training(stage: str, network: str, optim: Optim, share: float = 1.0) -> Work:
+def _training(stage: str, network: str, optim: Optim, fraction: float = 1.0) -> Work:
     what = f"{optim.steps:,} steps of {optim.batch}"
-    return Work(stage=stage, what=what, units={f"{network}, a step": share * optim.steps})
+    return Work(stage=stage, what=what, units={f"{network}, a step": fraction * optim.steps})
 
 
 def _generative(run: Run, sizes: Sizes) -> list[Work]:
-    knobs, optim = run.denoiser, run.denoiser.optim
+    settings, optim = run.denoiser, run.denoiser.optim
     works = [_training("denoiser/sd", "denoiser", optim)]
-    if knobs.protocol == "paper":
+    if settings.protocol == "paper":
         works = [_training(f"denoiser/{fold}", "denoiser", optim) for fold in FOLDS]
-        steps = steps_of(knobs.final_epochs, sizes.train, optim.batch)
+        steps = steps_of(settings.final_epochs, sizes.train, optim.batch)
         works += [_training("denoiser/sd", "denoiser", replace(optim, steps=steps))]
     latents = run.distil.num_bundles * NUM_LABELS
     solved = latents * run.sample.solver.steps
     bank = {"denoiser, an evaluation": float(solved)}
     what = f"{latents:,} latents in {run.sample.solver.steps} steps"
     works += [Work(stage="bank", what=what, units=bank)]
-    share = run.distil.optim.batch / optim.batch
+    fraction = run.distil.optim.batch / optim.batch
     return works + [
-        _training(f"denoiser/{name}", "denoiser", run.distil.optim, share)
+        _training(f"denoiser/{name}", "denoiser", run.distil.optim, fraction)
         for name in ("sd-disc", "sd-disc-cotrain")
     ]
 
 
-def _painting(run: Run, sizes: Sizes) -> list[Work]:
-    knobs, steps = run.evaluate, run.sample.solver.steps
-    num = knobs.num_uniform + knobs.num_mixed
-    separated = knobs.num_uniform + LABELS_A_MASK * knobs.num_mixed
+def _synthesis(run: Run, sizes: Sizes) -> list[Work]:
+    settings, steps = run.evaluate, run.sample.solver.steps
+    num = settings.num_uniform + settings.num_mixed
+    separated = settings.num_uniform + LABELS_A_MASK * settings.num_mixed
     units = {
         "denoiser, an evaluation": steps * (3 * num + separated),
         "autoencoder, to tiles": 4.0 * num,
@@ -154,9 +154,15 @@ def _painting(run: Run, sizes: Sizes) -> list[Work]:
 def _grading(run: Run, sizes: Sizes) -> list[Work]:
     """Graders; a step on real and as many synthetic samples is two steps on real ones."""
     grade, carcino, transmil = run.grade, run.grade.carcino.optim, run.grade.transmil.optim
-    arms, pixels = slide_arms(run), pixel_arms(run)
-    slide_steps = transmil.steps * grade.seeds * sum(2 if arm.balance_weight else 1 for arm in arms)
-    pixel_steps = carcino.steps * sum(2 if arm.balance_weight else 1 for arm in pixels)
+    configurations, pixels = slide_configurations(run), pixel_configurations(run)
+    slide_steps = (
+        transmil.steps
+        * grade.seeds
+        * sum(2 if configuration.balance_weight else 1 for configuration in configurations)
+    )
+    pixel_steps = carcino.steps * sum(
+        2 if configuration.balance_weight else 1 for configuration in pixels
+    )
     return [
         Work(
             stage="features/carcino",
@@ -165,7 +171,7 @@ def _grading(run: Run, sizes: Sizes) -> list[Work]:
         ),
         Work(
             stage="graders/slides",
-            what=f"{len(arms)} arms, {grade.seeds} seeds, {transmil.steps:,} steps",
+            what=f"{len(configurations)} arms, {grade.seeds} seeds, {transmil.steps:,} steps",
             units={"slide grader, a step": float(slide_steps)},
         ),
         Work(

@@ -15,11 +15,11 @@ from disc.evaluate.agreement import RECALLS, recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import write_bytes, write_json
 from disc.pipeline.context import Context, as_json, load_referee
-from disc.pipeline.evaluation_masks import choose_tiles, draw_asked, join_real_tiles
+from disc.pipeline.evaluation_masks import choose_tiles, draw_targets, join_real_tiles
 from disc.pipeline.stage import Stage
-from disc.pipeline.stages.referee import share_right
-from disc.sample.painter import rebuild
-from disc.sample.solver import name_solver, spread
+from disc.pipeline.stages.referee import pixel_accuracy
+from disc.sample.sampler import rebuild
+from disc.sample.solver import name_solver, standard_deviation
 from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
 from disc.settings.synthesis import VARIANTS
@@ -35,7 +35,7 @@ def judge_stages(context: Context) -> list[Stage]:
         Stage(
             name="agreement",
             needs=("referee", "denoiser/sd", "denoiser/sd-disc", "denoiser/sd-disc-cotrain"),
-            knobs=sampling,
+            settings=sampling,
             work=partial(_agreement, context),
             outputs=(context.folder / "agreement.parquet",),
         ),
@@ -45,33 +45,33 @@ def judge_stages(context: Context) -> list[Stage]:
 def _agreement(context: Context, folder: Path) -> str:
     run, known = context.run, context.latents.known()
     book = collect_shapes(context.split.test)
-    asked, sources = draw_asked(book, known, run.evaluate, run.seed, run.data.tile_px)
-    seeds = [derive(run.seed, "asked", i) for i in range(len(asked))]
-    painter = context.painter(*VARIANTS)
+    targets, sources = draw_targets(book, known, run.evaluate, run.seed, run.data.tile_px)
+    seeds = [derive(run.seed, "asked", i) for i in range(len(targets))]
+    sampler = context.sampler(*VARIANTS)
     referee = load_referee(context)
-    tables, spreads = _ceilings(context, referee), {}
-    names = [f"asked {i}" for i in range(len(asked))]
+    tables, standard_deviations = _ceilings(context, referee), {}
+    names = [f"asked {i}" for i in range(len(targets))]
     for variant in VARIANTS:
-        latents = painter.draw_latents(variant, asked, seeds)
-        spreads[variant] = spread(latents)
-        read = read_tiles(referee, painter.decode(latents))
-        tables.append(_rows(variant, context, names, sources, recalls(asked, read)))
-    joined, collages = join_real_tiles(context.judged, asked, run.seed)
+        latents = sampler.draw_latents(variant, targets, seeds)
+        standard_deviations[variant] = standard_deviation(latents)
+        read = read_tiles(referee, sampler.decode(latents))
+        tables.append(_rows(variant, context, names, sources, recalls(targets, read)))
+    joined, collages = join_real_tiles(context.judged, targets, run.seed)
     if joined:
         read = read_tiles(referee, rebuild(context.autoencoder, collages))
-        values = recalls(asked[joined], read)
+        values = recalls(targets[joined], read)
         chosen, drawn = [names[i] for i in joined], [sources[i] for i in joined]
         tables.append(_rows("collage", context, chosen, drawn, values))
     table = pd.concat(tables, ignore_index=True)
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
-    right = share_right(context, referee)
-    write_json(folder / "spreads.json", spreads)
+    right = pixel_accuracy(context, referee)
+    write_json(folder / "spreads.json", standard_deviations)
     write_json(folder / "referee.json", right)
     _write_sheet(context, folder)
     write_bytes(context.folder / "agreement.parquet", buffer.getvalue())
     return (
-        f"{len(asked)} masks, {len(VARIANTS)} variants; the referee reads "
+        f"{len(targets)} masks, {len(VARIANTS)} variants; the referee reads "
         f"{right['real']:.2f} of real pixels right, {right['reconstruction']:.2f} through the "
         "autoencoder"
     )
@@ -93,8 +93,8 @@ def _rows(
 
 def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
     """Real tiles, as they are and through the autoencoder, read against their own masks."""
-    tiles, knobs = context.judged, context.run.evaluate
-    chosen = choose_tiles(tiles, knobs.num_uniform, knobs.num_mixed, context.run.seed)
+    tiles, settings = context.judged, context.run.evaluate
+    chosen = choose_tiles(tiles, settings.num_uniform, settings.num_mixed, context.run.seed)
     images = np.stack([tiles.image(i) for i in chosen])
     masks = np.stack([tiles.mask(i) for i in chosen])
     names = [tiles.tiles[i].name for i in chosen]
@@ -116,7 +116,7 @@ def _write_sheet(context: Context, folder: Path) -> None:
     masks = np.stack([tiles.mask(i) for i in chosen])
     images = np.stack([tiles.image(i) for i in chosen])
     seeds = [derive(context.run.seed, "sheet", i) for i in range(len(chosen))]
-    painter = context.painter(*VARIANTS)
+    sampler = context.sampler(*VARIANTS)
     arrays = {"mask": masks, "real": images, "reconstruction": rebuild(context.autoencoder, images)}
-    arrays |= {variant: painter.paint(variant, masks, seeds) for variant in VARIANTS}
+    arrays |= {variant: sampler.generate(variant, masks, seeds) for variant in VARIANTS}
     write_bytes(folder / "sheet.safetensors", safetensors.numpy.save(arrays))

@@ -25,7 +25,7 @@ def autoencoder_stage(context: Context) -> Stage:
     return Stage(
         name="autoencoder",
         needs=("data",),
-        knobs=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
+        settings=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
         work=partial(_autoencoder, context),
         is_shared=True,
         is_trained=True,
@@ -38,7 +38,7 @@ def latents_stage(context: Context) -> Stage:
     return Stage(
         name="latents",
         needs=("data", "autoencoder"),
-        knobs=[run.denoiser.turns, run.denoiser.latents_dtype],
+        settings=[run.denoiser.dihedral, run.denoiser.latents_dtype],
         work=partial(_latents, context),
         is_shared=True,
         kept=("shards",),
@@ -46,36 +46,36 @@ def latents_stage(context: Context) -> Stage:
     )
 
 
-def _source_hash(knobs: AutoencoderSettings) -> str:
+def _source_hash(settings: AutoencoderSettings) -> str:
     """What the given autoencoder holds, so that another one under its name is noticed."""
-    paths = sorted(knobs.source.glob("*")) if knobs.source is not None else []
+    paths = sorted(settings.source.glob("*")) if settings.source is not None else []
     return digest([digest(path.read_bytes()) for path in paths if path.is_file()])
 
 
 def _autoencoder(context: Context, folder: Path) -> str:
-    knobs = context.run.autoencoder
-    check_source(knobs)
-    if knobs.source is not None and not knobs.finetune:
-        Autoencoder.load(knobs.source).save(folder)
-        return f"taken from {knobs.source}"
+    settings = context.run.autoencoder
+    check_source(settings)
+    if settings.source is not None and not settings.finetune:
+        Autoencoder.load(settings.source).save(folder)
+        return f"taken from {settings.source}"
     batch_at = draw_tiles(
         context.split.train,
-        batch=knobs.optim.batch,
+        batch=settings.optim.batch,
         seed=context.run.seed,
         workers=context.run.data.workers,
     )
-    trained = train_autoencoder(knobs, batch_at, folder, context.run.seed)
-    use = measure_codebook(trained, batch_at, knobs.optim.steps)
+    trained = train_autoencoder(settings, batch_at, folder, context.run.seed)
+    use = measure_codebook(trained, batch_at, settings.optim.steps)
     trained.save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    start = f" from {knobs.source}" if knobs.finetune else ""
-    return f"{knobs.optim.steps} steps of {knobs.optim.batch}{start}; {use}"
+    start = f" from {settings.source}" if settings.finetune else ""
+    return f"{settings.optim.steps} steps of {settings.optim.batch}{start}; {use}"
 
 
 def _latents(context: Context, folder: Path) -> str:
     autoencoder = Autoencoder.load(context.folder / "autoencoder").to(own_device())
-    knobs, tiles = context.run.denoiser, context.split.train
-    scale = encode_tiles(autoencoder, tiles, folder, knobs.turns, knobs.latents_dtype)
+    settings, tiles = context.run.denoiser, context.split.train
+    scale = encode_tiles(autoencoder, tiles, folder, settings.dihedral, settings.latents_dtype)
     if own_share().is_first:
         autoencoder.save(folder / "autoencoder")
-    return f"{len(tiles)} tiles in {knobs.turns} turns, measured scale {scale:.4f}"
+    return f"{len(tiles)} tiles in {settings.dihedral} turns, measured scale {scale:.4f}"

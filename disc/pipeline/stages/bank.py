@@ -13,11 +13,11 @@ from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import write_json
 from disc.pipeline.context import Context, as_json, load_referee
-from disc.pipeline.evaluation_masks import Masks, draw_asked
+from disc.pipeline.evaluation_masks import Masks, draw_targets
 from disc.pipeline.stage import Stage
 from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.separated import fuse
-from disc.sample.solver import spread
+from disc.sample.solver import standard_deviation
 
 BANK_SAMPLE = 96
 """Bundles of a bank that the referee reads."""
@@ -29,7 +29,7 @@ def bank_stage(context: Context) -> Stage:
     return Stage(
         name="bank",
         needs=("denoiser/sd", "referee"),
-        knobs=[as_json(run.sample.solver), run.distil.num_bundles, run.seed],
+        settings=[as_json(run.sample.solver), run.distil.num_bundles, run.seed],
         work=partial(_bank, context),
         is_shared=True,
     )
@@ -62,24 +62,24 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
         bundles, spread, and the mean agreement of uniform ("one label") and of fused latents.
     """
     labels, num = list(bank.labels), min(len(bank.seeds), BANK_SAMPLE)
-    knobs = replace(context.run.evaluate, num_uniform=0, num_mixed=num)
+    settings = replace(context.run.evaluate, num_uniform=0, num_mixed=num)
     seed, tile_px = context.run.seed, context.run.data.tile_px
-    painter, referee = context.painter(), load_referee(context)
+    sampler, referee = context.sampler(), load_referee(context)
 
     def agree(latents: torch.Tensor, masks: Masks) -> float:
         if not len(masks):
             return float("nan")
-        values = recalls(masks, read_tiles(referee, painter.decode(latents)))
+        values = recalls(masks, read_tiles(referee, sampler.decode(latents)))
         return float(np.nanmean(values, axis=1).mean())
 
     uniform = np.stack(
         [np.full((tile_px, tile_px), labels[i % len(labels)], np.uint8) for i in range(num)]
     )
-    fused, _ = draw_asked(context.book, labels, knobs, seed, tile_px)
+    fused, _ = draw_targets(context.book, labels, settings, seed, tile_px)
     chosen = bank.latents[:num]
     return {
         "bundles": len(bank.seeds),
-        "spread": spread(bank.latents[:, labels]),
+        "spread": standard_deviation(bank.latents[:, labels]),
         "one label": agree(fuse(chosen, torch.from_numpy(uniform)), uniform),
         "several labels": agree(fuse(chosen[: len(fused)], torch.from_numpy(fused)), fused),
     }

@@ -10,7 +10,7 @@ from typing import Any
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, digest, write_json
 from disc.model.autoencoder import Autoencoder
-from disc.phantom.sets import write_referee_set, write_shifted_set, write_training_set
+from disc.phantom.sets import write_external_set, write_referee_set, write_training_set
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage import Stage
 from disc.progress import Bar
@@ -19,33 +19,35 @@ from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
 def data_stage(context: Context) -> Stage:
     """Draws the phantom, or reads every tile of the given sets."""
-    return Stage(name="data", needs=(), knobs=_data_knobs(context), work=partial(_data, context))
+    return Stage(
+        name="data", needs=(), settings=_data_settings(context), work=partial(_data, context)
+    )
 
 
-def _data_knobs(context: Context) -> Any:
+def _data_settings(context: Context) -> Any:
     run = context.run
     # The number of workers changes speed only: another one leaves the stage done.
     data = {name: value for name, value in as_json(run.data).items() if name != "workers"}
     if context.is_simulated:
         return [data, as_json(run.phantom)]
-    roots = [root for root in (context.root, context.shifted_root) if root is not None]
+    roots = [root for root in (context.root, context.external_root) if root is not None]
     files = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
     listing = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return [data, digest(listing)]
 
 
-def check_source(knobs: AutoencoderSettings) -> None:
+def check_source(settings: AutoencoderSettings) -> None:
     """Refuse an autoencoder that cannot be loaded, or fine-tuned, before anything is trained.
 
     Raises:
         BadInput: if it cannot be.
     """
-    if knobs.finetune and (knobs.source is None or knobs.optim.steps == 0):
+    if settings.finetune and (settings.source is None or settings.optim.steps == 0):
         raise BadInput(
             "autoencoder.finetune needs autoencoder.source and autoencoder.optim.steps > 0"
         )
-    if knobs.source is not None:
-        Autoencoder.load(knobs.source)
+    if settings.source is not None:
+        Autoencoder.load(settings.source)
 
 
 def _data(context: Context, folder: Path) -> str:
@@ -55,16 +57,16 @@ def _data(context: Context, folder: Path) -> str:
     if context.is_simulated:
         cores = os.cpu_count() or 1
         write_training_set(folder / "training", run.phantom, run.data, processes=cores)
-        write_shifted_set(folder / "shifted", run.phantom, run.data, processes=cores)
+        write_external_set(folder / "shifted", run.phantom, run.data, processes=cores)
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
-    split, shifted = context.split, run.data.shifted_root
+    split, external = context.split, run.data.external_root
     sets = [] if context.is_simulated else [context.read(context.root)]
     given = [] if context.is_simulated else [split.train, split.val, split.test]
-    if shifted is not None:
-        sets.append(context.read_shifted(shifted))
+    if external is not None:
+        sets.append(context.read_external(external))
         given.append(sets[-1])
     for tiles in given:
-        _look_at_all(tiles)
+        _read_all(tiles)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     notes = [note for tiles in sets for note in tiles.notes]
     facts = {"tiles": sizes, "slides": len(split.train.slides), "notes": notes}
@@ -73,7 +75,7 @@ def _data(context: Context, folder: Path) -> str:
     return "; ".join([f"{counted} tiles", *notes])
 
 
-def _look_at_all(tiles: TileSet) -> None:
+def _read_all(tiles: TileSet) -> None:
     """Decode every image and mask, so that a damaged one is named before hours of training."""
     bar = Bar("reading tiles", total=len(tiles))
     for i in range(len(tiles)):

@@ -13,16 +13,16 @@ import torch
 from disc.data.readers.sicapv2 import read_split
 from disc.data.tiles.split import Split
 from disc.data.tiles.tile_set import TileSet
-from disc.data.trained_on import see, write_seen
+from disc.data.trained_on import list_trained_on, write_trained_on
 from disc.files import BadInput, read_json
 from disc.model.denoiser import Denoiser
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage import Stage
 from disc.pipeline.stages.training_hooks import (
     VALIDATION_FILE,
-    deciding_knobs,
+    deciding_settings,
+    denoiser_hooks,
     describe_validation,
-    watch_denoiser,
 )
 from disc.processes import own_share
 from disc.seeds import derive
@@ -30,10 +30,10 @@ from disc.settings.data import Fold
 from disc.settings.training import Optim
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diagnose import NamedBatches
-from disc.train.latents.dropout import hide_masks
+from disc.train.latents.dropout import drop_masks
 from disc.train.latents.latent_set import LatentSet, draw_batches
 from disc.train.objectives.diffusion import train_denoiser
-from disc.train.prefetch import Ahead
+from disc.train.prefetch import Prefetcher
 
 FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
 """The two folds of the paper."""
@@ -52,19 +52,19 @@ def sd_stages(context: Context) -> list[Stage]:
     folds = [_stage(context, fold, needs, partial(_on_fold, context, fold)) for fold in FOLDS]
     needs = (*needs, *(stage.name for stage in folds))
     last = _stage(context, "sd", needs, partial(_on_all, context))
-    return [*folds, replace(last, knobs=[last.knobs, run.denoiser.final_epochs])]
+    return [*folds, replace(last, settings=[last.settings, run.denoiser.final_epochs])]
 
 
 def _stage(
     context: Context, name: str, needs: tuple[str, ...], work: Callable[[Path], str]
 ) -> Stage:
     # What the last pass over all tiles alone depends on, and what stages there are, is left out.
-    knobs = as_json(context.run.denoiser)
-    kept = {key: knobs[key] for key in knobs if key not in {"protocol", "final_epochs"}}
+    settings = as_json(context.run.denoiser)
+    kept = {key: settings[key] for key in settings if key not in {"protocol", "final_epochs"}}
     return Stage(
         name=f"denoiser/{name}",
         needs=needs,
-        knobs=[kept, context.run.seed, *deciding_knobs(context)],
+        settings=[kept, context.run.seed, *deciding_settings(context)],
         work=work,
         is_shared=True,
         is_trained=True,
@@ -93,18 +93,20 @@ def _on_fold(context: Context, fold: Fold, folder: Path) -> str:
 
 def _on_all(context: Context, folder: Path) -> str:
     """Go on from the better fold's weights, on all training tiles."""
-    knobs = context.run.denoiser
+    settings = context.run.denoiser
     losses = {fold: read_loss(context.folder / "denoiser" / fold) for fold in FOLDS}
     best = min(FOLDS, key=lambda fold: losses[fold])
     tiles = context.split.train
-    optim = replace(knobs.optim, steps=steps_of(knobs.final_epochs, len(tiles), knobs.optim.batch))
-    denoiser = Denoiser.load(context.folder / "denoiser" / best, knobs)
+    optim = replace(
+        settings.optim, steps=steps_of(settings.final_epochs, len(tiles), settings.optim.batch)
+    )
+    denoiser = Denoiser.load(context.folder / "denoiser" / best, settings)
     batch_at = _batches(context, context.latents, "denoiser all")
     train_and_save(context, folder, denoiser, batch_at, optim)
     compared = ", ".join(f"{fold} {loss:.4f}" for fold, loss in losses.items())
     what = (
         f"from {best} (validation loss {compared}), {optim.steps} steps of {optim.batch}: "
-        f"{knobs.final_epochs} passes over {len(tiles)} tiles"
+        f"{settings.final_epochs} passes over {len(tiles)} tiles"
     )
     return finish(context, folder, tiles, what)
 
@@ -133,9 +135,9 @@ def train_and_save(
         optim: how long, and how.
         split: the fold on whose validation tiles it is watched; None: the run's.
     """
-    watch = watch_denoiser(context, folder, split)
-    ahead = NamedBatches(Ahead(batch_at), batch_at.names_at)
-    train_denoiser(denoiser, ahead, optim, folder, context.run.seed, watch=watch).save(folder)
+    hooks = denoiser_hooks(context, folder, split)
+    ahead = NamedBatches(Prefetcher(batch_at), batch_at.names_at)
+    train_denoiser(denoiser, ahead, optim, folder, context.run.seed, hooks=hooks).save(folder)
 
 
 def finish(
@@ -163,8 +165,8 @@ def finish(
         # An autoencoder that was trained in the run has seen all that the run trains on.
         slides += context.split.train.slides.values()
     if own_share().is_first:
-        seen = see(slides, protocol=run.denoiser.protocol, fold=fold or run.data.fold)
-        write_seen(folder, seen)
+        seen = list_trained_on(slides, protocol=run.denoiser.protocol, fold=fold or run.data.fold)
+        write_trained_on(folder, seen)
         (folder / CHECKPOINT).unlink(missing_ok=True)
     return what + describe_validation(folder)
 
@@ -175,15 +177,15 @@ def read_loss(folder: Path) -> float:
 
 
 def _batches(context: Context, latents: LatentSet, purpose: str) -> NamedBatches:
-    knobs, seed = context.run.denoiser, context.run.seed
+    settings, seed = context.run.denoiser, context.run.seed
     batch_at = draw_batches(
         latents,
-        batch=knobs.optim.batch,
-        uniform_share=knobs.uniform_share,
+        batch=settings.optim.batch,
+        uniform_fraction=settings.uniform_fraction,
         seed=seed,
         purpose=purpose,
     )
-    return hide_masks(batch_at, knobs.condition_dropout, seed=seed, purpose=purpose)
+    return drop_masks(batch_at, settings.condition_dropout, seed=seed, purpose=purpose)
 
 
 def _latents_of(context: Context, part: TileSet, fold: Fold) -> LatentSet:

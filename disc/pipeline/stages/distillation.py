@@ -9,11 +9,11 @@ from typing import Any
 from disc.pipeline.context import TRAINED, Context, as_json
 from disc.pipeline.stage import Stage
 from disc.pipeline.stages.denoiser import finish, train_and_save
-from disc.pipeline.stages.training_hooks import deciding_knobs
+from disc.pipeline.stages.training_hooks import deciding_settings
 from disc.sample.bank import read_bank
 from disc.settings.run import Run
 from disc.settings.synthesis import Variant
-from disc.train.latents.dropout import hide_masks
+from disc.train.latents.dropout import drop_masks
 from disc.train.latents.latent_set import LatentSet, draw_batches
 from disc.train.objectives.distil import cotrain_batches, distil_batches
 
@@ -27,7 +27,7 @@ def _distilling(context: Context, variant: Variant) -> Stage:
     return Stage(
         name=f"denoiser/{variant}",
         needs=("bank",),
-        knobs=[as_json(context.run.distil.optim), context.run.seed, *deciding_knobs(context)],
+        settings=[as_json(context.run.distil.optim), context.run.seed, *deciding_settings(context)],
         work=partial(_distilled, context, variant),
         is_shared=True,
         is_trained=True,
@@ -43,8 +43,8 @@ def _distilled(context: Context, variant: Variant, folder: Path) -> str:
     batch_at = distil_batches(bank, shapes, batch=size, seed=run.seed, purpose=variant)
     if is_cotrained:
         batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
-    share = run.denoiser.condition_dropout
-    batch_at = hide_masks(batch_at, share, seed=run.seed, purpose=variant)
+    fraction = run.denoiser.condition_dropout
+    batch_at = drop_masks(batch_at, fraction, seed=run.seed, purpose=variant)
     train_and_save(context, folder, context.denoiser("sd"), batch_at, optim)
     return finish(context, folder, context.split.train, f"{optim.steps} steps of {optim.batch}")
 
@@ -53,7 +53,7 @@ def _real_half(latents: LatentSet, run: Run, size: int) -> Any:
     return draw_batches(
         latents,
         batch=size,
-        uniform_share=run.denoiser.uniform_share,
+        uniform_fraction=run.denoiser.uniform_fraction,
         seed=run.seed,
         purpose="cotrain",
     )

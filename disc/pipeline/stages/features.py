@@ -9,7 +9,7 @@ from disc.grade.encoder import CrossEncoder, encode_slides, train_encoder
 from disc.grade.pool import TilePool
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage import Stage
-from disc.pipeline.stages.arms import can_grade_slides, read_synthetic, test_sets
+from disc.pipeline.stages.configurations import can_grade_slides, read_synthetic, test_sets
 
 ENCODER = "carcino"
 
@@ -22,7 +22,7 @@ def features_stage(context: Context, generated: tuple[str, ...]) -> Stage:
     return Stage(
         name=FEATURES,
         needs=("data", *generated),
-        knobs=[as_json(context.run.grade.carcino), context.run.seed],
+        settings=[as_json(context.run.grade.carcino), context.run.seed],
         work=partial(_features, context),
         is_shared=True,
         is_trained=True,
@@ -33,10 +33,10 @@ def _features(context: Context, folder: Path) -> str:
     if not can_grade_slides(context):
         return "not possible: fewer than two training slides with scores"
     run = context.run
-    pool = TilePool(context.learners, run.data.workers)
+    pool = TilePool(context.training_set, run.data.workers)
     train_encoder(run.grade.carcino, pool, folder, run.seed).save(folder)
     encoder = CrossEncoder.load(folder, run.grade.carcino)
-    encode_slides(encoder, context.learners, folder / "real")
+    encode_slides(encoder, context.training_set, folder / "real")
     for data_set, _, tiles in test_sets(context):
         encode_slides(encoder, tiles, folder / ("real" if data_set == "in" else data_set))
     for variant in run.synthesis.variants:

@@ -14,10 +14,10 @@ from disc.grade.pool import TilePool
 from disc.model.store import save_weights
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage import Stage
-from disc.pipeline.stages.arms import (
-    Arm,
+from disc.pipeline.stages.configurations import (
+    Configuration,
     label_rows,
-    pixel_arms,
+    pixel_configurations,
     read_synthetic,
     test_sets,
     write_table,
@@ -32,7 +32,11 @@ def pixel_graders_stage(context: Context, generated: tuple[str, ...]) -> Stage:
     return Stage(
         name="graders/pixels",
         needs=("data", *generated),
-        knobs=[as_json(run.grade.carcino), [arm.name for arm in pixel_arms(run)], run.seed],
+        settings=[
+            as_json(run.grade.carcino),
+            [configuration.name for configuration in pixel_configurations(run)],
+            run.seed,
+        ],
         work=partial(_grade_pixels, context),
         outputs=(context.folder / "pixels.parquet",),
         is_shared=True,
@@ -42,31 +46,33 @@ def pixel_graders_stage(context: Context, generated: tuple[str, ...]) -> Stage:
 
 def _grade_pixels(context: Context, folder: Path) -> str:
     run = context.run
-    real = TilePool(context.learners, run.data.workers)
+    real = TilePool(context.training_set, run.data.workers)
     kinds = {"annotation": "masks"}
-    if context.is_simulated and run.data.shifted_root is None:
+    if context.is_simulated and run.data.external_root is None:
         kinds["exact"] = "masks_exact"
     truths = {kind: list(test_sets(context, masks)) for kind, masks in kinds.items()}
     parts = []
-    for arm in pixel_arms(run):
-        place = folder / arm.name
+    for configuration in pixel_configurations(run):
+        place = folder / configuration.name
         synthetic = None
-        if arm.balance_weight:
-            if not (context.folder / "synthetic" / arm.variant / "images").exists():
+        if configuration.balance_weight:
+            if not (context.folder / "synthetic" / configuration.variant / "images").exists():
                 continue
-            painted = read_synthetic(context, arm.variant)  # type: ignore[arg-type]
-            synthetic = TilePool(painted, run.data.workers)
+            generated = read_synthetic(context, configuration.variant)  # type: ignore[arg-type]
+            synthetic = TilePool(generated, run.data.workers)
         net = train_pixel_grader(
             net=run.grade.carcino,
             real=real,
             synthetic=synthetic,
-            balance_weight=arm.balance_weight,
+            balance_weight=configuration.balance_weight,
             folder=place,
             seed=run.seed,
         )
         save_weights(place / "carcino.safetensors", net)
         (place / CHECKPOINT).unlink(missing_ok=True)
-        parts += [_confusion(net, truths, arm, run, i) for i in range(len(truths["annotation"]))]
+        parts += [
+            _confusion(net, truths, configuration, run, i) for i in range(len(truths["annotation"]))
+        ]
     write_table(context.folder / "pixels.parquet", parts, COUNTS)
     return f"{sum(1 for _ in folder.glob('*/carcino.safetensors'))} arms"
 
@@ -74,11 +80,11 @@ def _grade_pixels(context: Context, folder: Path) -> str:
 def _confusion(
     net: CarcinoNet,
     truths: dict[str, list[tuple[str, str, TileSet]]],
-    arm: Arm,
+    configuration: Configuration,
     run: Run,
     index: int,
 ) -> pd.DataFrame:
     data_set, split, _ = truths["annotation"][index]
     rows = confusion_rows(net, {kind: sets[index][2] for kind, sets in truths.items()})
     facts = {"grader": "carcino", "data_set": data_set, "split": split}
-    return label_rows(rows, arm, run.seed, 0).assign(**facts)
+    return label_rows(rows, configuration, run.seed, 0).assign(**facts)

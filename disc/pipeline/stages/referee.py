@@ -14,7 +14,7 @@ from disc.labels import IGNORE
 from disc.model.store import save_weights
 from disc.pipeline.context import REFEREE, Context, as_json
 from disc.pipeline.stage import Stage
-from disc.sample.painter import rebuild
+from disc.sample.sampler import rebuild
 from disc.seeds import numpy_generator
 from disc.train.checkpoint import NAME as CHECKPOINT
 
@@ -27,7 +27,7 @@ def referee_stage(context: Context) -> Stage:
     return Stage(
         name="referee",
         needs=("data",),
-        knobs=[as_json(context.run.evaluate.referee), context.run.seed],
+        settings=[as_json(context.run.evaluate.referee), context.run.seed],
         work=partial(_referee, context),
         is_shared=True,
         is_trained=True,
@@ -47,7 +47,7 @@ def _referee(context: Context, folder: Path) -> str:
     return f"trained on {source}, {len(tiles)} tiles"
 
 
-def share_right(context: Context, referee: CarcinoNet) -> dict[str, float]:
+def pixel_accuracy(context: Context, referee: CarcinoNet) -> dict[str, float]:
     """Share of pixels that the referee reads right, in tiles as they come in the test partition."""
     tiles = context.judged
     order = numpy_generator(context.run.seed, "referee's accuracy").permutation(len(tiles))

@@ -25,10 +25,10 @@ from disc.pipeline.config_file import to_json
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.evaluation_masks import choose_tiles
 from disc.pipeline.stage import Stage, StageRecord
-from disc.pipeline.stages.arms import can_grade_slides, pixel_arms
+from disc.pipeline.stages.configurations import can_grade_slides, pixel_configurations
 from disc.processes import own_device
 from disc.report.page import write_report
-from disc.report.run_summary import SLIDE_GRADING, PixelRow, SheetRow, Story
+from disc.report.run_summary import SLIDE_GRADING, PixelRow, RunSummary, SheetRow
 from disc.settings.synthesis import VARIANTS
 
 PICTURES = 6
@@ -39,7 +39,7 @@ def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
     return Stage(
         name="report",
         needs=tuple(stage.name for stage in before),
-        knobs=as_json(context.run.evaluate),
+        settings=as_json(context.run.evaluate),
         work=partial(_write, context, [stage.name for stage in before]),
         outputs=(context.folder / "report" / "index.html",),
     )
@@ -47,7 +47,7 @@ def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
 
 def _write(context: Context, names: Sequence[str], folder: Path) -> str:
     run = context.run
-    story = Story(
+    summary = RunSummary(
         title=f"disc: {run.name}",
         config=json.loads(to_json(run)),
         machine=_machine(),
@@ -56,7 +56,7 @@ def _write(context: Context, names: Sequence[str], folder: Path) -> str:
         stages=[_record(context, name) for name in names],
         notes=_notes(context),
         sheet=_sheet(context),
-        spreads=_spreads(context),
+        standard_deviations=_standard_deviations(context),
         agreement=_table(context, "agreement"),
         scores=_table(context, "scores"),
         pixels=_table(context, "pixels"),
@@ -64,7 +64,7 @@ def _write(context: Context, names: Sequence[str], folder: Path) -> str:
         draws=run.evaluate.num_bootstrap,
         seed=run.seed,
     )
-    write_report(folder, story)
+    write_report(folder, summary)
     return "index.html"
 
 
@@ -104,7 +104,7 @@ def _notes(context: Context) -> list[str]:
             "the generator was trained on the validation tiles too (fold All, as in the paper): "
             "the balance weight was chosen on slides that it saw, though no grader did"
         )
-    unscored = [s for s in context.learners.slides.values() if s.primary is None]
+    unscored = [s for s in context.training_set.slides.values() if s.primary is None]
     if unscored and can_grade_slides(context):
         notes.append(f"{len(unscored)} training slides without a score are in no bag")
     notes += read_json(context.folder / "data" / "summary.json").get("notes", [])
@@ -126,10 +126,10 @@ def _table(context: Context, name: str) -> pd.DataFrame | None:
     return table if len(table) else None
 
 
-def _spreads(context: Context) -> pd.DataFrame:
+def _standard_deviations(context: Context) -> pd.DataFrame:
     found = read_json(context.folder / "agreement" / "spreads.json")
-    knobs = context.run.evaluate
-    num = knobs.num_uniform + knobs.num_mixed
+    settings = context.run.evaluate
+    num = settings.num_uniform + settings.num_mixed
     rows = [{"set": variant, "spread": value, "num": num} for variant, value in found.items()]
     bank = read_json(context.folder / "bank" / "quality.json")
     rows.append({"set": "bank", "spread": bank["spread"], "num": bank["bundles"]})
@@ -169,11 +169,11 @@ def _readings(
     context: Context, tiles: TileSet, chosen: list[int]
 ) -> dict[str, npt.NDArray[np.uint8]]:
     readings: dict[str, npt.NDArray[np.uint8]] = {}
-    for arm in pixel_arms(context.run) if chosen else []:
-        path = context.folder / "graders" / "pixels" / arm.name / "carcino.safetensors"
+    for configuration in pixel_configurations(context.run) if chosen else []:
+        path = context.folder / "graders" / "pixels" / configuration.name / "carcino.safetensors"
         if path.exists():
             net = CarcinoNet(context.run.grade.carcino)
             load_weights(path, net)
             labels = predict_pixels(net.to(own_device()).eval(), tiles, chosen).argmax(1)
-            readings[arm.variant] = labels.astype(np.uint8)
+            readings[configuration.variant] = labels.astype(np.uint8)
     return readings

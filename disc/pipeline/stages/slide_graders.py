@@ -12,13 +12,13 @@ from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import save_weights
 from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage import Stage
-from disc.pipeline.stages.arms import (
-    Arm,
+from disc.pipeline.stages.configurations import (
+    Configuration,
     can_grade_slides,
     label_rows,
     read_synthetic,
     scored_slides,
-    slide_arms,
+    slide_configurations,
     test_sets,
     write_table,
 )
@@ -34,7 +34,11 @@ def slide_graders_stage(context: Context) -> Stage:
     return Stage(
         name="graders/slides",
         needs=(FEATURES,),
-        knobs=[as_json(grade.transmil), [arm.name for arm in slide_arms(run)], grade.seeds],
+        settings=[
+            as_json(grade.transmil),
+            [configuration.name for configuration in slide_configurations(run)],
+            grade.seeds,
+        ],
         work=partial(_grade_slides, context),
         outputs=(context.folder / "scores.parquet",),
         is_shared=True,
@@ -46,33 +50,33 @@ def _grade_slides(context: Context, folder: Path) -> str:
     run, features = context.run, context.folder / FEATURES
     parts: list[pd.DataFrame] = []
     if can_grade_slides(context):
-        real = read_bags(features / "real", scored_slides(context.learners))
+        real = read_bags(features / "real", scored_slides(context.training_set))
         parts = [
-            _slide_run(context, folder, arm, seed, real)
-            for arm in slide_arms(run)
+            _slide_run(context, folder, configuration, seed, real)
+            for configuration in slide_configurations(run)
             for seed in range(run.grade.seeds)
         ]
     write_table(context.folder / "scores.parquet", parts, SCORES)
     if not parts:
         return "not possible: fewer than two training slides with scores"
-    return f"{len(slide_arms(run))} arms, {run.grade.seeds} seeds"
+    return f"{len(slide_configurations(run))} arms, {run.grade.seeds} seeds"
 
 
 def _slide_run(
-    context: Context, folder: Path, arm: Arm, seed: int, real: list[Bag]
+    context: Context, folder: Path, configuration: Configuration, seed: int, real: list[Bag]
 ) -> pd.DataFrame:
-    run, place = context.run, folder / f"{arm.name} seed {seed}"
+    run, place = context.run, folder / f"{configuration.name} seed {seed}"
     if (place / "scores.parquet").exists():
         return pd.read_parquet(place / "scores.parquet")
     features, synthetic = context.folder / FEATURES, list[Bag]()
-    if arm.balance_weight:
-        slides = read_synthetic(context, arm.variant).slides.values()  # type: ignore[arg-type]
-        synthetic = read_bags(features / arm.variant, slides)
+    if configuration.balance_weight:
+        slides = read_synthetic(context, configuration.variant).slides.values()  # type: ignore[arg-type]
+        synthetic = read_bags(features / configuration.variant, slides)
     net = train_slide_grader(
         net=run.grade.transmil,
         real=real,
         synthetic=synthetic,
-        balance_weight=arm.balance_weight,
+        balance_weight=configuration.balance_weight,
         folder=place,
         seed=derive(run.seed, "slides", seed),
     )
@@ -82,7 +86,7 @@ def _slide_run(
         rows = score_rows(net, read_bags(source, scored_slides(tiles)))
         parts.append(rows.assign(data_set=data_set, split=split))
     facts = {"grader": "transmil", "encoder": ENCODER, "fold": run.data.fold}
-    table = label_rows(pd.concat(parts), arm, run.seed, seed).assign(**facts)
+    table = label_rows(pd.concat(parts), configuration, run.seed, seed).assign(**facts)
     save_weights(place / "transmil.safetensors", net)
     write_table(place / "scores.parquet", [table], SCORES)
     return table

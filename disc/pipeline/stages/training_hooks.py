@@ -19,21 +19,21 @@ from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json, require, write_bytes, write_json
 from disc.pipeline.context import Context, load_referee
-from disc.pipeline.evaluation_masks import choose_tiles, draw_asked
+from disc.pipeline.evaluation_masks import choose_tiles, draw_targets
 from disc.processes import own_share
 from disc.report.pictures import draw_sheet, sheet_cells
 from disc.report.run_summary import SheetRow
-from disc.sample.painter import Painter
+from disc.sample.sampler import Sampler
 from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
-from disc.train.hooks import VALIDATION, Hook, Watch
+from disc.train.hooks import VALIDATION, Hook, Hooks
 from disc.train.validation import ValidationTiles, encode_validation, measure_bands
 
 VALIDATION_FILE = "validation.json"
 PREVIEW_DPI = 130
 
 
-def watch_denoiser(context: Context, folder: Path, split: Split | None = None) -> Watch:
+def denoiser_hooks(context: Context, folder: Path, split: Split | None = None) -> Hooks:
     """The looks that the settings ask for; only the first process looks.
 
     Args:
@@ -44,28 +44,28 @@ def watch_denoiser(context: Context, folder: Path, split: Split | None = None) -
     Raises:
         BadInput: if the best weights are to be kept and there is nothing to tell them by.
     """
-    knobs, looks, split = context.run.watch, list[Hook](), split or context.split
+    settings, looks, split = context.run.validation, list[Hook](), split or context.split
     has_tiles = len(split.val) > 0
     require(
-        knobs.keep == "last" or has_tiles,
-        "watch.keep best: there are no validation tiles; choose another data.fold, or keep last",
+        settings.keep == "last" or has_tiles,
+        "validation.keep best: there are no validation tiles; give another data.fold, or keep last",
     )
     if own_share().is_first and has_tiles:
         hooks: list[tuple[int, Callable[[Context, Path, Split], Hook]]] = [
-            (knobs.num_tiles, ValidationLook),
-            (knobs.num_rows, PreviewLook),
-            (knobs.num_masks, AgreementLook),
+            (settings.num_tiles, ValidationHook),
+            (settings.num_rows, PreviewHook),
+            (settings.num_masks, AgreementHook),
         ]
         looks = [make(context, folder, split) for num, make in hooks if num]
-    return Watch(knobs, looks)
+    return Hooks(settings, looks)
 
 
-def deciding_knobs(context: Context) -> list[Any]:
+def deciding_settings(context: Context) -> list[Any]:
     """What of the looks the weights depend on: nothing, unless the best are kept."""
-    knobs = context.run.watch
-    if knobs.keep == "last":
+    settings = context.run.validation
+    if settings.keep == "last":
         return []
-    return [knobs.keep, knobs.every, knobs.num_tiles, knobs.num_bands]
+    return [settings.keep, settings.every, settings.num_tiles, settings.num_bands]
 
 
 def describe_validation(folder: Path) -> str:
@@ -78,7 +78,7 @@ def describe_validation(folder: Path) -> str:
 
 
 @dataclass
-class ValidationLook:
+class ValidationHook:
     """Validation loss by noise band, on the fold's validation tiles."""
 
     context: Context
@@ -88,12 +88,12 @@ class ValidationLook:
     @cached_property
     def _tiles(self) -> ValidationTiles:
         run, val = self.context.run, self.split.val
-        return encode_validation(self.context.autoencoder, val, run.watch.num_tiles, run.seed)
+        return encode_validation(self.context.autoencoder, val, run.validation.num_tiles, run.seed)
 
     def __call__(self, network: nn.Module, step: int) -> dict[str, float]:
         """The mean loss, and that of each band; `validation.json` holds all looks so far."""
         run = self.context.run
-        bands = measure_bands(network, self._tiles, run.watch.num_bands, run.seed)  # type: ignore[arg-type]
+        bands = measure_bands(network, self._tiles, run.validation.num_bands, run.seed)  # type: ignore[arg-type]
         self._record({"step": step, "loss": float(np.mean(bands)), "bands": bands})
         named = {f"{VALIDATION}_{band}": loss for band, loss in enumerate(bands)}
         return {VALIDATION: float(np.mean(bands)), **named}
@@ -103,18 +103,18 @@ class ValidationLook:
         before = read_json(path)["history"] if path.exists() else []
         # a killed training may have looked further than its checkpoint
         history = [one for one in before if one["step"] < seen["step"]] + [seen]
-        is_best_kept = self.context.run.watch.keep == "best"
+        is_best_kept = self.context.run.validation.keep == "best"
         kept = min(history, key=lambda one: float(one["loss"])) if is_best_kept else seen
         facts = {
             "num_tiles": len(self._tiles.names),
             "val_is_seen": self.split.val_is_seen,
-            "kept": self.context.run.watch.keep,
+            "kept": self.context.run.validation.keep,
         }
         write_json(path, {**kept, "history": history, **facts})
 
 
 @dataclass
-class PreviewLook:
+class PreviewHook:
     """A sheet of validation tiles, their masks, and what is painted from these."""
 
     context: Context
@@ -123,7 +123,7 @@ class PreviewLook:
 
     @cached_property
     def _rows(self) -> list[int]:
-        num = self.context.run.watch.num_rows
+        num = self.context.run.validation.num_rows
         num_one = num // 4
         return choose_tiles(self.split.val, num_one, num - num_one, self.context.run.seed)
 
@@ -133,10 +133,10 @@ class PreviewLook:
             return {}
         tiles = self.split.val
         masks = np.stack([tiles.mask(i) for i in self._rows])
-        painted = _paint(self.context, network, masks, "preview")
+        generated = _generate(self.context, network, masks, "preview")
         rows = [
             SheetRow(mask=mask, images={"real": tiles.image(i), "painted": image})
-            for i, mask, image in zip(self._rows, masks, painted, strict=True)
+            for i, mask, image in zip(self._rows, masks, generated, strict=True)
         ]
         buffer = io.BytesIO()
         draw_sheet(sheet_cells(rows)).savefig(buffer, format="png", dpi=PREVIEW_DPI)
@@ -145,7 +145,7 @@ class PreviewLook:
 
 
 @dataclass
-class AgreementLook:
+class AgreementHook:
     """Mask agreement as the referee reads it, on shapes of the validation tiles.
 
     The referee is trained before any denoiser is, so that no stage needs to wait for it.
@@ -156,31 +156,31 @@ class AgreementLook:
     split: Split
 
     @cached_property
-    def _asked(self) -> npt.NDArray[np.uint8]:
+    def _targets(self) -> npt.NDArray[np.uint8]:
         run = self.context.run
-        num_uniform = run.watch.num_masks // 2
-        num_mixed = run.watch.num_masks - num_uniform
-        knobs = replace(run.evaluate, num_uniform=num_uniform, num_mixed=num_mixed)
+        num_uniform = run.validation.num_masks // 2
+        num_mixed = run.validation.num_masks - num_uniform
+        settings = replace(run.evaluate, num_uniform=num_uniform, num_mixed=num_mixed)
         book, known = collect_shapes(self.split.val), self.context.latents.known()
-        return draw_asked(book, known, knobs, run.seed, run.data.tile_px)[0]
+        return draw_targets(book, known, settings, run.seed, run.data.tile_px)[0]
 
     def __call__(self, network: nn.Module, step: int) -> dict[str, float]:
         """Mean agreement of one-label masks, and of those with several."""
-        asked = self._asked
-        if not len(asked):
+        targets = self._targets
+        if not len(targets):
             return {}
-        painted = _paint(self.context, network, asked, "agreement")
-        found = recalls(asked, read_tiles(load_referee(self.context), painted))
+        generated = _generate(self.context, network, targets, "agreement")
+        found = recalls(targets, read_tiles(load_referee(self.context), generated))
         is_one = (~np.isnan(found)).sum(axis=1) == 1
         agreement = np.nanmean(found, axis=1)
         parts = {"one_label": agreement[is_one], "several_labels": agreement[~is_one]}
         return {f"agreement_{k}": float(v.mean()) for k, v in parts.items() if len(v)}
 
 
-def _paint(
+def _generate(
     context: Context, network: nn.Module, masks: npt.NDArray[np.uint8], purpose: str
 ) -> npt.NDArray[np.uint8]:
     """Tiles of a denoiser in training, from the same noise at every look."""
     seeds = [derive(context.run.seed, purpose, i) for i in range(len(masks))]
-    painter = Painter(context.autoencoder, {"sd": network}, context.run.sample)  # type: ignore[dict-item]
-    return painter.paint("sd", masks, seeds)
+    sampler = Sampler(context.autoencoder, {"sd": network}, context.run.sample)  # type: ignore[dict-item]
+    return sampler.generate("sd", masks, seeds)

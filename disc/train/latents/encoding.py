@@ -18,7 +18,7 @@ from disc.model.store import hash_weights
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
 from disc.settings.denoiser import LatentsDtype
-from disc.train.draws import turn
+from disc.train.draws import transform
 from disc.train.latents.shards import Shard, shard_path, write_shard
 
 NAME = "latents.json"
@@ -112,11 +112,13 @@ def _encode(autoencoder: Autoencoder, images: Images, versions: int) -> torch.Te
     """Latents [n, versions, 3, h, w] before any scale, as many images at a time as fit PIXELS."""
     device = next(autoencoder.parameters()).device
     places = [(i, v) for i in range(len(images)) for v in range(versions)]
-    most = max(1, PIXELS // images[0][..., 0].size)
+    max_tiles = max(1, PIXELS // images[0][..., 0].size)
     encoded = []
-    for start in range(0, len(places), most):
-        turned = np.stack([turn(images[i], v) for i, v in places[start : start + most]])
-        encoded.append(autoencoder.encode(torch.from_numpy(turned).to(device)).cpu())
+    for start in range(0, len(places), max_tiles):
+        transformed = np.stack(
+            [transform(images[i], v) for i, v in places[start : start + max_tiles]]
+        )
+        encoded.append(autoencoder.encode(torch.from_numpy(transformed).to(device)).cpu())
     joined = torch.cat(encoded)
     return joined.reshape(len(images), versions, *joined.shape[1:])
 

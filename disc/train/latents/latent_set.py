@@ -102,7 +102,7 @@ def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
 
 
 def draw_batches(
-    latents: LatentSet, *, batch: int, uniform_share: float, seed: int, purpose: str
+    latents: LatentSet, *, batch: int, uniform_fraction: float, seed: int, purpose: str
 ) -> NamedBatches:
     """Batches of real latents and masks, of which a least share has one label.
 
@@ -113,7 +113,7 @@ def draw_batches(
     """
     by_label = [np.flatnonzero(latents.labels == label) for label in range(NUM_LABELS)]
     pools = [pool for pool in by_label if len(pool)]
-    num_uniform = round(batch * uniform_share) if pools else 0
+    num_uniform = round(batch * uniform_fraction) if pools else 0
     num, versions = latents.latents.shape[:2]
 
     def choose(step: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from disc.files import BadInput, reason, write_bytes
 from disc.labels import NUM_LABELS
-from disc.train.draws import turn
+from disc.train.draws import transform
 
 Masks = Sequence[npt.NDArray[np.uint8]]
 
@@ -51,7 +51,7 @@ def write_shard(path: Path, latents: torch.Tensor, masks: Masks, key: str) -> No
     }
     tensors = {
         "latents": latents.contiguous(),
-        "checks": torch.tensor([[_check(turned) for turned in tile] for tile in latents]),
+        "checks": torch.tensor([[_check(transformed) for transformed in tile] for tile in latents]),
         "masks": torch.frombuffer(bytearray(b"".join(deflated)), dtype=torch.uint8),
         "ends": torch.tensor([len(mask) for mask in deflated]).cumsum(0),
     }
@@ -209,7 +209,7 @@ class StoredMasks(_Stored):
         return [shard.present[row] for shard, row in places]
 
     def _read(self, shard: Shard, row: int, version: int) -> torch.Tensor:
-        return torch.from_numpy(turn(shard.mask(row), version).copy())
+        return torch.from_numpy(transform(shard.mask(row), version).copy())
 
 
 def _sums(latents: torch.Tensor) -> tuple[float, float]:

@@ -23,7 +23,7 @@ TileBatch = Callable[[int], Batch]
 
 
 def train_autoencoder(
-    knobs: AutoencoderSettings, batch_at: TileBatch, folder: Path, seed: int
+    settings: AutoencoderSettings, batch_at: TileBatch, folder: Path, seed: int
 ) -> Autoencoder:
     """Train a VQ autoencoder with L1 and the commitment of its codebook.
 
@@ -32,7 +32,7 @@ def train_autoencoder(
     its own codebook is there from the first step. Last, latents are centred.
 
     Args:
-        knobs: sizes and optimisation.
+        settings: sizes and optimisation.
         batch_at: the tiles of a step, {"tiles": uint8 [B, H, W, 3]}.
         folder: of checkpoint and log.
         seed: of weights and draws.
@@ -40,21 +40,21 @@ def train_autoencoder(
     Differs from paper: trained on the data at hand where no pretrained vq-f4 is given.
     """
     torch.manual_seed(derive(seed, "autoencoder"))
-    model = _Reconstruction(_first_weights(knobs))
-    start = -1 if knobs.finetune else int(knobs.optim.steps * knobs.quantise_from)
+    model = _Reconstruction(_first_weights(settings))
+    start = -1 if settings.finetune else int(settings.optim.steps * settings.quantise_from)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         images = to_unit(batch["tiles"])
-        if state.step == start and state.share.rank % knobs.optim.speed.accumulate == 0:
+        if state.step == start and state.share.rank % settings.optim.speed.accumulate == 0:
             _draw_codes(model.vq, images, generator)
         output, commit, codes_used = state.model(images, state.step >= start)
         error = (output - images).abs().mean()
         return {"loss": error + commit, "l1": error, "commit": commit, "codes_used": codes_used}
 
-    train(model=model, step=step, batch_at=batch_at, optim=knobs.optim, folder=folder, seed=seed)
+    train(model=model, step=step, batch_at=batch_at, optim=settings.optim, folder=folder, seed=seed)
     trained = Autoencoder(model.vq).eval()
     device = next(model.parameters()).device
-    tiles = [batch_at(knobs.optim.steps + i)["tiles"] for i in range(CENTRE_BATCHES)]
+    tiles = [batch_at(settings.optim.steps + i)["tiles"] for i in range(CENTRE_BATCHES)]
     trained.centre(trained.encode(torch.cat(tiles).to(device)).mean((0, 2, 3)))
     return trained
 
@@ -69,10 +69,10 @@ def measure_codebook(autoencoder: Autoencoder, batch_at: TileBatch, start: int) 
     return measure_use(counts)
 
 
-def _first_weights(knobs: AutoencoderSettings) -> Any:
-    if not knobs.finetune or knobs.source is None:
-        return build_vq(knobs)
-    source = Autoencoder.load(knobs.source)
+def _first_weights(settings: AutoencoderSettings) -> Any:
+    if not settings.finetune or settings.source is None:
+        return build_vq(settings)
+    source = Autoencoder.load(settings.source)
     source.set_scale(1.0)
     return source.vq
 

@@ -11,7 +11,7 @@ from disc.model.denoiser import Denoiser
 from disc.model.schedule import NUM_STEPS
 from disc.settings.training import Optim
 from disc.train.checkpoint import State
-from disc.train.hooks import Watch
+from disc.train.hooks import Hooks
 from disc.train.loop import Batch, train
 
 
@@ -22,7 +22,7 @@ def train_denoiser(
     folder: Path,
     seed: int,
     *,
-    watch: Watch | None = None,
+    hooks: Hooks | None = None,
 ) -> Denoiser:
     """Train on whatever latents and masks the batches hold; they decide the variant.
 
@@ -35,7 +35,7 @@ def train_denoiser(
         optim=optim,
         folder=folder,
         seed=seed,
-        watch=watch,
+        hooks=hooks,
     )
     return denoiser
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from disc.masks.recipes import draw_tile
-from disc.masks.shapes import count_regions, paint_shape
+from disc.masks.shapes import count_regions, label_shape
 from disc.sample.bank import Bank
 from disc.sample.separated import fuse
 from disc.seeds import numpy_generator
@@ -41,10 +41,10 @@ def distil_batches(
     def batch_at(step: int) -> Batch:
         rng = numpy_generator(seed, purpose, "masks", step)
         drawn = [draw_tile(regions, weights, rng) for _ in range(batch)]
-        masks = np.stack([paint_shape(shapes[tile.shape], tile.labels) for tile in drawn])
-        turned = torch.from_numpy(masks)
-        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], turned)
-        return {"latents": fused, "masks": turned, "slides": unknown_slides(batch)}
+        masks = np.stack([label_shape(shapes[tile.shape], tile.labels) for tile in drawn])
+        transformed = torch.from_numpy(masks)
+        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], transformed)
+        return {"latents": fused, "masks": transformed, "slides": unknown_slides(batch)}
 
     def names_at(step: int) -> list[str]:
         return [f"bundle {i} of the bank" for i in bundles_at(step)]

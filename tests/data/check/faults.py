@@ -62,8 +62,8 @@ def copy_within_part(root: Path) -> Report:
 def copy_across_parts(root: Path) -> Report:
     """Turned, mirrored and compressed harder."""
     one, other = name_of("B", 5, 1), name_of("T", 5, 2)
-    turned = Image.open(image_of(root, one)).transpose(Image.Transpose.TRANSVERSE)
-    turned.save(image_of(root, other), quality=40)
+    transformed = Image.open(image_of(root, one)).transpose(Image.Transpose.TRANSVERSE)
+    transformed.save(image_of(root, other), quality=40)
     return "error", "duplicate-across-parts", f"{one} (Test/Train) = {other} (Test/Test)"
 
 

@@ -10,7 +10,7 @@ import pytest
 from disc.data.check.check_sets import check_sets
 from disc.data.check.report import CheckReport, Finding
 from disc.data.check.request import CheckRequest
-from tests.data.scans import UM, draw_mask, paint, save_pyramid
+from tests.data.scans import UM, draw_mask, generate, save_pyramid
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mask = draw_mask()[::4, ::4]
         mask = np.roll(mask, 90 * number, 0) if number == 0 else np.rot90(mask, 1)[:, ::2]
         mask = np.ascontiguousarray(mask)
-        save_pyramid(root / "train_images" / f"{name}.tiff", paint(mask), um=4 * UM)
+        save_pyramid(root / "train_images" / f"{name}.tiff", generate(mask), um=4 * UM)
         channels = np.stack([mask, np.zeros_like(mask), np.zeros_like(mask)], -1)
         save_pyramid(root / "train_label_masks" / f"{name}_mask.tiff", channels, um=None)
     save_table(root, {"aaa": ("3+4", 2), "bbb": ("4+3", 3)})

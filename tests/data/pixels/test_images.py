@@ -89,8 +89,8 @@ def test_missing(first_image: Path, first_mask: Path) -> None:
 def test_truncated_jpeg(first_image: Path, first_mask: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     data = encode_jpeg(noise)
-    for share in (0.9, 0.5):
-        first_image.write_bytes(data[: int(len(data) * share)])
+    for fraction in (0.9, 0.5):
+        first_image.write_bytes(data[: int(len(data) * fraction)])
         assert f"{first_image}: damaged" in refusal(first_image, first_mask)
 
 

@@ -13,7 +13,7 @@ from disc.data.readers.source import Source
 from disc.data.writing.request import SelectRequest
 from disc.data.writing.select import select_slides
 from disc.files import BadInput
-from tests.data.scans import VALUES, draw_mask, paint, save_pyramid
+from tests.data.scans import VALUES, draw_mask, generate, save_pyramid
 
 WRONG = "b0a92a74cb53899311acc30b7405e101"
 """The one row of PANDA's table whose ISUP group contradicts its score."""
@@ -38,7 +38,7 @@ def panda(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_csv(root / "train.csv", index=False)
     drawn = draw_mask()
     for name, *_ in [*ROWS[:4], ("e" * 32,)]:
-        save_pyramid(root / "train_images" / f"{name}.tiff", paint(drawn))
+        save_pyramid(root / "train_images" / f"{name}.tiff", generate(drawn))
     binary = np.where(drawn > 1, 2, np.minimum(drawn, 1)).astype(np.uint8)
     for name, values in ((RADBOUD, drawn), (KAROLINSKA, binary)):
         channels = np.stack([values, values * 0, values * 0], -1)
@@ -141,7 +141,7 @@ def test_noise_lists(panda: Path, tmp_path: Path) -> None:
     """Known rows: of noise_ratio_10, the second is noise and the third is kept."""
     from disc.data.readers.panda import read_keep
 
-    columns = [f"noise_ratio_{share}" for share in (5, 10, 15, 20)]
+    columns = [f"noise_ratio_{fraction}" for fraction in (5, 10, 15, 20)]
     table = pd.DataFrame.from_dict(KNOWN_NOISE, orient="index", columns=columns)
     path = tmp_path / "noise.csv"
     table.rename_axis("image_id").reset_index().to_csv(path)

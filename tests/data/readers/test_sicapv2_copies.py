@@ -152,8 +152,8 @@ def test_official_parts_and_scale(tiny_set: Path) -> None:
     assert parts[name_of("18B04", 0)] == "test" and parts[name_of("16B01", 1)] == "train"
     assert parts[name_of("16B01", 2)] == ""
     assert {tile.um_per_px for tile in tiles.tiles} == {0.92}
-    asked = read_source(Source(root=tiny_set, um_per_px=1.0))
-    assert {tile.um_per_px for tile in asked.tiles} == {1.0}
+    targets = read_source(Source(root=tiny_set, um_per_px=1.0))
+    assert {tile.um_per_px for tile in targets.tiles} == {1.0}
 
 
 def test_cribriform(tiny_set: Path) -> None:
@@ -219,7 +219,7 @@ def test_rims_are_cleaned_when_asked(tiny_set: Path, first_mask: Path) -> None:
     Image.fromarray(values).save(first_mask)
     source = Source(root=tiny_set)
     assert set(np.unique(read_source(source).mask(0))) == {0, 2, 3}
-    assert set(np.unique(read_source(replace(source, rim_px=4)).mask(0))) == {0, 3}
+    assert set(np.unique(read_source(replace(source, artefact_px=4)).mask(0))) == {0, 3}
 
 
 def test_options_of_other_kinds_are_refused(tiny_set: Path, tmp_path: Path) -> None:

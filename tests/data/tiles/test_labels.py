@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from disc.data.tiles.labels import commonest_grade, count_labels, label_tile
+from disc.data.tiles.labels import count_labels, label_tile, most_frequent_grade
 from disc.labels import Label
 
 
 def test_the_commonest_grade_counts_however_much_is_not_cancer() -> None:
     mask = np.array([[0, 0, 0, 1, 3, 3, 255]], np.uint8)
     assert count_labels(mask).tolist() == [3, 1, 0, 2]
-    assert commonest_grade(count_labels(mask)) is Label.GG5
-    assert commonest_grade(np.array([4, 0, 0, 0])) is None
+    assert most_frequent_grade(count_labels(mask)) is Label.GG5
+    assert most_frequent_grade(np.array([4, 0, 0, 0])) is None
 
 
 def test_without_a_grade_only_a_wholly_known_tile_is_non_cancer() -> None:

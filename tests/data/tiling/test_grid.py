@@ -14,12 +14,12 @@ TILE = 32
 SCAN = SimpleNamespace(width=640, height=384)
 
 
-def request_for(**asked: float) -> TileRequest:
-    return TileRequest(slides=Path("slides"), out=Path("out"), tile_px=TILE, **asked)
+def request_for(**targets: float) -> TileRequest:
+    return TileRequest(slides=Path("slides"), out=Path("out"), tile_px=TILE, **targets)
 
 
-def places_of(tissue: np.ndarray, scale: float, **asked: float) -> list[Place]:
-    return list(list_places(SCAN, tissue, scale, request_for(**asked)))
+def places_of(tissue: np.ndarray, scale: float, **targets: float) -> list[Place]:
+    return list(list_places(SCAN, tissue, scale, request_for(**targets)))
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0, 2.5])

@@ -45,8 +45,12 @@ def test_becomes_a_set_with_three_parts(panda: Path, tmp_path: Path) -> None:
     report = tile_slides(request)
     assert report.is_split_by_position and report.labels["GG3"] and report.labels["GG4"]
     tiles = read_set(request.out, 64)
-    shares = np.array([np.bincount(tiles.mask(i).ravel(), minlength=4) for i in range(len(tiles))])
-    assert (shares.max(1) > 0.9 * 64**2).sum() >= 10, "tiles of one label: labels cover territories"
+    fractions = np.array(
+        [np.bincount(tiles.mask(i).ravel(), minlength=4) for i in range(len(tiles))]
+    )
+    assert (fractions.max(1) > 0.9 * 64**2).sum() >= 10, (
+        "tiles of one label: labels cover territories"
+    )
     split = read_split(request.out, "Val1", tiles)
     for part in (split.train, split.val, split.test):
         assert sum(len(np.unique(part.mask(i))) > 1 for i in range(len(part))) >= 5

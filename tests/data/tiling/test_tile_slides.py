@@ -183,7 +183,7 @@ def test_many_patients_are_dealt_whole(tmp_path: Path) -> None:
     assert tiles.slides["b"].patient_id == tiles.slides["a"].patient_id == "1"
 
 
-def spoil(root: Path, change: str) -> TileRequest:
+def corrupt(root: Path, change: str) -> TileRequest:
     request = request_for(root)
     if change == "slides":
         return replace(request, slides=root / "nowhere")
@@ -222,7 +222,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("change", REFUSALS)
 def test_wrong_requests_are_refused_by_name(scan_folder: Path, change: str) -> None:
-    request = spoil(scan_folder, change)
+    request = corrupt(scan_folder, change)
     with pytest.raises((BadInput, FileNotFoundError)) as caught:
         tile_slides(request)
     assert REFUSALS[change] in str(caught.value) and "\n" not in str(caught.value)

@@ -26,8 +26,8 @@ def test_a_core_is_a_biopsy_and_no_resection() -> None:
 def test_a_number_that_is_said_counts_more_than_the_presets() -> None:
     image = glass()
     image[50:150, 80:120] = PINK
-    assert find_tissue(image, UM, TissueRule(preset="resection", least_um2=1e5)).any()
-    assert not find_tissue(image, UM, TissueRule(preset="biopsy", least_um2=2e6)).any()
+    assert find_tissue(image, UM, TissueRule(preset="resection", min_um2=1e5)).any()
+    assert not find_tissue(image, UM, TissueRule(preset="biopsy", min_um2=2e6)).any()
 
 
 def test_clams_threshold_leaves_pale_stroma_out_and_a_lower_one_keeps_it() -> None:
@@ -44,11 +44,11 @@ def test_clams_threshold_leaves_pale_stroma_out_and_a_lower_one_keeps_it() -> No
 
 
 @pytest.mark.parametrize(("most_holes", "num_open"), [(0, 0), (1, 1), (5, 2)])
-def test_the_largest_holes_stay_open(most_holes: int, num_open: int) -> None:
+def test_the_largest_holes_stay_open(max_holes: int, num_open: int) -> None:
     image = glass()
     image[20:180, 20:180] = PINK
     image[40:80, 40:80] = image[110:140, 110:140] = WHITE
-    rule = TissueRule(least_hole_um2=1e4, most_holes=most_holes, close_um=0)
+    rule = TissueRule(min_hole_um2=1e4, max_holes=max_holes, close_um=0)
     found = find_tissue(image, UM, rule)
     assert [not found[60, 60], not found[125, 125]] == [num_open > 0, num_open > 1]
 
@@ -58,8 +58,8 @@ def test_clams_presets_are_its_files() -> None:
     64 times as wide as 0.25 um, its areas are of 512 x 512 px of 0.25 um, 16,384 um2."""
     rule = complete_rule(TissueRule(preset="clam-biopsy"))
     assert (rule.blur, rule.blur_um, rule.saturation) == ("median", 11 * 16, 15)
-    assert (rule.close_um, rule.most_holes) == (2 * 16, 2)
-    assert (rule.least_um2, rule.least_hole_um2) == (128.0**2, 128.0**2)
+    assert (rule.close_um, rule.max_holes) == (2 * 16, 2)
+    assert (rule.min_um2, rule.min_hole_um2) == (128.0**2, 128.0**2)
     large = complete_rule(TissueRule(preset="clam-resection"))
-    assert (large.close_um, large.most_holes) == (4 * 16, 8)
-    assert (large.least_um2, large.least_hole_um2) == (100 * 128.0**2, 16 * 128.0**2)
+    assert (large.close_um, large.max_holes) == (4 * 16, 8)
+    assert (large.min_um2, large.min_hole_um2) == (100 * 128.0**2, 16 * 128.0**2)

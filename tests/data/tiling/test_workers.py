@@ -18,7 +18,7 @@ from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tile_slides import tile_slides
 from disc.data.tiling.workers import cut_slides, record_of
 from disc.files import BadInput, read_json
-from tests.data.scans import UM, draw_mask, paint, save_slide
+from tests.data.scans import UM, draw_mask, generate, save_slide
 from tests.data.writing.test_set_writer import contents
 
 TILE, UM_PER_PX = 32, 8.0
@@ -44,10 +44,10 @@ def folder(tmp_path: Path, sound: Path) -> Path:
     return tmp_path
 
 
-def request_for(root: Path, **asked: object) -> TileRequest:
+def request_for(root: Path, **targets: object) -> TileRequest:
     given = {"mask_values": "radboud", "tile_px": TILE, "um_per_px": UM_PER_PX, "processes": 1}
     paths = {"slides": root / "slides", "masks": root / "masks", "out": root / "out"}
-    return TileRequest(**{**paths, **given, **asked})
+    return TileRequest(**{**paths, **given, **targets})
 
 
 def test_two_processes_write_the_same_bytes(folder: Path) -> None:
@@ -59,7 +59,7 @@ def test_two_processes_write_the_same_bytes(folder: Path) -> None:
     assert {**found, "request.json": b""} == {**expected, "request.json": b""}
 
 
-def spoil(folder: Path, how: str) -> None:
+def corrupt(folder: Path, how: str) -> None:
     """Make slide `b` unusable."""
     slide, mask = folder / "slides/b.tiff", folder / "masks/b_mask.tiff"
     if how == "link":
@@ -75,7 +75,7 @@ def spoil(folder: Path, how: str) -> None:
         slide.write_bytes(slide.read_bytes()[:5000])
     elif how == "no resolution":
         slide.unlink()
-        Image.fromarray(paint(draw_mask()[::8, ::8])).save(slide.with_suffix(".png"))
+        Image.fromarray(generate(draw_mask()[::8, ::8])).save(slide.with_suffix(".png"))
     elif how == "mask of 16 bits":
         tifffile.imwrite(mask, draw_mask()[::4, ::4].astype(np.uint16), tile=(64, 64))
     elif how == "last value":
@@ -99,7 +99,7 @@ FAILURES = {
 @pytest.mark.parametrize("how", FAILURES)
 def test_a_slide_that_fails_is_named_and_the_rest_is_a_set(folder: Path, how: str) -> None:
     sound_mask = (folder / "masks/a_mask.tiff").read_bytes()
-    spoil(folder, how)
+    corrupt(folder, how)
     report = tile_slides(request_for(folder))
     assert list(report.failures) == ["b"] and FAILURES[how] in report.failures["b"]
     assert report.lines()[-2].startswith("failed: 1 slide(s)")
@@ -119,7 +119,7 @@ def test_the_command_tells_by_its_exit_code(
     options = ["--mask-values", "radboud", "--tile-px", "32", "--um-per-px", "8"]
     words = ["tile", "--slides", str(folder / "slides"), "--processes", "1", *options]
     words += ["--masks", str(folder / "masks"), "--out"]
-    spoil(folder, "cut")
+    corrupt(folder, "cut")
     assert cli.main([*words, str(folder / "out")]) == 1
     shown = capsys.readouterr()
     assert "failed: 1 slide(s)" in shown.out and "b.tiff" in shown.out and not shown.err
@@ -158,7 +158,7 @@ def test_places_of_other_programs_are_cut_exactly(folder: Path) -> None:
     places = {(tile.x, tile.y) for tile in tiles.tiles if tile.slide_id == "a"}
     assert places == {tuple(place) for place in xy.tolist()}
     assert len(tiles.bag("b")) == 2 and not report.failures
-    picture = paint(draw_mask()[::4, ::4]).astype(float)
+    picture = generate(draw_mask()[::4, ::4]).astype(float)
     for number in tiles.bag("a"):
         tile = tiles.tiles[number]
         shown = picture[tile.y : tile.y + side, tile.x : tile.x + side]

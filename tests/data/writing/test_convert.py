@@ -82,12 +82,12 @@ def test_a_set_that_was_mended_is_converted_into_the_same_folder(tmp_path: Path)
     broken = tmp_path / "lapc/jpg_nameless/P2/tile_2_1.jpg"
     whole = broken.read_bytes()
     broken.write_bytes(whole[:100])
-    asked = request(tmp_path / "lapc", tmp_path / "set")
+    targets = request(tmp_path / "lapc", tmp_path / "set")
     with pytest.raises(BadInput, match=r"tile_2_1\.jpg"):
-        convert_set(asked)
+        convert_set(targets)
     assert not (tmp_path / "set/set.json").exists()
     broken.write_bytes(whole)
-    assert "6 tiles of 6 slides" in convert_set(asked)
+    assert "6 tiles of 6 slides" in convert_set(targets)
     other = request(tmp_path / "lapc", tmp_path / "set")
     with pytest.raises(BadInput, match="holds tiles of another request"):
         convert_set(ConvertRequest(source=other.source, out=other.out, seed=1))

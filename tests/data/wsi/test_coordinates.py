@@ -89,7 +89,7 @@ def test_no_places(tmp_path: Path) -> None:
     assert found.xy.shape == (0, 2)
 
 
-def spoil(path: Path, how: str) -> None:
+def corrupt(path: Path, how: str) -> None:
     """Write a file that must be refused."""
     other = save(path.with_name("other.h5"), CLAM)
     kinds = {"floats": XY.astype(float), "flat": XY.ravel(), "triples": np.zeros((3, 3), int)}
@@ -152,7 +152,7 @@ REFUSALS = {
 @pytest.mark.parametrize("how", REFUSALS)
 def test_refused_by_name(tmp_path: Path, how: str) -> None:
     path = tmp_path / "a.h5"
-    spoil(path, how)
+    corrupt(path, how)
     with pytest.raises(BadInput) as caught:
         read_coordinates(path)
     assert str(caught.value).startswith(f"{path}: ") and REFUSALS[how] in str(caught.value)

@@ -17,9 +17,9 @@ from PIL import Image
 from disc.data.wsi.formats import open_pyramid
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
-from tests.data.scans import draw_mask, paint, save_pyramid
+from tests.data.scans import draw_mask, generate, save_pyramid
 
-PICTURE = paint(draw_mask())[::8, ::8]
+PICTURE = generate(draw_mask())[::8, ::8]
 GIGABYTES_2 = 2 * 2**30
 
 

@@ -11,7 +11,7 @@ from disc.data.tiling.tissue import find_tissue
 from disc.data.wsi.annotation import Annotation, Meaning
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
-from tests.data.scans import HEIGHT, UM, WIDTH, draw_mask, paint, save_pyramid
+from tests.data.scans import HEIGHT, UM, WIDTH, draw_mask, generate, save_pyramid
 
 MEANING = Meaning({0: 0, 1: 0, 3: 3, 4: 4}, stroma=1)
 
@@ -58,7 +58,7 @@ def test_any_scale_shows_the_same_place(scan: Scan, smooth: np.ndarray) -> None:
 
 def test_mask_is_the_nearest_pixel(tmp_path: Path) -> None:
     mask = draw_mask()
-    save_pyramid(tmp_path / "slide.tiff", paint(mask))
+    save_pyramid(tmp_path / "slide.tiff", generate(mask))
     slide = Scan(tmp_path / "slide.tiff")
     labels = np.array([0, 0, 255, 1, 2], np.uint8)
     # A pyramid's level 1 is read where it is fine enough.
@@ -75,7 +75,7 @@ def test_mask_is_the_nearest_pixel(tmp_path: Path) -> None:
 
 def test_png_masks_are_read_too(tmp_path: Path) -> None:
     mask = draw_mask()
-    save_pyramid(tmp_path / "slide.tiff", paint(mask))
+    save_pyramid(tmp_path / "slide.tiff", generate(mask))
     Image.fromarray(mask[::8, ::8]).save(tmp_path / "mask.png")
     read = Annotation(tmp_path / "mask.png", MEANING, Scan(tmp_path / "slide.tiff")).read
     assert np.array_equal(
@@ -91,7 +91,7 @@ def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
     glands = {3: (150, 200), 4: (230, 210), 2: (200, 300), 5: (390, 90)}
     for value, (row, column) in glands.items():
         mask[row : row + 12, column : column + 12] = value
-    save_pyramid(tmp_path / "slide.tiff", paint(mask))
+    save_pyramid(tmp_path / "slide.tiff", generate(mask))
     save_pyramid(tmp_path / "mask.tiff", mask, um=None)
     meaning = Meaning({0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5}, stroma=1)
     slide = Scan(tmp_path / "slide.tiff")
@@ -115,7 +115,7 @@ def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
 
 def test_tissue_is_what_is_coloured() -> None:
     truth = draw_mask()[::16, ::16] > 0
-    image = paint(draw_mask())[::16, ::16].astype(float)
+    image = generate(draw_mask())[::16, ::16].astype(float)
     noisy = image + np.random.default_rng(0).normal(0, 2, image.shape)
     found = find_tissue(noisy.clip(0, 255).astype(np.uint8), 8.0)
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.95
@@ -156,7 +156,7 @@ def test_not_a_slide(tmp_path: Path) -> None:
 
 def test_damaged_slide(tmp_path: Path) -> None:
     path = tmp_path / "slide.tiff"
-    save_pyramid(path, paint(draw_mask()))
+    save_pyramid(path, generate(draw_mask()))
     data = bytearray(path.read_bytes())
     data[2000:40000] = bytes(38000)
     path.write_bytes(data)
@@ -166,7 +166,7 @@ def test_damaged_slide(tmp_path: Path) -> None:
 
 def test_mask_of_another_shape_or_meaning(tmp_path: Path) -> None:
     mask = draw_mask()
-    save_pyramid(tmp_path / "slide.tiff", paint(mask))
+    save_pyramid(tmp_path / "slide.tiff", generate(mask))
     slide = Scan(tmp_path / "slide.tiff")
     save_pyramid(tmp_path / "short.tiff", mask[:2000], um=None)
     with pytest.raises(BadInput, match=r"short\.tiff: 1536 x 2000 px; expected the shape of"):

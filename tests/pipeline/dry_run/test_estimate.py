@@ -99,7 +99,7 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch):
 
     assert measure_fitting(16, 1.0, measure).batch == 4
     assert measure_fitting(3, 1.0, measure).batch == 3
-    assert measure_fitting(16, measuring.MOST_CPU_FLOPS / 2.5, measure).batch == 2
+    assert measure_fitting(16, measuring.MAX_CPU_FLOPS / 2.5, measure).batch == 2
     assert measure_fitting(16, 1e15, measure).batch == 1
     with pytest.raises(torch.OutOfMemoryError):
         measure_fitting(1, 1.0, lambda batch: measure(9))

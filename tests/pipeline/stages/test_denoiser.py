@@ -206,7 +206,7 @@ def test_a_run_on_one_fold_depends_on_nothing_of_the_protocol(tmp_path):
     (stage,) = sd_stages(Context(run, tmp_path))
     longer = dataclasses.replace(run, denoiser=dataclasses.replace(run.denoiser, final_epochs=7))
     (other,) = sd_stages(Context(longer, tmp_path))
-    assert (stage.name, stage.knobs) == ("denoiser/sd", other.knobs)
+    assert (stage.name, stage.settings) == ("denoiser/sd", other.settings)
 
 
 @pytest.mark.parametrize("name", ["Val1", "Val2", "sd"])

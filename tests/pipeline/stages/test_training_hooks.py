@@ -18,18 +18,18 @@ from disc.pipeline.context import Context
 from disc.pipeline.run import generator_stages
 from disc.pipeline.stage import find_lost, why_stale
 from disc.presets import smoke
-from disc.settings.training import Watch
+from disc.settings.training import Validation
 from disc.train.validation import encode_validation, measure_bands
 
-WATCH = Watch(every=2, num_tiles=8, num_bands=3, num_rows=3, num_masks=5, keep="best")
+WATCH = Validation(every=2, num_tiles=8, num_bands=3, num_rows=3, num_masks=5, keep="best")
 
 
-def small(out, **watch):
+def small(out, **hooks):
     run = smoke()
 
-    def short(knobs, **more):
-        optim = replace(knobs.optim, steps=5, batch=4, checkpoint_every=2, warmup=1)
-        return replace(knobs, optim=optim, **more)
+    def short(settings, **more):
+        optim = replace(settings.optim, steps=5, batch=4, checkpoint_every=2, warmup=1)
+        return replace(settings, optim=optim, **more)
 
     return replace(
         run,
@@ -38,14 +38,14 @@ def small(out, **watch):
             run.phantom,
             slides=(2, 2, 2, 2),
             test_slides=(1, 1, 1, 1),
-            shifted_slides=(1, 0, 0, 0),
+            external_slides=(1, 0, 0, 0),
             referee_slides=(1, 1, 1, 1),
             core_um=(600.0, 700.0),
         ),
         autoencoder=short(run.autoencoder),
         denoiser=short(run.denoiser),
         evaluate=replace(run.evaluate, referee=short(run.evaluate.referee)),
-        watch=replace(WATCH, **watch),
+        hooks=replace(WATCH, **hooks),
         until="denoiser/sd",
     )
 
@@ -102,20 +102,20 @@ def test_previews_are_pictures_of_masks_and_painted_tiles(done):
 
 
 def test_what_changes_no_weight_leaves_the_stage_done(done):
-    for watch, is_kept in [
+    for hooks, is_kept in [
         (replace(WATCH, num_rows=0, num_masks=1, tensorboard=True), True),
         (replace(WATCH, every=1), False),
         (replace(WATCH, keep="last"), False),
     ]:
-        stages = generator_stages(Context(replace(done.run, watch=watch), done.folder))
+        stages = generator_stages(Context(replace(done.run, hooks=hooks), done.folder))
         sd = next(stage for stage in stages if stage.name == "denoiser/sd")
         assert (why_stale(sd, done.folder) is None) == is_kept
         assert (find_lost(stages, done.folder) == []) == is_kept
-    knobs = []
-    for watch in (Watch(), Watch(every=7, num_tiles=0), WATCH):
-        stages = generator_stages(Context(replace(done.run, watch=watch), done.folder))
-        knobs.append(next(stage.knobs for stage in stages if stage.name == "denoiser/sd"))
-    assert knobs[0] == knobs[1] != knobs[2]
+    settings = []
+    for hooks in (Validation(), Validation(every=7, num_tiles=0), WATCH):
+        stages = generator_stages(Context(replace(done.run, hooks=hooks), done.folder))
+        settings.append(next(stage.settings for stage in stages if stage.name == "denoiser/sd"))
+    assert settings[0] == settings[1] != settings[2]
 
 
 def test_the_best_needs_validation_tiles(done, tmp_path):
@@ -135,7 +135,7 @@ def test_a_planted_nan_is_one_line_that_names_the_tile(done, tmp_path, monkeypat
     planted[victim, 0, 1, 5, 5] = math.nan
     bad = replace(done.latents, latents=planted)
     monkeypatch.setattr("disc.pipeline.context.read_latents", lambda *place: bad)
-    run = small(tmp_path, **asdict(Watch()))
+    run = small(tmp_path, **asdict(Validation()))
     optim = replace(run.denoiser.optim, steps=99)
     run = replace(run, denoiser=replace(run.denoiser, optim=optim))
     execute = runs.execute

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from disc.train.diagnose import NamedBatches
-from disc.train.latents.dropout import hide_masks
+from disc.train.latents.dropout import drop_masks
 
 
 def draw(step):
@@ -15,27 +15,27 @@ batch_at = NamedBatches(draw, lambda step: [f"{step} {i}" for i in range(50)])
 
 
 def test_about_the_share_is_hidden_whole_and_with_its_slide():
-    hidden_at = hide_masks(batch_at, 0.2, seed=0, purpose="x")
-    batches = [hidden_at(step) for step in range(40)]
+    dropped_at = drop_masks(batch_at, 0.2, seed=0, purpose="x")
+    batches = [dropped_at(step) for step in range(40)]
     masks = torch.cat([batch["masks"] for batch in batches]).flatten(1)
     slides = torch.cat([batch["slides"] for batch in batches])
-    is_hidden = (masks == 255).all(1)
-    assert is_hidden.float().mean() == pytest.approx(0.2, abs=0.03)
-    assert (masks[~is_hidden] == 2).all()
-    assert not slides[is_hidden].any()
-    assert slides[~is_hidden].all()
+    is_dropped = (masks == 255).all(1)
+    assert is_dropped.float().mean() == pytest.approx(0.2, abs=0.03)
+    assert (masks[~is_dropped] == 2).all()
+    assert not slides[is_dropped].any()
+    assert slides[~is_dropped].all()
 
 
 def test_it_is_a_function_of_the_step_and_leaves_the_source_alone():
-    hidden_at = hide_masks(batch_at, 0.5, seed=0, purpose="x")
-    assert torch.equal(hidden_at(3)["masks"], hidden_at(3)["masks"])
-    assert not torch.equal(hidden_at(3)["masks"], hidden_at(4)["masks"])
+    dropped_at = drop_masks(batch_at, 0.5, seed=0, purpose="x")
+    assert torch.equal(dropped_at(3)["masks"], dropped_at(3)["masks"])
+    assert not torch.equal(dropped_at(3)["masks"], dropped_at(4)["masks"])
     assert (batch_at(3)["masks"] == 2).all()
 
 
 def test_a_hidden_tile_keeps_its_name():
-    assert hide_masks(batch_at, 0.5, seed=0, purpose="x").names_at(3)[7] == "3 7"
+    assert drop_masks(batch_at, 0.5, seed=0, purpose="x").names_at(3)[7] == "3 7"
 
 
 def test_nothing_is_hidden_by_default():
-    assert hide_masks(batch_at, 0.0, seed=0, purpose="x") is batch_at
+    assert drop_masks(batch_at, 0.0, seed=0, purpose="x") is batch_at

@@ -80,12 +80,12 @@ def in_memory(tiles, versions):
     vq, rows = autoencoder().vq, range(len(tiles))
     latents, masks = [], []
     for i in rows:
-        for turn in TURNS[:versions]:
-            image = np.ascontiguousarray(turn(tiles.images[i]).transpose(2, 0, 1))
+        for transform in TURNS[:versions]:
+            image = np.ascontiguousarray(transform(tiles.images[i]).transpose(2, 0, 1))
             with torch.no_grad():
                 unit = torch.from_numpy(image)[None].float() / 127.5 - 1
                 latents.append(vq.quant_conv(vq.encoder(unit))[0].numpy())
-            masks.append(turn(tiles.masks[i]))
+            masks.append(transform(tiles.masks[i]))
     scale = np.std(np.array(latents, np.float64), ddof=1)
     joined = np.array(latents).reshape(len(tiles), versions, 3, PX // 4, PX // 4) / scale
     several = [set(np.unique(tiles.masks[i])) for i in rows]
@@ -200,7 +200,7 @@ def test_a_smaller_set_leaves_no_shard_of_the_larger(tiles, tmp_path):
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
 
 
-def spoil(path, how):
+def corrupt(path, how):
     data = bytearray(path.read_bytes())
     start = 8 + int.from_bytes(data[:8], "little")
     header = safetensors.safe_open(path, "pt")
@@ -223,7 +223,7 @@ def test_a_damaged_shard_is_refused_by_name_and_made_again(tiles, tmp_path, how)
     encode_tiles(autoencoder(), tiles, tmp_path, 2)
     good = bytes_of(tmp_path)
     name = "latents_000002.safetensors"
-    spoil(tmp_path / "shards" / name, how)
+    corrupt(tmp_path / "shards" / name, how)
     with pytest.raises(BadInput, match=rf"{name}: damaged.*delete .*done\.json"):
         whole(read_latents(tmp_path))
     encode_tiles(autoencoder(), tiles, tmp_path, 2)

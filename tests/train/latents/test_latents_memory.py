@@ -54,7 +54,7 @@ def test_memory_does_not_grow_with_the_set(tmp_path, monkeypatch):
         tiles = ManyTiles(num)
         encode_tiles(network, tiles, tmp_path / str(num), 8)
         batch_at = draw_batches(
-            read_latents(tmp_path / str(num)), batch=16, uniform_share=0.5, seed=0, purpose="x"
+            read_latents(tmp_path / str(num)), batch=16, uniform_fraction=0.5, seed=0, purpose="x"
         )
         for step in range(2 * num // 8):
             batch_at(step)

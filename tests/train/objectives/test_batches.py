@@ -4,7 +4,7 @@ import torch
 
 from disc.sample.bank import Bank
 from disc.sample.separated import shrink_masks
-from disc.train.draws import epoch_indices, turn
+from disc.train.draws import epoch_indices, transform
 from disc.train.latents.latent_set import LatentSet, draw_batches, unknown_slides
 from disc.train.objectives.distil import cotrain_batches, distil_batches
 
@@ -36,27 +36,29 @@ def test_every_tile_comes_once_an_epoch():
 
 def test_the_eight_turns_are_different():
     square = np.arange(9, dtype=np.uint8).reshape(3, 3)
-    assert len({turn(square, version).tobytes() for version in range(8)}) == 8
+    assert len({transform(square, version).tobytes() for version in range(8)}) == 8
 
 
 def test_the_rarest_label_has_its_share_of_uniform_tiles():
     """97 benign tiles, three of GG5: half of the one-label part must be GG5."""
     batch_at = draw_batches(
-        latent_set([0] * 97 + [3] * 3), batch=20, uniform_share=0.5, seed=0, purpose="x"
+        latent_set([0] * 97 + [3] * 3), batch=20, uniform_fraction=0.5, seed=0, purpose="x"
     )
-    share = np.mean([(batch_at(i)["masks"][10:, 0, 0] == 3).float().mean() for i in range(40)])
-    assert share == pytest.approx(0.5, abs=0.1)
+    fraction = np.mean([(batch_at(i)["masks"][10:, 0, 0] == 3).float().mean() for i in range(40)])
+    assert fraction == pytest.approx(0.5, abs=0.1)
 
 
 def test_latents_and_masks_stay_together():
     tiles = latent_set([0, 1, 2, -1])
-    batch = draw_batches(tiles, batch=8, uniform_share=0.25, seed=3, purpose="x")(5)
+    batch = draw_batches(tiles, batch=8, uniform_fraction=0.25, seed=3, purpose="x")(5)
     for latent, mask in zip(batch["latents"], batch["masks"], strict=True):
         assert torch.equal(mask, tiles.masks[int(latent[0, 0, 0]), 0])
 
 
 def test_a_batch_is_a_function_of_the_step():
-    batch_at = draw_batches(latent_set([0, 1, -1]), batch=4, uniform_share=0.5, seed=0, purpose="x")
+    batch_at = draw_batches(
+        latent_set([0, 1, -1]), batch=4, uniform_fraction=0.5, seed=0, purpose="x"
+    )
     assert torch.equal(batch_at(7)["latents"], batch_at(7)["latents"])
 
 
@@ -77,7 +79,7 @@ def test_masks_are_drawn_fresh_at_every_step():
 
 
 def test_cotraining_is_half_real_half_distilled():
-    real = draw_batches(latent_set([0]), batch=4, uniform_share=0, seed=0, purpose="x")
+    real = draw_batches(latent_set([0]), batch=4, uniform_fraction=0, seed=0, purpose="x")
     distilled = distil_batches(bank(), [np.zeros((16, 16), np.uint8)], batch=4, seed=0, purpose="y")
     batch = cotrain_batches(real, distilled)(2)
     assert torch.equal(batch["latents"][:4], real(2)["latents"])

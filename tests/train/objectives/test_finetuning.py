@@ -60,13 +60,13 @@ def test_it_learns_with_the_codebook_from_the_first_step(source, tmp_path, monke
     assert all(0 < line["codes_used"] <= 1 for line in lines)
     use = measure_codebook(trained, batch_at, 30)
     assert (use.num_codes, use.num_latents) == (48, 16 * 4 * 8 * 8)
-    assert 0 < use.share <= 1 <= use.perplexity <= 48
+    assert 0 < use.fraction <= 1 <= use.perplexity <= 48
 
 
 def test_from_nothing_the_codebook_comes_in_later(tmp_path, monkeypatch):
     monkeypatch.setattr("disc.train.log.EVERY", 1)
-    knobs = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=OPTIM)
-    train_autoencoder(knobs, batch_at, tmp_path, 0)
+    settings = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=OPTIM)
+    train_autoencoder(settings, batch_at, tmp_path, 0)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["codes_used"] > 0 for line in lines] == [False, False, True, True]
 
@@ -75,10 +75,10 @@ def test_in_bfloat16_and_in_pieces_the_codebook_comes_in_once(tmp_path):
     """Codes are compared in float32, and drawn from the latents of the first piece alone."""
     speed = Speed(accumulate=2)
     optim = replace(OPTIM, precision="bfloat16", speed=speed)
-    knobs = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=optim)
-    trained = train_autoencoder(knobs, batch_at, tmp_path / "one", 0)
+    settings = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=optim)
+    trained = train_autoencoder(settings, batch_at, tmp_path / "one", 0)
     use = measure_codebook(trained, batch_at, 4)
     assert use.num_codes == 32
     assert use.perplexity > 1
-    again = train_autoencoder(knobs, batch_at, tmp_path / "two", 0)
+    again = train_autoencoder(settings, batch_at, tmp_path / "two", 0)
     assert torch.equal(decoded(trained), decoded(again))

@@ -9,20 +9,20 @@ from disc.data.check.contents import Contents, Item
 from disc.data.check.report import Case
 from disc.data.check.rules.split import TEST
 from disc.data.check.rules.synthetic import MANIFEST
-from disc.data.trained_on import NAME, Seen
+from disc.data.trained_on import NAME, TrainedOn
 
 
-def check_generators(contents: Contents, generators: Sequence[tuple[Path, Seen]]) -> None:
+def check_generators(contents: Contents, generators: Sequence[tuple[Path, TrainedOn]]) -> None:
     """Add what generators saw of a set. Bands of the same slides, and painted sets, are passed."""
     if contents.is_by_position or (contents.root / MANIFEST).exists():
         return
     for folder, seen in generators:
-        found = _find_seen(contents, seen)
+        found = _find_trained_on(contents, seen)
         _check_test(contents, folder, found)
         _check_folds(contents, folder, found)
 
 
-def _find_seen(contents: Contents, seen: Seen) -> dict[str, str]:
+def _find_trained_on(contents: Contents, seen: TrainedOn) -> dict[str, str]:
     """Slides of the set that a generator saw, or others of whose patient it saw; in words, how.
 
     Patients count where a slide of the set was seen: their numbers mean nothing in another set.

@@ -11,7 +11,7 @@ from disc.labels import Label
 
 NAMES = {Label.NC: "NC", Label.GG3: "G3", Label.GG4: "G4", Label.GG5: "G5"}
 """Labels as the workbooks' columns call them."""
-_MOST_UNEQUAL = 20
+_MAX_UNEQUAL = 20
 TEST = "Test/Test"
 
 
@@ -107,14 +107,14 @@ def _check_balance(contents: Contents) -> None:
     for book, part in contents.parts.items():
         counts = Counter(part.values())
         numbers = [counts[label] for label in known]
-        if not any(numbers) or max(numbers) <= _MOST_UNEQUAL * min(numbers):
+        if not any(numbers) or max(numbers) <= _MAX_UNEQUAL * min(numbers):
             continue
         note = f"{book}: " + ", ".join(f"{NAMES[label]} {counts[label]}" for label in Label)
         cases.append(Case(note=note, files=(contents.root / "partition" / f"{book}.xlsx",)))
     contents.warning(
         "label-balance",
         (
-            f"{len(cases)} part(s) lack a label, or have over {_MOST_UNEQUAL} times as many tiles "
+            f"{len(cases)} part(s) lack a label, or have over {_MAX_UNEQUAL} times as many tiles "
             "of one as of another",
             "every label in every part",
             "nothing, if there are no more such tiles; a label without test tiles has no score",

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from disc.data.check.contents import Contents, Item
-from disc.data.check.decode import Look, Sight, widest_rim
+from disc.data.check.decode import Look, Sight, widest_artefact
 from disc.data.check.report import Case
 from disc.data.pixels.mask_values import Meaning
 from disc.labels import GRADES, IGNORE, Label
 
-_LEAST_RIM = 0.001
+_MIN_ARTEFACT = 0.001
 """Share of a mask's pixels; less is what corners leave."""
 Seen = Sequence[tuple[Item, Look]]
 _REASONS = {
@@ -32,7 +32,7 @@ def check_tiles(contents: Contents, looks: Sequence[Look]) -> None:
     _check_sizes(contents, seen)
     _check_values(contents, seen)
     _check_labels(contents, seen)
-    _check_rims(contents, seen)
+    _check_artefacts(contents, seen)
 
 
 def common_size(looks: Sequence[Look]) -> tuple[int, int] | None:
@@ -117,7 +117,7 @@ def _check_labels(contents: Contents, seen: Seen) -> None:
         known = contents.meaning.grades
         if item.label is None or not look.values or set(look.values) - set(known):
             continue
-        drawn = _commonest(_by_grade(look.values, contents.meaning))
+        drawn = _most_frequent(_by_grade(look.values, contents.meaning))
         if item.label not in drawn:
             says = " or ".join(label.name for label in sorted(drawn))
             note = f"{item.name}: {item.label.name} in the workbook, {says} in the mask"
@@ -141,27 +141,29 @@ def _by_grade(values: Mapping[int, int], meaning: Meaning) -> Counter[int]:
     return counts
 
 
-def _commonest(grades: Mapping[int, int]) -> set[Label]:
+def _most_frequent(grades: Mapping[int, int]) -> set[Label]:
     """The label that a mask asks for; several where grades have equally many pixels."""
     counts = {label: grades.get(GRADES[label], 0) for label in Label if label != Label.NC}
-    most = max(counts.values())
-    return {label for label, count in counts.items() if count == most} if most else {Label.NC}
+    top = max(counts.values())
+    return {label for label, count in counts.items() if count == top} if top else {Label.NC}
 
 
-def _check_rims(contents: Contents, seen: Seen) -> None:
-    rimmed = [pair for pair in seen if pair[1].rim_px > _LEAST_RIM * sum(pair[1].values.values())]
-    rimmed.sort(key=lambda pair: -pair[1].rim_px)
+def _check_artefacts(contents: Contents, seen: Seen) -> None:
+    with_artefacts = [
+        pair for pair in seen if pair[1].artefact_px > _MIN_ARTEFACT * sum(pair[1].values.values())
+    ]
+    with_artefacts.sort(key=lambda pair: -pair[1].artefact_px)
     by_grade = [_by_grade(look.values, contents.meaning) for _, look in seen]
     graded = sum(grades[grade] for grades in by_grade for grade in (3, 4, 5))
-    rim = sum(look.rim_px for _, look in rimmed)
+    artefact = sum(look.artefact_px for _, look in with_artefacts)
     side = (common_size([look for _, look in seen]) or (0, 0))[1]
     contents.warning(
         "thin-rims",
         (
-            f"{rim / max(1, graded):.2%} of the graded pixels, in {len(rimmed)} mask(s), lie in "
-            f"rims, up to {widest_rim(side)} px wide, of one grade beside another",
+            f"{artefact / max(1, graded):.2%} of the graded pixels, in {len(with_artefacts)} "
+            f"mask(s), lie in rims, up to {widest_artefact(side)} px wide, of one grade beside another",
             "no such rims: they come from smoothing, seldom from tissue",
-            "look at the tiles; disc convert with --rim-px writes the set without them",
+            "look at the tiles; disc convert with --artefact-px writes the set without them",
         ),
-        [item.case(f"{item.name}: {look.rim_px:,} px") for item, look in rimmed],
+        [item.case(f"{item.name}: {look.artefact_px:,} px") for item, look in with_artefacts],
     )

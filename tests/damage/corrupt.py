@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 
-def spoil(suffix: str, data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
+def corrupt(suffix: str, data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     """The data of a file with one kind of damage, and what was done."""
     if suffix == ".xlsx" and rng.random() < 0.5:
         return spoil_part(data, rng)

@@ -16,12 +16,12 @@ import pandas as pd
 
 from disc.evaluate.bootstrap import Array, Statistic, cluster_bootstrap
 
-ARM = ["variant", "balance_weight"]
+CONFIGURATION = ["variant", "balance_weight"]
 Metric = Callable[[pd.DataFrame, pd.Index], Statistic]
 """(rows of one arm, all patients) -> statistic of the patients' weights."""
 
 
-def arm_table(
+def configuration_table(
     rows: pd.DataFrame, setting: Sequence[str], metric: Metric, *, draws: int, seed: int
 ) -> pd.DataFrame:
     """A metric of every arm in every setting.
@@ -37,14 +37,14 @@ def arm_table(
         One row per (setting, arm, k): setting, variant, balance_weight, k, value, low, high.
     """
     parts = []
-    for names, patients, arms in _settings(rows, setting):
-        for arm, part in arms.items():
+    for names, patients, configurations in _settings(rows, setting):
+        for configuration, part in configurations.items():
             found = cluster_bootstrap(metric(part, patients), len(patients), draws=draws, seed=seed)
-            parts.append(_frame(names, arm, found))
+            parts.append(_frame(names, configuration, found))
     return _join(parts, setting)
 
 
-def arm_gains(
+def configuration_gains(
     rows: pd.DataFrame, setting: Sequence[str], metric: Metric, *, draws: int, seed: int
 ) -> pd.DataFrame:
     """Differences of every arm to the real-only arm (balance weight 0) of its setting.
@@ -52,32 +52,36 @@ def arm_gains(
     Paired: both arms are computed from the same resampled patients.
 
     Returns:
-        As `arm_table`, without the real-only arm.
+        As `configuration_table`, without the real-only arm.
 
     Raises:
         ValueError: if a setting has no real-only arm, or an arm scored other patients.
     """
     parts = []
-    for names, patients, arms in _settings(rows, setting):
-        bases = [arm for arm in arms if arm[1] == 0]
+    for names, patients, configurations in _settings(rows, setting):
+        bases = [configuration for configuration in configurations if configuration[1] == 0]
         if len(bases) != 1:
             raise ValueError(f"{names}: {len(bases)} arms of balance weight 0; expected one")
-        base = metric(arms[bases[0]], patients)
-        for arm, part in arms.items():
-            if arm == bases[0]:
+        base = metric(configurations[bases[0]], patients)
+        for configuration, part in configurations.items():
+            if configuration == bases[0]:
                 continue
-            if set(part["patient"]) != set(arms[bases[0]]["patient"]):
-                raise ValueError(f"{names}, {arm}: other patients than the real-only arm")
+            if set(part["patient"]) != set(configurations[bases[0]]["patient"]):
+                raise ValueError(f"{names}, {configuration}: other patients than the real-only arm")
             difference = _difference(metric(part, patients), base)
             found = cluster_bootstrap(difference, len(patients), draws=draws, seed=seed)
-            parts.append(_frame(names, arm, found))
+            parts.append(_frame(names, configuration, found))
     return _join(parts, setting)
 
 
-def split_runs(arm: pd.DataFrame) -> list[pd.DataFrame]:
+def split_runs(configuration: pd.DataFrame) -> list[pd.DataFrame]:
     """The rows of an arm by run."""
-    runs = [key for key in ("generator_seed", "grader_seed", "fold") if key in arm]
-    return [part for _, part in arm.groupby(runs, sort=True, dropna=False)] if runs else [arm]
+    runs = [key for key in ("generator_seed", "grader_seed", "fold") if key in configuration]
+    return (
+        [part for _, part in configuration.groupby(runs, sort=True, dropna=False)]
+        if runs
+        else [configuration]
+    )
 
 
 def average(statistics: Sequence[Statistic]) -> Statistic:
@@ -100,18 +104,22 @@ def _settings(
     for key, part in rows.groupby(list(setting), sort=True, dropna=False):
         names = dict(zip(setting, key, strict=True))
         patients = pd.Index(sorted(part["patient"].unique()))
-        yield names, patients, dict(iter(part.groupby(ARM, sort=True)))
+        yield names, patients, dict(iter(part.groupby(CONFIGURATION, sort=True)))
 
 
 def _frame(
-    names: dict[str, Any], arm: tuple[str, float], found: tuple[Array, Array, Array]
+    names: dict[str, Any], configuration: tuple[str, float], found: tuple[Array, Array, Array]
 ) -> pd.DataFrame:
     value, low, high = found
-    columns = {**names, **dict(zip(ARM, arm, strict=True)), "k": np.arange(len(value))}
+    columns = {
+        **names,
+        **dict(zip(CONFIGURATION, configuration, strict=True)),
+        "k": np.arange(len(value)),
+    }
     return pd.DataFrame({**columns, "value": value, "low": low, "high": high})
 
 
 def _join(parts: list[pd.DataFrame], setting: Sequence[str]) -> pd.DataFrame:
     if parts:
         return pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(columns=[*setting, *ARM, "k", "value", "low", "high"])
+    return pd.DataFrame(columns=[*setting, *CONFIGURATION, "k", "value", "low", "high"])

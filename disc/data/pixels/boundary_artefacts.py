@@ -13,20 +13,20 @@ from scipy import ndimage
 from disc.data.pixels.images import Pixels
 from disc.labels import Label
 
-RIM_PX = 6
+ARTEFACT_PX = 6
 """Widest rim, in pixels."""
 Area = npt.NDArray[np.bool_]
 _GRADES = (Label.GG3, Label.GG4, Label.GG5)
 
 
-def clean_rims(mask: Pixels, rim_px: int = RIM_PX) -> Pixels:
+def clean_artefacts(mask: Pixels, artefact_px: int = ARTEFACT_PX) -> Pixels:
     """The mask with thin rims given to the label that is nearest to them.
 
     Args:
         mask: uint8 [H, W], 0..3 and 255.
-        rim_px: widest rim.
+        artefact_px: widest rim.
     """
-    thin = find_rims(mask, rim_px)
+    thin = find_artefacts(mask, artefact_px)
     if not thin.any() or thin.all():
         return mask
     nearest = ndimage.distance_transform_edt(thin, return_distances=False, return_indices=True)
@@ -34,15 +34,15 @@ def clean_rims(mask: Pixels, rim_px: int = RIM_PX) -> Pixels:
     return cleaned
 
 
-def find_rims(mask: Pixels, rim_px: int = RIM_PX) -> Area:
+def find_artefacts(mask: Pixels, artefact_px: int = ARTEFACT_PX) -> Area:
     """Where there are thin rims, bool [H, W].
 
-    A pixel is of a rim if its grade is not solid (wider than `rim_px`) there or close by, and
+    A pixel is of a rim if its grade is not solid (wider than `artefact_px`) there or close by, and
     another grade is solid beside it. What the tile's border cuts counts as going on beyond it.
 
     Args:
         mask: uint8 [H, W], 0..3 and 255.
-        rim_px: widest rim.
+        artefact_px: widest rim.
     """
     thin = np.zeros(mask.shape, np.bool_)
     areas = {grade: mask == grade for grade in _GRADES}
@@ -50,12 +50,12 @@ def find_rims(mask: Pixels, rim_px: int = RIM_PX) -> Area:
     if len(present) < 2:
         return thin
     # Half a rim beyond its solid part, for squares do not reach into round corners.
-    solid = {grade: _open(area, rim_px + 1) for grade, area in present.items()}
+    solid = {grade: _open(area, artefact_px + 1) for grade, area in present.items()}
     for grade, area in present.items():
-        rest = area & ~_grow(solid[grade], rim_px + 1)
+        rest = area & ~_grow(solid[grade], artefact_px + 1)
         if rest.any():
             others = np.logical_or.reduce([solid[other] for other in present if other != grade])
-            thin |= rest & _grow(others, 4 * rim_px + 1)
+            thin |= rest & _grow(others, 4 * artefact_px + 1)
     return thin
 
 

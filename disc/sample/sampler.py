@@ -25,18 +25,18 @@ Tiles = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Painter:
+class Sampler:
     """All that turns a mask and a seed into a tile.
 
     Attributes:
         autoencoder: its decoder.
         denoisers: by variant; `sd-sc` needs none, it is `sd` under separated conditions.
-        knobs: solver and batch.
+        settings: solver and batch.
     """
 
     autoencoder: Autoencoder
     denoisers: Mapping[Variant, Denoiser]
-    knobs: Sample
+    settings: Sample
 
     def draw_latents(
         self,
@@ -57,10 +57,12 @@ class Painter:
         if slide is not None:
             slides = torch.tensor(slide, dtype=torch.uint8).expand(len(masks), -1)
         noise = draw_noise(list(seeds), masks.shape[-1] // 4)
-        asked = torch.from_numpy(np.ascontiguousarray(masks))
+        masks_of_tiles = torch.from_numpy(np.ascontiguousarray(masks))
         if variant == "sd-sc":
-            return denoise_separated(self.denoisers["sd"], noise, asked, self.knobs, slides)
-        return denoise(self.denoisers[variant], noise, asked, self.knobs, slides)
+            return denoise_separated(
+                self.denoisers["sd"], noise, masks_of_tiles, self.settings, slides
+            )
+        return denoise(self.denoisers[variant], noise, masks_of_tiles, self.settings, slides)
 
     def decode(self, latents: torch.Tensor) -> Tiles:
         """Tiles uint8 [N, H, W, 3] of latents."""
@@ -68,7 +70,7 @@ class Painter:
         chunks = torch.split(latents, decode_chunk(LATENT_FACTOR * latents.shape[-1]))
         return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
 
-    def paint(self, variant: Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:
+    def generate(self, variant: Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:
         """Tiles uint8 [N, H, W, 3] that follow the masks."""
         return self.decode(self.draw_latents(variant, masks, seeds))
 

@@ -19,7 +19,7 @@ from disc.settings.synthesis import Variant
 
 
 @dataclass(frozen=True)
-class Arm:
+class Configuration:
     """What one grader is trained on: real tiles, and those of a variant at a balance weight."""
 
     variant: str = "real"
@@ -33,7 +33,7 @@ class Arm:
 
 def can_grade_slides(context: Context) -> bool:
     """Slide grading needs training and test slides of their own, with scores."""
-    patients = {slide.patient_id for slide in scored_slides(context.learners)}
+    patients = {slide.patient_id for slide in scored_slides(context.training_set)}
     return not context.split.by_position and len(patients) > 1
 
 
@@ -47,16 +47,22 @@ def read_synthetic(context: Context, variant: Variant) -> TileSet:
     return context.read(context.folder / "synthetic" / variant)
 
 
-def pixel_arms(run: Run) -> list[Arm]:
+def pixel_configurations(run: Run) -> list[Configuration]:
     """Arms of the pixel grader: real, and real + each variant."""
     weight = run.grade.pixel_balance_weight
-    return [Arm(), *[Arm(variant, weight) for variant in run.synthesis.variants]]
+    return [
+        Configuration(),
+        *[Configuration(variant, weight) for variant in run.synthesis.variants],
+    ]
 
 
-def slide_arms(run: Run) -> list[Arm]:
+def slide_configurations(run: Run) -> list[Configuration]:
     """Arms of the slide grader: real, and real + each variant at each balance weight."""
     weights = run.grade.balance_weights
-    return [Arm(), *[Arm(v, weight) for v in run.synthesis.variants for weight in weights]]
+    return [
+        Configuration(),
+        *[Configuration(v, weight) for v in run.synthesis.variants for weight in weights],
+    ]
 
 
 def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str, TileSet]]:
@@ -65,15 +71,17 @@ def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str
     split = read_split(context.root, run.data.fold, context.read(context.root, masks))
     yield "in", "val", split.val
     yield "in", "test", split.test
-    if context.shifted_root is not None:
-        yield "shifted", "test", context.read_shifted(context.shifted_root, masks)
+    if context.external_root is not None:
+        yield "shifted", "test", context.read_external(context.external_root, masks)
 
 
-def label_rows(rows: pd.DataFrame, arm: Arm, generator_seed: int, seed: int) -> pd.DataFrame:
+def label_rows(
+    rows: pd.DataFrame, configuration: Configuration, generator_seed: int, seed: int
+) -> pd.DataFrame:
     """Rows with the columns that say which grader they are of."""
     return rows.assign(
-        variant=arm.variant,
-        balance_weight=arm.balance_weight,
+        variant=configuration.variant,
+        balance_weight=configuration.balance_weight,
         generator_seed=generator_seed,
         grader_seed=seed,
     )
