@@ -56,7 +56,7 @@ def share_run(options: Options) -> Context:
 def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
     """Train one denoiser and let the referee read what it paints; a row a mask and way."""
     from disc.files import write_bytes
-    from disc.pipeline.generator import generator_stages
+    from disc.pipeline.stage_list import generator_stages
 
     name = f"{condition}-{seed}"
     folder = shared.folder.parent / name

@@ -10,9 +10,9 @@ from disc import settings
 from disc.data.check.known import PARTS
 from disc.labels import GRADES, NUM_LABELS
 from disc.masks.recipes import fill_counts
-from disc.pipeline.context import Context
-from disc.pipeline.grading import pixel_arms, slide_arms
-from disc.pipeline.protocol import FOLDS, steps_of
+from disc.pipeline.arms import pixel_arms, slide_arms
+from disc.pipeline.context import FOLDS, Context
+from disc.pipeline.protocol import steps_of
 
 SICAPV2_SLIDES = (30, 31, 54, 9)
 """Slides of SICAPv2's training partition by primary grade."""

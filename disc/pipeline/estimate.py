@@ -23,7 +23,8 @@ from disc.pipeline.measuring import (
     measure_training,
 )
 from disc.pipeline.probes import Passing, Training, list_probes
-from disc.pipeline.run import all_stages, split_folds
+from disc.pipeline.run import split_folds
+from disc.pipeline.stage_list import all_stages
 from disc.processes import own_device, own_share
 from disc.report.estimate import Estimate, NetworkRow, StageRow
 

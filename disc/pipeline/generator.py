@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from disc import settings
 from disc.data.tiles import TileSet
-from disc.files import BadInput, digest, write_json
+from disc.files import BadInput, write_json
 from disc.model.autoencoder import Autoencoder
 from disc.phantom.sets import write_referee_set, write_shifted_set, write_training_set
-from disc.pipeline.context import TRAINED, Context, as_json
+from disc.pipeline.context import Context
 from disc.pipeline.judge import measure_bank
-from disc.pipeline.protocol import finish, sd_stages, train_and_save
-from disc.pipeline.stage import Stage
-from disc.pipeline.watching import deciding_knobs
+from disc.pipeline.protocol import finish, train_and_save
 from disc.processes import own_device, own_share
 from disc.progress import Bar
 from disc.sample.bank import fill_bank, read_bank
@@ -24,73 +21,8 @@ from disc.train.autoencoder import measure_codebook, train_autoencoder
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.distil import cotrain_batches, distil_batches
 from disc.train.dropout import hide_masks
-from disc.train.encoding import NAME as LATENTS
 from disc.train.encoding import encode_tiles
 from disc.train.latents import LatentSet, draw_batches, draw_tiles
-
-
-def generator_stages(context: Context) -> list[Stage]:
-    """The stages from data to distilled denoisers."""
-    run = context.run
-    sampling = [as_json(run.sample.solver), run.distil.num_bundles, run.seed]
-    return [
-        Stage(name="data", needs=(), knobs=_data_knobs(context), work=partial(_data, context)),
-        Stage(
-            name="autoencoder",
-            needs=("data",),
-            knobs=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
-            work=partial(_autoencoder, context),
-            is_shared=True,
-            is_trained=True,
-        ),
-        Stage(
-            name="latents",
-            needs=("data", "autoencoder"),
-            knobs=[run.denoiser.turns, run.denoiser.latents_dtype],
-            work=partial(_latents, context),
-            is_shared=True,
-            kept=("shards",),
-            result=LATENTS,
-        ),
-        *sd_stages(context),
-        Stage(
-            name="bank",
-            needs=("denoiser/sd", "referee"),
-            knobs=sampling,
-            work=partial(_bank, context),
-            is_shared=True,
-        ),
-        *[_distilling(context, variant) for variant in TRAINED[1:]],
-    ]
-
-
-def _distilling(context: Context, variant: settings.Variant) -> Stage:
-    return Stage(
-        name=f"denoiser/{variant}",
-        needs=("bank",),
-        knobs=[as_json(context.run.distil.optim), context.run.seed, *deciding_knobs(context)],
-        work=partial(_distilled, context, variant),
-        is_shared=True,
-        is_trained=True,
-    )
-
-
-def _data_knobs(context: Context) -> Any:
-    run = context.run
-    # The number of workers changes speed only: another one leaves the stage done.
-    data = {name: value for name, value in as_json(run.data).items() if name != "workers"}
-    if context.is_simulated:
-        return [data, as_json(run.phantom)]
-    roots = [root for root in (context.root, context.shifted_root) if root is not None]
-    files = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
-    listing = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return [data, digest(listing)]
-
-
-def _source_hash(knobs: settings.Autoencoder) -> str:
-    """What the given autoencoder holds, so that another one under its name is noticed."""
-    paths = sorted(knobs.source.glob("*")) if knobs.source is not None else []
-    return digest([digest(path.read_bytes()) for path in paths if path.is_file()])
 
 
 def _check_source(knobs: settings.Autoencoder) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -21,65 +19,14 @@ from disc.grade.pixels import COUNTS, confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
 from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import hash_weights, save_weights
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
+from disc.pipeline.arms import ENCODER, FEATURES, Arm, pixel_arms, slide_arms
+from disc.pipeline.context import Context
 from disc.sample.solver import name_solver
 from disc.sample.synthesis import Brush, paint_slides, plan_slides
 from disc.seeds import derive
 from disc.train.checkpoint import NAME as CHECKPOINT
 
-ENCODER = "carcino"
-FEATURES = f"features/{ENCODER}"
 SCORES = ["patient", "slide", "label", "truth", "score"]
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What one grader is trained on: real tiles, and those of a variant at a balance weight."""
-
-    variant: str = "real"
-    balance_weight: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Folder of its runs."""
-        return self.variant if self.balance_weight == 0 else f"{self.variant} {self.balance_weight}"
-
-
-def grading_stages(context: Context) -> list[Stage]:
-    """Synthetic slides and the graders trained with them."""
-    run, grade = context.run, context.run.grade
-    paintings = [_painting(context, variant) for variant in run.synthesis.variants]
-    painted = tuple(stage.name for stage in paintings)
-    return [
-        *paintings,
-        Stage(
-            name=FEATURES,
-            needs=("data", *painted),
-            knobs=[as_json(grade.carcino), run.seed],
-            work=partial(_features, context),
-            is_shared=True,
-            is_trained=True,
-        ),
-        Stage(
-            name="graders/slides",
-            needs=(FEATURES,),
-            knobs=[as_json(grade.transmil), [arm.name for arm in slide_arms(run)], grade.seeds],
-            work=partial(_grade_slides, context),
-            outputs=(context.folder / "scores.parquet",),
-            is_shared=True,
-            is_trained=True,
-        ),
-        Stage(
-            name="graders/pixels",
-            needs=("data", *painted),
-            knobs=[as_json(grade.carcino), [arm.name for arm in pixel_arms(run)], run.seed],
-            work=partial(_grade_pixels, context),
-            outputs=(context.folder / "pixels.parquet",),
-            is_shared=True,
-            is_trained=True,
-        ),
-    ]
 
 
 def can_grade_slides(context: Context) -> bool:
@@ -98,18 +45,6 @@ def read_synthetic(context: Context, variant: settings.Variant) -> TileSet:
     return context.read(context.folder / "synthetic" / variant)
 
 
-def pixel_arms(run: settings.Run) -> list[Arm]:
-    """Arms of the pixel grader: real, and real + each variant."""
-    weight = run.grade.pixel_balance_weight
-    return [Arm(), *[Arm(variant, weight) for variant in run.synthesis.variants]]
-
-
-def slide_arms(run: settings.Run) -> list[Arm]:
-    """Arms of the slide grader: real, and real + each variant at each balance weight."""
-    weights = run.grade.balance_weights
-    return [Arm(), *[Arm(v, weight) for v in run.synthesis.variants for weight in weights]]
-
-
 def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str, TileSet]]:
     """(data set, split, tiles) of everything that graders are judged on."""
     run = context.run
@@ -118,17 +53,6 @@ def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str
     yield "in", "test", split.test
     if context.shifted_root is not None:
         yield "shifted", "test", context.read_shifted(context.shifted_root, masks)
-
-
-def _painting(context: Context, variant: settings.Variant) -> Stage:
-    source = "denoiser/sd" if variant == "sd-sc" else f"denoiser/{variant}"
-    return Stage(
-        name=f"synthetic/{variant}",
-        needs=("data", source),
-        knobs=[as_json(context.run.synthesis), as_json(context.run.sample.solver)],
-        work=partial(_paint, context, variant),
-        is_shared=True,
-    )
 
 
 def _paint(context: Context, variant: settings.Variant, folder: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from disc.evaluate.agreement import RECALLS, recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import write_bytes, write_json
 from disc.pipeline.asked import choose_tiles, draw_asked, join_real_tiles
-from disc.pipeline.context import Context, as_json
+from disc.pipeline.context import Context
 from disc.pipeline.referee import load_referee, share_right
-from disc.pipeline.stage import Stage
 from disc.sample.bank import Bank
 from disc.sample.painter import rebuild
 from disc.sample.separated import fuse
@@ -33,21 +31,6 @@ Masks = npt.NDArray[np.uint8]
 SHEET_ROWS = 8
 BANK_SAMPLE = 96
 """Bundles of a bank that the referee reads."""
-
-
-def judge_stages(context: Context) -> list[Stage]:
-    """Agreement of every variant with its masks, as the referee reads it."""
-    run = context.run
-    sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
-    return [
-        Stage(
-            name="agreement",
-            needs=("referee", "denoiser/sd", "denoiser/sd-disc", "denoiser/sd-disc-cotrain"),
-            knobs=sampling,
-            work=partial(_agreement, context),
-            outputs=(context.folder / "agreement.parquet",),
-        ),
-    ]
 
 
 def measure_bank(context: Context, bank: Bank) -> dict[str, float]:

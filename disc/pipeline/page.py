@@ -6,7 +6,6 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,27 +21,17 @@ from disc.grade.carcino import CarcinoNet
 from disc.grade.pixels import predict_pixels
 from disc.labels import NAMES, Label
 from disc.model.store import load_weights
+from disc.pipeline.arms import pixel_arms
 from disc.pipeline.asked import choose_tiles
 from disc.pipeline.config import to_json
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.grading import can_grade_slides, pixel_arms
-from disc.pipeline.stage import Stage, StageRecord
+from disc.pipeline.context import Context
+from disc.pipeline.grading import can_grade_slides
+from disc.pipeline.stage import StageRecord
 from disc.processes import own_device
 from disc.report.page import write_report
 from disc.report.story import SLIDE_GRADING, PixelRow, SheetRow, Story
 
 PICTURES = 6
-
-
-def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
-    """The report; it depends on every stage before it."""
-    return Stage(
-        name="report",
-        needs=tuple(stage.name for stage in before),
-        knobs=as_json(context.run.evaluate),
-        work=partial(_write, context, [stage.name for stage in before]),
-        outputs=(context.folder / "report" / "index.html",),
-    )
 
 
 def _write(context: Context, names: Sequence[str], folder: Path) -> str:

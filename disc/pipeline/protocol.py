@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -17,11 +15,9 @@ from disc.data.splits import Split
 from disc.data.tiles import TileSet
 from disc.files import BadInput, read_json
 from disc.model.denoiser import Denoiser
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
+from disc.pipeline.context import FOLDS, Context
 from disc.pipeline.watching import (
     VALIDATION_FILE,
-    deciding_knobs,
     describe_validation,
     watch_denoiser,
 )
@@ -33,41 +29,6 @@ from disc.train.diffusion import train_denoiser
 from disc.train.dropout import hide_masks
 from disc.train.fault import NamedBatches
 from disc.train.latents import LatentSet, draw_batches
-
-FOLDS: tuple[settings.Fold, ...] = ("Val1", "Val2")
-"""The two folds of the paper."""
-
-
-def sd_stages(context: Context) -> list[Stage]:
-    """The stages that end in `denoiser/sd`.
-
-    Paper: Sec. 3 (two folds, the lower validation error, then 50 epochs on all).
-    """
-    run = context.run
-    # slides' labels, and which tiles a fold trains on, may change where no latent does
-    needs: tuple[str, ...] = ("data", "latents")
-    if run.denoiser.protocol == "one-fold":
-        return [_stage(context, "sd", needs, partial(_on_one_fold, context))]
-    folds = [_stage(context, fold, needs, partial(_on_fold, context, fold)) for fold in FOLDS]
-    needs = (*needs, *(stage.name for stage in folds))
-    last = _stage(context, "sd", needs, partial(_on_all, context))
-    return [*folds, replace(last, knobs=[last.knobs, run.denoiser.final_epochs])]
-
-
-def _stage(
-    context: Context, name: str, needs: tuple[str, ...], work: Callable[[Path], str]
-) -> Stage:
-    # What the last pass over all tiles alone depends on, and what stages there are, is left out.
-    knobs = as_json(context.run.denoiser)
-    kept = {key: knobs[key] for key in knobs if key not in {"protocol", "final_epochs"}}
-    return Stage(
-        name=f"denoiser/{name}",
-        needs=needs,
-        knobs=[kept, context.run.seed, *deciding_knobs(context)],
-        work=work,
-        is_shared=True,
-        is_trained=True,
-    )
 
 
 def _on_one_fold(context: Context, folder: Path) -> str:

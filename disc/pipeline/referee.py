@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,7 @@ from disc.grade.carcino import CarcinoNet
 from disc.grade.pool import TilePool
 from disc.labels import IGNORE
 from disc.model.store import load_weights, save_weights
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
+from disc.pipeline.context import Context
 from disc.processes import own_device
 from disc.sample.painter import rebuild
 from disc.seeds import numpy_generator
@@ -22,18 +20,6 @@ from disc.train.checkpoint import NAME as CHECKPOINT
 REFEREE = "referee.safetensors"
 READ_SAMPLE = 400
 """Test tiles on which the referee's own accuracy is measured."""
-
-
-def referee_stage(context: Context) -> Stage:
-    """The referee, trained apart from everything that it judges."""
-    return Stage(
-        name="referee",
-        needs=("data",),
-        knobs=[as_json(context.run.evaluate.referee), context.run.seed],
-        work=partial(_referee, context),
-        is_shared=True,
-        is_trained=True,
-    )
 
 
 def _referee(context: Context, folder: Path) -> str:

@@ -12,25 +12,13 @@ from disc import settings
 from disc.files import BadInput, holds_files, write_bytes
 from disc.pipeline.config import list_differences, to_json
 from disc.pipeline.context import Context
-from disc.pipeline.generator import generator_stages
-from disc.pipeline.grading import grading_stages
-from disc.pipeline.judge import judge_stages
-from disc.pipeline.page import page_stage
-from disc.pipeline.referee import referee_stage
 from disc.pipeline.stage import Stage, find_lost, run_stages
+from disc.pipeline.stage_list import all_stages
 from disc.processes import own_share
 from disc.train.board import require_board
 
 MOST_SHOWN = 6
 """Differences of two configurations that are listed."""
-
-
-def all_stages(context: Context) -> list[Stage]:
-    """Every stage of a run, in the order of the data."""
-    data, *generative = generator_stages(context)
-    stages = [data, referee_stage(context), *generative]
-    stages += [*judge_stages(context), *grading_stages(context)]
-    return [*stages, page_stage(context, stages)]
 
 
 def split_folds(run: settings.Run) -> list[settings.Run]:

@@ -61,14 +61,6 @@ def watch_denoiser(context: Context, folder: Path, split: Split | None = None) -
     return Watch(knobs, looks)
 
 
-def deciding_knobs(context: Context) -> list[Any]:
-    """What of the looks the weights depend on: nothing, unless the best are kept."""
-    knobs = context.run.watch
-    if knobs.keep == "last":
-        return []
-    return [knobs.keep, knobs.every, knobs.num_tiles, knobs.num_bands]
-
-
 def describe_validation(folder: Path) -> str:
     """The validation loss of a trained denoiser in a few words; nothing where there is none."""
     if not (folder / VALIDATION_FILE).exists():

@@ -20,7 +20,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.estimate import estimate_run, price
 from disc.pipeline.measuring import Measured, count_operations, count_step, measure_fitting
 from disc.pipeline.probes import list_probes
-from disc.pipeline.run import all_stages
+from disc.pipeline.stage_list import all_stages
 from disc.presets import PRESETS, paper, smoke
 from disc.report.estimate import Estimate, NetworkRow, StageRow, name_time, print_estimate
 

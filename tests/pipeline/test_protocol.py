@@ -16,10 +16,10 @@ from disc.data.check.sets import check_sets
 from disc.files import BadInput
 from disc.phantom.sets import write_training_set
 from disc.pipeline.context import Context
-from disc.pipeline.generator import generator_stages
-from disc.pipeline.protocol import finish, sd_stages
+from disc.pipeline.protocol import finish
 from disc.pipeline.run import split_folds
 from disc.pipeline.stage import run_stages, why_stale
+from disc.pipeline.stage_list import generator_stages, sd_stages
 from disc.presets import PRESETS, smoke
 
 BATCH = 4

@@ -15,8 +15,8 @@ from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.pipeline import run as runs
 from disc.pipeline.context import Context
-from disc.pipeline.generator import generator_stages
 from disc.pipeline.stage import find_lost, why_stale
+from disc.pipeline.stage_list import generator_stages
 from disc.presets import smoke
 from disc.settings import Watch
 from disc.train.validation import encode_validation, measure_bands
