@@ -61,7 +61,7 @@ def _data(context: Context, folder: Path) -> str:
 
 def _look_at_all(tiles: TileSet) -> None:
     """Decode every image and mask, so that a damaged one is named before hours of training."""
-    bar = Bar("reading tiles", total=len(tiles))
+    bar = Bar("reading tiles", total=len(tiles), unit="tile")
     for i in range(len(tiles)):
         tiles.image(i)
         tiles.mask(i)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from disc import settings
 from disc.files import BadInput, holds_files, write_bytes
 from disc.pipeline.config import list_differences, to_json
@@ -15,6 +13,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.stage import Stage, find_lost, run_stages
 from disc.pipeline.stage_list import all_stages
 from disc.processes import own_share
+from disc.progress import print_line
 from disc.train.board import require_board
 
 MOST_SHOWN = 6
@@ -40,14 +39,18 @@ def execute(run: settings.Run) -> Path:
             configuration trained.
     """
     folder = run.out / run.name
-    console = Console(highlight=False, quiet=not own_share().is_first)
+    say = print_line if own_share().is_first else _say_nothing
     if run.watch.tensorboard:
         require_board()
     stages = all_stages(Context(run, folder))
     if own_share().is_first:
         _write_config(run, folder, stages)
-    run_stages(stages, folder, until=run.until, say=console.print)
+    run_stages(stages, folder, until=run.until, say=say)
     return folder / "report" / "index.html"
+
+
+def _say_nothing(text: str) -> None:
+    """What processes other than the first say."""
 
 
 def _write_config(run: settings.Run, folder: Path, stages: Sequence[Stage]) -> None:
