@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from difflib import get_close_matches
-from itertools import takewhile
 from typing import Any
 
 import tyro
@@ -101,14 +100,17 @@ def _in_one_line(prog: str, tell: Callable[[str], str]) -> Iterator[None]:
 
 
 def _parts(box: str) -> list[list[str]]:
-    """Lines of the parts between a box's rules."""
-    lines = [line.strip("│").rstrip()[1:] for line in box.splitlines() if line[:1] == "│"]
-    parts: list[list[str]] = []
-    while lines:
-        part = list(takewhile(lambda line: not line.startswith("──"), lines))
-        parts.append([line.rstrip() for line in part])
-        lines = lines[len(part) + 1 :]
-    return parts
+    """Lines of the parts between a box's rules; its frame is drawn, or of spaces and dashes."""
+    lines = box.splitlines()
+    # the frame's top and bottom, and what stands left of the text
+    first, last, margin = (1, -1, 2) if box.startswith("╭") else (2, None, 2)
+    parts: list[list[str]] = [[]]
+    for line in (line.rstrip("│ ")[margin:] for line in lines[first:last]):
+        if set(line) in ({"─"}, {"-"}):
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    return [part for part in parts if part]
 
 
 def _flags(parts: Sequence[Sequence[str]], title: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from disc import settings
 from disc.data.sources import Source, read_source
 from disc.files import BadInput
+from disc.pipeline.renamed import name_as_hashed
 from disc.processes import own_device
 
 if TYPE_CHECKING:
@@ -151,5 +152,12 @@ class Context:
 
 
 def as_json(knobs: Any) -> Any:
-    """A settings dataclass as plain values, for hashing, without what changes speed only."""
-    return asdict(knobs, dict_factory=lambda pairs: {k: v for k, v in pairs if k != "speed"})
+    """A settings dataclass as plain values, for hashing, without what changes speed only.
+
+    Names are those that a setting had first: what was trained before a renaming stays done.
+    """
+
+    def gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name_as_hashed(name): value for name, value in pairs if name != "speed"}
+
+    return asdict(knobs, dict_factory=gather)

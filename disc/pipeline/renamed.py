@@ -17,3 +17,17 @@ def find_new_name(name: str) -> str | None:
         name: as in `config.json`, or as an option without its leading dashes.
     """
     return RENAMED.get(name.replace("-", "_"))
+
+
+def name_as_hashed(name: str) -> str:
+    """The name under which a setting enters the hash of a stage: its first, so that runs stay done.
+
+    Args:
+        name: the last part of a setting's name, as in `head_channels`.
+    """
+    olds = (_last(old) for old, new in RENAMED.items() if _last(new) == name)
+    return next(olds, name)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
