@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, make_dataclass
 from functools import partial
 from shutil import get_terminal_size
@@ -79,8 +80,9 @@ def print_options(options: Sequence[Option], *, prog: str, description: str, dep
             members[0].group,
         )
         columns.append((Annotated[kind, tyro.conf.arg(name=box.replace("_", "-"))], MISSING))
-    about = fill(description, min(WIDTH, get_terminal_size().columns))
-    tyro.cli(_dataclass(columns, ""), prog=prog, description=about, args=["--help"])
+    print(fill(description, min(WIDTH, get_terminal_size().columns)), end="\n\n", flush=True)
+    with suppress(SystemExit):
+        tyro.cli(_dataclass(columns, ""), prog=prog, description="", args=["--help"])
 
 
 def _columns(texts: Mapping[str, str]) -> list[str]:

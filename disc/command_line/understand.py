@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,15 +58,15 @@ def understand(
     """
     first, *rest = [*words, ""]
     if first in HELP:
-        return lambda: _show(tell_commands(commands, about))
+        return lambda: _show(lambda: print(tell_commands(commands, about)))
     if first == "--version":
-        return lambda: _show(f"disc {disc.__version__}")
+        return lambda: _show(lambda: print(f"disc {disc.__version__}"))
     if not first:
         raise BadInput(f"a command is missing: {', '.join(commands)}; see disc --help")
     choose(first, commands, "command")
     line = _read_line(first, commands[first], rest[:-1])
     if line.help:
-        return lambda: _help_on(line)
+        return lambda: _show(lambda: _help_on(line))
     request = parse_request(line.command.request, line.rest, prog=line.prog, default=line.default)
     if line.default is not None and line.prog != "disc run" and request.config is not None:
         raise BadInput(f"{line.prog} and --config: give a preset or a file, not both")
@@ -104,16 +106,22 @@ def _start_run(line: Line) -> Line:
     return line
 
 
-def _show(text: str) -> int:
-    print(text)
+def _show(tell: Callable[[], None]) -> int:
+    """Print something short; that a reader such as `head` has seen enough is no error."""
+    try:
+        tell()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _help_on(line: Line) -> int:
+def _help_on(line: Line) -> None:
     """Help on a command: of a run what people change, of a data set what its kind has."""
     about, request = line.command.summary, line.command.request
     if line.name == "run" and line.default is None:
-        return _show(tell_presets(PRESETS, about))
+        print(tell_presets(PRESETS, about))
+        return
     options, depth = list(list_options(request, line.default)), 9
     if line.name == "run" and line.help != "--help-all":
         num, depth = len(options), 1
@@ -124,7 +132,6 @@ def _help_on(line: Line) -> int:
         options = keep_kind(options, kind)
         about += f" Options of kind {kind}." if kind != "auto" else _tell_kinds(line.prog)
     print_options(options, prog=line.prog, description=about, depth=depth)
-    return 0
 
 
 def _tell_kinds(prog: str) -> str:

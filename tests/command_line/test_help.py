@@ -134,3 +134,10 @@ def test_the_package_itself_is_light():
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = disc.no_such_name
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -m disc run laptop --help-all | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("Train ")
+    assert done.stderr == ""
