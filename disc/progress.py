@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from threading import Event, Thread
+from weakref import ref
 
 from rich.console import Console
 from rich.progress import (
@@ -77,9 +78,10 @@ class Bar:
         self._own: _Ticker | None = None
         if shown and self._ticker is None and not sys.stderr.isatty():
             self._own = self._ticker = _Ticker("", _print_error)
-            self._own.start()
         if self._ticker is not None:
-            self._ticker.bars.append(self)
+            self._ticker.bars.append(ref(self))
+        if self._own is not None:
+            self._own.start()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Count units of work as done; the note stands in the next line, as a loss does."""
@@ -90,8 +92,8 @@ class Bar:
     def close(self) -> None:
         """Take the bar away."""
         self._progress.stop()
-        if self._ticker is not None and self in self._ticker.bars:
-            self._ticker.bars.remove(self)
+        if self._ticker is not None and ref(self) in self._ticker.bars:
+            self._ticker.bars.remove(ref(self))
         if self._own is not None:
             self._own.stop()
 
@@ -108,10 +110,13 @@ class Bar:
 
 
 class _Ticker:
-    """A thread that says once a minute how far the innermost bar is, or for how long work lasts."""
+    """A thread that says once a minute how far the innermost bar is, or for how long work lasts.
+
+    Bars are not held: one that an error left open ends with the work that drew it.
+    """
 
     def __init__(self, name: str, say: Callable[[str], None]) -> None:
-        self.bars: list[Bar] = []
+        self.bars: list[ref[Bar]] = []
         self._name, self._say, self._since = name, say, time.monotonic()
         self._stopped = Event()
         self._thread = Thread(target=self._tick, daemon=True)
@@ -124,17 +129,19 @@ class _Ticker:
         self._thread.join()
 
     def _tick(self) -> None:
-        while not self._stopped.wait(MINUTE):
-            self._say(self._tell())
+        # no bar is named here: a name would hold it until the next line
+        while not self._stopped.wait(MINUTE) and (said := self._tell()):
+            self._say(said)
 
     def _tell(self) -> str:
-        bars = list(self.bars)
-        if not bars:
+        """A line; "" where there is neither a name nor a bar left to tell of."""
+        bar = next((bar for held in reversed(self.bars) if (bar := held()) is not None), None)
+        if bar is None and not self._name:
+            return ""
+        if bar is None:
             return f"{self._name}: at work for {_as_clock(time.monotonic() - self._since)}"
-        names = [self._name, bars[-1].name]
-        is_said = self._name.endswith(bars[-1].name)
-        said = names[:1] if is_said else [name for name in names if name]
-        return ": ".join([*said, bars[-1].tell()])
+        is_named = not self._name.endswith(bar.name)
+        return ": ".join([self._name] * bool(self._name) + [bar.name] * is_named + [bar.tell()])
 
 
 _TICKER: ContextVar[_Ticker | None] = ContextVar("_TICKER", default=None)

@@ -1,5 +1,6 @@
 """Logs without a terminal: a line a minute, with a clock, of how far long work is."""
 
+import gc
 import re
 import sys
 import time
@@ -85,6 +86,21 @@ def test_outside_of_a_run_lines_go_to_standard_error(capsys):
     told = capsys.readouterr()
     assert not told.out
     assert re.match(CLOCK + r"tiling: 0 of 3 slides\n", told.err)
+
+
+def test_a_bar_that_an_error_left_open_falls_silent(capsys):
+    def fail():
+        bar = Bar("tiling", total=3, unit="slide")
+        bar.advance()
+        time.sleep(0.2)
+        raise FloatingPointError
+
+    with pytest.raises(FloatingPointError):
+        fail()
+    gc.collect()
+    assert "tiling: 1 of 3 slides" in capsys.readouterr().err
+    time.sleep(0.2)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_bar_that_is_not_shown_says_nothing():
