@@ -134,7 +134,7 @@ def test_a_planted_nan_is_one_line_that_names_the_tile(done, tmp_path, monkeypat
     planted, victim = done.latents.latents[tiles, torch.zeros_like(tiles)][:, None], len(tiles) // 2
     planted[victim, 0, 1, 5, 5] = math.nan
     bad = replace(done.latents, latents=planted)
-    monkeypatch.setattr("disc.pipeline.context.read_latents", lambda *place: bad)
+    monkeypatch.setattr("disc.train.latents.read_latents", lambda *place: bad)
     run = small(tmp_path, **asdict(Watch()))
     optim = replace(run.denoiser.optim, steps=99)
     run = replace(run, denoiser=replace(run.denoiser, optim=optim))
