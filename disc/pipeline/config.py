@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from disc.files import BadInput, read_json
 from disc.settings import Run
 
-FREE = ("name", "out", "until", "redo", "data.workers")
+FREE = ("name", "out", "until", "redo", "data.workers", "report.palette")
 """Settings that no result depends on."""
 ABSENT = "absent"
 
