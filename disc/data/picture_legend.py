@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ _FONT_PX = 14
 _SWATCH_PX = 14
 _LINE_PX = 24
 _MARGIN_PX = 10
+_NUM_COLOURS = 160
 
 
 def choose_bar_um(width_um: float) -> float:
@@ -75,6 +77,20 @@ def draw_rows(entries: Sequence[tuple[str, Colour]], width: int) -> Pixels:
     for place, entry in zip(places, entries, strict=True):
         _draw_entry(picture, place, entry)
     return np.array(picture)
+
+
+def encode_small_png(picture: Image.Image) -> bytes:
+    """A picture as PNG of 160 colours; those of masks and legends stay as they are, or nearly so.
+
+    Args:
+        picture: RGB.
+    """
+    # The median cut would tint a legend's small grey square with the tissue's purple.
+    method = Image.Quantize.MAXCOVERAGE
+    small = picture.quantize(_NUM_COLOURS, method=method, kmeans=3, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _draw_entry(picture: Image.Image, place: tuple[int, int], entry: tuple[str, Colour]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from PIL import Image
 
 from disc import seeds
 from disc.data.mask_colours import colour_mask, name_colours
-from disc.data.picture_legend import draw_rows
+from disc.data.picture_legend import draw_rows, encode_small_png
 from disc.data.tiles import Pixels
 from disc.files import write_bytes
 from disc.phantom.drawing import draw_slide
@@ -85,10 +84,7 @@ def _row(images: list[Pixels]) -> Pixels:
 def main(path: Path) -> None:
     """Draw the sheet and write it as a small PNG."""
     sheet = Image.fromarray(draw_sheet())
-    small = sheet.quantize(96, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG", optimize=True)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, encode_small_png(sheet))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def _write(context: Context, names: Sequence[str], folder: Path) -> str:
         is_simulated=context.is_simulated,
         stages=[_record(context, name) for name in names],
         notes=_notes(context),
-        sheet=_sheet(context),
+        sheet=read_sheet(context),
         spreads=_spreads(context),
         agreement=_table(context, "agreement"),
         scores=_table(context, "scores"),
@@ -148,7 +148,7 @@ def _spreads(context: Context) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _sheet(context: Context) -> list[SheetRow]:
+def read_sheet(context: Context) -> list[SheetRow]:
     """What the agreement stage stored, with what the referee reads in it."""
     path = context.folder / "agreement" / "sheet.safetensors"
     if not path.exists():

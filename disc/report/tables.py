@@ -156,7 +156,7 @@ def dice_grid(numbers: Numbers, grader: str, truth: str, data_set: str) -> Grid:
     against, where = TRUTH_NAMES.get(truth, truth), DATA_NAMES.get(data_set, data_set)
     return Grid(
         caption=f"{GRADER_NAMES.get(grader, grader)} against {against}, {where}",
-        columns=("trained on", "mean Dice", "gain", "precision of grades", "gain"),
+        columns=("trained on", "mean Dice", "gain", "precision", "gain"),
         rows=rows,
         files=("dice.csv", "dice_gains.csv", "baselines.csv"),
     )

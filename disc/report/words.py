@@ -128,8 +128,10 @@ def grading_sentences(gains: pd.DataFrame) -> list[str]:
         if not better and not worse:
             end = f"the intervals of all {len(part)} differences include zero"
         else:
-            count = f"of {len(part)} intervals"
-            end = f"{count}, {better} exclude zero as gains and {worse} as losses"
+            end = (
+                f"gains whose interval excludes zero: {better} of {len(part)}, "
+                f"losses: {worse} of {len(part)}"
+            )
         sentences.append(f"{words}; {end}.")
     return sentences
 
@@ -147,9 +149,13 @@ def _kept(numbers: Numbers) -> list[str]:
         return []
     row = kept.loc["sd-disc"]
     return [
-        f"In one pass a step, DISC has {row.value:.0%} [{row.low:.0%}, {row.high:.0%}] of the gain "
-        "of separated conditions.".replace("-", MINUS)
+        f"In one pass a step, DISC has {_percent(row.value)} "
+        f"[{_percent(row.low)}, {_percent(row.high)}] of the gain of separated conditions."
     ]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%".replace("-", MINUS)
 
 
 def _ceiling(numbers: Numbers) -> list[str]:

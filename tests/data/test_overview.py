@@ -1,5 +1,6 @@
 """The picture of a tiled slide: kept and dropped tiles, mask, scale bar, legend."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ from PIL import Image
 from scipy.ndimage import maximum_filter
 
 from disc.data.annotations import Annotation
+from disc.data.mask_colours import name_colours
 from disc.data.meanings import RADBOUD, Meaning
 from disc.data.overview import Overview, draw_overview
-from disc.data.picture_legend import choose_bar_um, draw_column, draw_rows
+from disc.data.picture_legend import choose_bar_um, draw_column, draw_rows, encode_small_png
 from disc.data.slides import Scan
 from disc.labels import PALETTES, Label
 from tests.data.scans import HEIGHT, UM, WIDTH, draw_mask, save_slide
@@ -98,3 +100,16 @@ def test_a_legend_shows_every_colour_and_is_as_wide_as_asked(tmp_path: Path) -> 
         colours = {tuple(pixel) for pixel in legend.reshape(-1, 3).tolist()}
         assert all(colour in colours for _, colour in entries)
     Image.fromarray(rows).save(tmp_path / "rows.png")
+
+
+def test_a_small_png_keeps_the_colours_of_the_legend() -> None:
+    """Beside a thousand purples, the grey of unknown labels stays grey."""
+    tissue = np.random.default_rng(0).integers((120, 60, 120), (240, 200, 240), (300, 300, 3))
+    legend = draw_rows(name_colours(), 300)
+    whole = np.concatenate([tissue.astype(np.uint8), legend])
+    small = np.asarray(
+        Image.open(io.BytesIO(encode_small_png(Image.fromarray(whole)))).convert("RGB")
+    )
+    for _, colour in name_colours():
+        is_colour = (whole == colour).all(-1)
+        assert np.abs(small[is_colour].astype(int) - colour).max() <= 8

@@ -113,7 +113,7 @@ def test_one_name_for_a_thing(reader: Reader) -> None:
 def test_the_fraction_of_the_gain_that_is_kept_has_an_interval() -> None:
     numbers = measure(make_story())
     (kept,) = (line for line in headline(numbers) if "of the gain" in line)
-    assert re.search(r"DISC has \d+% \[\d+%, \d+%\] of the gain", kept)
+    assert re.search(r"DISC has \d+\s% \[\d+\s%, \d+\s%\] of the gain", kept)
     one_slide = make_story().agreement
     assert one_slide is not None
     story = make_story(agreement=one_slide.assign(source_slide="only"))

@@ -72,7 +72,7 @@ def test_grading_counts_what_leaves_zero_out() -> None:
         }
     )
     inside, outside = grading_sentences(gains)
-    assert "of 3 intervals, 1 exclude zero as gains and 0 as losses" in inside
+    assert "gains whose interval excludes zero: 1 of 3, losses: 0 of 3" in inside
     assert "the intervals of all 2 differences include zero" in outside
 
 
