@@ -74,11 +74,13 @@ def draw_overview(overview: Overview) -> Pixels:
 
 
 def _read_labels(annotation: Annotation | None, slide: Pixels, scale: float) -> Pixels | None:
-    """The mask at the picture's pixels; None where there is none to show."""
+    """The mask at every other pixel of the picture, repeated; None where there is none to show."""
     if annotation is None:
         return None
+    height, width, _ = slide.shape
     try:
-        return annotation.read(0, 0, (slide.shape[1], slide.shape[0]), scale)
+        half = annotation.read(0, 0, (-(-width // 2), -(-height // 2)), 2 * scale)
+        return half.repeat(2, 0)[:height].repeat(2, 1)[:, :width]
     except BadInput:
         # A value without a meaning in a tile is refused there; elsewhere it spoils this picture
         # alone, which is no reason to refuse the slide.
@@ -105,10 +107,10 @@ def _draw_grid(size: tuple[int, int], corners: Corners, side: float, scale: floa
 
 def _draw_labels(slide: Pixels, labels: Pixels, tissue: npt.NDArray[np.bool_]) -> Pixels:
     """The slide under its mask's colours; glass that the mask calls Non-Cancer stays as it is."""
-    over = colour_mask(labels).astype(np.float32)
-    blended = (_OPACITY * over + (1 - _OPACITY) * slide).astype(np.uint8)
-    is_glass = (labels == Label.NC) & ~tissue
-    return np.where(is_glass[..., None], slide, blended)
+    opacity = np.where((labels == Label.NC) & ~tissue, 0, round(255 * _OPACITY)).astype(np.uint8)
+    picture = Image.fromarray(slide)
+    picture.paste(Image.fromarray(colour_mask(labels)), mask=Image.fromarray(opacity))
+    return np.array(picture)
 
 
 def _resize(tissue: npt.NDArray[np.bool_], slide: Pixels) -> npt.NDArray[np.bool_]:
