@@ -20,6 +20,7 @@ from disc.generator_settings import (
     Watch,
     require,
 )
+from disc.labels import Palette
 
 __all__ = [
     "CONDITIONS",
@@ -34,6 +35,7 @@ __all__ = [
     "Grade",
     "Optim",
     "Phantom",
+    "Report",
     "Run",
     "Sample",
     "Solver",
@@ -187,6 +189,14 @@ class Evaluate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Report:
+    """How results are shown; changes no number."""
+
+    palette: Palette = "safe"
+    """Colours of masks: safe for colour-blind readers, or the paper's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """A whole run: data, generator, synthetic slides, graders, report."""
 
@@ -216,6 +226,8 @@ class Run:
     """Graders."""
     evaluate: Evaluate = Evaluate()
     """Measurements."""
+    report: Report = Report()
+    """The page."""
     folds: tuple[Fold, ...] = ()
     """Folds to run one after the other, each in `out`/`name`/fold; none: only `data.fold`."""
     until: str = "report"

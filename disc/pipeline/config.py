@@ -17,7 +17,7 @@ MAX_FAULTS = 6
 """Faults of a file that are told at once."""
 VERSION = 1
 """Of the settings' names and meanings, in `config.json`; files of before it have none."""
-FREE = ("version", "name", "out", "until", "redo", "data.workers")
+FREE = ("version", "name", "out", "until", "redo", "data.workers", "report.palette")
 """Settings that no result depends on."""
 ABSENT = "absent"
 

@@ -184,7 +184,7 @@ def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
     return Stage(
         name="report",
         needs=tuple(names),
-        knobs=as_json(context.run.evaluate),
+        knobs=[as_json(context.run.evaluate), as_json(context.run.report)],
         work=_later(context, "report", names),
         outputs=(context.folder / "report" / "index.html",),
     )

@@ -22,7 +22,8 @@ from disc.pipeline.asked import choose_tiles, draw_asked
 from disc.pipeline.context import Context
 from disc.pipeline.referee import load_referee
 from disc.processes import own_share
-from disc.report.pictures import draw_sheet, sheet_cells
+from disc.report.pictures import sheet_cells
+from disc.report.sheet_figure import draw_sheet
 from disc.report.story import SheetRow
 from disc.sample.painter import Painter
 from disc.sample.synthesis import collect_shapes

@@ -15,6 +15,7 @@ from disc.report.tables import Field, Grid
 from disc.report.templates import legend, open_template
 from disc.report.words import count
 
+_SHORT = "NC: Non-Cancer, G4C: cribriform GG4"
 MOST_EXAMPLES = 6
 MOST_NOTES = 200
 """More cases than these are only counted on the page; the JSON has all."""
@@ -140,7 +141,11 @@ def _part_grid(numbers: SetNumbers) -> Grid:
         for book, part in numbers.parts.items()
     ]
     columns = ("part", "tiles", *labels, "slides", "patients")
-    return Grid(caption=f"Parts of {numbers.name}", columns=columns, rows=rows)
+    return Grid(
+        caption=f"Parts of {numbers.name} ({_SHORT})",
+        columns=columns,
+        rows=rows,
+    )
 
 
 def _number(value: int | None) -> str:
