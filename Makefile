@@ -11,6 +11,7 @@ INSTALLED := .venv/.installed
 demo: install
 	$(BIN)/disc run laptop --name demo
 	@echo "The report: $(CURDIR)/runs/demo/report/index.html"
+	@echo "The command disc is there after: source .venv/bin/activate"
 
 test: lint types unit
 

@@ -57,7 +57,7 @@ def share_run(options: Options) -> Context:
 def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
     """Train one denoiser and let the referee read what it paints; a row a mask and way."""
     from disc.files import write_bytes
-    from disc.pipeline.run import generator_stages
+    from disc.pipeline.stage_list import generator_stages
 
     name = f"{condition}-{seed}"
     folder = shared.folder.parent / name
@@ -77,8 +77,8 @@ def _read(context: Context, folder: Path) -> pd.DataFrame:
     from disc.evaluate.agreement import RECALLS, recalls
     from disc.evaluate.referee import read_tiles
     from disc.model.denoiser import Denoiser
-    from disc.pipeline.context import load_referee
     from disc.pipeline.evaluation_masks import draw_targets
+    from disc.pipeline.stages.referee import load_referee
     from disc.sample.sampler import Sampler
     from disc.sample.synthesis import collect_shapes
     from disc.seeds import derive

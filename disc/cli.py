@@ -3,65 +3,45 @@
 from __future__ import annotations
 
 import ctypes
-import io
 import json
 import os
-import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
-from functools import partial, wraps
-from itertools import takewhile
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
 
-import tyro
-
+from disc.command_line.help import Command
+from disc.command_line.understand import understand
 from disc.data.check.request import CheckRequest
 from disc.data.tiling.request import TileRequest
 from disc.data.writing.request import ConvertRequest, SelectRequest
 from disc.files import BadInput
 from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
-from disc.presets import PRESETS
-from disc.settings.run import Run
-
-if TYPE_CHECKING:
-    RunConfig = Run
-else:
-    RunConfig = tyro.extras.subcommand_type_from_defaults(
-        {name: preset() for name, preset in PRESETS.items()},
-        {name: (preset.__doc__ or "").splitlines()[0] for name, preset in PRESETS.items()},
-    )
+from disc.pipeline.request import RunRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
 
 
-def run(config: Annotated[RunConfig, tyro.conf.arg(name="")], dry_run: bool = False) -> int:
-    """Do what is missing or stale of a run: data, generator, synthetic slides, graders, report.
-
-    Args:
-        config: the preset, and what is changed of it.
-        dry_run: do nothing of it; measure a few steps, and print what the run will take.
-    """
+def run(request: RunRequest) -> int:
+    """Do what is missing or stale of a run: data, generator, synthetic slides, graders, report."""
     prepare_process()
-    if dry_run:
+    if request.dry_run:
         from disc.pipeline.dry_run.estimate import estimate_run
         from disc.report.estimate import print_estimate
 
-        print_estimate(estimate_run(config))
+        print_estimate(estimate_run(request.run))
         return 0
     from disc.pipeline.run import execute, split_folds
 
-    for one in split_folds(config):
+    for one in split_folds(request.run):
         page = execute(one)
         if one.until == "report":
             print(f"report: {page}")
     return 0
 
 
-def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
+def tile(request: TileRequest) -> int:
     """Cut slides, and masks beside them, into tiles in the SICAPv2 layout."""
     prepare_process()
     from disc.data.tiling.tile_slides import tile_slides
@@ -71,14 +51,14 @@ def tile(request: Annotated[TileRequest, tyro.conf.arg(name="")]) -> int:
     return 1 if report.failures else 0
 
 
-def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
+def check(request: CheckRequest) -> int:
     """Find what is wrong with data sets; exit code 1 if anything is an error."""
     from rich.console import Console
 
     from disc.data.check.check_sets import check_sets
     from disc.files import write_json
-    from disc.report.check_page import write_check_page
-    from disc.report.check_table import print_check
+    from disc.report.check.page import write_check_page
+    from disc.report.check.table import print_check
 
     report, is_piped = check_sets(request), str(request.json) == "-"
     if request.page is not None:
@@ -94,7 +74,7 @@ def check(request: Annotated[CheckRequest, tyro.conf.arg(name="")]) -> int:
     return 1 if report.num_errors else 0
 
 
-def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
+def select(request: SelectRequest) -> int:
     """Select as many slides of every primary grade, by a seed, and write their names."""
     from disc.data.writing.select import select_slides
 
@@ -102,7 +82,7 @@ def select(request: Annotated[SelectRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-def convert(request: Annotated[ConvertRequest, tyro.conf.arg(name="")]) -> int:
+def convert(request: ConvertRequest) -> int:
     """Write a set of any kind in the SICAPv2 layout, which every command reads."""
     from disc.data.writing.convert import convert_set
 
@@ -110,7 +90,7 @@ def convert(request: Annotated[ConvertRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-def phantom(request: Annotated[PhantomRequest, tyro.conf.arg(name="")]) -> int:
+def phantom(request: PhantomRequest) -> int:
     """Draw a small simulated data set in the layout of SICAPv2, PANDA or LAPC."""
     prepare_process()
     from disc.phantom.layouts import draw_set
@@ -120,7 +100,7 @@ def phantom(request: Annotated[PhantomRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-def import_(request: Annotated[ImportRequest, tyro.conf.arg(name="")]) -> int:
+def import_(request: ImportRequest) -> int:
     """Import a public VQ autoencoder (vq-f4), and check on tiles what it keeps of them."""
     prepare_process()
     from disc.pipeline.import_autoencoder import import_autoencoder
@@ -129,14 +109,30 @@ def import_(request: Annotated[ImportRequest, tyro.conf.arg(name="")]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Any] = {
-    "run": run,
-    "check": check,
-    "tile": tile,
-    "convert": convert,
-    "select": select,
-    "import": import_,
-    "phantom": phantom,
+ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs,
+from a few annotated slides, trains graders on real and synthetic tiles, and says what that
+gained."""
+RUNS, SETS, MODELS = "train and evaluate", "data sets", "models"
+COMMANDS = {
+    "run": Command(
+        run, RunRequest, "Train a generator and graders, evaluate both, write a report.", RUNS
+    ),
+    "check": Command(
+        check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS
+    ),
+    "tile": Command(tile, TileRequest, "Cut slides, and masks beside them, into tiles.", SETS),
+    "convert": Command(
+        convert, ConvertRequest, "Write a set of any kind in the layout of SICAPv2.", SETS
+    ),
+    "select": Command(
+        select, SelectRequest, "Draw as many slides of every primary grade, by a seed.", SETS
+    ),
+    "phantom": Command(
+        phantom, PhantomRequest, "Draw a small simulated set: SICAPv2's, PANDA's or LAPC's.", SETS
+    ),
+    "import": Command(
+        import_, ImportRequest, "Import a public VQ autoencoder (vq-f4), and check it.", MODELS
+    ),
 }
 
 
@@ -144,63 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; what a user got wrong is one line and exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _check_preset(words)
-        return _parse(words)()
+        return understand(words, COMMANDS, ABOUT)()
     except (BadInput, OSError, FloatingPointError) as error:
         print(f"disc: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("disc: stopped; the same command goes on", file=sys.stderr)
+        print("disc: stopped; the same command resumes", file=sys.stderr)
         return 130
-
-
-def _parse(words: Sequence[str]) -> Callable[[], int]:
-    """What the words ask for, ready to be called.
-
-    Raises:
-        BadInput: if they cannot be understood; in one line, where tyro draws a box.
-    """
-    told = io.StringIO()
-    try:
-        with redirect_stderr(told):
-            parsed: Callable[[], int] = tyro.extras.subcommand_cli_from_dict(
-                {name: _defer(command) for name, command in COMMANDS.items()},
-                prog="disc",
-                description=__doc__,
-                args=words,
-                # disc run smoke --dry-run: what belongs to a command may stand after its preset
-                config=(tyro.conf.CascadeSubcommandArgs,),
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise BadInput(_first_words(told.getvalue())) from stop
-    sys.stderr.write(told.getvalue())
-    return parsed
-
-
-def _defer(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
-    """A command that is parsed now and called later, when errors are the program's own."""
-
-    @wraps(command)
-    def deferred(*values: Any, **named: Any) -> Callable[[], int]:
-        return partial(command, *values, **named)
-
-    return deferred
-
-
-def _first_words(box: str) -> str:
-    """What a box of tyro's says before its first rule, as one line."""
-    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    said = list(takewhile(lambda line: not line.startswith("──"), lines))
-    text = re.sub(r"Error parsing __tyro\S*: ", "", " ".join(said)) or box
-    return f"{text}; see disc --help"
-
-
-def _check_preset(words: Sequence[str]) -> None:
-    named = [word for word in words[1:2] if words[0] == "run" and not word.startswith("-")]
-    if named and named[0] not in PRESETS:
-        raise BadInput(f"no preset '{named[0]}'; choose one of {', '.join(PRESETS)}")
 
 
 def prepare_process() -> None:

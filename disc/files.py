@@ -85,7 +85,7 @@ def append_line(path: Path, line: str) -> None:
 def _cannot_write(path: Path, size: int, error: OSError) -> OSError:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     advice = (
-        "free space there; the same command then goes on"
+        "free space there; the same command then resumes"
         if is_full
         else "see that it can be written"
     )

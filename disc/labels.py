@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from typing import Literal
 
 IGNORE = 255
 """Mask value of a pixel whose label is unknown."""
@@ -20,13 +21,27 @@ class Label(IntEnum):
 
 NUM_LABELS = len(Label)
 NAMES = {Label.NC: "Non-Cancer", Label.GG3: "GG3", Label.GG4: "GG4", Label.GG5: "GG5"}
-COLOURS = {
-    Label.NC: (0, 100, 0),
-    Label.GG3: (0, 0, 255),
-    Label.GG4: (255, 255, 0),
-    Label.GG5: (255, 0, 0),
+Colour = tuple[int, int, int]
+Palette = Literal["safe", "paper"]
+PALETTES: dict[Palette, dict[Label, Colour]] = {
+    "safe": {
+        Label.NC: (6, 104, 93),
+        Label.GG3: (52, 155, 232),
+        Label.GG4: (238, 203, 4),
+        Label.GG5: (171, 12, 5),
+    },
+    "paper": {
+        Label.NC: (0, 100, 0),
+        Label.GG3: (0, 0, 255),
+        Label.GG4: (255, 255, 0),
+        Label.GG5: (255, 0, 0),
+    },
 }
-"""RGB colours of the paper's figures."""
+"""RGB colours of labels. "safe" has the paper's hues, moved apart until readers who lack a kind of
+cone tell them from each other, from `UNKNOWN_COLOUR` and from white; to a reader without red cones
+the paper's Non-Cancer and GG5 are one colour."""
+UNKNOWN_COLOUR: Colour = (157, 157, 157)
+"""Of a pixel whose label is unknown, in both palettes."""
 
 GRADES = {Label.NC: 0, Label.GG3: 3, Label.GG4: 4, Label.GG5: 5}
 """The Gleason grade of a label; also its pixel value in a SICAPv2 mask."""

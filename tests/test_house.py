@@ -12,9 +12,9 @@ from tests.paper_map import PAPER_MAP, draw_map
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    *("labels", "files", "seeds", "settings", "processes", "progress"),
+    *("labels", "files", "seeds", "generator_settings", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
-    *("presets", "pipeline", "cli", "studio", "__main__"),
+    *("presets", "pipeline", "command_line", "cli", "studio", "__main__"),
 )
 SOURCES = sorted((ROOT / "disc").rglob("*.py"))
 SCRIPTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])

@@ -1,6 +1,6 @@
 import pytest
 
-from disc.labels import COLOURS, Label, isup_group, parse_score, slide_label
+from disc.labels import PALETTES, Label, isup_group, parse_score, slide_label
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_slide_labels_are_the_union_of_both_grades():
 
 
 def test_colours_are_the_papers():
-    assert COLOURS[Label.GG4] == (255, 255, 0)
-    assert COLOURS[Label.NC] == (0, 100, 0)
+    assert PALETTES["paper"][Label.GG4] == (255, 255, 0)
+    assert PALETTES["paper"][Label.NC] == (0, 100, 0)

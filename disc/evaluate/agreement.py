@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from disc.evaluate.bootstrap import mean_interval
+from disc.evaluate.bootstrap import Array, cluster_bootstrap, mean_interval
 from disc.labels import NUM_LABELS, Label
 
 RECALLS = [f"recall_{label.name}" for label in Label]
@@ -85,6 +85,31 @@ def difference_table(
     )
 
 
+def kept_gain_table(
+    table: pd.DataFrame, base: str = "sd", teacher: str = "sd-sc", *, draws: int, seed: int
+) -> pd.DataFrame:
+    """Which fraction of the teacher's gain over the base each other variant has.
+
+    A ratio of two mean differences over the same masks, with an interval over resampled source
+    slides; draws in which the teacher gains nothing are left out of it. It says something only
+    where the teacher's gain is clear of zero.
+
+    Returns:
+        variant, kind, value (1: all of the gain), low, high, tiles, slides.
+    """
+    rows = []
+    for kind, part in _by_tile(table).groupby("kind", sort=False):
+        wide = part.pivot(index=["tile", "source_slide"], columns="variant", values="agreement")
+        for variant in wide.columns.difference([base, teacher, *CEILINGS], sort=False):
+            if {base, teacher} <= set(wide.columns):
+                pairs = wide[[base, teacher, variant]].dropna()
+                gains = pairs[[variant, teacher]].sub(pairs[base], axis=0)
+                rows.append({"variant": variant, "kind": kind, **_ratio(gains, draws, seed)})
+    return pd.DataFrame(
+        rows, columns=["variant", "kind", "value", "low", "high", "tiles", "slides"]
+    )
+
+
 def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
     """Mean recall of each label over the tiles that ask for it.
 
@@ -116,6 +141,24 @@ def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
     num_targets = tiles[RECALLS].notna().sum(axis=1)
     kind = np.where(num_targets == 1, ONE_LABEL, SEVERAL_LABELS)
     return tiles.assign(agreement=tile_agreement(tiles), kind=kind)
+
+
+def _ratio(gains: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:
+    """Mean of the first column over that of the second, rows clustered by source slide."""
+    sums = gains.groupby(level="source_slide").sum().to_numpy()
+
+    def ratio(weights: Array) -> Array:
+        kept, whole = (weights @ sums).T
+        return np.where(whole > 0, kept / np.where(whole > 0, whole, 1), np.nan)[:, None]
+
+    value, low, high = cluster_bootstrap(ratio, len(sums), draws=draws, seed=seed)
+    return {
+        "value": float(value[0]),
+        "low": float(low[0]),
+        "high": float(high[0]),
+        "tiles": len(gains),
+        "slides": len(sums),
+    }
 
 
 def _mean(part: pd.DataFrame, column: str, draws: int, seed: int) -> dict[str, float]:

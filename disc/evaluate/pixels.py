@@ -17,6 +17,8 @@ from disc.labels import NUM_LABELS, Label
 
 COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in Label]
 """Columns of pixels.parquet: pixels of a tile by true and by predicted label."""
+LEAST_SKILL = 0.1
+"""Of the way from chance to 1: below it a label counts as not learnt."""
 SETTING = ["grader", "truth_kind", "data_set", "split"]
 MEASURES = [
     *(("dice", label.name) for label in Label),
@@ -59,6 +61,36 @@ def pixel_gain_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataF
     return _name_measures(
         configuration_gains(pixels, SETTING, _configuration_measures, draws=draws, seed=seed)
     )
+
+
+def baseline_table(pixels: pd.DataFrame) -> pd.DataFrame:
+    """What graders of real tiles only have learnt of each label that is present in the truth.
+
+    `chance` is the Dice of a grader that predicts the label on as many pixels, but anywhere. A
+    label counts as learnt where Dice goes a tenth of the way from there to 1: gains over a grader
+    that has not learnt a label say nothing about what was added to its training.
+
+    Args:
+        pixels: pixels.parquet.
+
+    Returns:
+        grader, truth_kind, data_set, split, label, dice, chance, is_learnt.
+    """
+    rows = []
+    for names, part in pixels[pixels["balance_weight"] == 0].groupby(SETTING, sort=True):
+        counts = part[COUNTS].to_numpy(np.float64).sum(axis=0).reshape(NUM_LABELS, NUM_LABELS)
+        present, predicted = counts.sum(axis=1), counts.sum(axis=0)
+        for label in Label:
+            if present[label] == 0:
+                continue
+            either = present[label] + predicted[label]
+            dice = 2 * counts[label, label] / either
+            chance = 2 * present[label] * predicted[label] / (counts.sum() * either)
+            is_learnt = dice - chance > LEAST_SKILL * (1 - chance)
+            facts = dict(zip(SETTING, names, strict=True))
+            found = {"dice": dice, "chance": chance, "is_learnt": bool(is_learnt)}
+            rows.append({**facts, "label": label.name, **found})
+    return pd.DataFrame(rows, columns=[*SETTING, "label", "dice", "chance", "is_learnt"])
 
 
 def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array:

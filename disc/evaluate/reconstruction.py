@@ -38,7 +38,7 @@ def measure_fidelity(autoencoder: Autoencoder, tiles: TileSet) -> Fidelity:
     """Encode and decode every tile, one by one, and compare."""
     counts = np.zeros(autoencoder.num_codes, np.int64)
     psnr, ssim = np.zeros(len(tiles)), np.zeros(len(tiles))
-    bar = Bar("reconstructing tiles", total=len(tiles))
+    bar = Bar("reconstructing tiles", total=len(tiles), unit="tile")
     for i in range(len(tiles)):
         tile = tiles.image(i)
         decoded, codes = reconstruct(autoencoder, tile)

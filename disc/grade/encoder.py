@@ -128,7 +128,7 @@ def encode_slides(encoder: CrossEncoder, tiles: TileSet, folder: Path) -> None:
     bags: dict[str, list[int]] = defaultdict(list)
     for index, tile in enumerate(tiles.tiles):
         bags[tile.slide_id].append(index)
-    bar = Bar("features", total=len(bags), shown=share.is_first)
+    bar = Bar("features", total=len(bags), unit="slide", shown=share.is_first)
     for number, (slide_id, indices) in enumerate(bags.items()):
         path = folder / f"{slide_id}.h5"
         if share.has(number) and not path.exists():

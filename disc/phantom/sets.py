@@ -155,7 +155,7 @@ def draw_each(
     work: Callable[[int, Slide], Result], slides: Sequence[Slide], name: str, processes: int
 ) -> Iterator[Result]:
     """What `work` gives for the index and record of each slide, in order, with a bar."""
-    bar = Bar(f"phantom, {name}", total=len(slides))
+    bar = Bar(f"phantom, {name}", total=len(slides), unit="slide")
     with ExitStack() as stack:
         stack.callback(bar.close)
         run: Callable[..., Iterator[Result]] = map

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
@@ -10,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from disc import seeds
+from disc.data.pixels.mask_colours import colour_mask, name_colours
+from disc.data.pixels.picture_legend import draw_rows, encode_small_png
 from disc.data.tiles.tile_set import Pixels
 from disc.files import write_bytes
-from disc.labels import COLOURS, Label
 from disc.phantom.drawing import draw_slide
 from disc.phantom.sets import PhantomTile, cut_tiles
 from disc.phantom.stain import HOME, SHIFTED, Scanner
 
-_PALETTE = np.array([COLOURS[label] for label in Label], np.uint8)
 _COLUMNS = 6
 _SIDE = 128
 _SCORES = ((0, 0), (3, 3), (4, 4), (5, 5))
@@ -27,9 +26,9 @@ _MIXED = ((3, 4), (4, 3), (4, 5), (5, 4))
 def draw_sheet(seed: int = 1) -> Pixels:
     """The sheet, uint8 [H, W, 3].
 
-    Rows: each pattern at 4 um per pixel (64 px) and at 1 um per pixel (256 px, shown at half
+    Rows: each pattern at 4 µm per pixel (64 px) and at 1 µm per pixel (256 px, shown at half
     size); tiles of several labels, each beside its exact and its annotator's mask; each pattern
-    from the other scanner.
+    from the other scanner. Below, the names of the masks' colours.
     """
     rows = []
     for um_per_px in (4.0, 1.0):
@@ -37,11 +36,12 @@ def draw_sheet(seed: int = 1) -> Pixels:
             tiles = _tiles(seed, score, um_per_px)
             rows.append([tile.image for tile in _spread(tiles, _COLUMNS)])
     mixed = [tile for score in _MIXED for tile in _spread(_tiles(seed, score, 4.0, mixed=True), 3)]
-    triples = [[t.image, _PALETTE[t.exact], _PALETTE[t.mask]] for t in mixed]
+    triples = [[t.image, colour_mask(t.exact), colour_mask(t.mask)] for t in mixed]
     rows += [triples[i] + triples[i + 1] for i in range(0, len(triples), 2)]
     external = [_tiles(seed, score, 4.0, scanner=SHIFTED) for score in _SCORES]
     rows.append([tile.image for tiles in external for tile in _spread(tiles, 2)][1:-1])
-    return np.concatenate([_row(images) for images in rows])
+    legend = draw_rows(name_colours(), _COLUMNS * (_SIDE + 4))
+    return np.concatenate([*[_row(images) for images in rows], legend])
 
 
 def _tiles(
@@ -84,10 +84,7 @@ def _row(images: list[Pixels]) -> Pixels:
 def main(path: Path) -> None:
     """Draw the sheet and write it as a small PNG."""
     sheet = Image.fromarray(draw_sheet())
-    small = sheet.quantize(96, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG", optimize=True)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, encode_small_png(sheet))
 
 
 if __name__ == "__main__":

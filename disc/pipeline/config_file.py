@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from disc.files import BadInput, read_json
+from disc.pipeline.renamed import find_new_name
 from disc.settings.run import Run
 
-FREE = ("name", "out", "until", "redo", "data.workers")
+MAX_FAULTS = 6
+"""Faults of a file that are told at once."""
+VERSION = 1
+"""Of the settings' names and meanings, in `config.json`; files of before it have none."""
+FREE = ("version", "name", "out", "until", "redo", "data.workers", "report.palette")
 """Settings that no result depends on."""
 ABSENT = "absent"
 
 
 def to_json(run: Run) -> bytes:
-    """The whole configuration, as `config.json` holds it."""
-    return TypeAdapter(Run).dump_json(run, indent=2) + b"\n"
+    """The whole configuration, as `config.json` holds it.
+
+    The version stands in the file alone: it is no setting, and no stage depends on it.
+    """
+    values = {"version": VERSION, **TypeAdapter(Run).dump_python(run, mode="json")}
+    return json.dumps(values, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def read_config(path: Path) -> Run:
@@ -27,22 +36,46 @@ def read_config(path: Path) -> Run:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        BadInput: if a field is unknown, missing or of another type.
+        BadInput: if it is of another version, or a field is unknown, missing or of another type.
     """
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise BadInput(f"{path}: not the configuration of a run; give the config.json of one")
+    version = values.pop("version", "none")
     try:
-        return TypeAdapter(Run).validate_json(path.read_bytes(), extra="forbid")
+        run = TypeAdapter(Run).validate_json(json.dumps(values), extra="forbid")
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{path}: {place or 'the file'}: {first['msg']}") from error
+        faults = "; ".join(_tell_fault(fault) for fault in error.errors()[:MAX_FAULTS])
+    else:
+        faults = ""
+    if version != VERSION:
+        advice = f'correct its keys and write "version": {VERSION}, or begin from a preset'
+        told = f"version: {version}, expected {VERSION}; written by another disc; {advice}"
+        raise BadInput(f"{path}: {'; '.join(filter(None, (told, faults)))}")
+    if faults:
+        raise BadInput(f"{path}: {faults}")
+    return run
+
+
+def _tell_fault(fault: Mapping[str, Any]) -> str:
+    """What is wrong with one key, and its present name where it was renamed."""
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "unexpected_keyword_argument":
+        return f"{name or 'the file'}: {fault['msg']}"
+    new = find_new_name(name)
+    return f"{name} is now called {new}" if new else f"{name}: no such setting; delete it"
 
 
 def list_differences(path: Path, run: Run) -> list[str]:
     """What a configuration on disk has otherwise than a run: "denoiser.layers: 1 -> 2".
 
-    Settings that no result depends on are left out.
+    Settings that no result depends on are left out, and old names count as the present ones.
     """
-    before, now = dict(_flatten(read_json(path))), dict(_flatten(json.loads(to_json(run))))
+    now = dict(_flatten(json.loads(to_json(run))))
+    before = {
+        name if name in now else find_new_name(name) or name: value
+        for name, value in _flatten(read_json(path))
+    }
     names = [name for name in {**now, **before} if name not in FREE and ".speed." not in name]
     return [
         f"{name}: {before.get(name, ABSENT)} -> {now.get(name, ABSENT)}"

@@ -5,25 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disc.data.readers.read import read_source
-from disc.data.readers.sicapv2 import read_split
 from disc.data.readers.source import Source
-from disc.data.tiles.split import Split
-from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.grade.carcino import CarcinoNet
-from disc.model.autoencoder import Autoencoder
-from disc.model.denoiser import Denoiser
-from disc.model.store import load_weights
+from disc.pipeline.renamed import name_as_hashed
 from disc.processes import own_device
-from disc.sample.sampler import Sampler
-from disc.sample.synthesis import ShapeBook, collect_shapes
+from disc.settings.data import Fold
 from disc.settings.run import Run
 from disc.settings.synthesis import Variant
-from disc.train.latents.latent_set import LatentSet, label_slides, read_latents
 
+if TYPE_CHECKING:
+    from disc.data.tiles.split import Split
+    from disc.data.tiles.tile_set import TileSet
+    from disc.model.autoencoder import Autoencoder
+    from disc.model.denoiser import Denoiser
+    from disc.sample.sampler import Sampler
+    from disc.sample.synthesis import ShapeBook
+    from disc.train.latents.latent_set import LatentSet
+
+FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
+"""The two folds of the paper."""
 TRAINED: tuple[Variant, ...] = ("sd", "sd-disc", "sd-disc-cotrain")
 """Variants with weights of their own; `sd-sc` is `sd` under separated conditions."""
 
@@ -31,6 +34,8 @@ TRAINED: tuple[Variant, ...] = ("sd", "sd-disc", "sd-disc-cotrain")
 @dataclass
 class Context:
     """A run, and lazy access to the results of its stages.
+
+    What reads them is loaded when it is asked for: the stages of a run are listed without torch.
 
     Attributes:
         run: the configuration.
@@ -88,24 +93,31 @@ class Context:
     @cached_property
     def split(self) -> Split:
         """Training, validation and test tiles of the fold."""
-        return read_split(self.root, self.run.data.fold, self.read(self.root))
+        return self._read_split(self.run.data.fold)
+
+    def _read_split(self, fold: Fold, masks: str = "masks") -> Split:
+        from disc.data.readers.sicapv2 import read_split
+
+        return read_split(self.root, fold, self.read(self.root, masks))
 
     @cached_property
     def training_set(self) -> TileSet:
         """Tiles that graders learn from: never validation tiles, whatever the generator saw."""
         if not self.split.val_is_seen:
             return self.split.train
-        return read_split(self.root, "Val1", self.read(self.root)).train
+        return self._read_split("Val1").train
 
     @cached_property
     def judged(self) -> TileSet:
         """Tiles that no generator saw, with the best masks there are: exact ones, or drawn ones."""
         masks = "masks_exact" if self.is_simulated else "masks"
-        return read_split(self.root, self.run.data.fold, self.read(self.root, masks)).test
+        return self._read_split(self.run.data.fold, masks).test
 
     @cached_property
     def latents(self) -> LatentSet:
         """Latents of the training tiles, with the tiles' names and the labels of their slides."""
+        from disc.train.latents.latent_set import label_slides, read_latents
+
         tiles = self.split.train
         latents = read_latents(self.folder / "latents", label_slides(tiles))
         return replace(latents, names=tuple(tile.name for tile in tiles.tiles))
@@ -113,20 +125,28 @@ class Context:
     @cached_property
     def autoencoder(self) -> Autoencoder:
         """The autoencoder, with its measured scale."""
+        from disc.model.autoencoder import Autoencoder
+
         return Autoencoder.load(self.folder / "latents" / "autoencoder").to(own_device())
 
     @cached_property
     def book(self) -> ShapeBook:
         """Shape maps of the training tiles."""
+        from disc.sample.synthesis import collect_shapes
+
         return collect_shapes(self.split.train)
 
     def denoiser(self, variant: Variant) -> Denoiser:
         """A trained denoiser."""
+        from disc.model.denoiser import Denoiser
+
         folder = self.folder / "denoiser" / variant
         return Denoiser.load(folder, self.run.denoiser).to(own_device())
 
     def sampler(self, *variants: Variant) -> Sampler:
         """A painter for some variants."""
+        from disc.sample.sampler import Sampler
+
         wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}
         denoisers: dict[Variant, Denoiser] = {
             name: self.denoiser(name) for name in TRAINED if name in wanted
@@ -135,15 +155,12 @@ class Context:
 
 
 def as_json(settings: Any) -> Any:
-    """A settings dataclass as plain values, for hashing, without what changes speed only."""
-    return asdict(settings, dict_factory=lambda pairs: {k: v for k, v in pairs if k != "speed"})
+    """A settings dataclass as plain values, for hashing, without what changes speed only.
 
+    Names are those that a setting had first: what was trained before a renaming stays done.
+    """
 
-REFEREE = "referee.safetensors"
+    def gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name_as_hashed(name): value for name, value in pairs if name != "speed"}
 
-
-def load_referee(context: Context) -> CarcinoNet:
-    """The trained referee."""
-    referee = CarcinoNet(context.run.evaluate.referee)
-    load_weights(context.folder / "referee" / REFEREE, referee)
-    return referee.to(own_device()).eval()
+    return asdict(settings, dict_factory=gather)

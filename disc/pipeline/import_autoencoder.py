@@ -19,7 +19,8 @@ from disc.model.autoencoder import Autoencoder
 from disc.model.foreign import read_foreign
 from disc.model.request import ImportRequest
 from disc.processes import own_device
-from disc.report.pictures import Cell, draw_sheet
+from disc.report.pictures import Cell
+from disc.report.sheet_figure import draw_sheet
 
 NUM_SHOWN = 2
 """Worst, median and best tiles in the picture, each."""

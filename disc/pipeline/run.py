@@ -6,63 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from disc.files import BadInput, holds_files, write_bytes
 from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.context import Context
 from disc.pipeline.stage import Stage, find_lost, run_stages
-from disc.pipeline.stages.agreement import judge_stages
-from disc.pipeline.stages.autoencoder import autoencoder_stage, latents_stage
-from disc.pipeline.stages.bank import bank_stage
-from disc.pipeline.stages.data import data_stage
-from disc.pipeline.stages.denoiser import sd_stages
-from disc.pipeline.stages.distillation import distillation_stages
-from disc.pipeline.stages.features import features_stage
-from disc.pipeline.stages.pixel_graders import pixel_graders_stage
-from disc.pipeline.stages.referee import referee_stage
-from disc.pipeline.stages.report import page_stage
-from disc.pipeline.stages.slide_graders import slide_graders_stage
-from disc.pipeline.stages.synthesis import synthesis_stages
+from disc.pipeline.stage_list import all_stages
 from disc.processes import own_share
+from disc.progress import print_line
 from disc.settings.run import Run
 from disc.train.tensorboard import require_tensorboard
 
-
-def generator_stages(context: Context) -> list[Stage]:
-    """The stages from data to distilled denoisers."""
-    return [
-        data_stage(context),
-        autoencoder_stage(context),
-        latents_stage(context),
-        *sd_stages(context),
-        bank_stage(context),
-        *distillation_stages(context),
-    ]
-
-
-def grading_stages(context: Context) -> list[Stage]:
-    """Synthetic slides and the graders trained with them."""
-    generated = synthesis_stages(context)
-    names = tuple(stage.name for stage in generated)
-    return [
-        *generated,
-        features_stage(context, names),
-        slide_graders_stage(context),
-        pixel_graders_stage(context, names),
-    ]
-
-
 MAX_SHOWN = 6
 """Differences of two configurations that are listed."""
-
-
-def all_stages(context: Context) -> list[Stage]:
-    """Every stage of a run, in the order of the data."""
-    data, *generative = generator_stages(context)
-    stages = [data, referee_stage(context), *generative]
-    stages += [*judge_stages(context), *grading_stages(context)]
-    return [*stages, page_stage(context, stages)]
 
 
 def split_folds(run: Run) -> list[Run]:
@@ -84,14 +39,18 @@ def execute(run: Run) -> Path:
             configuration trained.
     """
     folder = run.out / run.name
-    console = Console(highlight=False, quiet=not own_share().is_first)
+    say = print_line if own_share().is_first else _say_nothing
     if run.validation.tensorboard:
         require_tensorboard()
     stages = all_stages(Context(run, folder))
     if own_share().is_first:
         _write_config(run, folder, stages)
-    run_stages(stages, folder, until=run.until, say=console.print)
+    run_stages(stages, folder, until=run.until, say=say)
     return folder / "report" / "index.html"
+
+
+def _say_nothing(text: str) -> None:
+    """What processes other than the first say."""
 
 
 def _write_config(run: Run, folder: Path, stages: Sequence[Stage]) -> None:

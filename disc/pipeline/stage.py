@@ -11,6 +11,7 @@ from typing import Any
 
 from disc.files import BadInput, digest, holds_files, read_json, write_json
 from disc.processes import own_share, wait_for_all
+from disc.progress import tell_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,8 @@ def run_stages(
     """Do what is missing or stale, in order, up to and including stage `until`.
 
     A stage is done when its `done.json`, written last, stands for the present configuration and
-    the present results of what it needs. A stage that was stopped goes on where it was; one that
-    was begun for another configuration is cleared first.
+    the present results of what it needs. A stage that was stopped resumes where it was; one that
+    was begun for another configuration is cleared first. Stages that are done are told in one line.
 
     Raises:
         BadInput: if there is no stage `until`.
@@ -66,20 +67,24 @@ def run_stages(
     names = [stage.name for stage in stages]
     if until not in names:
         raise BadInput(f"no stage '{until}'; the stages are {', '.join(names)}")
-    records = []
-    for stage in stages[: names.index(until) + 1]:
+    wanted = stages[: names.index(until) + 1]
+    records, done = list[StageRecord](), list[str]()
+    for number, stage in enumerate(wanted, 1):
         wait_for_all()
         reason = why_stale(stage, root)
         wait_for_all()
         if reason is None:
-            say(f"{stage.name}: done before")
+            done.append(stage.name)
         else:
-            say(f"{stage.name}: {reason}")
-            _do(stage, root)
+            _tell_done(done, len(wanted), say)
+            done, place = [], f"stage {number} of {len(wanted)}, {stage.name}"
+            say(f"{place}: {reason}")
+            with tell_progress(place, say):
+                what = _do(stage, root)
+            say(f"{place}: {what}")
         facts = read_json(root / stage.name / "done.json")
         records.append(StageRecord(name=stage.name, seconds=facts["seconds"], what=facts["what"]))
-        if reason is not None:
-            say(f"{stage.name}: {facts['what']} ({facts['seconds']:.0f} s)")
+    _tell_done(done, len(wanted), say)
     return records
 
 
@@ -87,7 +92,7 @@ def why_stale(stage: Stage, root: Path) -> str | None:
     """Why a stage must be done, or None if it is done."""
     marker = root / stage.name / "done.json"
     if not marker.exists():
-        return "going on" if (root / stage.name / "begun.json").exists() else "starting"
+        return "resuming" if (root / stage.name / "begun.json").exists() else "starting"
     facts = read_json(marker)
     if facts["config"] != digest(stage.settings):
         return "again, its configuration changed"
@@ -96,6 +101,14 @@ def why_stale(stage: Stage, root: Path) -> str | None:
             return f"again, {name} was redone"
     missing = [path.name for path in stage.outputs if not path.exists()]
     return f"again, {missing[0]} is missing" if missing else None
+
+
+def _tell_done(names: Sequence[str], total: int, say: Callable[[str], None]) -> None:
+    """Tell in one line which stages that follow each other were done before."""
+    if len(names) == total:
+        say(f"all {total} stages, {names[0]} to {names[-1]}, were done before: nothing to do")
+    elif names:
+        say(f"{len(names)} of {total} stages were done before: {', '.join(names)}")
 
 
 def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
@@ -115,7 +128,8 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
     return lost
 
 
-def _do(stage: Stage, root: Path) -> None:
+def _do(stage: Stage, root: Path) -> str:
+    """Do a stage; what was done and how long it took, for people."""
     folder, share = root / stage.name, own_share()
     key = {"config": digest(stage.settings), "inputs": _input_keys(stage, root)}
     if share.is_first:
@@ -131,6 +145,7 @@ def _do(stage: Stage, root: Path) -> None:
             facts["result"] = digest((folder / stage.result).read_bytes())
         write_json(folder / "done.json", facts)
     wait_for_all()
+    return f"{what} ({time.perf_counter() - start:.0f} s)"
 
 
 def _prepare(folder: Path, key: dict[str, Any], kept: Sequence[str]) -> None:

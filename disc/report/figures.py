@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from disc.evaluate.agreement import CEILINGS, KINDS
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
-from disc.report.sentences import DATA_NAMES, in_order
+from disc.report.sentences import DATA_NAMES, KIND_NAMES, TRUTH_NAMES, in_order, name_label
 
 COLOURS = {
     "real": "#444444",
@@ -25,7 +25,7 @@ COLOURS = {
     "sd-disc": "#009e73",
     "sd-disc-cotrain": "#aa4499",
 }
-"""Of variants, told apart by colour-blind readers too."""
+"""Of variants; colour-blind readers tell them apart by their markers too."""
 MARKERS = {
     "real": "s",
     "reconstruction": "D",
@@ -33,7 +33,10 @@ MARKERS = {
     "sd": "o",
     "sd-sc": "^",
     "sd-disc": "v",
+    "sd-disc-cotrain": "X",
 }
+WEIGHT_GAP = 0.035
+"""Between variants at one balance weight, of the largest weight."""
 WIDTH = 4.2
 """Inches; at 10 points this stays readable on a phone."""
 STYLE = {
@@ -84,30 +87,34 @@ def draw_agreement(table: pd.DataFrame, kind: str, limits: tuple[float, float]) 
     axes.invert_yaxis()
     axes.set_xlim(limits)
     axes.grid(axis="x", color="#e4e4e4")
-    axes.set_title(f"Mask agreement, {kind}")
+    axes.set_xlabel("mask agreement")
+    axes.set_title(f"Mask agreement, {KIND_NAMES[kind]} masks")
     return figure
 
 
 def draw_auroc(table: pd.DataFrame, chosen: pd.DataFrame, data_set: str) -> Figure:
-    """Mean AUROC over the balance weight; a ring marks the weight that validation chose."""
+    """Mean AUROC over the balance weight; filled at the weight that validation chose."""
     figure, axes = _canvas(3.3)
     base = table[table["balance_weight"] == 0].iloc[0]
     weights = sorted(table["balance_weight"].unique())
-    gap = 0.006 * (max(weights) or 1)
+    gap = WEIGHT_GAP * (max(weights) or 1)
     axes.axhline(base["value"], color=COLOURS["real"], linestyle="--", linewidth=1)
     _point(axes, 0, base["value"], base, "real", label="real only")
     for place, (variant, part) in enumerate(in_order(table[table["balance_weight"] > 0])):
-        shift = gap * (2 * place - 3)
+        shift = gap * (place - 1.5)
         colour, line = _colour(variant), part.sort_values("balance_weight")
         axes.plot(
             [0, *(line["balance_weight"] + shift)], [base["value"], *line["value"]], color=colour
         )
+        picked = _chosen_weights(line, chosen)
         for _, row in line.iterrows():
-            _point(axes, row["balance_weight"] + shift, row["value"], row, variant)
+            is_open = row["balance_weight"] not in picked
+            x = row["balance_weight"] + shift
+            _point(axes, x, row["value"], row, variant, is_open=is_open)
         axes.plot([], [], color=colour, marker=MARKERS.get(variant, "P"), label=variant)
-        _ring(axes, line, chosen, shift)
     axes.set_xticks(weights)
-    axes.set_xlabel("balance weight")
+    axes.set_xlabel("balance weight (filled: chosen on validation slides)")
+    axes.set_ylabel("AUROC")
     axes.grid(axis="y", color="#e4e4e4")
     axes.set_title(f"Mean AUROC, {DATA_NAMES.get(data_set, data_set)}")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
@@ -127,11 +134,12 @@ def draw_dice(table: pd.DataFrame, truth: str, data_set: str) -> Figure:
         axes.plot(
             [], [], color=_colour(variant), marker=MARKERS.get(variant, "P"), ls="", label=name
         )
-    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(labels)), map(name_label, labels))
     axes.set_ylim(0, 1)
+    axes.set_ylabel("Dice")
     axes.grid(axis="y", color="#e4e4e4")
-    truth_words = {"exact": "exact masks", "annotation": "annotations"}.get(truth, truth)
-    axes.set_title(f"Dice against {truth_words}, {DATA_NAMES.get(data_set, data_set)}")
+    against, where = TRUTH_NAMES.get(truth, truth), DATA_NAMES.get(data_set, data_set)
+    axes.set_title(f"Dice against {against}, {where}")
     figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
@@ -164,6 +172,7 @@ def _point(
     variant: str,
     *,
     is_level: bool = False,
+    is_open: bool = False,
     label: str | None = None,
 ) -> None:
     """A value with its interval, which lies along x if `is_level`, else along y."""
@@ -171,14 +180,21 @@ def _point(
     if np.isfinite(row["low"]):
         draw = axes.hlines if is_level else axes.vlines
         draw(y if is_level else x, row["low"], row["high"], color=colour, linewidth=1.2, alpha=0.6)
-    axes.plot([x], [y], color=colour, marker=MARKERS.get(variant, "P"), ls="", label=label)
+    axes.plot(
+        [x],
+        [y],
+        color=colour,
+        marker=MARKERS.get(variant, "P"),
+        markerfacecolor="white" if is_open else colour,
+        ls="",
+        label=label,
+    )
 
 
-def _ring(axes: Axes, line: pd.DataFrame, chosen: pd.DataFrame, shift: float) -> None:
+def _chosen_weights(line: pd.DataFrame, chosen: pd.DataFrame) -> set[float]:
+    """Balance weights of a variant's line that validation slides chose."""
     keys = ["grader", "encoder", "variant", "balance_weight"]
-    for _, row in line.merge(chosen, on=keys).iterrows():
-        x, y = row["balance_weight"] + shift, row["value"]
-        axes.plot([x], [y], marker="o", markersize=13, fillstyle="none", color="black")
+    return set(line.merge(chosen, on=keys)["balance_weight"])
 
 
 def _limits(agreement: pd.DataFrame) -> tuple[float, float]:

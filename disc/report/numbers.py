@@ -7,9 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.agreement import CEILINGS, agreement_table, difference_table, label_table
+from disc.evaluate.agreement import (
+    CEILINGS,
+    agreement_table,
+    difference_table,
+    kept_gain_table,
+    label_table,
+)
 from disc.evaluate.auroc import auroc_table, choose_balance_weight, gain_table
-from disc.evaluate.pixels import pixel_gain_table, pixel_table
+from disc.evaluate.pixels import baseline_table, pixel_gain_table, pixel_table
 from disc.report.run_summary import RunSummary
 
 GRADER = ["grader", "encoder"]
@@ -24,6 +30,8 @@ class Numbers:
     agreement: pd.DataFrame
     differences: pd.DataFrame
     """Of each variant's agreement to that of `sd`, paired by mask and noise."""
+    kept: pd.DataFrame
+    """Fraction of the gain of `sd-sc` over `sd` that the distilled variants have."""
     recalls: pd.DataFrame
     """Agreement by label."""
     auroc: pd.DataFrame
@@ -33,6 +41,8 @@ class Numbers:
     """The balance weight of each variant that validation slides chose."""
     dice: pd.DataFrame
     dice_gains: pd.DataFrame
+    baselines: pd.DataFrame
+    """Whether pixel graders of real tiles only have learnt each label."""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables that are not empty, by name."""
@@ -46,6 +56,35 @@ class Numbers:
         gains = self.auroc_gains[self.auroc_gains["split"] == "test"]
         return gains.merge(self.chosen, on=CHOSEN)
 
+    def baseline_auroc(self, grader: str, encoder: str, data_set: str) -> pd.DataFrame:
+        """AUROC of the slide grader of real tiles only on a test set, by label.
+
+        Returns:
+            value, low, high, positives, negatives, is_above_chance (its interval excludes .5).
+        """
+        where = (self.auroc["grader"] == grader) & (self.auroc["encoder"] == encoder)
+        where &= (self.auroc["data_set"] == data_set) & (self.auroc["split"] == "test")
+        base = self.auroc[where & (self.auroc["balance_weight"] == 0)].set_index("label")
+        return base.assign(is_above_chance=base["low"] > 0.5)
+
+    def mark_chance(self, gains: pd.DataFrame) -> pd.DataFrame:
+        """Gains with `is_above_chance`: whether the grader that they are over is above chance."""
+        keys = ["grader", "encoder", "data_set"]
+        is_above = [
+            bool(self.baseline_auroc(*(row[key] for key in keys)).loc[row["label"]].is_above_chance)
+            for _, row in gains.iterrows()
+        ]
+        return gains.assign(is_above_chance=is_above)
+
+    def unlearnt(self, grader: str, truth_kind: str, data_set: str) -> pd.DataFrame:
+        """Labels that the pixel grader of real tiles only has not learnt, on a test set."""
+        if self.baselines.empty:
+            return self.baselines
+        table = self.baselines
+        where = (table["grader"] == grader) & (table["truth_kind"] == truth_kind)
+        where &= (table["data_set"] == data_set) & (table["split"] == "test")
+        return table[where & ~table["is_learnt"]]
+
 
 def measure(summary: RunSummary) -> Numbers:
     """Compute the page's numbers, with bootstrap intervals, from the story's tables."""
@@ -56,12 +95,14 @@ def measure(summary: RunSummary) -> Numbers:
         standard_deviations=_table(summary.standard_deviations),
         agreement=nothing if agreement.empty else agreement_table(agreement, **how),
         differences=nothing if agreement.empty else _differences(agreement, how),
+        kept=nothing if agreement.empty else kept_gain_table(agreement, **how),
         recalls=nothing if agreement.empty else label_table(agreement, **how),
         auroc=nothing if scores.empty else auroc_table(scores, **how),
         auroc_gains=nothing if scores.empty else gain_table(scores, **how),
         chosen=nothing if scores.empty else _choose(scores),
         dice=nothing if pixels.empty else pixel_table(pixels, **how),
         dice_gains=nothing if pixels.empty else pixel_gain_table(pixels, **how),
+        baselines=nothing if pixels.empty else baseline_table(pixels),
     )
 
 

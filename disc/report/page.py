@@ -6,17 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
+from disc.data.pixels.picture_legend import choose_bar_um, name_length
 from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
 from disc.report import sentences as words
 from disc.report.figures import as_png, as_svg, draw_figures
+from disc.report.limitations import limitations
 from disc.report.numbers import Numbers, measure
-from disc.report.pictures import as_uri, draw_sheet, pixel_cells, sheet_cells
-from disc.report.run_summary import AGREEMENT, PIXEL_GRADING, SLIDE_GRADING, RunSummary
+from disc.report.pictures import Cell, as_uri, pixel_cells, sheet_cells
+from disc.report.run_summary import PARTS, RunSummary
+from disc.report.sheet_figure import draw_sheet
 from disc.report.tables import (
     Grid,
     agreement_grid,
@@ -35,6 +37,17 @@ class Chart:
 
     name: str
     source: str
+    file: str
+    """Its PNG beside the page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleBar:
+    """A scale bar over a tile."""
+
+    text: str
+    percent: float
+    """Of the tile's width."""
 
 
 def write_report(folder: Path, summary: RunSummary) -> Path:
@@ -51,39 +64,72 @@ def write_report(folder: Path, summary: RunSummary) -> Path:
     """
     numbers = measure(summary)
     figures = draw_figures(numbers)
-    sheets = {"sheet": sheet_cells(summary.sheet), "pixels": pixel_cells(summary.pixel_pictures)}
-    drawn = {name: draw_sheet(lines) for name, lines in sheets.items() if lines}
+    sheets = {
+        "sheet": sheet_cells(summary.sheet, summary.palette),
+        "pixels": pixel_cells(summary.pixel_pictures, summary.palette),
+    }
+    drawn = {
+        name: draw_sheet(lines, summary.um_per_px, summary.palette)
+        for name, lines in sheets.items()
+        if lines
+    }
     for name, figure in {**figures, **drawn}.items():
         write_bytes(folder / f"{name}.png", as_png(figure))
     for name, table in numbers.tables().items():
         write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
     page = folder / "index.html"
-    write_bytes(page, render(summary, numbers, figures, sheets).encode())
+    files = [f"{name}.csv" for name in numbers.tables()]
+    files += [f"{name}.png" for name in {**figures, **drawn}]
+    write_bytes(page, render(summary, numbers, figures, sheets, files).encode())
     return page
 
 
 def render(
-    summary: RunSummary, numbers: Numbers, figures: dict[str, Figure], sheets: dict[str, Any]
+    summary: RunSummary,
+    numbers: Numbers,
+    figures: dict[str, Figure],
+    sheets: dict[str, list[list[Cell]]],
+    files: Sequence[str],
 ) -> str:
-    """The page's HTML."""
+    """The page's HTML.
+
+    Args:
+        summary: what the run found.
+        numbers: computed from it.
+        figures: drawn from the numbers.
+        sheets: cells of the pictures, by sheet.
+        files: names of files beside the page.
+    """
     return open_template("page.html").render(
         summary=summary,
         headline=words.headline(numbers),
-        cautions=words.cautions(summary, numbers),
-        legend=legend(),
+        limitations=limitations(summary, numbers),
+        legend=legend(summary.palette),
+        bar=_scale_bar(summary),
         sheets=sheets,
+        files=files,
         charts={part: _charts(figures, part) for part in ("agreement", "auroc", "dice")},
         grids=_grids(summary, numbers),
-        lacking={
-            part: _why(summary.notes, part) for part in (AGREEMENT, SLIDE_GRADING, PIXEL_GRADING)
-        },
+        lacking={part: _why(summary.notes, part) for part in PARTS},
         config=json.dumps(summary.config, indent=2, default=str),
     )
 
 
+def _scale_bar(summary: RunSummary) -> ScaleBar | None:
+    if summary.um_per_px is None or not summary.sheet:
+        return None
+    width_um = summary.um_per_px * summary.sheet[0].mask.shape[1]
+    length_um = choose_bar_um(width_um)
+    return ScaleBar(text=name_length(length_um), percent=round(100 * length_um / width_um, 2))
+
+
 def _charts(figures: dict[str, Figure], part: str) -> list[Chart]:
     return [
-        Chart(name=name.replace("_", " "), source=as_uri(as_svg(figure), "image/svg+xml"))
+        Chart(
+            name=name.replace("_", " "),
+            source=as_uri(as_svg(figure), "image/svg+xml"),
+            file=f"{name}.png",
+        )
         for name, figure in figures.items()
         if name.startswith(part)
     ]
@@ -100,7 +146,7 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     gains = numbers.chosen_gains()
     if not gains.empty:
         keys = ["grader", "encoder", "data_set"]
-        grids["auroc"] = [gain_grid(part, numbers.auroc, *key) for key, part in gains.groupby(keys)]
+        grids["auroc"] = [gain_grid(part, numbers, *key) for key, part in gains.groupby(keys)]
     if not numbers.dice.empty:
         test = numbers.dice[numbers.dice["split"] == "test"]
         keys = ["grader", "truth_kind", "data_set"]
@@ -112,5 +158,5 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
 def _why(notes: Sequence[str], part: str) -> str:
     """What the run says about a part that is lacking."""
     said = [note.removeprefix(f"{part}:").strip() for note in notes if note.startswith(part)]
-    reason = "; ".join(said) or "this run has no numbers for it"
-    return reason if reason.startswith("not possible") else f"not possible: {reason}"
+    reasons = [text for text in said if text.startswith("not possible")]
+    return "; ".join(reasons) or "not possible: this run has no numbers for it"

@@ -1,4 +1,4 @@
-"""Tiles and masks as pictures: single ones inside the page, whole sheets as files."""
+"""Tiles and masks as pictures inside the page."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
-from disc.labels import COLOURS, IGNORE
+from disc.data.pixels.mask_colours import colour_mask
+from disc.labels import Palette
 from disc.report.run_summary import PixelRow, Pixels, SheetRow
 
 MAX_PX = 256
 """Larger tiles are shown smaller, so that the page stays light."""
 PNG_PX = 96
 """Larger tiles go into the page as JPEG (quality 92, 4:4:4)."""
-GREY = (160, 160, 160)
 COLUMNS = ("real", "mask", "reconstruction", "sd", "sd-sc", "sd-disc", "sd-disc-cotrain")
+HEADINGS = {"real": "real tile"}
+"""Of columns, where a name does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,25 +30,23 @@ class Cell:
         heading: of its column.
         pixels: uint8 [H, W, 3].
         is_mask: drawn without smoothing.
+        reading: what the referee reads in it, uint8 [H, W, 3]; None: it was not asked.
     """
 
     heading: str
     pixels: Pixels
     is_mask: bool = False
+    reading: Pixels | None = None
 
     @property
     def source(self) -> str:
         """The picture as a data URI."""
         return embed(self.pixels, is_mask=self.is_mask)
 
-
-def color_mask(mask: Pixels) -> Pixels:
-    """The colours of the paper for a mask, uint8 [H, W, 3]; grey where the label is unknown."""
-    palette = np.full((IGNORE + 1, 3), GREY, np.uint8)
-    for label, colour in COLOURS.items():
-        palette[label] = colour
-    generated: Pixels = palette[mask]
-    return generated
+    @property
+    def reading_source(self) -> str:
+        """The referee's map as a data URI; "" without one."""
+        return "" if self.reading is None else embed(self.reading, is_mask=True)
 
 
 def embed(pixels: Pixels, *, is_mask: bool = False) -> str:
@@ -70,48 +68,37 @@ def as_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def sheet_cells(rows: Sequence[SheetRow]) -> list[list[Cell]]:
-    """The sheet of tiles: the real tile, its mask, and what was made of it."""
-    lines = []
-    for row in rows:
-        pictures = {**row.images, "mask": color_mask(row.mask)}
-        names = [*COLUMNS, *sorted(set(pictures) - set(COLUMNS))]
-        lines.append(
-            [
-                Cell(heading=name, pixels=pictures[name], is_mask=name == "mask")
-                for name in names
-                if name in pictures
-            ]
-        )
-    return lines
+def sheet_cells(rows: Sequence[SheetRow], palette: Palette = "safe") -> list[list[Cell]]:
+    """The sheet of tiles: the real tile, its mask, and what was made of it, with readings."""
+    return [
+        [_sheet_cell(row, name, palette) for name in _columns(row) if name in (*row.images, "mask")]
+        for row in rows
+    ]
 
 
-def pixel_cells(rows: Sequence[PixelRow]) -> list[list[Cell]]:
-    """Test tiles with their masks and what each pixel grader reads."""
+def _columns(row: SheetRow) -> list[str]:
+    return [*COLUMNS, *sorted(set(row.images) - set(COLUMNS))]
+
+
+def _sheet_cell(row: SheetRow, name: str, palette: Palette) -> Cell:
+    if name == "mask":
+        return Cell(heading="target mask", pixels=colour_mask(row.mask, palette), is_mask=True)
+    reading = colour_mask(row.readings[name], palette) if name in row.readings else None
+    return Cell(heading=HEADINGS.get(name, name), pixels=row.images[name], reading=reading)
+
+
+def pixel_cells(rows: Sequence[PixelRow], palette: Palette = "safe") -> list[list[Cell]]:
+    """Test tiles with their masks and what each pixel grader predicts."""
     lines = []
     for row in rows:
-        masks = {"truth": row.truth}
+        masks = {"target": row.truth}
         if row.annotation is not None:
             masks["annotation"] = row.annotation
-        for name, read in row.predictions.items():
-            masks["real only" if name == "real" else f"+ {name}"] = read
-        cells = [Cell(heading=k, pixels=color_mask(v), is_mask=True) for k, v in masks.items()]
-        lines.append([Cell(heading="tile", pixels=row.image), *cells])
+        for name, predicted in row.predictions.items():
+            masks["real only" if name == "real" else f"+ {name}"] = predicted
+        cells = [
+            Cell(heading=name, pixels=colour_mask(mask, palette), is_mask=True)
+            for name, mask in masks.items()
+        ]
+        lines.append([Cell(heading="real tile", pixels=row.image), *cells])
     return lines
-
-
-def draw_sheet(lines: Sequence[Sequence[Cell]]) -> Figure:
-    """A sheet as one figure, headings above the first line."""
-    num_columns = max(len(line) for line in lines)
-    figure = Figure(figsize=(1.3 * num_columns, 1.3 * len(lines) + 0.25), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)  # type: ignore[union-attr, call-arg]
-    grid = figure.subplots(len(lines), num_columns, squeeze=False)
-    for axes in grid.ravel():
-        axes.set_axis_off()
-    for i, line in enumerate(lines):
-        for j, cell in enumerate(line):
-            how = "nearest" if cell.is_mask else "bicubic"
-            grid[i, j].imshow(cell.pixels, interpolation=how)
-            if i == 0 or cell.heading != lines[0][j].heading:
-                grid[i, j].set_title(cell.heading, fontsize=8)
-    return figure

@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from disc.labels import Palette
+
 Pixels = npt.NDArray[np.uint8]
 
 AGREEMENT, SLIDE_GRADING, PIXEL_GRADING = "mask agreement", "slide grading", "pixel grading"
 """Parts that a run may lack. A note that starts with such a name is shown where the part is."""
+PARTS = (AGREEMENT, SLIDE_GRADING, PIXEL_GRADING)
 
 
 class StageRecord(Protocol):
@@ -40,6 +43,8 @@ class SheetRow:
     """[H, W]."""
     images: Mapping[str, Pixels]
     """[H, W, 3] each: "real", "reconstruction", and variants."""
+    readings: Mapping[str, Pixels] = field(default_factory=dict)
+    """[H, W] by the same names: labels that the referee reads in the image."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +75,14 @@ class RunSummary:
     is_simulated: bool
     stages: Sequence[StageRecord]
     notes: Sequence[str] = ()
-    """What a reader must know; "slide grading: not possible: one slide" explains a lacking part."""
+    """Limitations; what starts with the name of a part is shown there, as "slide grading: not
+    possible: one slide"."""
+    made_by: Mapping[str, str] = field(default_factory=dict)
+    """Facts about the run's making by name, as the page shows them: version, command, date."""
+    um_per_px: float | None = None
+    """Width of a tile's pixel in micrometres, as the data set says; None: unknown."""
+    palette: Palette = "safe"
+    """Colours of masks."""
     sheet: Sequence[SheetRow] = ()
     standard_deviations: pd.DataFrame | None = None
     """set, spread (the data's is 1), num (latents)."""

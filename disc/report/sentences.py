@@ -1,4 +1,4 @@
-"""What the numbers say, in words that claim no more than their intervals do."""
+"""What the numbers say, in sentences that claim no more than their intervals do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.agreement import SEVERAL_LABELS
+from disc.evaluate.agreement import ONE_LABEL, SEVERAL_LABELS
 from disc.evaluate.auroc import MEAN
+from disc.labels import NAMES, Label
 from disc.report.numbers import Numbers
-from disc.report.run_summary import RunSummary
 
 VARIANT_NAMES = {
     "real": "as they are",
@@ -21,10 +21,16 @@ VARIANT_NAMES = {
     "sd-disc-cotrain": "DISC-CoTrain",
 }
 """What variants are, in the order in which the page shows them."""
+KIND_NAMES = {ONE_LABEL: "single-class", SEVERAL_LABELS: "multi-class"}
+"""Of masks."""
+GRADER_NAMES = {"carcino": "Pixel grader (Carcino-Net)", "transmil": "Slide grader (TransMIL)"}
+ENCODER_NAMES = {"carcino": "Carcino-Net"}
+TRUTH_NAMES = {"exact": "exact masks", "annotation": "annotations"}
 DATA_NAMES = {"in": "in distribution", "shifted": "out of distribution"}
-FEW_CLUSTERS = 20
-"""Percentile intervals from fewer slides or patients are too narrow."""
-FEW_POSITIVES = 5
+AT_CHANCE = (
+    "with real tiles only, the mean AUROC has an interval that includes .5; gains over a grader at "
+    "chance are no evidence, and are not counted"
+)
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -61,6 +67,11 @@ def in_order(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(name, parts[name]) for name in [*known, *sorted(set(parts) - set(known))]]
 
 
+def name_label(label: str) -> str:
+    """A label's name in text: Non-Cancer, GG3; of what is no label, itself."""
+    return NAMES[Label[label]] if label in Label.__members__ else label
+
+
 def count(number: int, noun: str) -> str:
     """A number of things: 1 slide, 24 slides."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -70,12 +81,13 @@ def agreement_sentence(row: Any, base: str = "sd") -> str:
     """One difference of mask agreement, from a row of the table of differences."""
     one, other = f"{row.variant} ({VARIANT_NAMES.get(row.variant, 'ours')})", f"{base} (plain)"
     support = f"{count(row.tiles, 'mask')} from {count(row.slides, 'slide')}"
-    found = f"{signed(row.value)} {interval(row)}, {support}"
+    found, kind = f"{signed(row.value)} {interval(row)}, {support}", KIND_NAMES[row.kind]
+    on = f"On {kind} masks"
     return {
-        "better": f"Tiles of {one} follow masks with {row.kind} better than {other}: {found}.",
-        "worse": f"Tiles of {one} follow masks with {row.kind} worse than {other}: {found}.",
-        "unclear": f"On masks with {row.kind}, {one} cannot be told from {other}: {found}.",
-        "no interval": f"On masks with {row.kind}, {one} against {other}: {found}.",
+        "better": f"Tiles of {one} follow {kind} masks better than {other}: {found}.",
+        "worse": f"Tiles of {one} follow {kind} masks worse than {other}: {found}.",
+        "unclear": f"{on}, the interval of {one} against {other} includes zero: {found}.",
+        "no interval": f"{on}, {one} against {other}: {found}.",
     }[verdict(row)]
 
 
@@ -88,17 +100,25 @@ def headline(numbers: Numbers) -> list[str]:
     sentences += _kept(numbers) + _ceiling(numbers)
     gains = numbers.chosen_gains()
     if not gains.empty:
-        sentences += grading_sentences(gains[gains["label"] == MEAN])
+        sentences += grading_sentences(numbers.mark_chance(gains[gains["label"] == MEAN]))
     return sentences
 
 
 def grading_sentences(gains: pd.DataFrame) -> list[str]:
-    """How many of the gains of slide grading can be told from zero, by test set."""
+    """How many intervals of the gains of slide grading exclude zero, by test set.
+
+    Args:
+        gains: of the mean AUROC at the chosen balance weights; with a column `is_above_chance`,
+            those whose grader of real tiles only is at chance are not counted as gains.
+    """
     sentences = []
     for data_set, part in gains.groupby("data_set", sort=True):
+        where = f"Slide grading {DATA_NAMES.get(data_set, data_set)}"
+        if "is_above_chance" in part and not part["is_above_chance"].any():
+            sentences.append(f"{where}: {AT_CHANCE}.")
+            continue
         verdicts = [verdict(row) for row in part.itertuples()]
         better, worse = verdicts.count("better"), verdicts.count("worse")
-        where = f"Slide grading {DATA_NAMES.get(data_set, data_set)}"
         best = part.loc[part["value"].idxmax()] if part["value"].notna().any() else None
         if best is None:
             sentences.append(f"{where}: no mean AUROC, no label has both outcomes.")
@@ -106,54 +126,36 @@ def grading_sentences(gains: pd.DataFrame) -> list[str]:
         span = f"{signed(part['value'].min())} to {signed(part['value'].max())}"
         words = f"{where}: added to real tiles, synthetic tiles change the mean AUROC by {span}"
         if not better and not worse:
-            end = f"none of the {len(part)} differences can be told from zero"
+            end = f"the intervals of all {len(part)} differences include zero"
         else:
-            count = f"of {len(part)} differences"
-            end = f"{count}, {better} can be told from zero as gains and {worse} as losses"
+            end = (
+                f"gains whose interval excludes zero: {better} of {len(part)}, "
+                f"losses: {worse} of {len(part)}"
+            )
         sentences.append(f"{words}; {end}.")
     return sentences
 
 
-def cautions(summary: RunSummary, numbers: Numbers) -> list[str]:
-    """What the reader must know before believing: the run's notes, and what the tables show."""
-    found = list(summary.notes)
-    if summary.is_simulated:
-        found.insert(0, "The tissue is simulated: nothing here says how well any of this grades.")
-    if not numbers.differences.empty:
-        slides = int(numbers.differences["slides"].min())
-        if slides < FEW_CLUSTERS:
-            found.append(
-                f"Mask agreement rests on masks from {count(slides, 'slide')}; with fewer than "
-                f"{FEW_CLUSTERS} the intervals are too narrow."
-            )
-    return found + _thin_support(numbers)
-
-
-def _thin_support(numbers: Numbers) -> list[str]:
-    if numbers.auroc.empty:
+def _kept(numbers: Numbers) -> list[str]:
+    """Which fraction of the gain of separated conditions one pass keeps, where there is a gain."""
+    if numbers.kept.empty:
         return []
-    real = numbers.auroc["balance_weight"] == 0
-    test = numbers.auroc[real & (numbers.auroc["split"] == "test")]
-    fewest = test[["positives", "negatives"]].min(axis=1)
-    thin = test[fewest < FEW_POSITIVES].drop_duplicates(["data_set", "label"])
+    differences, kept = (
+        table[table["kind"] == SEVERAL_LABELS].set_index("variant")
+        for table in (numbers.differences, numbers.kept)
+    )
+    has_gain = "sd-sc" in differences.index and verdict(differences.loc["sd-sc"]) == "better"
+    if not has_gain or "sd-disc" not in kept.index or pd.isna(kept.loc["sd-disc"].low):
+        return []
+    row = kept.loc["sd-disc"]
     return [
-        f"{row.label} {DATA_NAMES.get(row.data_set, row.data_set)}: "
-        f"{count(int(row.positives), 'slide')} with and {int(row.negatives)} without it. "
-        + ("It has no AUROC." if pd.isna(row.value) else "Its AUROC carries little.")
-        for row in thin.itertuples()
+        f"In one pass a step, DISC has {_percent(row.value)} "
+        f"[{_percent(row.low)}, {_percent(row.high)}] of the gain of separated conditions."
     ]
 
 
-def _kept(numbers: Numbers) -> list[str]:
-    """How much of the gain of separated conditions one pass keeps, where there is a gain."""
-    if numbers.differences.empty:
-        return []
-    several = numbers.differences[numbers.differences["kind"] == SEVERAL_LABELS]
-    rows = {row.variant: row for row in several.itertuples()}
-    if not {"sd-sc", "sd-disc"} <= set(rows) or verdict(rows["sd-sc"]) != "better":
-        return []
-    fraction = max(0.0, rows["sd-disc"].value / rows["sd-sc"].value)
-    return [f"In one pass a step, DISC keeps {fraction:.0%} of the gain of separated conditions."]
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%".replace("-", MINUS)
 
 
 def _ceiling(numbers: Numbers) -> list[str]:
@@ -164,14 +166,13 @@ def _ceiling(numbers: Numbers) -> list[str]:
     if not {"real", "reconstruction"} <= set(read.index):
         return []
     sentences = [
-        f"The referee itself reads real tiles of this kind at {plain(read['real'])}, and "
-        f"{plain(read['reconstruction'])} once they went through the autoencoder: "
-        "that is the ceiling."
+        f"Real tiles of this kind have a mask agreement of {plain(read['real'])}, and "
+        f"{plain(read['reconstruction'])} after the autoencoder: that is the ceiling."
     ]
     if "collage" in read.index:
         sentences.append(
-            "Of real one-label tiles, joined by the very masks that were asked for and passed "
-            f"through the autoencoder, it reads {plain(read['collage'])}: fusing patterns by these "
-            "masks can hardly be read better than that."
+            "Collages of real single-class tiles, joined by the target masks and passed through "
+            f"the autoencoder, reach {plain(read['collage'])}: fusing patterns by these masks can "
+            "hardly be read better than that."
         )
     return sentences

@@ -13,14 +13,21 @@ from disc.report.numbers import Numbers
 from disc.report.run_summary import StageRecord
 from disc.report.sentences import (
     DATA_NAMES,
+    ENCODER_NAMES,
+    GRADER_NAMES,
+    KIND_NAMES,
+    TRUTH_NAMES,
     VARIANT_NAMES,
     count,
     in_order,
     interval,
+    name_label,
     plain,
     signed,
     verdict,
 )
+
+BASELINE_NOT_TRAINED = "baseline not trained"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,7 @@ class Field:
     text: str
     small: str = ""
     mood: str = ""
-    """"better" or "worse" where an interval says so."""
+    """"better" or "worse" where an interval says so; "moot" where the baseline has not learnt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,8 @@ class Grid:
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Field]]
+    files: Sequence[str] = ()
+    """Tables beside the page that hold these numbers and more."""
 
 
 def agreement_grid(numbers: Numbers, kind: str) -> Grid:
@@ -53,24 +62,30 @@ def agreement_grid(numbers: Numbers, kind: str) -> Grid:
         support = Field(text=str(row.tiles), small=count(row.slides, "slide"))
         rows.append([_name(row.variant), _value(row), pair, support])
     return Grid(
-        caption=f"Masks with {kind}",
+        caption=f"{KIND_NAMES[kind].capitalize()} masks",
         columns=("tiles", "agreement", "difference to sd", "masks"),
         rows=rows,
+        files=("agreement.csv", "differences.csv"),
     )
 
 
 def recall_grid(recalls: pd.DataFrame, kind: str) -> Grid:
-    """Share of each label's pixels that the referee reads as asked."""
+    """Recall: the fraction of each label's pixels that the referee reads as that label."""
     part = recalls[recalls["kind"] == kind]
-    rows, unasked = [], Field(text="", small="not asked")
+    rows, unasked = [], Field(text="", small="not in a mask")
     for variant, lines in in_order(part):
         by_label = {row.label: _value(row) for row in lines.itertuples() if row.tiles}
         rows.append([_name(variant), *(by_label.get(name, unasked) for name in LABELS)])
-    return Grid(caption=f"By label, masks with {kind}", columns=("tiles", *LABELS), rows=rows)
+    return Grid(
+        caption=f"Recall by label, {KIND_NAMES[kind]} masks",
+        columns=("tiles", *map(name_label, LABELS)),
+        rows=rows,
+        files=("recalls.csv",),
+    )
 
 
 def standard_deviation_grid(standard_deviations: pd.DataFrame) -> Grid:
-    """Spread of sampled latents; the data's is 1."""
+    """Standard deviation of sampled latents; the data's is 1."""
     rows = [
         [
             _name(row.set),
@@ -79,16 +94,19 @@ def standard_deviation_grid(standard_deviations: pd.DataFrame) -> Grid:
         ]
         for row in standard_deviations.itertuples()
     ]
-    return Grid(caption="Spread of latents", columns=("set", "spread", "latents"), rows=rows)
+    return Grid(
+        caption="Standard deviation of latents",
+        columns=("set", "standard deviation", "latents"),
+        rows=rows,
+        files=("spreads.csv",),
+    )
 
 
 def gain_grid(
-    gains: pd.DataFrame, auroc: pd.DataFrame, grader: str, encoder: str, data_set: str
+    gains: pd.DataFrame, numbers: Numbers, grader: str, encoder: str, data_set: str
 ) -> Grid:
     """AUROC per label: of real tiles only, and what the chosen balance weights change."""
-    where = (auroc["grader"] == grader) & (auroc["encoder"] == encoder)
-    where &= (auroc["data_set"] == data_set) & (auroc["split"] == "test")
-    base = auroc[where & (auroc["balance_weight"] == 0)].set_index("label")
+    base = numbers.baseline_auroc(grader, encoder, data_set)
     names = [*LABELS, MEAN]
     first = [Field(text="real tiles only", small="AUROC")]
     rows = [first + [_value(base.loc[name]) for name in names]]
@@ -96,10 +114,20 @@ def gain_grid(
         by_label = part.set_index("label")
         weight = part["balance_weight"].iloc[0]
         name = Field(text=f"+ {variant}", small=f"balance weight {weight:g}")
-        rows.append([name, *(_difference(by_label.loc[label]) for label in names)])
-    columns = [f"{name}{_support(base.loc[name])}" for name in names]
-    caption = f"{grader} on {encoder} features, {DATA_NAMES.get(data_set, data_set)}"
-    return Grid(caption=caption, columns=("trained on", *columns), rows=rows)
+        fields = [
+            _difference(by_label.loc[label], is_moot=not base.loc[label].is_above_chance)
+            for label in names
+        ]
+        rows.append([name, *fields])
+    columns = [f"{name_label(name)}{_support(base.loc[name])}" for name in names]
+    features = ENCODER_NAMES.get(encoder, encoder)
+    where = DATA_NAMES.get(data_set, data_set)
+    return Grid(
+        caption=f"{GRADER_NAMES.get(grader, grader)} on {features} features, {where}",
+        columns=("trained on", *columns),
+        rows=rows,
+        files=("auroc.csv", "auroc_gains.csv", "chosen.csv"),
+    )
 
 
 def dice_grid(numbers: Numbers, grader: str, truth: str, data_set: str) -> Grid:
@@ -114,20 +142,27 @@ def dice_grid(numbers: Numbers, grader: str, truth: str, data_set: str) -> Grid:
         for frame in (numbers.dice, numbers.dice_gains)
     )
     changes = gains.set_index(["variant", "metric", "label"])
+    is_moot = len(numbers.unlearnt(grader, truth, data_set)) > 0
     rows = []
     for variant, part in in_order(values):
         found = part.set_index(["metric", "label"])
-        row = [Field(text="real tiles only" if variant == "real" else f"+ {variant}")]
+        small = BASELINE_NOT_TRAINED if is_moot and variant == "real" else ""
+        row = [Field(text="real tiles only" if variant == "real" else f"+ {variant}", small=small)]
         for key in (("dice", MEAN), ("precision", "GG")):
             row.append(_value(found.loc[key]))
             has_gain = (variant, *key) in changes.index
-            row.append(_difference(changes.loc[(variant, *key)]) if has_gain else Field(text=""))
+            row.append(
+                _difference(changes.loc[(variant, *key)], is_moot=is_moot)
+                if has_gain
+                else Field(text="")
+            )
         rows.append(row)
-    against = {"exact": "exact masks", "annotation": "annotations"}.get(truth, truth)
+    against, where = TRUTH_NAMES.get(truth, truth), DATA_NAMES.get(data_set, data_set)
     return Grid(
-        caption=f"{grader} against {against}, {DATA_NAMES.get(data_set, data_set)}",
-        columns=("trained on", "mean Dice", "gain", "precision of grades", "gain"),
+        caption=f"{GRADER_NAMES.get(grader, grader)} against {against}, {where}",
+        columns=("trained on", "mean Dice", "gain", "precision", "gain"),
         rows=rows,
+        files=("dice.csv", "dice_gains.csv", "baselines.csv"),
     )
 
 
@@ -160,10 +195,9 @@ def _value(row: Any) -> Field:
     return Field(text=plain(row.value), small=interval(row))
 
 
-def _difference(row: Any) -> Field:
-    mood = verdict(row)
-    is_told = mood in ("better", "worse")
-    return Field(text=signed(row.value), small=interval(row), mood=mood if is_told else "")
+def _difference(row: Any, *, is_moot: bool = False) -> Field:
+    mood = verdict(row) if verdict(row) in ("better", "worse") else ""
+    return Field(text=signed(row.value), small=interval(row), mood="moot" if is_moot else mood)
 
 
 def _support(row: Any) -> str:

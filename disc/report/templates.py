@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from disc.labels import COLOURS, NAMES
+from disc.data.pixels.mask_colours import name_colours
+from disc.labels import Palette
 
 
 def open_template(name: str) -> Template:
@@ -21,6 +22,6 @@ def open_template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def legend() -> list[tuple[str, str]]:
-    """Labels with their colours, as the style sheet writes colours."""
-    return [(NAMES[label], "rgb({}, {}, {})".format(*colour)) for label, colour in COLOURS.items()]
+def legend(palette: Palette = "safe") -> list[tuple[str, str]]:
+    """What the colours of masks mean, as the style sheet writes colours."""
+    return [(name, "rgb({}, {}, {})".format(*colour)) for name, colour in name_colours(palette)]

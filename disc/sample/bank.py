@@ -59,7 +59,7 @@ def fill_bank(
     Paper: Sec. 2.3 (20,000 separated samples).
     """
     share = own_share()
-    bar = Bar("bank", total=num, shown=share.is_first)
+    bar = Bar("bank", total=num, unit="bundle", shown=share.is_first)
     for number, start in enumerate(range(0, num, CHUNK)):
         indices = range(start, min(start + CHUNK, num))
         path = folder / f"bundles_{start:06d}.safetensors"

@@ -121,7 +121,9 @@ def generate_slides(
         Spread of the latents (the data's is 1).
     """
     share, writer = own_share(), SetWriter(root)
-    bar = Bar(f"synthesis {variant_sampler.variant}", total=len(plans), shown=share.is_first)
+    bar = Bar(
+        f"synthesis {variant_sampler.variant}", total=len(plans), unit="slide", shown=share.is_first
+    )
     for number, plan in enumerate(plans):
         if share.has(number) and not _marker(root, plan).exists():
             _generate_slide(plan, book, variant_sampler, writer)

@@ -13,6 +13,7 @@ from disc.settings.distillation import Distil
 from disc.settings.evaluation import Evaluate
 from disc.settings.grading import Grade
 from disc.settings.phantom import Phantom
+from disc.settings.report import Report
 from disc.settings.sampling import Sample
 from disc.settings.synthesis import Synthesis
 from disc.settings.training import Validation
@@ -48,6 +49,8 @@ class Run:
     """Graders."""
     evaluate: Evaluate = field(default_factory=Evaluate)
     """Measurements."""
+    report: Report = field(default_factory=Report)
+    """The page."""
     folds: tuple[Fold, ...] = ()
     """Folds to run one after the other, each in `out`/`name`/fold; none: only `data.fold`."""
     until: str = "report"

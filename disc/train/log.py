@@ -1,4 +1,4 @@
-"""What a training says of itself: a line of JSON every few steps, and a bar with the time left."""
+"""What a training says of itself: a line of JSON every few steps, and how far it is."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Log:
         if shown and self.path.exists():
             write_bytes(self.path, _kept_lines(self.path, start).encode())
         self._board = Board(folder, start) if shown and has_board else None
-        self._bar = Bar(folder.name, total=total, start=start, shown=shown)
+        self._bar = Bar(folder.name, total=total, unit="step", start=start, shown=shown)
 
     def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:
         """Count one step and its metrics."""
@@ -45,7 +45,7 @@ class Log:
         self.step += 1
         self._count += 1
         self.has_advanced = True
-        self._bar.advance()
+        self._bar.advance(note=f"loss {float(self._sums['loss']) / self._count:.4g}")
         if self.step % EVERY == 0:
             self._write()
 

@@ -6,6 +6,7 @@ from disc.evaluate.agreement import (
     RECALLS,
     agreement_table,
     difference_table,
+    kept_gain_table,
     label_table,
     recalls,
     tile_agreement,
@@ -86,3 +87,27 @@ def test_two_plans_of_one_variant_are_not_mixed() -> None:
     table = pd.concat([rows("sd-sc", values), rows("sd-sc", values, plan="late")])
     with pytest.raises(ValueError, match="several values of 'plan'"):
         agreement_table(table, draws=10, seed=0)
+
+
+def test_the_kept_fraction_of_a_gain() -> None:
+    """Twice, half and none of a teacher's gain; the interval holds the noise of pairs alone."""
+    rng = np.random.default_rng(4)
+    values = rng.uniform(0.2, 0.8, 200)
+    gain = rng.uniform(0.05, 0.15, 200)
+    student = values + gain / 2 + rng.normal(0, 0.02, 200)
+    known = {"sd": values, "sd-sc": values + gain, "sd-disc": student, "twice": values + 2 * gain}
+    table = pd.concat([rows(name, one) for name, one in known.items()], ignore_index=True)
+    shuffled = table.sample(frac=1, random_state=0)
+    found = kept_gain_table(shuffled, draws=500, seed=0).set_index(["kind", "variant"])
+    several = found.loc["several labels"]
+    expected = (student - values)[1::2].mean() / gain[1::2].mean()
+    assert several.loc["sd-disc", "value"] == pytest.approx(expected)
+    assert several.loc["sd-disc", "low"] < 0.5 < several.loc["sd-disc", "high"]
+    assert several.loc["twice", ["value", "low", "high"]].tolist() == pytest.approx([2, 2, 2])
+    assert several.loc["sd-disc", ["tiles", "slides"]].tolist() == [100, 5]
+
+
+def test_without_a_teacher_nothing_is_kept() -> None:
+    values = np.full(20, 0.5)
+    table = pd.concat([rows("sd", values), rows("sd-disc", values)], ignore_index=True)
+    assert kept_gain_table(table, draws=50, seed=0).empty

@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score
 
-from disc.evaluate.pixels import COUNTS, MEASURES, measure_confusion, pixel_gain_table, pixel_table
+from disc.evaluate.pixels import (
+    COUNTS,
+    MEASURES,
+    baseline_table,
+    measure_confusion,
+    pixel_gain_table,
+    pixel_table,
+)
 
 
 def tiles(weight: float, errors: float, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
@@ -71,3 +78,34 @@ def test_runs_are_averaged() -> None:
     single = [pixel_table(part, draws=5, seed=0)["value"].to_numpy() for part in parts]
     both = pixel_table(pd.concat(parts), draws=5, seed=0)["value"].to_numpy()
     np.testing.assert_allclose(both, np.mean(single, axis=0))
+
+
+def test_the_chance_of_a_baseline_is_that_of_shuffled_predictions() -> None:
+    table, truth, predicted = tiles(0.0, 0.4, 0)
+    rng, chances = np.random.default_rng(0), []
+    for _ in range(200):
+        guess = rng.permutation(predicted.ravel())
+        chances.append(f1_score(truth.ravel(), guess, average=None))
+    found = baseline_table(table).set_index("label")
+    np.testing.assert_allclose(found["chance"], np.mean(chances, axis=0), atol=0.01)
+    dice = f1_score(truth.ravel(), predicted.ravel(), average=None)
+    np.testing.assert_allclose(found["dice"], dice)
+    assert found["is_learnt"].all()
+
+
+def test_guesses_and_a_label_never_predicted_are_not_learnt() -> None:
+    """All errors: a guess is right by chance alone. A frequent label has high Dice even so."""
+    guessed, truth, _ = tiles(0.0, 1.0, 0)
+    assert not baseline_table(guessed)["is_learnt"].any()
+    constant = guessed.assign(**dict.fromkeys(COUNTS, 0))
+    for label, name in enumerate(("NC", "GG3", "GG4", "GG5")):
+        constant[f"n_{name}_NC"] = (truth == label).sum(axis=1) * (10 if label == 0 else 1)
+    found = baseline_table(constant).set_index("label")
+    assert found.loc["NC", "dice"] > 0.8 and not found["is_learnt"].any()
+    assert found.loc[["GG3", "GG4", "GG5"], "dice"].tolist() == [0, 0, 0]
+
+
+def test_only_graders_of_real_tiles_are_baselines() -> None:
+    real, added = tiles(0.0, 0.2, 0)[0], tiles(0.3, 1.0, 0)[0]
+    both = pd.concat([real, added], ignore_index=True)
+    pd.testing.assert_frame_equal(baseline_table(both), baseline_table(real))

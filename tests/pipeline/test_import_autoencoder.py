@@ -13,8 +13,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from disc import cli
 from disc.model.autoencoder import Autoencoder
 from disc.pipeline.context import Context
-from disc.pipeline.run import generator_stages
 from disc.pipeline.stage import run_stages
+from disc.pipeline.stage_list import generator_stages
 from disc.presets import smoke
 from disc.settings.training import Optim
 from tests.model.compvis_reference import as_checkpoint, draw_network

@@ -1,7 +1,10 @@
 """The whole pipeline once, at its smallest, and what must hold of its results."""
 
 import json
+import resource
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -35,6 +38,20 @@ def test_the_same_command_again_does_nothing(run):
     before = {path: path.stat().st_mtime_ns for path in run.rglob("done.json")}
     assert cli.main(["run", "smoke", "--out", str(run.parent)]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("done.json")}
+
+
+def test_a_finished_run_says_so_at_once_without_torch(run):
+    code = (
+        "import sys\nfrom disc.cli import main\n"
+        f"assert main(['run', 'smoke', '--out', {str(run.parent)!r}]) == 0\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said, page = done.stdout.splitlines()
+    assert "all 17 stages, data to report, were done before" in said and "index.html" in page
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
 
 def test_every_variant_is_asked_for_the_same_masks(run):

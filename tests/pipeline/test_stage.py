@@ -37,6 +37,18 @@ def test_everything_is_done_once(tmp_path):
     assert counter.run() == []
 
 
+def test_finished_stages_are_told_in_one_line(tmp_path):
+    counter, said = Counter(tmp_path), []
+    counter.run(until="second")
+    run_stages(counter.stages(), tmp_path, until="third", say=said.append)
+    assert said[0] == "2 of 3 stages were done before: first, second"
+    assert said[1] == "stage 3 of 3, third: starting"
+    assert said[2].startswith("stage 3 of 3, third: did third (0 s)")
+    said.clear()
+    run_stages(counter.stages(), tmp_path, until="third", say=said.append)
+    assert said == ["all 3 stages, first to third, were done before: nothing to do"]
+
+
 def test_a_deleted_folder_is_done_again_with_what_follows(tmp_path):
     counter = Counter(tmp_path)
     counter.run()
@@ -75,7 +87,7 @@ def test_a_stopped_stage_keeps_what_it_has(tmp_path):
     stage = Stage(name="long", needs=(), settings=1, work=work)
     with pytest.raises(KeyboardInterrupt):
         run_stages([stage], tmp_path, until="long", say=lambda text: None)
-    assert why_stale(stage, tmp_path) == "going on"
+    assert why_stale(stage, tmp_path) == "resuming"
     run_stages([stage], tmp_path, until="long", say=lambda text: None)
     assert seen == [False, True]
 
@@ -152,12 +164,12 @@ def test_the_same_result_leaves_what_follows_done(tmp_path):
     run_stages(with_result(1, "a"), tmp_path, until="second", say=said.append)
     before = (tmp_path / "second" / "done.json").read_bytes()
     run_stages(with_result(2, "a"), tmp_path, until="second", say=said.append)
-    assert "first: again, its configuration changed" in said
+    assert "stage 1 of 2, first: again, its configuration changed" in said
     assert (tmp_path / "second" / "done.json").read_bytes() == before
     run_stages(with_result(2, "b"), tmp_path, until="second", say=said.append)
     assert (tmp_path / "second" / "done.json").read_bytes() == before
     run_stages(with_result(3, "b"), tmp_path, until="second", say=said.append)
-    assert "second: again, first was redone" in said
+    assert "stage 2 of 2, second: again, first was redone" in said
 
 
 def test_a_kept_folder_outlives_another_configuration(tmp_path):

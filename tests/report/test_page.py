@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from disc.data.pixels.mask_colours import colour_mask
 from disc.evaluate.agreement import RECALLS
 from disc.evaluate.pixels import COUNTS
-from disc.labels import COLOURS, NAMES
+from disc.labels import NAMES, PALETTES
 from disc.report.page import write_report
-from disc.report.pictures import color_mask, embed
+from disc.report.pictures import embed
 from disc.report.run_summary import RunSummary
 from tests.report.summaries import make_story
 
-VOID = {"meta", "img", "br", "link"}
+VOID = {"meta", "img", "br", "link", "input"}
 
 
 class Reader(HTMLParser):
@@ -30,9 +31,11 @@ class Reader(HTMLParser):
         self.open: list[str] = []
         self.words: list[str] = []
         self.sources: list[str] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.sources += [value or "" for name, value in attrs if name == "src"]
+        self.links += [value or "" for name, value in attrs if name == "href"]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -72,7 +75,7 @@ def test_headline_and_table_show_the_paired_difference(whole: tuple[Path, RunSum
     assert summary.agreement is not None
     found = several_labels(summary.agreement, "sd-sc") - several_labels(summary.agreement, "sd")
     text = read_page(path).text
-    sentence = "sd-sc (separated conditions) follow masks with several labels better than sd"
+    sentence = "sd-sc (separated conditions) follow multi-class masks better than sd"
     assert f"{sentence} (plain): {found.mean():+.3f} [" in text
     assert text.count(f"{found.mean():+.3f}") >= 2
     assert f"{several_labels(summary.agreement, 'reconstruction').mean():.3f}" in text
@@ -154,11 +157,11 @@ def test_scores_without_validation_choose_no_weight(tmp_path: Path) -> None:
 
 def test_masks_have_the_colours_of_the_legend(whole: tuple[Path, RunSummary]) -> None:
     mask = np.array([[0, 1, 2, 3, 255]], np.uint8)
-    generated = color_mask(mask)
-    assert [tuple(pixel) for pixel in generated[0, :4]] == list(COLOURS.values())
+    generated = colour_mask(mask)
+    assert [tuple(pixel) for pixel in generated[0, :4]] == list(PALETTES["safe"].values())
     data = base64.b64decode(embed(generated, is_mask=True).split(",")[1])
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), generated)
-    for label, colour in COLOURS.items():
+    for label, colour in PALETTES["safe"].items():
         swatch = "rgb({}, {}, {})".format(*colour)
         assert f'<i style="background: {swatch}"></i>{NAMES[label]}' in whole[0].read_text()
 

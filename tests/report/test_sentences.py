@@ -6,15 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disc.report.limitations import limitations
 from disc.report.numbers import measure
-from disc.report.sentences import (
-    agreement_sentence,
-    cautions,
-    grading_sentences,
-    headline,
-    signed,
-    verdict,
-)
+from disc.report.sentences import agreement_sentence, grading_sentences, headline, signed, verdict
 from disc.report.tables import duration
 from tests.report.summaries import make_agreement, make_story
 
@@ -58,7 +52,8 @@ def test_equal_variants_are_not_called_different() -> None:
         agreement=pd.concat([table[table["variant"] == "sd"], same]), scores=None, pixels=None
     )
     sentences = headline(measure(summary))
-    assert len(sentences) == 1 and "cannot be told from sd (plain): +0.000 [0.000" in sentences[0]
+    assert len(sentences) == 1
+    assert "against sd (plain) includes zero: +0.000 [0.000" in sentences[0]
 
 
 def test_grading_counts_what_leaves_zero_out() -> None:
@@ -71,8 +66,8 @@ def test_grading_counts_what_leaves_zero_out() -> None:
         }
     )
     inside, outside = grading_sentences(gains)
-    assert "of 3 differences, 1 can be told from zero as gains and 0 as losses" in inside
-    assert "none of the 2 differences can be told from zero" in outside
+    assert "gains whose interval excludes zero: 1 of 3, losses: 0 of 3" in inside
+    assert "the intervals of all 2 differences include zero" in outside
 
 
 def test_few_positives_and_few_slides_are_cautioned() -> None:
@@ -83,12 +78,11 @@ def test_few_positives_and_few_slides_are_cautioned() -> None:
     summary = make_story(
         scores=scores.assign(truth=rare), agreement=few, pixels=None, notes=["a note"]
     )
-    found = cautions(summary, measure(summary))
-    assert found[0].startswith("The tissue is simulated") and "a note" in found
-    assert any(
-        "GG5 in distribution: 0 slides with and 30 without it. It has no" in n for n in found
-    )
-    assert any("rests on masks from 10 slides" in note for note in found)
+    found = limitations(summary, measure(summary))
+    assert found["run"][0].startswith("The tissue is simulated") and "A note" in found["run"]
+    (thin,) = (note for note in found["slide grading"] if "fewer than 5 slides" in note)
+    assert "in distribution, of 30 slides: GG5 0; " in thin and "both sides has none" in thin
+    assert any("rests on masks from 10 slides" in note for note in found["mask agreement"])
 
 
 @pytest.mark.parametrize(

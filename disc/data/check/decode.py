@@ -141,7 +141,7 @@ def look_at_all(
         OSError: if one of them is killed.
     """
     count = min(processes or num_cores(), 1 + len(tasks) // _CHUNK)
-    bar, looks = Bar(f"reading {name}", total=len(tasks)), []
+    bar, looks = Bar(f"reading {name}", total=len(tasks), unit="image"), []
     with ExitStack() as stack:
         stack.callback(bar.close)
         run: Callable[..., Iterable[Look]] = map

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from disc.data.readers.source import LAPC_IMAGES, LAPC_MASKS, Kind, Source
+from disc.data.readers.source import KINDS, LAPC_IMAGES, LAPC_MASKS, Kind, KindOrAuto, Source
 from disc.files import BadInput, require
 
 if TYPE_CHECKING:
@@ -64,15 +64,25 @@ def recognise(root: Path) -> Kind:
 
 _SPECIAL: Mapping[Kind, tuple[str, ...]] = {
     "sicapv2": ("encoding", "masks", "values", "fit"),
-    "panda": ("slides", "masks", "values", "coordinates", "keep", "duplicates", "reach_um"),
+    "panda": (
+        *("slides", "masks", "values", "coordinates", "keep", "noise_column", "duplicates"),
+        "reach_um",
+    ),
     "lapc": ("slides", "images", "masks", "values", "fit"),
     "folder": ("slides", "images", "masks", "values", "fit", "coordinates", "layers", "ties"),
 }
 """Fields that some kinds have and others have not."""
 
 
+def list_fields(kind: KindOrAuto) -> frozenset[str]:
+    """Fields of a source that a kind has and some other has not; of `auto`, those that all have."""
+    if kind == "auto":
+        return frozenset.intersection(*map(frozenset, _SPECIAL.values()))
+    return frozenset(_SPECIAL[kind])
+
+
 def _refuse_foreign(source: Source, kind: Kind) -> None:
     default = Source(root=source.root)
-    special = {name for names in _SPECIAL.values() for name in names} - set(_SPECIAL[kind])
+    special = {name for each in KINDS for name in list_fields(each)} - list_fields(kind)
     given = [name for name in sorted(special) if getattr(source, name) != getattr(default, name)]
     require(not given, f"{source.root}: a set of kind {kind} has no option {', '.join(given)}")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from disc.files import require
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     pass
 
 Kind = Literal["sicapv2", "panda", "lapc", "folder"]
+
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 KindOrAuto = Literal["auto", "sicapv2", "panda", "lapc", "folder"]

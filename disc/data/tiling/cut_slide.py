@@ -12,9 +12,16 @@ import numpy.typing as npt
 from disc.data.pixels.images import Pixels, encode_jpeg
 from disc.data.readers.sicapv2 import format_name
 from disc.data.tiles.labels import count_labels, label_tile
-from disc.data.tiling.grid import Block, Place, list_blocks, list_places, listed_places
+from disc.data.tiling.grid import (
+    Block,
+    Place,
+    list_blocks,
+    list_dropped,
+    list_places,
+    listed_places,
+)
 from disc.data.tiling.jobs import Job, meaning_of, refuse_outside
-from disc.data.tiling.overview import draw_overview
+from disc.data.tiling.overview import Overview, draw_overview
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tissue import UM_PER_PX, find_tissue
 from disc.data.writing.set_writer import SetWriter
@@ -39,6 +46,8 @@ class _Plan:
     tissue: npt.NDArray[np.bool_]
     scale: float
     places: list[Place]
+    dropped: list[Place]
+    """Where there is too little tissue for a tile."""
 
 
 def cut_slide(
@@ -88,8 +97,18 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
         annotation = Annotation(job.mask, meaning, scan, reach_um=request.reach_um)
     overview_um = max(UM_PER_PX, scan.um_per_px)
     tissue = find_tissue(scan.read_whole(UM_PER_PX), overview_um, request.tissue)
-    places = listed_places(listed) if listed else list_places(scan, tissue, scale, request)
-    return _Plan(scan=scan, annotation=annotation, tissue=tissue, scale=scale, places=list(places))
+    places, dropped = list(listed_places(listed)) if listed else [], list[Place]()
+    if listed is None:
+        places = list(list_places(scan, tissue, scale, request))
+        dropped = list(list_dropped(scan, tissue, scale, request))
+    return _Plan(
+        scan=scan,
+        annotation=annotation,
+        tissue=tissue,
+        scale=scale,
+        places=places,
+        dropped=dropped,
+    )
 
 
 def _read_listed(job: Job, request: TileRequest, scan: Scan) -> Any:
@@ -133,9 +152,16 @@ def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
     """The picture of the slide, and its coordinates for other programs."""
     scan, corners = plan.scan, [place.corner for place in plan.places]
     side = plan.scale * request.tile_px
-    picture = encode_jpeg(draw_overview(scan, plan.tissue, corners, side))
+    overview = Overview(
+        scan=scan,
+        annotation=plan.annotation,
+        tissue=plan.tissue,
+        kept=corners,
+        dropped=[place.corner for place in plan.dropped],
+        side=side,
+    )
     path = request.out / "thumbnails" / f"{job.slide.slide_id}.jpg"
-    write_bytes(path, picture, is_durable=False)
+    write_bytes(path, encode_jpeg(draw_overview(overview)), is_durable=False)
     level, downsample, level_size = scan.level_for(plan.scale)
     grid = Grid(
         slide=job.path.stem,

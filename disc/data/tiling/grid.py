@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,28 @@ def list_places(
         scale: level-0 pixels per tile pixel.
         request: tile size, overlap, least tissue.
     """
+    least = request.min_tissue
+    return _choose(scan, tissue, scale, request, lambda fractions: fractions >= least)
+
+
+def list_dropped(
+    scan: Scan, tissue: npt.NDArray[np.bool_], scale: float, request: TileRequest
+) -> Iterator[Place]:
+    """The grid's places that have tissue, but too little of it; arguments as `list_places`."""
+    least = request.min_tissue
+    return _choose(
+        scan, tissue, scale, request, lambda fractions: (fractions > 0) & (fractions < least)
+    )
+
+
+def _choose(
+    scan: Scan,
+    tissue: npt.NDArray[np.bool_],
+    scale: float,
+    request: TileRequest,
+    is_chosen: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.bool_]],
+) -> Iterator[Place]:
+    """The grid's places whose fraction of tissue, 0 to 1, is of the kind asked for."""
     side = scale * request.tile_px
     step = scale * max(1, round(request.tile_px * (1 - request.overlap)))
     down, across = tissue.shape[0] / scan.height, tissue.shape[1] / scan.width
@@ -68,7 +90,7 @@ def list_places(
         band = sums[bottom] - sums[top]
         areas = np.maximum((bottom - top) * (rights - lefts), 1)
         fractions = (band[rights] - band[lefts]) / areas
-        for column in np.flatnonzero(fractions >= request.min_tissue):
+        for column in np.flatnonzero(is_chosen(fractions)):
             yield Place(row, int(column), float(xs[column]), float(y))
 
 

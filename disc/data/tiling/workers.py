@@ -52,7 +52,7 @@ def cut_slides(jobs: Sequence[Job], request: TileRequest, *, shown: bool) -> Non
     num_parts = 1 if len(jobs) >= 2 * count else count
     parts = [(job, Share(rank, num_parts)) for job in jobs for rank in range(num_parts)]
     count = min(count, len(parts))
-    bar = Bar("tiling", total=len(parts), shown=shown)
+    bar = Bar("tiling", total=len(parts), unit="part", shown=shown)
     results = _alone(parts, request) if count <= 1 else _shared(parts, request, count)
     try:
         _record_all(results, request, bar)

@@ -66,7 +66,7 @@ def _write_tiles(
     """Write all tiles; the labels of those that have one."""
     labels: dict[str, Label] = {}
     numbers = dict.fromkeys(slides, 0)
-    bar = Bar("converting", total=len(tiles))
+    bar = Bar("converting", total=len(tiles), unit="tile")
     for index, tile in enumerate(tiles.tiles):
         number = numbers[tile.slide_id]
         numbers[tile.slide_id] += 1

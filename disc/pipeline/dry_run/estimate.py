@@ -22,7 +22,8 @@ from disc.pipeline.dry_run.timing import (
     measure_training,
 )
 from disc.pipeline.dry_run.workload import LABELS_A_MASK, Work, find_sizes, list_work
-from disc.pipeline.run import all_stages, split_folds
+from disc.pipeline.run import split_folds
+from disc.pipeline.stage_list import all_stages
 from disc.processes import own_device, own_share
 from disc.report.estimate import Estimate, NetworkRow, StageRow
 from disc.settings.run import Run

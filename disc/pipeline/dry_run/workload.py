@@ -9,9 +9,9 @@ from math import prod
 from disc.data.check.rules.published_counts import PARTS
 from disc.labels import GRADES, NUM_LABELS
 from disc.masks.recipes import fill_counts
-from disc.pipeline.context import Context
-from disc.pipeline.stages.configurations import pixel_configurations, slide_configurations
-from disc.pipeline.stages.denoiser import FOLDS, steps_of
+from disc.pipeline.configurations import pixel_configurations, slide_configurations
+from disc.pipeline.context import FOLDS, Context
+from disc.pipeline.stages.denoiser import steps_of
 from disc.settings.run import Run
 from disc.settings.training import Optim
 

@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
 
 from disc.evaluate.agreement import RECALLS, recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import write_bytes, write_json
-from disc.pipeline.context import Context, as_json, load_referee
+from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles, draw_targets, join_real_tiles
-from disc.pipeline.stage import Stage
-from disc.pipeline.stages.referee import pixel_accuracy
+from disc.pipeline.stages.referee import load_referee, pixel_accuracy
 from disc.sample.sampler import rebuild
 from disc.sample.solver import name_solver, standard_deviation
 from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
 from disc.settings.synthesis import VARIANTS
 
+Masks = npt.NDArray[np.uint8]
+
+
 SHEET_ROWS = 8
 
 
-def judge_stages(context: Context) -> list[Stage]:
-    """Agreement of every variant with its masks, as the referee reads it."""
-    run = context.run
-    sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
-    return [
-        Stage(
-            name="agreement",
-            needs=("referee", "denoiser/sd", "denoiser/sd-disc", "denoiser/sd-disc-cotrain"),
-            settings=sampling,
-            work=partial(_agreement, context),
-            outputs=(context.folder / "agreement.parquet",),
-        ),
-    ]
-
-
-def _agreement(context: Context, folder: Path) -> str:
+def measure_agreement(context: Context, folder: Path) -> str:
+    """Measure how well every variant follows the target masks, beside its ceilings."""
     run, known = context.run, context.latents.known()
     book = collect_shapes(context.split.test)
     targets, sources = draw_targets(book, known, run.evaluate, run.seed, run.data.tile_px)

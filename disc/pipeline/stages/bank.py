@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +11,17 @@ import torch
 from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import write_json
-from disc.pipeline.context import Context, as_json, load_referee
-from disc.pipeline.evaluation_masks import Masks, draw_targets
-from disc.pipeline.stage import Stage
+from disc.pipeline.context import Context
+from disc.pipeline.evaluation_masks import draw_targets
+from disc.pipeline.stages.agreement import Masks
+from disc.pipeline.stages.referee import load_referee
 from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.separated import fuse
 from disc.sample.solver import standard_deviation
 
-BANK_SAMPLE = 96
-"""Bundles of a bank that the referee reads."""
 
-
-def bank_stage(context: Context) -> Stage:
-    """Fills the bank with bundles, each of one latent a label from shared noise."""
-    run = context.run
-    return Stage(
-        name="bank",
-        needs=("denoiser/sd", "referee"),
-        settings=[as_json(run.sample.solver), run.distil.num_bundles, run.seed],
-        work=partial(_bank, context),
-        is_shared=True,
-    )
-
-
-def _bank(context: Context, folder: Path) -> str:
+def make_bank(context: Context, folder: Path) -> str:
+    """Fill the bank, and measure what the referee reads in it."""
     run = context.run
     fill_bank(
         context.denoiser("sd"),
@@ -53,6 +39,10 @@ def _bank(context: Context, folder: Path) -> str:
         f"agreement {quality['one label']:.2f} on one label, "
         f"{quality['several labels']:.2f} on several"
     )
+
+
+BANK_SAMPLE = 96
+"""Bundles of a bank that the referee reads."""
 
 
 def measure_bank(context: Context, bank: Bank) -> dict[str, float]:

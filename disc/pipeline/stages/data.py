@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from disc.data.tiles.tile_set import TileSet
-from disc.files import BadInput, digest, write_json
+from disc.files import BadInput, write_json
 from disc.model.autoencoder import Autoencoder
 from disc.phantom.sets import write_external_set, write_referee_set, write_training_set
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
+from disc.pipeline.context import Context
 from disc.progress import Bar
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
-
-
-def data_stage(context: Context) -> Stage:
-    """Draws the phantom, or reads every tile of the given sets."""
-    return Stage(
-        name="data", needs=(), settings=_data_settings(context), work=partial(_data, context)
-    )
-
-
-def _data_settings(context: Context) -> Any:
-    run = context.run
-    # The number of workers changes speed only: another one leaves the stage done.
-    data = {name: value for name, value in as_json(run.data).items() if name != "workers"}
-    if context.is_simulated:
-        return [data, as_json(run.phantom)]
-    roots = [root for root in (context.root, context.external_root) if root is not None]
-    files = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
-    listing = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return [data, digest(listing)]
 
 
 def check_source(settings: AutoencoderSettings) -> None:
@@ -50,7 +28,7 @@ def check_source(settings: AutoencoderSettings) -> None:
         Autoencoder.load(settings.source)
 
 
-def _data(context: Context, folder: Path) -> str:
+def prepare_data(context: Context, folder: Path) -> str:
     """Draw the phantom, or look at every tile of the given sets."""
     run = context.run
     check_source(run.autoencoder)
@@ -77,7 +55,7 @@ def _data(context: Context, folder: Path) -> str:
 
 def _read_all(tiles: TileSet) -> None:
     """Decode every image and mask, so that a damaged one is named before hours of training."""
-    bar = Bar("reading tiles", total=len(tiles))
+    bar = Bar("reading tiles", total=len(tiles), unit="tile")
     for i in range(len(tiles)):
         tiles.image(i)
         tiles.mask(i)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -16,14 +14,8 @@ from disc.data.tiles.tile_set import TileSet
 from disc.data.trained_on import list_trained_on, write_trained_on
 from disc.files import BadInput, read_json
 from disc.model.denoiser import Denoiser
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
-from disc.pipeline.stages.training_hooks import (
-    VALIDATION_FILE,
-    deciding_settings,
-    denoiser_hooks,
-    describe_validation,
-)
+from disc.pipeline.context import FOLDS, Context
+from disc.pipeline.stages.training_hooks import VALIDATION_FILE, denoiser_hooks, describe_validation
 from disc.processes import own_share
 from disc.seeds import derive
 from disc.settings.data import Fold
@@ -35,43 +27,9 @@ from disc.train.latents.latent_set import LatentSet, draw_batches
 from disc.train.objectives.diffusion import train_denoiser
 from disc.train.prefetch import Prefetcher
 
-FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
-"""The two folds of the paper."""
 
-
-def sd_stages(context: Context) -> list[Stage]:
-    """The stages that end in `denoiser/sd`.
-
-    Paper: Sec. 3 (two folds, the lower validation error, then 50 epochs on all).
-    """
-    run = context.run
-    # slides' labels, and which tiles a fold trains on, may change where no latent does
-    needs: tuple[str, ...] = ("data", "latents")
-    if run.denoiser.protocol == "one-fold":
-        return [_stage(context, "sd", needs, partial(_on_one_fold, context))]
-    folds = [_stage(context, fold, needs, partial(_on_fold, context, fold)) for fold in FOLDS]
-    needs = (*needs, *(stage.name for stage in folds))
-    last = _stage(context, "sd", needs, partial(_on_all, context))
-    return [*folds, replace(last, settings=[last.settings, run.denoiser.final_epochs])]
-
-
-def _stage(
-    context: Context, name: str, needs: tuple[str, ...], work: Callable[[Path], str]
-) -> Stage:
-    # What the last pass over all tiles alone depends on, and what stages there are, is left out.
-    settings = as_json(context.run.denoiser)
-    kept = {key: settings[key] for key in settings if key not in {"protocol", "final_epochs"}}
-    return Stage(
-        name=f"denoiser/{name}",
-        needs=needs,
-        settings=[kept, context.run.seed, *deciding_settings(context)],
-        work=work,
-        is_shared=True,
-        is_trained=True,
-    )
-
-
-def _on_one_fold(context: Context, folder: Path) -> str:
+def train_on_one_fold(context: Context, folder: Path) -> str:
+    """Train on the training tiles of the run's fold."""
     optim = context.run.denoiser.optim
     torch.manual_seed(derive(context.run.seed, "denoiser"))
     batch_at = _batches(context, context.latents, "denoiser")
@@ -79,7 +37,7 @@ def _on_one_fold(context: Context, folder: Path) -> str:
     return finish(context, folder, context.split.train, f"{optim.steps} steps of {optim.batch}")
 
 
-def _on_fold(context: Context, fold: Fold, folder: Path) -> str:
+def train_on_fold(context: Context, fold: Fold, folder: Path) -> str:
     """Train on the training tiles of a fold, watched on its validation tiles."""
     run, split = context.run, read_split(context.root, fold, context.read(context.root))
     optim, purpose = run.denoiser.optim, f"denoiser {fold}"
@@ -91,7 +49,7 @@ def _on_fold(context: Context, fold: Fold, folder: Path) -> str:
     return finish(context, folder, split.train, what, fold=fold)
 
 
-def _on_all(context: Context, folder: Path) -> str:
+def train_on_all(context: Context, folder: Path) -> str:
     """Go on from the better fold's weights, on all training tiles."""
     settings = context.run.denoiser
     losses = {fold: read_loss(context.folder / "denoiser" / fold) for fold in FOLDS}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from disc.pipeline.context import TRAINED, Context, as_json
-from disc.pipeline.stage import Stage
+from disc.pipeline.context import Context
 from disc.pipeline.stages.denoiser import finish, train_and_save
-from disc.pipeline.stages.training_hooks import deciding_settings
 from disc.sample.bank import read_bank
 from disc.settings.run import Run
 from disc.settings.synthesis import Variant
@@ -18,23 +15,8 @@ from disc.train.latents.latent_set import LatentSet, draw_batches
 from disc.train.objectives.distil import cotrain_batches, distil_batches
 
 
-def distillation_stages(context: Context) -> list[Stage]:
-    """A stage for each variant that is distilled from the bank."""
-    return [_distilling(context, variant) for variant in TRAINED[1:]]
-
-
-def _distilling(context: Context, variant: Variant) -> Stage:
-    return Stage(
-        name=f"denoiser/{variant}",
-        needs=("bank",),
-        settings=[as_json(context.run.distil.optim), context.run.seed, *deciding_settings(context)],
-        work=partial(_distilled, context, variant),
-        is_shared=True,
-        is_trained=True,
-    )
-
-
-def _distilled(context: Context, variant: Variant, folder: Path) -> str:
+def distil(context: Context, variant: Variant, folder: Path) -> str:
+    """Distil a variant from the bank."""
     run = context.run
     optim, is_cotrained = run.distil.optim, variant == "sd-disc-cotrain"
     size = optim.batch // 2 if is_cotrained else optim.batch

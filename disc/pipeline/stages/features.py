@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from disc.grade.encoder import CrossEncoder, encode_slides, train_encoder
 from disc.grade.pool import TilePool
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
-from disc.pipeline.stages.configurations import can_grade_slides, read_synthetic, test_sets
-
-ENCODER = "carcino"
+from disc.pipeline.context import Context
+from disc.pipeline.stages.grading_data import can_grade_slides, read_synthetic, test_sets
 
 
-FEATURES = f"features/{ENCODER}"
-
-
-def features_stage(context: Context, generated: tuple[str, ...]) -> Stage:
-    """Trains the embedded encoder and encodes every slide; `generated` are stages it needs."""
-    return Stage(
-        name=FEATURES,
-        needs=("data", *generated),
-        settings=[as_json(context.run.grade.carcino), context.run.seed],
-        work=partial(_features, context),
-        is_shared=True,
-        is_trained=True,
-    )
-
-
-def _features(context: Context, folder: Path) -> str:
+def make_features(context: Context, folder: Path) -> str:
+    """Train the embedded encoder, and encode every slide with it."""
     if not can_grade_slides(context):
         return "not possible: fewer than two training slides with scores"
     run = context.run

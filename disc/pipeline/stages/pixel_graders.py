@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,39 +11,15 @@ from disc.grade.carcino import CarcinoNet
 from disc.grade.pixels import COUNTS, confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
 from disc.model.store import save_weights
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
-from disc.pipeline.stages.configurations import (
-    Configuration,
-    label_rows,
-    pixel_configurations,
-    read_synthetic,
-    test_sets,
-    write_table,
-)
+from disc.pipeline.configurations import Configuration, pixel_configurations
+from disc.pipeline.context import Context
+from disc.pipeline.stages.grading_data import label_rows, read_synthetic, test_sets, write_table
 from disc.settings.run import Run
 from disc.train.checkpoint import NAME as CHECKPOINT
 
 
-def pixel_graders_stage(context: Context, generated: tuple[str, ...]) -> Stage:
-    """Trains pixel graders on real, and on real + synthetic tiles; `generated`: stages needed."""
-    run = context.run
-    return Stage(
-        name="graders/pixels",
-        needs=("data", *generated),
-        settings=[
-            as_json(run.grade.carcino),
-            [configuration.name for configuration in pixel_configurations(run)],
-            run.seed,
-        ],
-        work=partial(_grade_pixels, context),
-        outputs=(context.folder / "pixels.parquet",),
-        is_shared=True,
-        is_trained=True,
-    )
-
-
-def _grade_pixels(context: Context, folder: Path) -> str:
+def grade_pixels(context: Context, folder: Path) -> str:
+    """Train a pixel grader of every configuration, and count what it confuses."""
     run = context.run
     real = TilePool(context.training_set, run.data.workers)
     kinds = {"annotation": "masks"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,30 +10,20 @@ from disc.evaluate.referee import read_tiles, train_referee
 from disc.grade.carcino import CarcinoNet
 from disc.grade.pool import TilePool
 from disc.labels import IGNORE
-from disc.model.store import save_weights
-from disc.pipeline.context import REFEREE, Context, as_json
-from disc.pipeline.stage import Stage
+from disc.model.store import load_weights, save_weights
+from disc.pipeline.context import Context
+from disc.processes import own_device
 from disc.sample.sampler import rebuild
 from disc.seeds import numpy_generator
 from disc.train.checkpoint import NAME as CHECKPOINT
 
+REFEREE = "referee.safetensors"
 READ_SAMPLE = 400
 """Test tiles on which the referee's own accuracy is measured."""
 
 
-def referee_stage(context: Context) -> Stage:
-    """The referee, trained apart from everything that it judges."""
-    return Stage(
-        name="referee",
-        needs=("data",),
-        settings=[as_json(context.run.evaluate.referee), context.run.seed],
-        work=partial(_referee, context),
-        is_shared=True,
-        is_trained=True,
-    )
-
-
-def _referee(context: Context, folder: Path) -> str:
+def make_referee(context: Context, folder: Path) -> str:
+    """Train the referee."""
     run = context.run
     if context.is_simulated:
         tiles = context.read(context.folder / "data" / "referee", "masks_exact")
@@ -45,6 +34,13 @@ def _referee(context: Context, folder: Path) -> str:
     (folder / CHECKPOINT).unlink(missing_ok=True)
     source = "exact masks of another draw" if context.is_simulated else "the validation tiles"
     return f"trained on {source}, {len(tiles)} tiles"
+
+
+def load_referee(context: Context) -> CarcinoNet:
+    """The trained referee."""
+    referee = CarcinoNet(context.run.evaluate.referee)
+    load_weights(context.folder / "referee" / REFEREE, referee)
+    return referee.to(own_device()).eval()
 
 
 def pixel_accuracy(context: Context, referee: CarcinoNet) -> dict[str, float]:

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,47 +14,43 @@ import pandas as pd
 import safetensors.numpy
 import torch
 
+from disc.data.readers.set_scale import read_scale
 from disc.data.tiles.tile_set import TileSet
+from disc.evaluate.referee import read_tiles
 from disc.files import read_json
 from disc.grade.carcino import CarcinoNet
 from disc.grade.pixels import predict_pixels
 from disc.labels import NAMES, Label
 from disc.model.store import load_weights
 from disc.pipeline.config_file import to_json
-from disc.pipeline.context import Context, as_json
+from disc.pipeline.configurations import pixel_configurations
+from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles
-from disc.pipeline.stage import Stage, StageRecord
-from disc.pipeline.stages.configurations import can_grade_slides, pixel_configurations
+from disc.pipeline.made_by import describe_making
+from disc.pipeline.stage import StageRecord
+from disc.pipeline.stages.grading_data import can_grade_slides
+from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_device
 from disc.report.page import write_report
-from disc.report.run_summary import SLIDE_GRADING, PixelRow, RunSummary, SheetRow
+from disc.report.run_summary import AGREEMENT, SLIDE_GRADING, PixelRow, RunSummary, SheetRow
 from disc.settings.synthesis import VARIANTS
 
 PICTURES = 6
 
 
-def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
-    """The report; it depends on every stage before it."""
-    return Stage(
-        name="report",
-        needs=tuple(stage.name for stage in before),
-        settings=as_json(context.run.evaluate),
-        work=partial(_write, context, [stage.name for stage in before]),
-        outputs=(context.folder / "report" / "index.html",),
-    )
-
-
-def _write(context: Context, names: Sequence[str], folder: Path) -> str:
+def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
+    """Write the page and what lies beside it."""
     run = context.run
+    um_per_px = read_scale(context.root, run.data.tile_px, run.data.fit)
     summary = RunSummary(
         title=f"disc: {run.name}",
         config=json.loads(to_json(run)),
         machine=_machine(),
-        data_note=_data_note(context),
+        data_note=_data_note(context, um_per_px),
         is_simulated=context.is_simulated,
         stages=[_record(context, name) for name in names],
         notes=_notes(context),
-        sheet=_sheet(context),
+        sheet=read_sheet(context),
         standard_deviations=_standard_deviations(context),
         agreement=_table(context, "agreement"),
         scores=_table(context, "scores"),
@@ -63,6 +58,9 @@ def _write(context: Context, names: Sequence[str], folder: Path) -> str:
         pixel_pictures=_pixel_pictures(context),
         draws=run.evaluate.num_bootstrap,
         seed=run.seed,
+        made_by=describe_making(context.folder, names),
+        um_per_px=um_per_px,
+        palette=run.report.palette,
     )
     write_report(folder, summary)
     return "index.html"
@@ -75,12 +73,13 @@ def _machine() -> str:
     return f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
 
 
-def _data_note(context: Context) -> str:
+def _data_note(context: Context, um_per_px: float | None) -> str:
     sizes = read_json(context.folder / "data" / "summary.json")["tiles"]
     counts = f"{sizes['train']} training, {sizes['val']} validation, {sizes['test']} test tiles"
     data = context.run.data
     kind = "simulated prostate tissue" if context.is_simulated else f"tiles of {data.root}"
-    return f"{kind}: {counts} of {data.tile_px} px, {data.um_per_px:g} um per pixel"
+    scale = "scale unknown" if um_per_px is None else f"{um_per_px:.3g} µm per pixel"
+    return f"{kind}: {counts} of {data.tile_px} px, {scale}"
 
 
 def _record(context: Context, name: str) -> StageRecord:
@@ -91,7 +90,7 @@ def _record(context: Context, name: str) -> StageRecord:
 def _notes(context: Context) -> list[str]:
     known = context.latents.known()
     absent = [NAMES[label] for label in Label if label not in known]
-    notes = [f"{name} is absent from the training tiles: it was never asked for" for name in absent]
+    notes = [f"{name} is absent from the training tiles: no mask has it" for name in absent]
     if context.split.by_position:
         notes.append(
             f"{SLIDE_GRADING}: not possible: {_count_slides(context)}, split by position into "
@@ -101,17 +100,20 @@ def _notes(context: Context) -> list[str]:
         notes.append(f"{SLIDE_GRADING}: not possible: fewer than two training slides with scores")
     if context.split.val_is_seen:
         notes.append(
-            "the generator was trained on the validation tiles too (fold All, as in the paper): "
-            "the balance weight was chosen on slides that it saw, though no grader did"
+            f"{SLIDE_GRADING}: the generator was trained on the validation tiles too (fold All, "
+            "as in the paper): the balance weight was chosen on slides that it saw, though no "
+            "grader did"
         )
     unscored = [s for s in context.training_set.slides.values() if s.primary is None]
     if unscored and can_grade_slides(context):
-        notes.append(f"{len(unscored)} training slides without a score are in no bag")
+        notes.append(
+            f"{SLIDE_GRADING}: {len(unscored)} training slides without a score are in no bag"
+        )
     notes += read_json(context.folder / "data" / "summary.json").get("notes", [])
     if not context.is_simulated:
         notes.append(
-            "the referee was trained on the validation tiles' own annotation, not on exact masks; "
-            "mask agreement inherits the annotators' errors"
+            f"{AGREEMENT}: the referee was trained on the validation tiles' own annotation, not on "
+            "exact masks; mask agreement inherits the annotators' errors"
         )
     return notes
 
@@ -136,15 +138,22 @@ def _standard_deviations(context: Context) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _sheet(context: Context) -> list[SheetRow]:
+def read_sheet(context: Context) -> list[SheetRow]:
+    """What the agreement stage stored, with what the referee reads in it."""
     path = context.folder / "agreement" / "sheet.safetensors"
     if not path.exists():
         return []
     arrays = safetensors.numpy.load_file(path)
     masks = arrays.pop("mask")
     keys = ("real", "reconstruction", *VARIANTS)
+    referee = load_referee(context)
+    readings = {key: read_tiles(referee, arrays[key]) for key in keys}
     return [
-        SheetRow(mask=mask, images={key: arrays[key][i] for key in keys})
+        SheetRow(
+            mask=mask,
+            images={key: arrays[key][i] for key in keys},
+            readings={key: readings[key][i] for key in keys},
+        )
         for i, mask in enumerate(masks)
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -10,43 +9,22 @@ import pandas as pd
 from disc.grade.bags import Bag, read_bags
 from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import save_weights
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
-from disc.pipeline.stages.configurations import (
-    Configuration,
+from disc.pipeline.configurations import ENCODER, FEATURES, Configuration, slide_configurations
+from disc.pipeline.context import Context
+from disc.pipeline.stages.grading_data import (
+    SCORES,
     can_grade_slides,
     label_rows,
     read_synthetic,
     scored_slides,
-    slide_configurations,
     test_sets,
     write_table,
 )
-from disc.pipeline.stages.features import ENCODER, FEATURES
 from disc.seeds import derive
 
-SCORES = ["patient", "slide", "label", "truth", "score"]
 
-
-def slide_graders_stage(context: Context) -> Stage:
-    """Trains slide graders on real, and on real + synthetic slides."""
-    run, grade = context.run, context.run.grade
-    return Stage(
-        name="graders/slides",
-        needs=(FEATURES,),
-        settings=[
-            as_json(grade.transmil),
-            [configuration.name for configuration in slide_configurations(run)],
-            grade.seeds,
-        ],
-        work=partial(_grade_slides, context),
-        outputs=(context.folder / "scores.parquet",),
-        is_shared=True,
-        is_trained=True,
-    )
-
-
-def _grade_slides(context: Context, folder: Path) -> str:
+def grade_slides(context: Context, folder: Path) -> str:
+    """Train slide graders of every configuration, and score the test slides."""
     run, features = context.run, context.folder / FEATURES
     parts: list[pd.DataFrame] = []
     if can_grade_slides(context):

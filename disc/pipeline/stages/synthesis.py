@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from disc.model.store import hash_weights
-from disc.pipeline.context import Context, as_json
-from disc.pipeline.stage import Stage
+from disc.pipeline.context import Context
 from disc.sample.solver import name_solver
 from disc.sample.synthesis import VariantSampler, generate_slides, plan_slides
 from disc.settings.synthesis import Variant
 
 
-def synthesis_stages(context: Context) -> list[Stage]:
-    """A stage of synthetic slides for each variant that the settings ask for."""
-    return [_synthesis(context, variant) for variant in context.run.synthesis.variants]
-
-
-def _synthesis(context: Context, variant: Variant) -> Stage:
-    source = "denoiser/sd" if variant == "sd-sc" else f"denoiser/{variant}"
-    return Stage(
-        name=f"synthetic/{variant}",
-        needs=("data", source),
-        settings=[as_json(context.run.synthesis), as_json(context.run.sample.solver)],
-        work=partial(_generate, context, variant),
-        is_shared=True,
-    )
-
-
-def _generate(context: Context, variant: Variant, folder: Path) -> str:
+def synthesise(context: Context, variant: Variant, folder: Path) -> str:
+    """Generate the synthetic slides of a variant."""
     run, split = context.run, context.split
     known, slides = context.latents.known(), split.train.slides
     plans = plan_slides(list(slides.values()), context.book, known, run.synthesis)

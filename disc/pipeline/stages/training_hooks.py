@@ -18,11 +18,13 @@ from disc.data.tiles.split import Split
 from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json, require, write_bytes, write_json
-from disc.pipeline.context import Context, load_referee
+from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles, draw_targets
+from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_share
-from disc.report.pictures import draw_sheet, sheet_cells
+from disc.report.pictures import sheet_cells
 from disc.report.run_summary import SheetRow
+from disc.report.sheet_figure import draw_sheet
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
@@ -58,14 +60,6 @@ def denoiser_hooks(context: Context, folder: Path, split: Split | None = None) -
         ]
         looks = [make(context, folder, split) for num, make in hooks if num]
     return Hooks(settings, looks)
-
-
-def deciding_settings(context: Context) -> list[Any]:
-    """What of the looks the weights depend on: nothing, unless the best are kept."""
-    settings = context.run.validation
-    if settings.keep == "last":
-        return []
-    return [settings.keep, settings.every, settings.num_tiles, settings.num_bands]
 
 
 def describe_validation(folder: Path) -> str:

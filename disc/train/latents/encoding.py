@@ -62,7 +62,7 @@ def encode_tiles(
     starts = range(0, len(tiles), CHUNK)
     paths = [shard_path(folder, number) for number in range(len(starts))]
     share = own_share()
-    bar = Bar("latents", total=len(tiles), shown=share.is_first)
+    bar = Bar("latents", total=len(tiles), unit="tile", shown=share.is_first)
     for number, start in enumerate(starts):
         part = range(start, min(start + CHUNK, len(tiles)))
         if share.has(number):

@@ -148,7 +148,7 @@ def test_again_and_after_a_stop_the_same_bytes(
 
 def test_overview_shows_outline_and_grid(one: tuple[TileRequest, TileReport, TileSet]) -> None:
     with Image.open(one[0].out / "thumbnails" / "my-slide.jpg") as picture:
-        pixels = np.asarray(picture).astype(int)
+        pixels = np.asarray(picture).astype(int)[:, : WIDTH // 4]
     assert pixels.shape[0] == HEIGHT // 4, "level 1, as it is"
     is_outline = (np.abs(pixels - (0, 140, 60)) < 30).all(-1)
     y, x = np.nonzero(is_outline)

@@ -20,7 +20,7 @@ from disc.pipeline.dry_run.estimate import estimate_run, price
 from disc.pipeline.dry_run.networks import list_probes
 from disc.pipeline.dry_run.timing import Measured, count_operations, count_step, measure_fitting
 from disc.pipeline.dry_run.workload import find_sizes, list_work
-from disc.pipeline.run import all_stages
+from disc.pipeline.stage_list import all_stages
 from disc.presets import PRESETS, paper, smoke
 from disc.report.estimate import Estimate, NetworkRow, StageRow, name_time, print_estimate
 from disc.settings.data import Data

@@ -15,9 +15,10 @@ from disc.data.check.request import CheckRequest
 from disc.files import BadInput
 from disc.phantom.sets import write_training_set
 from disc.pipeline.context import Context
-from disc.pipeline.run import generator_stages, split_folds
+from disc.pipeline.run import split_folds
 from disc.pipeline.stage import run_stages, why_stale
-from disc.pipeline.stages.denoiser import finish, sd_stages
+from disc.pipeline.stage_list import generator_stages, sd_stages
+from disc.pipeline.stages.denoiser import finish
 from disc.presets import PRESETS, smoke
 from disc.settings.data import Data
 from disc.settings.phantom import Phantom
@@ -141,7 +142,7 @@ def test_killed_after_its_training_nothing_is_trained_again(copy, root, monkeypa
         train(copy, root)
     assert (copy / "denoiser/Val2/checkpoint.safetensors").exists()
     monkeypatch.setattr("disc.train.loop._optimise", stop)
-    monkeypatch.setattr("disc.pipeline.stages.denoiser._on_all", lambda context, folder: "")
+    monkeypatch.setattr("disc.pipeline.stage_work._on_all", lambda context, folder: "")
     train(copy, root)
     assert is_same(weights(copy, "Val2"), before)
 

@@ -15,8 +15,8 @@ from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.pipeline import run as runs
 from disc.pipeline.context import Context
-from disc.pipeline.run import generator_stages
 from disc.pipeline.stage import find_lost, why_stale
+from disc.pipeline.stage_list import generator_stages
 from disc.presets import smoke
 from disc.settings.training import Validation
 from disc.train.validation import encode_validation, measure_bands
@@ -134,7 +134,7 @@ def test_a_planted_nan_is_one_line_that_names_the_tile(done, tmp_path, monkeypat
     planted, victim = done.latents.latents[tiles, torch.zeros_like(tiles)][:, None], len(tiles) // 2
     planted[victim, 0, 1, 5, 5] = math.nan
     bad = replace(done.latents, latents=planted)
-    monkeypatch.setattr("disc.pipeline.context.read_latents", lambda *place: bad)
+    monkeypatch.setattr("disc.train.latents.latent_set.read_latents", lambda *place: bad)
     run = small(tmp_path, **asdict(Validation()))
     optim = replace(run.denoiser.optim, steps=99)
     run = replace(run, denoiser=replace(run.denoiser, optim=optim))

@@ -160,8 +160,8 @@ def _check_artefacts(contents: Contents, seen: Seen) -> None:
     contents.warning(
         "thin-rims",
         (
-            f"{artefact / max(1, graded):.2%} of the graded pixels, in {len(with_artefacts)} "
-            f"mask(s), lie in rims, up to {widest_artefact(side)} px wide, of one grade beside another",
+            f"{artefact / max(1, graded):.2%} of the graded pixels, in {len(with_artefacts)} mask(s), lie in "
+            f"rims, up to {widest_artefact(side)} px wide, of one grade beside another",
             "no such rims: they come from smoothing, seldom from tissue",
             "look at the tiles; disc convert with --artefact-px writes the set without them",
         ),

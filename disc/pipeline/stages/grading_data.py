@@ -1,10 +1,9 @@
-"""What graders are trained and judged on."""
+"""What graders are trained and tested on, and the rows that they write."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -13,22 +12,11 @@ from disc.data.readers.sicapv2 import read_split
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import write_bytes
+from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
-from disc.settings.run import Run
 from disc.settings.synthesis import Variant
 
-
-@dataclass(frozen=True)
-class Configuration:
-    """What one grader is trained on: real tiles, and those of a variant at a balance weight."""
-
-    variant: str = "real"
-    balance_weight: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Folder of its runs."""
-        return self.variant if self.balance_weight == 0 else f"{self.variant} {self.balance_weight}"
+SCORES = ["patient", "slide", "label", "truth", "score"]
 
 
 def can_grade_slides(context: Context) -> bool:
@@ -45,24 +33,6 @@ def scored_slides(tiles: TileSet) -> list[Slide]:
 def read_synthetic(context: Context, variant: Variant) -> TileSet:
     """The synthetic slides of a variant."""
     return context.read(context.folder / "synthetic" / variant)
-
-
-def pixel_configurations(run: Run) -> list[Configuration]:
-    """Arms of the pixel grader: real, and real + each variant."""
-    weight = run.grade.pixel_balance_weight
-    return [
-        Configuration(),
-        *[Configuration(variant, weight) for variant in run.synthesis.variants],
-    ]
-
-
-def slide_configurations(run: Run) -> list[Configuration]:
-    """Arms of the slide grader: real, and real + each variant at each balance weight."""
-    weights = run.grade.balance_weights
-    return [
-        Configuration(),
-        *[Configuration(v, weight) for v in run.synthesis.variants for weight in weights],
-    ]
 
 
 def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str, TileSet]]:

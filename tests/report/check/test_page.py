@@ -12,9 +12,10 @@ from rich.console import Console
 from disc import cli
 from disc.data.check.check_sets import check_sets
 from disc.data.check.request import CheckRequest
-from disc.report.check_page import write_check_page
-from disc.report.check_pictures import example_cells
-from disc.report.check_table import print_check
+from disc.labels import PALETTES, Label
+from disc.report.check.page import write_check_page
+from disc.report.check.pictures import example_cells
+from disc.report.check.table import print_check
 from tests.data.check import faults
 from tests.data.check.test_other_layouts import mask, write_lapc
 from tests.data.check.trees import draw, name_of, write_clean
@@ -54,7 +55,8 @@ def test_the_page_shows_every_finding_and_needs_nothing_else(planted: Path, tmp_
 
 
 def test_masks_are_shown_by_what_their_set_means(tmp_path: Path) -> None:
-    """0 is GG3 in LAPC (blue), 3 benign (green), 7 nothing (pink)."""
+    """0 is GG3 in LAPC, 3 benign, 7 nothing (black)."""
+    benign, gg3 = (list(PALETTES["safe"][label]) for label in (Label.NC, Label.GG3))
     root = write_lapc(tmp_path / "lapc")
     mask(7).save(root / "mask_nameless" / "t0.png")
     mask(3).save(root / "mask_nameless" / "t1.png")
@@ -63,9 +65,9 @@ def test_masks_are_shown_by_what_their_set_means(tmp_path: Path) -> None:
     found = {finding.kind: finding for finding in report.findings}
     (seven,), (copy,) = found["mask-value"].cases, found["duplicate"].cases
     _, drawn = example_cells(found["mask-value"], seven, report.meanings)
-    assert drawn.pixels[[0, -1], 0].tolist() == [[255, 0, 200], [0, 0, 255]]
+    assert drawn.pixels[[0, -1], 0].tolist() == [[0, 0, 0], gg3]
     cells = example_cells(found["duplicate"], copy, report.meanings)
-    assert cells[3].pixels[[0, -1], 0].tolist() == [[0, 100, 0], [0, 0, 255]]
+    assert cells[3].pixels[[0, -1], 0].tolist() == [benign, gg3]
 
 
 def test_names_from_the_disk_are_escaped(tmp_path: Path) -> None:

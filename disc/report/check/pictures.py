@@ -10,22 +10,18 @@ from PIL import Image
 
 from disc.data.check.decode import mark_artefacts
 from disc.data.check.report import Case, Finding, Shown
+from disc.data.pixels.mask_colours import colour_table
 from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
-from disc.labels import COLOURS, IGNORE
-from disc.report.pictures import GREY, Cell
+from disc.report.pictures import Cell
 from disc.report.run_summary import Pixels
 
-STRANGE = (255, 0, 200)
+STRANGE = (0, 0, 0)
 """Colour of what is wrong in a mask: values that mean nothing, thin rims."""
 _MAX_PX = 160
 _MAX_DECODED = 2**26
-_PALETTE = np.full((256, 3), STRANGE, np.uint8)
-"""Colours of labels; of what nobody explained, another."""
-_PALETTE[IGNORE] = GREY
-for _label, _colour in COLOURS.items():
-    _PALETTE[_label] = _colour
+_COLOURS = colour_table(unexplained=STRANGE)
 
 
 def example_cells(
@@ -70,14 +66,14 @@ def _mask_cell(shown: Shown, meaning: Meaning) -> Cell | None:
     if values is None:
         return None
     labels = meaning.table[_small(values, is_mask=True)]
-    return Cell(heading="mask", pixels=_PALETTE[labels], is_mask=True)
+    return Cell(heading="mask", pixels=_COLOURS[labels], is_mask=True)
 
 
 def _artefact_cell(shown: Shown, meaning: Meaning) -> Cell | None:
     values = _read_values(shown)
     if values is None:
         return None
-    pixels = _PALETTE[meaning.table[values]] // 3 + 150
+    pixels = _COLOURS[meaning.table[values]] // 3 + 150
     pixels[mark_artefacts(values, meaning)] = STRANGE
     return Cell(heading="rims", pixels=_small(pixels, is_mask=True), is_mask=True)
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from disc.data.check.report import CheckReport, Finding, SetNumbers
 from disc.data.pixels.mask_values import Meaning
 from disc.files import write_bytes
-from disc.report.check_pictures import STRANGE, example_cells
+from disc.report.check.pictures import STRANGE, example_cells
 from disc.report.pictures import Cell
 from disc.report.sentences import count
 from disc.report.tables import Field, Grid
 from disc.report.templates import legend, open_template
 
+_SHORT = "NC: Non-Cancer, G4C: cribriform GG4"
 MAX_EXAMPLES = 6
 MAX_NOTES = 200
 """More cases than these are only counted on the page; the JSON has all."""
@@ -140,7 +141,11 @@ def _part_grid(numbers: SetNumbers) -> Grid:
         for book, part in numbers.parts.items()
     ]
     columns = ("part", "tiles", *labels, "slides", "patients")
-    return Grid(caption=f"Parts of {numbers.name}", columns=columns, rows=rows)
+    return Grid(
+        caption=f"Parts of {numbers.name} ({_SHORT})",
+        columns=columns,
+        rows=rows,
+    )
 
 
 def _number(value: int | None) -> str:

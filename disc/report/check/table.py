@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from disc.data.check.report import CheckReport, Finding
-from disc.report.check_page import LABELS, headline, notes_of
+from disc.report.check.page import LABELS, headline, notes_of
 
 MAX_NOTES = 4
 _COLOURS = {"error": "bold red", "warning": "yellow"}

@@ -1,0 +1,41 @@
+"""What graders are trained on: real tiles, and those of a variant at a balance weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from disc.settings.run import Run
+
+ENCODER = "carcino"
+FEATURES = f"features/{ENCODER}"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What one grader is trained on: real tiles, and those of a variant at a balance weight."""
+
+    variant: str = "real"
+    balance_weight: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Folder of its runs."""
+        return self.variant if self.balance_weight == 0 else f"{self.variant} {self.balance_weight}"
+
+
+def pixel_configurations(run: Run) -> list[Configuration]:
+    """Arms of the pixel grader: real, and real + each variant."""
+    weight = run.grade.pixel_balance_weight
+    return [
+        Configuration(),
+        *[Configuration(variant, weight) for variant in run.synthesis.variants],
+    ]
+
+
+def slide_configurations(run: Run) -> list[Configuration]:
+    """Arms of the slide grader: real, and real + each variant at each balance weight."""
+    weights = run.grade.balance_weights
+    return [
+        Configuration(),
+        *[Configuration(v, weight) for v in run.synthesis.variants for weight in weights],
+    ]

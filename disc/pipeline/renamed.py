@@ -1,0 +1,50 @@
+"""Settings that were called otherwise before: the command line and old files tell the new names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_VALIDATION = ("every", "num_tiles", "num_bands", "num_rows", "num_masks", "keep", "tensorboard")
+RENAMED: Mapping[str, str] = {
+    "data.shifted_root": "data.external_root",
+    "data.shifted_kind": "data.external_kind",
+    "data.shifted_values": "data.external_values",
+    "phantom.shifted_slides": "phantom.external_slides",
+    "denoiser.head_px": "denoiser.head_channels",
+    "denoiser.turns": "denoiser.dihedral",
+    "denoiser.uniform_share": "denoiser.uniform_fraction",
+    **{f"watch.{name}": f"validation.{name}" for name in _VALIDATION},
+}
+"""Settings of a run, old name to new, as in `config.json`; options have dashes for underscores."""
+OTHERS: Mapping[str, str] = {
+    "watch": "validation",
+    "rim_px": "artefact_px",
+    "tissue.least_um2": "tissue.min_um2",
+    "tissue.least_hole_um2": "tissue.min_hole_um2",
+    "tissue.most_holes": "tissue.max_holes",
+}
+"""The same of a group of settings, and of the options of other commands."""
+
+
+def find_new_name(name: str) -> str | None:
+    """The present name of a setting that was renamed.
+
+    Args:
+        name: as in `config.json`, or as an option without its leading dashes.
+    """
+    name = name.replace("-", "_")
+    return RENAMED.get(name) or OTHERS.get(name)
+
+
+def name_as_hashed(name: str) -> str:
+    """The name under which a setting enters the hash of a stage: its first, so that runs stay done.
+
+    Args:
+        name: the last part of a setting's name, as in `head_channels`.
+    """
+    olds = (_last(old) for old, new in RENAMED.items() if _last(new) == name)
+    return next(olds, name)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]

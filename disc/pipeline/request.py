@@ -1,0 +1,23 @@
+"""What `disc run` is asked to do; light, so that the command line can show it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from disc.settings.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """A run, and what is to be done with it."""
+
+    run: Annotated[Run, tyro.conf.arg(name="")]
+    """Its settings."""
+    config: Path | None = None
+    """In place of a preset: `config.json` of a run to repeat; other options change it."""
+    dry_run: bool = False
+    """Do nothing; measure a few steps, and print what the run will take on this machine."""

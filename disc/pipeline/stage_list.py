@@ -1,0 +1,238 @@
+"""Every stage of a run: what it needs, and what of the configuration it depends on.
+
+Free of torch, so that a run with nothing left to do says so at once: what does a stage's work is
+loaded when there is work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from disc.files import digest
+from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
+from disc.pipeline.context import FOLDS, TRAINED, Context, as_json
+from disc.pipeline.stage import Stage
+from disc.settings.autoencoder import Autoencoder
+from disc.settings.synthesis import Variant
+
+LATENTS = "latents.json"
+"""What `disc.train.latents.encoding` writes last."""
+
+
+def all_stages(context: Context) -> list[Stage]:
+    """Every stage of a run, in the order of the data; nothing heavy is loaded or read."""
+    data, *generative = generator_stages(context)
+    stages = [data, referee_stage(context), *generative]
+    stages += [*judge_stages(context), *grading_stages(context)]
+    return [*stages, page_stage(context, stages)]
+
+
+def generator_stages(context: Context) -> list[Stage]:
+    """The stages from data to distilled denoisers."""
+    run = context.run
+    sampling = [as_json(run.sample.solver), run.distil.num_bundles, run.seed]
+    return [
+        Stage(
+            name="data", needs=(), settings=_data_settings(context), work=_later(context, "data")
+        ),
+        Stage(
+            name="autoencoder",
+            needs=("data",),
+            settings=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
+            work=_later(context, "autoencoder"),
+            is_shared=True,
+            is_trained=True,
+        ),
+        Stage(
+            name="latents",
+            needs=("data", "autoencoder"),
+            settings=[run.denoiser.dihedral, run.denoiser.latents_dtype],
+            work=_later(context, "latents"),
+            is_shared=True,
+            kept=("shards",),
+            result=LATENTS,
+        ),
+        *sd_stages(context),
+        Stage(
+            name="bank",
+            needs=("denoiser/sd", "referee"),
+            settings=sampling,
+            work=_later(context, "bank"),
+            is_shared=True,
+        ),
+        *[_distilling(context, variant) for variant in TRAINED[1:]],
+    ]
+
+
+def sd_stages(context: Context) -> list[Stage]:
+    """The stages that end in `denoiser/sd`.
+
+    Paper: Sec. 3 (two folds, the lower validation error, then 50 epochs on all).
+    """
+    run = context.run
+    # slides' labels, and which tiles a fold trains on, may change where no latent does
+    needs: tuple[str, ...] = ("data", "latents")
+    if run.denoiser.protocol == "one-fold":
+        return [_training(context, "sd", needs)]
+    folds = [_training(context, fold, needs) for fold in FOLDS]
+    last = _training(context, "sd", (*needs, *(stage.name for stage in folds)))
+    return [*folds, replace(last, settings=[last.settings, run.denoiser.final_epochs])]
+
+
+def _training(context: Context, name: str, needs: tuple[str, ...]) -> Stage:
+    # What the last pass over all tiles alone depends on, and what stages there are, is left out.
+    settings = as_json(context.run.denoiser)
+    kept = {key: settings[key] for key in settings if key not in {"protocol", "final_epochs"}}
+    return Stage(
+        name=f"denoiser/{name}",
+        needs=needs,
+        settings=[kept, context.run.seed, *deciding_settings(context)],
+        work=_later(context, f"denoiser/{name}"),
+        is_shared=True,
+        is_trained=True,
+    )
+
+
+def _distilling(context: Context, variant: Variant) -> Stage:
+    return Stage(
+        name=f"denoiser/{variant}",
+        needs=("bank",),
+        settings=[as_json(context.run.distil.optim), context.run.seed, *deciding_settings(context)],
+        work=_later(context, f"denoiser/{variant}"),
+        is_shared=True,
+        is_trained=True,
+    )
+
+
+def referee_stage(context: Context) -> Stage:
+    """The referee, trained apart from everything that it judges."""
+    return Stage(
+        name="referee",
+        needs=("data",),
+        settings=[as_json(context.run.evaluate.referee), context.run.seed],
+        work=_later(context, "referee"),
+        is_shared=True,
+        is_trained=True,
+    )
+
+
+def judge_stages(context: Context) -> list[Stage]:
+    """Agreement of every variant with its masks, as the referee reads it."""
+    run = context.run
+    sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
+    return [
+        Stage(
+            name="agreement",
+            needs=("referee", "denoiser/sd", "denoiser/sd-disc", "denoiser/sd-disc-cotrain"),
+            settings=sampling,
+            work=_later(context, "agreement"),
+            outputs=(context.folder / "agreement.parquet",),
+        ),
+    ]
+
+
+def grading_stages(context: Context) -> list[Stage]:
+    """Synthetic slides and the graders trained with them."""
+    run, grade = context.run, context.run.grade
+    stages = [_synthesis(context, variant) for variant in run.synthesis.variants]
+    generated = tuple(stage.name for stage in stages)
+    return [
+        *stages,
+        Stage(
+            name=FEATURES,
+            needs=("data", *generated),
+            settings=[as_json(grade.carcino), run.seed],
+            work=_later(context, FEATURES),
+            is_shared=True,
+            is_trained=True,
+        ),
+        Stage(
+            name="graders/slides",
+            needs=(FEATURES,),
+            settings=[
+                as_json(grade.transmil),
+                [configuration.name for configuration in slide_configurations(run)],
+                grade.seeds,
+            ],
+            work=_later(context, "graders/slides"),
+            outputs=(context.folder / "scores.parquet",),
+            is_shared=True,
+            is_trained=True,
+        ),
+        Stage(
+            name="graders/pixels",
+            needs=("data", *generated),
+            settings=[
+                as_json(grade.carcino),
+                [configuration.name for configuration in pixel_configurations(run)],
+                run.seed,
+            ],
+            work=_later(context, "graders/pixels"),
+            outputs=(context.folder / "pixels.parquet",),
+            is_shared=True,
+            is_trained=True,
+        ),
+    ]
+
+
+def _synthesis(context: Context, variant: Variant) -> Stage:
+    source = "denoiser/sd" if variant == "sd-sc" else f"denoiser/{variant}"
+    return Stage(
+        name=f"synthetic/{variant}",
+        needs=("data", source),
+        settings=[as_json(context.run.synthesis), as_json(context.run.sample.solver)],
+        work=_later(context, f"synthetic/{variant}"),
+        is_shared=True,
+    )
+
+
+def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
+    """The report; it depends on every stage before it."""
+    names = [stage.name for stage in before]
+    return Stage(
+        name="report",
+        needs=tuple(names),
+        settings=[as_json(context.run.evaluate), as_json(context.run.report)],
+        work=_later(context, "report", names),
+        outputs=(context.folder / "report" / "index.html",),
+    )
+
+
+def deciding_settings(context: Context) -> list[Any]:
+    """What of the looks the weights depend on: nothing, unless the best are kept."""
+    settings = context.run.validation
+    if settings.keep == "last":
+        return []
+    return [settings.keep, settings.every, settings.num_tiles, settings.num_bands]
+
+
+def _later(context: Context, name: str, *facts: Any) -> Callable[[Path], str]:
+    """The work of a stage, loaded when it is done."""
+
+    def work(folder: Path) -> str:
+        from disc.pipeline.stage_work import find_work
+
+        return find_work(context, name)(*facts, folder)
+
+    return work
+
+
+def _data_settings(context: Context) -> Any:
+    run = context.run
+    # The number of workers changes speed only: another one leaves the stage done.
+    data = {name: value for name, value in as_json(run.data).items() if name != "workers"}
+    if context.is_simulated:
+        return [data, as_json(run.phantom)]
+    roots = [root for root in (context.root, context.external_root) if root is not None]
+    files = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
+    listing = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return [data, digest(listing)]
+
+
+def _source_hash(settings: Autoencoder) -> str:
+    """What the given autoencoder holds, so that another one under its name is noticed."""
+    paths = sorted(settings.source.glob("*")) if settings.source is not None else []
+    return digest([digest(path.read_bytes()) for path in paths if path.is_file()])

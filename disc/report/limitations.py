@@ -1,0 +1,131 @@
+"""What limits each part's numbers, to be shown beside them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from disc.report.numbers import Numbers
+from disc.report.run_summary import AGREEMENT, PARTS, PIXEL_GRADING, SLIDE_GRADING, RunSummary
+from disc.report.sentences import DATA_NAMES, TRUTH_NAMES, count, name_label
+
+RUN = "run"
+"""What limits every part."""
+FEW_CLUSTERS = 20
+"""Percentile intervals from fewer slides or patients are too narrow."""
+FEW_POSITIVES = 5
+_MORE_TILES = (
+    "With synthetic data a training step sees twice as many samples; controls (real tiles drawn "
+    "twice, longer training) are missing, so a gain is no evidence yet that synthetic tiles help."
+)
+
+
+def limitations(summary: RunSummary, numbers: Numbers) -> dict[str, list[str]]:
+    """Limitations by part, `RUN` first: the run's notes, and what its tables show."""
+    found: dict[str, list[str]] = {RUN: [], **{part: [] for part in PARTS}}
+    if summary.is_simulated:
+        found[RUN].append(
+            "The tissue is simulated: nothing here says how well any of this grades patients."
+        )
+    found[RUN].append(
+        "Intervals hold sampling variability, of slides and masks, but not seed variability: "
+        "another training of the same networks may differ by more than they are wide."
+    )
+    for note in summary.notes:
+        part = next((part for part in PARTS if note.startswith(f"{part}:")), RUN)
+        text = note.removeprefix(f"{part}:").strip()
+        if not text.startswith("not possible"):
+            found[part].append(text[:1].upper() + text[1:])
+    found[AGREEMENT] += _few_slides(numbers)
+    found[SLIDE_GRADING] += [*_thin_support(numbers), *_at_chance(numbers)]
+    found[PIXEL_GRADING] += _unlearnt(numbers)
+    for part, gains in ((SLIDE_GRADING, numbers.auroc_gains), (PIXEL_GRADING, numbers.dice_gains)):
+        found[part] += [] if gains.empty else [_MORE_TILES]
+    return found
+
+
+def _few_slides(numbers: Numbers) -> list[str]:
+    if numbers.differences.empty:
+        return []
+    slides = int(numbers.differences["slides"].min())
+    if slides >= FEW_CLUSTERS:
+        return []
+    return [
+        f"Mask agreement rests on masks from {count(slides, 'slide')}; with fewer than "
+        f"{FEW_CLUSTERS} the intervals are too narrow."
+    ]
+
+
+def _thin_support(numbers: Numbers) -> list[str]:
+    """Labels of which a test set has hardly any slides, or hardly any without, in one sentence."""
+    if numbers.auroc.empty:
+        return []
+    real = numbers.auroc["balance_weight"] == 0
+    test = numbers.auroc[real & (numbers.auroc["split"] == "test")]
+    fewest = test[["positives", "negatives"]].min(axis=1)
+    thin = test[fewest < FEW_POSITIVES].drop_duplicates(["data_set", "label"])
+    if thin.empty:
+        return []
+    by_set = [
+        f"{DATA_NAMES.get(data_set, data_set)}, of {_all_slides(part)} slides: "
+        + ", ".join(f"{name_label(row.label)} {int(row.positives)}" for row in part.itertuples())
+        for data_set, part in thin.groupby("data_set", sort=True)
+    ]
+    lacking = (
+        "; a label without slides on both sides has none" if thin["value"].isna().any() else ""
+    )
+    return [
+        f"AUROC says little where fewer than {FEW_POSITIVES} slides have a label, or lack it"
+        f"{lacking} ({'; '.join(by_set)})."
+    ]
+
+
+def _all_slides(part: pd.DataFrame) -> int:
+    return int((part["positives"] + part["negatives"]).iloc[0])
+
+
+def _at_chance(numbers: Numbers) -> list[str]:
+    """Labels and test sets on which the slide grader of real tiles only is not above chance."""
+    gains = numbers.chosen_gains()
+    if gains.empty:
+        return []
+    found = []
+    keys = ["grader", "encoder", "data_set"]
+    for (grader, encoder, data_set), _ in gains.groupby(keys, sort=True):
+        base = numbers.baseline_auroc(grader, encoder, data_set)
+        at_chance = base[base["low"].notna() & ~base["is_above_chance"]]
+        if len(at_chance):
+            names = ", ".join(name_label(label) for label in at_chance.index)
+            found.append(f"{DATA_NAMES.get(data_set, data_set)} {names}")
+    if not found:
+        return []
+    return [
+        "Baseline at chance: with real tiles only the interval of AUROC includes .5 "
+        f"({'; '.join(found)}); gains over it are not coloured."
+    ]
+
+
+def _unlearnt(numbers: Numbers) -> list[str]:
+    """Labels that pixel graders of real tiles only have not learnt, and where, in one sentence."""
+    if numbers.baselines.empty:
+        return []
+    test = numbers.baselines[numbers.baselines["split"] == "test"]
+    places: dict[str, list[str]] = {}
+    keys = ["truth_kind", "data_set"]
+    for (truth, data_set), rows in test[~test["is_learnt"]].groupby(keys, sort=True):
+        labels = ", ".join(dict.fromkeys(name_label(label) for label in rows["label"]))
+        where = f"{DATA_NAMES.get(data_set, data_set)} against {TRUTH_NAMES.get(truth, truth)}"
+        places.setdefault(labels, []).append(where)
+    if not places:
+        return []
+    is_everywhere = len(places) == 1 and len(next(iter(places.values()))) == len(
+        test.drop_duplicates(keys)
+    )
+    found = [
+        labels if is_everywhere else f"{labels} ({', '.join(where)})"
+        for labels, where in places.items()
+    ]
+    return [
+        f"Baseline not trained: with real tiles only, the pixel grader has not learned "
+        f"{'; '.join(found)}: its Dice is that of chance, or little more. Gains over it say "
+        "nothing about synthetic tiles, and are not coloured."
+    ]

@@ -1,0 +1,31 @@
+"""What several files say of the project is the same in all of them."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_citation_has_what_the_form_asks_for_and_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "version"} <= cited.keys()
+    assert (cited["version"], cited["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert cited["authors"] == PROJECT["authors"]
+    (paper,) = cited["references"]
+    names = [author["family-names"] for author in paper["authors"]]
+    assert all(f"{name}, " in (ROOT / "README.md").read_text() for name in names)
+    assert paper["title"].startswith("DISC: Latent Diffusion Models with Self-Distillation")
+
+
+def test_the_changelog_has_this_version() -> None:
+    assert f"\n## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_figures_of_the_readme_are_measured_ones() -> None:
+    quoted = set(re.findall(r"(?<![\d.])\.\d{3}\b", (ROOT / "README.md").read_text()))
+    measured = set(re.findall(r"(?<![\d.])\.\d{3}\b", (ROOT / "docs/results.md").read_text()))
+    assert len(quoted) == 7 and quoted <= measured

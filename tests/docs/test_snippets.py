@@ -1,0 +1,181 @@
+"""What the documentation says is run: its Python, its commands, its links, the paths it names."""
+
+import contextlib
+import importlib
+import io
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import pytest
+
+from disc import cli
+from disc.data.check.request import CheckRequest
+from disc.data.tiling.request import TileRequest
+from disc.data.writing.request import ConvertRequest, SelectRequest
+from disc.files import BadInput
+from disc.model.request import ImportRequest
+from disc.phantom.layouts import draw_set
+from disc.phantom.request import PhantomRequest
+from disc.settings.run import Run
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+REQUESTS = (Run, CheckRequest, TileRequest, ConvertRequest, SelectRequest, ImportRequest)
+COMMAND_OPTIONS = {"help", "help-all", "version", "config", "dry-run"}
+LANGUAGES = {"sh", "python", "text", "bibtex"}
+FENCE = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.M | re.S)
+COMMAND = re.compile(r"^(?:torchrun .*? -m )?disc (.*)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+NAMED_PATH = re.compile(r"(?<![\w/.-])(?:disc|tests|benchmarks|docs)/[\w/.]*\w")
+NAMED_OBJECT = re.compile(r"`(?:python -m )?((?:disc|tests)(?:\.\w+)+)\b")
+
+
+class Block(NamedTuple):
+    page: Path
+    language: str
+    text: str
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    for page in PAGES:
+        for indent, language, text in FENCE.findall(page.read_text(encoding="utf-8")):
+            if language in languages or not languages:
+                yield Block(page, language, re.sub(f"^{indent}", "", text, flags=re.M))
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def commands() -> Iterator[str]:
+    """Lines of shell that call `disc`, those in `code` of the prose included, from that word on."""
+    for block in blocks("sh"):
+        for line in block.text.replace("\\\n", " ").splitlines():
+            yield from COMMAND.findall(line)
+    for page in PAGES:
+        for code in re.findall(r"`([^`]+)`", prose(page)):
+            yield from (words for words in COMMAND.findall(code) if "--" in words)
+
+
+def words_of(command: str) -> list[str]:
+    """As the shell hands them over: comments gone, braces expanded."""
+    if "{" not in command:
+        return shlex.split(command, comments=True)
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def parse(command: str) -> None:
+    """Have the command line understood, and nothing done.
+
+    Raises:
+        BadInput: if there is no such command, option or value.
+    """
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        try:
+            cli._parse(words_of(command))
+        except SystemExit as stop:
+            assert not stop.code and told.getvalue(), command
+
+
+def options(owner: Any, prefix: str = "") -> Iterator[str]:
+    """Names of the options that a request or configuration has on the command line."""
+    hints = get_type_hints(owner, include_extras=True)
+    for field in fields(owner):
+        given = [getattr(extra, "name", None) for extra in get_args(hints[field.name])[1:]]
+        name = next((name for name in given if name is not None), field.name.replace("_", "-"))
+        kind = get_type_hints(owner)[field.name]
+        if is_dataclass(kind):
+            yield from options(kind, f"{prefix}{name}." if name else prefix)
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_every_block_says_what_it_is() -> None:
+    unknown = [
+        (block.page.name, block.text[:40]) for block in blocks() if block.language not in LANGUAGES
+    ]
+    assert not unknown, f"give one of {LANGUAGES}, or nothing checks them: {unknown}"
+
+
+@pytest.mark.parametrize(
+    "page", sorted({block.page for block in blocks("python")}), ids=lambda p: p.name
+)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page follow each other, in a folder where a small data set is."""
+    request = PhantomRequest(
+        out=tmp_path / "lapc", kind="lapc", slides=(0, 1, 0, 0), tile_px=512, core_um=(400, 500)
+    )
+    draw_set(request)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "snippet"}
+    for block in blocks("python"):
+        if block.page == page:
+            exec(compile(block.text, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_commands_are_understood(command: str) -> None:
+    parse(command)
+
+
+def test_there_are_commands_and_wrong_ones_are_found() -> None:
+    assert len(set(commands())) > 30
+    for wrong in ("run laptop --data.rot tiles", "tile --out tiles", "cut --slides a", "run lap"):
+        with pytest.raises(BadInput):
+            parse(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_in_the_text_are_known(page: Path) -> None:
+    known = {*COMMAND_OPTIONS, *(name for request in REQUESTS for name in options(request))}
+    known |= set(options(PhantomRequest))
+    named = re.findall(r"`(?:[^`\n]* )?--([\w.-]+)[^`\n]*`", prose(page))
+    unknown = {name for name in named if name.replace("_", "-") not in known}
+    assert not unknown - {"nproc_per_node", "logdir"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(prose(page)):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_and_objects_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    missing = {path for path in NAMED_PATH.findall(text) if not (ROOT / path).exists()}
+    assert not missing, f"{page.name} names what is not there"
+    for dotted in set(NAMED_OBJECT.findall(text)):
+        assert find(dotted) is not None, f"{page.name}: no {dotted}"
+
+
+def find(dotted: str) -> Any:
+    """The object of a dotted name, or None; modules are imported on the way."""
+    parts = dotted.split(".")
+    found: Any = importlib.import_module(parts[0])
+    for depth, part in enumerate(parts[1:], start=2):
+        if not hasattr(found, part) and isinstance(found, ModuleType):
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module(".".join(parts[:depth]))
+        found = getattr(found, part, None)
+    return found

@@ -1,0 +1,37 @@
+"""The list of stages: free of torch, complete, and fit to the work."""
+
+import subprocess
+import sys
+
+import pytest
+
+from disc.pipeline.context import Context
+from disc.pipeline.stage_list import LATENTS, all_stages
+from disc.pipeline.stage_work import find_work
+from disc.presets import PRESETS
+from disc.train.latents.encoding import NAME
+
+
+def test_stages_are_listed_without_torch(tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nimport disc.pipeline.run as run\n"
+        "from disc.presets import smoke\n"
+        f"assert run.all_stages(run.Context(smoke(), Path({str(tmp_path)!r})))\n"
+        "sys.exit(bool({'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_stage_has_its_work_and_what_it_needs_comes_before(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    context = Context(PRESETS[name](), tmp_path)
+    before = set()
+    for stage in all_stages(context):
+        assert callable(find_work(context, stage.name))
+        assert set(stage.needs) <= before
+        before.add(stage.name)
+
+
+def test_the_result_of_latents_is_what_their_encoding_writes_last():
+    assert LATENTS == NAME

@@ -1,0 +1,178 @@
+"""What the page says beside its numbers: contents, files, scale, limitations, one name a thing."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from disc.evaluate.pixels import COUNTS
+from disc.labels import PALETTES, Label
+from disc.report.limitations import limitations
+from disc.report.numbers import measure
+from disc.report.page import write_report
+from disc.report.pictures import sheet_cells
+from disc.report.run_summary import RunSummary
+from disc.report.sentences import headline
+from disc.report.sheet_figure import draw_sheet
+from tests.report.summaries import make_scores, make_story
+from tests.report.test_page import Reader, read_page
+
+NOTHING = {"agreement": None, "scores": None, "sheet": (), "pixel_pictures": ()}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(tmp_path_factory.mktemp("page"), make_story())
+
+
+@pytest.fixture(scope="module")
+def reader(page: Path) -> Reader:
+    return read_page(page)
+
+
+def fail_on(pixels: pd.DataFrame, label: Label) -> pd.DataFrame:
+    """The same counts, but the grader of real tiles only calls a label Non-Cancer."""
+    table, is_real = pixels.copy(), pixels["variant"] == "real"
+    for predicted in Label:
+        if predicted != Label.NC:
+            column = f"n_{label.name}_{predicted.name}"
+            table.loc[is_real, f"n_{label.name}_NC"] += table.loc[is_real, column]
+            table.loc[is_real, column] = 0
+    assert (table[COUNTS].sum(axis=1) == pixels[COUNTS].sum(axis=1)).all()
+    return table
+
+
+def test_contents_lead_to_sections_and_links_to_files(page: Path, reader: Reader) -> None:
+    places = [link[1:] for link in reader.links if link.startswith("#")]
+    files = [link for link in reader.links if not link.startswith("#")]
+    text = page.read_text()
+    assert len(places) == 10 and all(f'<section id="{place}">' in text for place in places)
+    assert {"agreement.csv", "differences.csv", "recalls.csv", "auroc.csv", "dice.csv"} <= {*files}
+    assert all((page.parent / file).is_file() for file in files)
+    beside = {path.name for path in page.parent.iterdir()} - {"index.html"}
+    assert beside == {*files}, "every file beside the page is linked"
+
+
+def test_the_page_says_by_what_it_was_made(reader: Reader) -> None:
+    assert "Program disc 1.2.3 Commit 0123abcdef Command disc run test" in reader.text
+
+
+@pytest.mark.parametrize(("um_per_px", "bar"), [(6.0, "50 µm"), (0.25, "2 µm"), (None, None)])
+def test_a_scale_bar_stands_where_the_scale_is_known(
+    um_per_px: float | None, bar: str | None, tmp_path: Path
+) -> None:
+    """A tile is 32 px wide: 192 µm, of which 50 are 26 %; 8 µm, of which 2 are 25 %."""
+    summary = make_story(um_per_px=um_per_px, scores=None, pixels=None)
+    text = write_report(tmp_path, summary).read_text()
+    bars = re.findall(r'class="bar" style="width: ([0-9.]+)%"><b>([^<]+)<', text)
+    assert {name for _, name in bars} == ({bar} if bar else set())
+    if um_per_px and bar:
+        fraction = 100 * float(bar.split()[0]) / (32 * um_per_px)
+        assert float(bars[0][0]) == pytest.approx(fraction, abs=0.01)
+        assert len(bars) == 3, "on the first tile of every line"
+
+
+def test_the_referees_map_stands_below_every_tile_and_all_can_be_enlarged(page: Path) -> None:
+    text = page.read_text()
+    assert text.count('alt="what the referee reads in: ') == 2 * 6
+    assert text.count('type="checkbox"') == text.count("<img ")
+
+
+def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
+    """Legend, both palettes; every colour of a mask is in the picture with its readings."""
+    rows = make_story().sheet
+    for palette in PALETTES:
+        figure = draw_sheet(sheet_cells(rows, palette), 6.0, palette)
+        (legend,) = figure.legends
+        names = [text.get_text() for text in legend.get_texts()]
+        assert names == ["Non-Cancer", "GG3", "GG4", "GG5", "unknown"]
+        figure.savefig(tmp_path / "sheet.png", dpi=100)
+        seen = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB")).reshape(-1, 3)
+        for colour in PALETTES[palette].values():
+            assert (seen == colour).all(axis=1).sum() > 500
+    assert not draw_sheet([[cell for cell in sheet_cells(rows)[0] if not cell.is_mask]]).legends
+
+
+def test_the_papers_colours_on_request(tmp_path: Path) -> None:
+    summary = make_story(palette="paper", scores=None, pixels=None)
+    text = write_report(tmp_path, summary).read_text()
+    assert 'background: rgb(0, 0, 255)"></i>GG3' in text
+    assert "rgb(52, 155, 232)" not in text
+
+
+def test_one_name_for_a_thing(reader: Reader) -> None:
+    assert re.findall(r"\bNC\b", reader.text) == ["NC"], "once, where CSV files are explained"
+    assert "in the CSV files NC is Non-Cancer" in reader.text
+    assert "carcino against" not in reader.text
+    assert "Pixel grader (Carcino-Net) against exact masks, in distribution" in reader.text
+
+
+def test_the_fraction_of_the_gain_that_is_kept_has_an_interval() -> None:
+    numbers = measure(make_story())
+    (kept,) = (line for line in headline(numbers) if "of the gain" in line)
+    assert re.search(r"DISC has \d+\s% \[\d+\s%, \d+\s%\] of the gain", kept)
+    one_slide = make_story().agreement
+    assert one_slide is not None
+    summary = make_story(agreement=one_slide.assign(source_slide="only"))
+    assert not [line for line in headline(measure(summary)) if "of the gain" in line]
+
+
+def test_a_gain_over_a_grader_that_has_not_learned_a_label_is_not_coloured(tmp_path: Path) -> None:
+    pixels = make_story().pixels
+    assert pixels is not None
+
+    def look(name: str, table: pd.DataFrame) -> tuple[RunSummary, str]:
+        summary = make_story(**NOTHING, pixels=table)
+        return summary, write_report(tmp_path / name, summary).read_text()
+
+    better = pixels.copy()
+    is_real = better["variant"] == "real"
+    better.loc[is_real, COUNTS] += 40  # more errors: the others gain, and have learned all
+    summary, text = look("better", better)
+    assert '<td class="better"' in text and "baseline not trained" not in text
+    assert not [
+        n for n in limitations(summary, measure(summary))["pixel grading"] if "Baseline" in n
+    ]
+    summary, text = look("untrained", fail_on(pixels, Label.GG3))
+    assert '<td class="better">' not in text and '<td class="moot">+' in text
+    assert text.count("<small>baseline not trained</small>") == 2
+    (note,) = (
+        n for n in limitations(summary, measure(summary))["pixel grading"] if "Baseline" in n
+    )
+    assert "has not learned GG3: its Dice" in note
+
+
+def test_a_gain_over_a_slide_grader_at_chance_is_not_coloured(tmp_path: Path) -> None:
+    scores = make_scores(np.random.default_rng(0), num_slides=80)
+    chance = np.random.default_rng(1).random(len(scores))
+    is_real = scores["variant"] == "real"
+    summary = make_story(
+        **{**NOTHING, "scores": scores.assign(score=scores["score"].where(~is_real, chance))},
+        pixels=None,
+    )
+    text = write_report(tmp_path, summary).read_text()
+    assert '<td class="better">' not in text and '<td class="moot">+' in text
+    assert "gains over a grader at chance are no evidence" in text
+
+
+def test_limitations_stand_in_the_section_that_they_concern(tmp_path: Path) -> None:
+    notes = ["mask agreement: the referee is biased", "slide grading: few bags", "all: of it"]
+    text = read_page(write_report(tmp_path, make_story(notes=notes))).text
+    order = ["All: of it", "Do the tiles follow", "The referee is biased", "Do sampled latents"]
+    order += ["Does it help to grade slides?", "Few bags", "Does it help to grade pixels?"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert text.count("a training step sees twice as many samples") == 2
+
+
+def test_few_slides_with_a_label_are_one_limitation() -> None:
+    """Six slides of four labels on two test sets: eight cases, one sentence."""
+    scores = make_scores(np.random.default_rng(0), num_slides=6)
+    summary = make_story(scores=scores)
+    thin = [
+        n for n in limitations(summary, measure(summary))["slide grading"] if "says little" in n
+    ]
+    assert len(thin) == 1 and thin[0].count("of 6 slides") == 2
