@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,27 @@ from tests.paper_map import PAPER_MAP, draw_map
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    *("labels", "files", "seeds", "generator_settings", "settings", "processes", "progress"),
+    *("labels", "files", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
     *("presets", "pipeline", "command_line", "cli", "studio", "__main__"),
 )
+INNER_ROOMS = {
+    "data": (
+        *("tables", "pixels", "wsi", "tiles", "readers", "writing", "tiling", "trained_on"),
+        "check",
+    ),
+    "pipeline": (
+        *("renamed", "config_file", "request", "made_by", "stage", "context", "configurations"),
+        *("evaluation_masks", "import_autoencoder", "stages", "stage_work", "stage_list", "run"),
+        *("dry_run", "demo_picture"),
+    ),
+}
+"""Rooms within a room, and files beside them, each importing only those before it."""
 SOURCES = sorted((ROOT / "disc").rglob("*.py"))
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in SOURCES
+}
 SCRIPTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Block = ast.If | ast.For | ast.AsyncFor | ast.While | ast.Match | ast.Try
@@ -42,6 +59,19 @@ def imported_rooms(path: Path) -> Iterator[str]:
         yield from (name.split(".")[1] for name in names if name.startswith("disc."))
 
 
+def imported_modules(path: Path) -> set[str]:
+    """Modules of ours that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                within = f"{node.module}.{alias.name}"
+                found.add(within if within in MODULES else str(node.module))
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & MODULES.keys()
+
+
 def body_lines(function: Function) -> int:
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
     return body[-1].end_lineno - body[0].lineno + 1 if body else 0
@@ -65,6 +95,28 @@ def test_a_room_imports_only_itself_and_rooms_above(path: Path) -> None:
         return
     for other in imported_rooms(path):
         assert ROOMS.index(other) <= ROOMS.index(room), f"{room} imports {other}"
+
+
+@pytest.mark.parametrize("room", INNER_ROOMS)
+def test_within_a_room_nothing_imports_back_up(room: str) -> None:
+    order, start = INNER_ROOMS[room], f"disc.{room}."
+    inside = {name for name in MODULES if name.startswith(start)}
+    assert {name.split(".")[2] for name in inside} == set(order)
+    for name in inside:
+        for other in imported_modules(MODULES[name]) & inside:
+            here, there = name.split(".")[2], other.split(".")[2]
+            assert order.index(there) <= order.index(here), f"{name} imports {other}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = {name: imported_modules(path) for name, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SOURCES}), ids=name_of)
+def test_no_folder_is_a_thicket(folder: Path) -> None:
+    files = [path for path in folder.iterdir() if path.is_file() and path.name != "py.typed"]
+    assert len(files) <= 16, f"{len(files)} files"
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *SCRIPTS], ids=name_of)

@@ -13,16 +13,18 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from disc import settings
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.training import Optim, Speed
 from disc.model.denoiser import Denoiser
 from disc.train import log
-from disc.train.diffusion import train_denoiser
+from disc.train.objectives.diffusion import train_denoiser
 
 log.EVERY = 1
 folder, accumulate = Path(sys.argv[1]), int(sys.argv[2])
-knobs = settings.Denoiser(channels=(16, 32), attention=(False, True), head_px=16, context=16)
-speed = settings.Speed(accumulate=accumulate)
-optim = settings.Optim(steps=20, batch=8, lr=1e-3, warmup=5, ema=0.9, speed=speed)
+heads = dict(attention=(False, True), head_channels=16)
+settings = DenoiserSettings(channels=(16, 32), context=16, **heads)
+speed = Speed(accumulate=accumulate)
+optim = Optim(steps=20, batch=8, lr=1e-3, warmup=5, ema=0.9, speed=speed)
 
 def batch_at(step):
     generator = torch.Generator().manual_seed(step)
@@ -32,7 +34,7 @@ def batch_at(step):
     return {"latents": scale * torch.randn(8, 3, 8, 8, generator=generator), "masks": masks}
 
 torch.manual_seed(0)
-train_denoiser(Denoiser(knobs), batch_at, optim, folder, 1)
+train_denoiser(Denoiser(settings), batch_at, optim, folder, 1)
 """
 
 

@@ -125,7 +125,7 @@ def test_refuses_what_it_could_not_read(tmp_path: Path) -> None:
 WRITE_ON_A_FULL_DISK = """
 import pathlib, sys
 import numpy as np
-from disc.data.sicapv2 import SetWriter
+from disc.data.writing.set_writer import SetWriter
 noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 writer = SetWriter(pathlib.Path(sys.argv[1]))
 try:
@@ -141,7 +141,7 @@ def test_full_disk_leaves_whole_files_only(tmp_path: Path) -> None:
     child = subprocess.run(
         [sys.executable, "-c", WRITE_ON_A_FULL_DISK, str(tmp_path)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=False,
