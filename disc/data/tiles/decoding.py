@@ -41,7 +41,7 @@ class Reading:
     fit: Fit = "exact"
     """What is done with files of another size than asked for."""
     artefact_px: int = 0
-    """Widest rim of a wrong grade that is cleaned away, in pixels; 0: masks stay as they are."""
+    """Max width of boundary artefacts that are cleaned, in pixels; 0: masks stay as they are."""
     reach_um: float = 0.0
     """How far labels drawn on epithelium alone reach over stroma, in micrometres."""
 

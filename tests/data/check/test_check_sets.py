@@ -83,7 +83,14 @@ def test_a_planted_fault_is_found_and_named(tree: Path, plant: Callable[[Path], 
 
 def test_all_faults_at_once_are_all_found(tree: Path) -> None:
     """One fault must not hide another; those that undo each other are left out."""
-    names = {"share_patient", "draw_seven", "truncate_image", "remove_mask", "mislabel", "draw_rim"}
+    names = {
+        "share_patient",
+        "draw_seven",
+        "truncate_image",
+        "remove_mask",
+        "mislabel",
+        "draw_artefact",
+    }
     names |= {"copy_within_part", "leave_thumbs", "resize_image", "cmyk_image"} - {"cmyk_image"}
     expected = {fault(tree)[1] for fault in FAULTS if fault.__name__ in names}
     assert expected <= {finding.kind for finding in check(tree).findings}

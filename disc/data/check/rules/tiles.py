@@ -1,4 +1,4 @@
-"""Findings about single tiles: damage, sizes, mask values, labels, rims."""
+"""Findings about single tiles: damage, sizes, mask values, labels, boundary artefacts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from disc.data.check.contents import Contents, Item
-from disc.data.check.decode import Look, Sight, widest_artefact
+from disc.data.check.decode import Look, Sight, max_artefact_px
 from disc.data.check.report import Case
 from disc.data.pixels.mask_values import Meaning
 from disc.labels import GRADES, IGNORE, Label
@@ -158,11 +158,12 @@ def _check_artefacts(contents: Contents, seen: Seen) -> None:
     artefact = sum(look.artefact_px for _, look in with_artefacts)
     side = (common_size([look for _, look in seen]) or (0, 0))[1]
     contents.warning(
-        "thin-rims",
+        "boundary-artefacts",
         (
             f"{artefact / max(1, graded):.2%} of the graded pixels, in {len(with_artefacts)} "
-            f"mask(s), lie in rims, up to {widest_artefact(side)} px wide, of one grade beside another",
-            "no such rims: they come from smoothing, seldom from tissue",
+            f"mask(s), are boundary artefacts: strips of one grade beside another, at most "
+            f"{max_artefact_px(side)} px wide",
+            "none: they come from smoothing masks, seldom from tissue",
             "look at the tiles; disc convert with --artefact-px writes the set without them",
         ),
         [item.case(f"{item.name}: {look.artefact_px:,} px") for item, look in with_artefacts],
