@@ -13,10 +13,9 @@ from disc.evaluate.configurations import (
     configuration_table,
     split_runs,
 )
+from disc.grade.confusion import COUNTS
 from disc.labels import NUM_LABELS, Label
 
-COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in Label]
-"""Columns of pixels.parquet: pixels of a tile by true and by predicted label."""
 SETTING = ["grader", "truth_kind", "data_set", "split"]
 MEASURES = [
     *(("dice", label.name) for label in Label),

@@ -12,7 +12,7 @@ from PIL import Image
 from disc import seeds
 from disc.data.tiles.tile_set import Pixels
 from disc.files import write_bytes
-from disc.labels import COLOURS, Label
+from disc.labels import COLOURS, Label, label_of_grade
 from disc.phantom.drawing import draw_slide
 from disc.phantom.sets import PhantomTile, cut_tiles
 from disc.phantom.stain import HOME, SHIFTED, Scanner
@@ -54,7 +54,7 @@ def _tiles(
 ) -> list[PhantomTile]:
     """Tiles 256 um wide of three slides: of the primary grade only, or of several labels."""
     found: list[PhantomTile] = []
-    label = {0: 0, 3: 1, 4: 2, 5: 3}[score[0]]
+    label = label_of_grade(score[0])
     for index in range(3):
         rng = seeds.numpy_generator(seed, "sheet", *score, index)
         picture = draw_slide(rng, score, core_um=(650.0, 1300.0), scanner=scanner).render(um_per_px)

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score
 
-from disc.evaluate.pixels import COUNTS, MEASURES, measure_confusion, pixel_gain_table, pixel_table
+from disc.evaluate.pixels import MEASURES, measure_confusion, pixel_gain_table, pixel_table
+from disc.grade.confusion import COUNTS
 
 
 def tiles(weight: float, errors: float, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from disc.evaluate.agreement import RECALLS
-from disc.evaluate.pixels import COUNTS
+from disc.grade.confusion import COUNTS
 from disc.labels import COLOURS, NAMES
 from disc.report.page import write_report
 from disc.report.pictures import color_mask, embed

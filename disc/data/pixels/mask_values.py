@@ -15,7 +15,8 @@ from disc.labels import GRADES, IGNORE, label_of_grade
 
 Values = npt.NDArray[np.uint8]
 
-_UNKNOWN = 254
+UNEXPLAINED = 254
+"""Stands for a value, or a label, that has no meaning."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Meaning:
     @cached_property
     def table(self) -> Values:
         """Label of every value, uint8 [256]; 254 where nobody explained it."""
-        table = np.full(256, _UNKNOWN, np.uint8)
+        table = np.full(256, UNEXPLAINED, np.uint8)
         for value, grade in self.grades.items():
             table[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
         return table
@@ -48,11 +49,11 @@ class Meaning:
         # Far faster than an index into the table.
         found = bytearray(np.ascontiguousarray(values)).translate(self.table.tobytes())
         labels: Values = np.frombuffer(found, np.uint8).reshape(values.shape)
-        unknown = labels == _UNKNOWN
-        if unknown.any():
+        if UNEXPLAINED in found:
+            value = values.ravel()[found.index(UNEXPLAINED)]
             raise BadInput(
-                f"found value {values[unknown][0]} in {path}; expected {self}; explain values "
-                "with --values (value, grade, value, grade, ...)"
+                f"found value {value} in {path}; expected {self}; explain values with --values "
+                "(disc tile: --mask-values or --own-values)"
             )
         return labels
 
@@ -72,5 +73,9 @@ RADBOUD = Meaning({0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5}, stroma=1)
 """PANDA: background, stroma and lumina, benign epithelium, then epithelium by grade."""
 KAROLINSKA = Meaning({0: 0, 1: 0, 2: IGNORE})
 """PANDA: background, benign, cancer of unknown grade."""
+PANDA: Mapping[str, Meaning] = {"radboud": RADBOUD, "karolinska": KAROLINSKA}
+"""By `data_provider` of PANDA's table."""
+BY_NAME: Mapping[str, Meaning] = {**PANDA, "sicapv2": SICAPV2}
+"""Meanings that a user or a table can name."""
 LAPC = Meaning({0: 3, 1: 4, 2: 5, 3: 0, 4: 0})
 """GG3, GG4, GG5, benign gland, stroma."""

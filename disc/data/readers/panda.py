@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from disc.data.pixels.mask_values import KAROLINSKA, RADBOUD, Meaning
+from disc.data.pixels.mask_values import PANDA, RADBOUD, Meaning
 from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.panda_table import Case, read_cases
 from disc.data.readers.source import Source
@@ -18,7 +18,6 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.labels import isup_group
 
-PROVIDERS: Mapping[str, Meaning] = {"radboud": RADBOUD, "karolinska": KAROLINSKA}
 TILE_PX = 512
 
 
@@ -45,7 +44,7 @@ def read_panda(source: Source) -> TileSet:
     _note_slides(table, cases, slides, notes)
     reading = Reading(
         meaning=Meaning(source.values) if source.values else RADBOUD,
-        by_provider={} if source.values else PROVIDERS,
+        by_provider={} if source.values else PANDA,
         artefact_px=source.artefact_px,
         reach_um=source.reach_um,
     )
@@ -79,10 +78,10 @@ def _list_slides(
     slides = []
     for name in (name for name in cases if name in images):
         case = cases[name]
-        if name in masks and case.provider not in PROVIDERS and not source.values:
+        if name in masks and case.provider not in PANDA and not source.values:
             raise BadInput(
                 f"{masks[name]}: data_provider is '{case.provider or ''}', so what its values mean "
-                f"is unknown; expected {' or '.join(PROVIDERS)}, or say it with --values"
+                f"is unknown; expected {' or '.join(PANDA)}, or say it with --values"
             )
         primary, secondary = (_is_sound(case) and case.score) or (None, None)
         slide = Slide(

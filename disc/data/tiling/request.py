@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from disc.files import BadInput, require
+from disc.labels import MASK_GRADES
 
 MaskValues = Literal["panda", "radboud", "karolinska", "sicapv2"]
 
@@ -100,5 +101,5 @@ class TileRequest:
         require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
         require(0 <= self.reach_um < math.inf, f"--reach-um is {self.reach_um}; expected 0 or more")
         require(self.processes >= 0, f"--processes is {self.processes}; it must not be negative")
-        wrong = set(self.own_values.values()) - {0, 3, 4, 5, 255}
+        wrong = set(self.own_values.values()) - MASK_GRADES
         require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")

@@ -213,7 +213,7 @@ REFUSALS = {
     "out": "out: is not an empty folder; give a new one with --out",
     "fine": "my_slide.tiff: has 0.5 um per pixel, coarser than --um-per-px 0.1",
     "provider": "slide my_slide: data_provider is elsewhere",
-    "values": "my_slide_mask.tiff; expected one of [0, 1, 2]; choose --mask-values",
+    "values": "my_slide_mask.tiff; expected 0, 1 or 2; explain values with --values (disc tile:",
     "score": "train.csv: my_slide: '2+7' is not a Gleason score",
     "table": "train.csv: no column gleason_score; found",
     "tissue": "slides: no tile has 100% tissue; give a smaller --min-tissue",

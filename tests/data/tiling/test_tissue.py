@@ -43,7 +43,7 @@ def test_clams_threshold_leaves_pale_stroma_out_and_a_lower_one_keeps_it() -> No
         assert found[60:140, 50:90].all() and (found[60:140, 125:150] == is_kept).all()
 
 
-@pytest.mark.parametrize(("most_holes", "num_open"), [(0, 0), (1, 1), (5, 2)])
+@pytest.mark.parametrize(("max_holes", "num_open"), [(0, 0), (1, 1), (5, 2)])
 def test_the_largest_holes_stay_open(max_holes: int, num_open: int) -> None:
     image = glass()
     image[20:180, 20:180] = PINK

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
@@ -111,6 +112,19 @@ def test_a_slide_that_fails_is_named_and_the_rest_is_a_set(folder: Path, how: st
     if how == "last value":
         (folder / "masks/b_mask.tiff").write_bytes(sound_mask)
         assert tile_slides(request_for(folder)).num_slides == 3, "the same command tries again"
+
+
+def test_a_slide_of_an_unknown_provider_fails_alone(folder: Path) -> None:
+    table = folder / "train.csv"
+    rows = [("a", "radboud", "4+3"), ("b", "elsewhere", "4+3"), ("c", "radboud", "3+3")]
+    columns = ["image_id", "data_provider", "gleason_score"]
+    pd.DataFrame(rows, columns=columns).to_csv(table, index=False)
+    request = request_for(folder, mask_values="panda", labels=table)
+    report = tile_slides(request)
+    assert list(report.failures) == ["b"] and report.num_slides == 2
+    assert "slide b: data_provider is elsewhere" in report.failures["b"]
+    table.write_text(table.read_text().replace("elsewhere", "radboud"))
+    assert not tile_slides(request).failures
 
 
 def test_the_command_tells_by_its_exit_code(

@@ -173,5 +173,7 @@ def test_mask_of_another_shape_or_meaning(tmp_path: Path) -> None:
         Annotation(tmp_path / "short.tiff", MEANING, slide)
     save_pyramid(tmp_path / "seven.tiff", np.full_like(mask, 7), um=None)
     annotation = Annotation(tmp_path / "seven.tiff", MEANING, slide)
-    with pytest.raises(BadInput, match=r"found value 7 in .*seven\.tiff; expected one of"):
+    with pytest.raises(
+        BadInput, match=r"found value 7 in .*seven\.tiff; expected 0, 1, 3 or 4; explain"
+    ):
         annotation.read(0, 0, (8, 8), 4.0)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from disc.data.check.contents import Contents, Item
 from disc.data.check.report import Case, PartNumbers
+from disc.data.readers.sicapv2_tables import LABEL_COLUMNS
 from disc.labels import Label
 
-NAMES = {Label.NC: "NC", Label.GG3: "G3", Label.GG4: "G4", Label.GG5: "G5"}
+NAMES = {label: column for column, label in LABEL_COLUMNS.items()}
 """Labels as the workbooks' columns call them."""
 _MAX_UNEQUAL = 20
 TEST = "Test/Test"
