@@ -85,7 +85,7 @@ def append_line(path: Path, line: str) -> None:
 def _cannot_write(path: Path, size: int, error: OSError) -> OSError:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     advice = (
-        "free space there; the same command then goes on"
+        "free space there; the same command then resumes"
         if is_full
         else "see that it can be written"
     )
@@ -149,9 +149,9 @@ def refuse_filled(folder: Path) -> None:
 
 
 def claim_folder(folder: Path, request: Mapping[str, Any]) -> None:
-    """Note in `request.json` what is written into a folder, so that the same request may go on.
+    """Note in `request.json` what is written into a folder, so that the same request may resume.
 
-    What was noted of slides for a request that wrote no tile is cleared.
+    Records of slides that a request left without writing a tile are cleared.
 
     Raises:
         BadInput: if the folder holds something else.

@@ -51,7 +51,7 @@ def draw_slides(
 
 
 def assign_folds(slides: Sequence[Slide], num_folds: int = 4) -> list[list[str]]:
-    """Slide ids of each fold: patients stay whole, every fold has its share of each grade."""
+    """Slide ids of each fold: patients stay whole, grades are balanced over the folds."""
     patients: dict[str, list[Slide]] = {}
     for slide in slides:
         patients.setdefault(slide.patient_id, []).append(slide)

@@ -135,4 +135,4 @@ def test_a_disk_that_is_really_full(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "cannot write" in done.stderr
     assert "No space left on device" in done.stderr
-    assert "free space there; the same command then goes on" in done.stderr
+    assert "free space there; the same command then resumes" in done.stderr

@@ -1,4 +1,4 @@
-"""Every image and mask decoded once, by many processes; what is kept of each is a few numbers."""
+"""Every image and mask decoded once, by many processes; a few numbers of each are kept."""
 
 from __future__ import annotations
 

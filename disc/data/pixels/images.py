@@ -23,7 +23,7 @@ from disc.labels import GRADES, IGNORE
 
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["exact", "resize", "crop"]
-"""Images of another size than asked for: refused; squares resized; central squares resized."""
+"""Images of another size than requested: refused; squares resized; central squares resized."""
 
 _EXPECTED: Mapping[Fit, str] = {
     "exact": "expected {0} x {0} px, as all tiles and masks of the set (data.tile_px); or have "

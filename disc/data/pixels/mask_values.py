@@ -1,4 +1,4 @@
-"""What the makers of a mask meant by a value."""
+"""What the values in a mask mean, by who made it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Meaning:
 
     @cached_property
     def table(self) -> Values:
-        """Label of every value, uint8 [256]; 254 where nobody explained it."""
+        """Label of every value, uint8 [256]; `UNEXPLAINED` where it has none."""
         table = np.full(256, UNEXPLAINED, np.uint8)
         for value, grade in self.grades.items():
             table[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
@@ -44,7 +44,7 @@ class Meaning:
             path: the file, to be named in errors.
 
         Raises:
-            BadInput: if there is a value that nobody explained.
+            BadInput: if a value is unexplained.
         """
         # Far faster than an index into the table.
         found = bytearray(np.ascontiguousarray(values)).translate(self.table.tobytes())

@@ -28,7 +28,7 @@ from disc.files import BadInput, read_json
 from disc.settings.data import Fold
 
 _UM_PER_PX = 0.92
-"""Of SICAPv2, a quarter of the scanner's 40x (Ventana iScan Coreo, 0.23 um)."""
+"""Of SICAPv2, a quarter of the scanner's 40x (Ventana iScan Coreo, 0.23 µm)."""
 
 
 _UNLISTED = Entry(label=None)

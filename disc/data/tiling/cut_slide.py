@@ -45,11 +45,11 @@ class _Plan:
 def cut_slide(
     job: Job, request: TileRequest, writer: SetWriter, share: Share | None = None
 ) -> dict[str, Any]:
-    """Write the tiles of a slide, or a share of them; the first share has the overview too.
+    """Write the tiles of a slide, or a process's share of them; the first also writes the overview.
 
     Returns:
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
-        the slide is longer, and for each tile its name, place, label and whether it is mixed.
+        the slide is longer, and for each tile its name, place, label, and whether it is multi-class.
 
     Raises:
         BadInput: if slide or mask cannot be used.
@@ -81,7 +81,7 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
         scale = listed.side / request.tile_px
     if scale < 0.99:
         raise BadInput(
-            f"{scan.path}: has {scan.um_per_px:.3g} um per pixel, coarser than --um-per-px "
+            f"{scan.path}: has {scan.um_per_px:.3g} µm per pixel, coarser than --um-per-px "
             f"{request.um_per_px:g}; ask for {scan.um_per_px:.3g} or more"
         )
     if job.mask is not None and job.meaning is not None:
@@ -98,7 +98,7 @@ def _read_listed(path: Path, request: TileRequest, scan: Scan) -> Coordinates:
     if abs(um_per_px / request.um_per_px - 1) > _TOLERANCE:
         raise BadInput(
             f"{path}: squares of {listed.side:g} px, in tiles of {request.tile_px} px, "
-            f"have {um_per_px:.3g} um per pixel; give --um-per-px {um_per_px:.3g}"
+            f"have {um_per_px:.3g} µm per pixel; give --um-per-px {um_per_px:.3g}"
         )
     if len(listed.xy) and (listed.xy >= (scan.width, scan.height)).any():
         raise BadInput(

@@ -54,7 +54,7 @@ def list_places(
         scan: the slide.
         tissue: where there is tissue, at any resolution [h, w].
         scale: level-0 pixels per tile pixel.
-        request: tile size, overlap, least tissue.
+        request: tile size, overlap, min tissue.
     """
     side = scale * request.tile_px
     step = scale * max(1, round(request.tile_px * (1 - request.overlap)))

@@ -1,4 +1,4 @@
-"""Which slides there are to tile, each with its mask and what the table says of it."""
+"""Which slides there are to tile, each with its mask, the meaning of its values, its score."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
     """What the values in a slide's mask mean.
 
     Raises:
-        BadInput: if that depends on the provider, and nobody named it.
+        BadInput: if that depends on the provider, which is not given.
     """
     if request.own_values:
         return Meaning(request.own_values)

@@ -25,7 +25,7 @@ class TissueRule:
     blur_um: float | None = None
     """Width of the blur: standard deviation or side of the median's window."""
     saturation: float | None = None
-    """Least saturation of tissue, of 255; 0: half of Otsu's threshold."""
+    """Min saturation of tissue, of 255; 0: half of Otsu's threshold."""
     close_um: float | None = None
     """Gaps up to this width are closed."""
     min_um2: float | None = None
@@ -33,7 +33,7 @@ class TissueRule:
     min_hole_um2: float | None = None
     """Holes up to this area are lumina, and tissue."""
     max_holes: int | None = None
-    """Of the larger holes, how many are left open; the largest."""
+    """Max number of larger holes left open, the largest first."""
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -72,9 +72,9 @@ class TileRequest:
     mpp: float | None = None
     """Micrometres per pixel of the slides at full resolution, where their files do not say."""
     overlap: float = 0.5
-    """Share of a tile's side that it has in common with its neighbour."""
+    """Fraction of a tile's side that it has in common with its neighbour."""
     min_tissue: float = 0.4
-    """Least share of tissue in a tile."""
+    """Min fraction of tissue in a tile."""
     tissue: TissueRule = field(default_factory=TissueRule)
     """How tissue is told from glass."""
     coordinates: Path | None = None

@@ -29,7 +29,7 @@ class SelectRequest:
         """Check the number.
 
         Raises:
-            BadInput: if no slide is asked for.
+            BadInput: if no slide is requested.
         """
         if self.per_grade < 1:
             raise BadInput(f"--per-grade is {self.per_grade}; expected 1 or more")

@@ -61,7 +61,7 @@ class Annotation:
         What lies outside of the slide is unknown.
 
         Raises:
-            BadInput: if there is a value that nobody explained.
+            BadInput: if a value is unexplained.
         """
         xs, ys = x + (np.arange(size[0]) + 0.5) * scale, y + (np.arange(size[1]) + 0.5) * scale
         values = self._values(xs, ys, scale)
@@ -84,11 +84,12 @@ class Annotation:
         step = scale * factor
         margin = math.ceil(self._reach / step)
         across, down = (np.arange(-margin, -(-side // factor) + margin) + 0.5 for side in size)
-        coarse = self._spread(self._values(x + across * step, y + down * step, step), step)
+        coarse = self._extend(self._values(x + across * step, y + down * step, step), step)
         columns, rows = (np.arange(side) // factor + margin for side in size)
         return coarse[rows][:, columns]
 
-    def _spread(self, values: Pixels, step: float) -> Pixels:
+    def _extend(self, values: Pixels, step: float) -> Pixels:
+        """Values with stroma within reach of epithelium given the value of the nearest."""
         is_empty = self._is_empty[values]
         if is_empty.all():
             return np.full_like(values, self._stroma)

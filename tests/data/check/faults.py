@@ -60,7 +60,7 @@ def copy_within_part(root: Path) -> Report:
 
 
 def copy_across_parts(root: Path) -> Report:
-    """Turned, mirrored and compressed harder."""
+    """Rotated, flipped and compressed harder."""
     one, other = name_of("B", 5, 1), name_of("T", 5, 2)
     transformed = Image.open(image_of(root, one)).transpose(Image.Transpose.TRANSVERSE)
     transformed.save(image_of(root, other), quality=40)

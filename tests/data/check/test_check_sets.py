@@ -186,7 +186,7 @@ def test_bands_of_the_same_slide_may_share_it_with_the_generator(
     assert kinds(check(tree, tmp_path / "synthetic")) == []
 
 
-def test_a_generator_that_nobody_described(clean: Path, tmp_path: Path) -> None:
+def test_a_generator_without_a_record(clean: Path, tmp_path: Path) -> None:
     root = tmp_path / "synthetic"
     write_synthetic(root, "")
     assert ("warning", "generator-unknown") in kinds(check(root))

@@ -39,7 +39,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, sound: Path) -> Path:
-    """The same, to be spoilt."""
+    """The same, to be corrupted."""
     for part in ("slides", "masks"):
         shutil.copytree(sound / part, tmp_path / part)
     return tmp_path
@@ -191,7 +191,7 @@ def test_places_of_other_programs_are_cut_exactly(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"um_per_px": 4.0}, r"a\.h5: squares of 128 px, in tiles of 32 px, have 8 um per pixel"),
+        ({"um_per_px": 4.0}, r"a\.h5: squares of 128 px, in tiles of 32 px, have 8 µm per pixel"),
         ({"slides": "c"}, "no coordinates of any slide; expected names like c.h5 or c_patches.h5"),
         ({"coordinates": "nowhere"}, "nowhere: no such folder; correct --coordinates"),
         ({"far": True}, r"a\.h5: places up to \[5000, 5000\] lie outside of"),

@@ -102,7 +102,7 @@ def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
         away = np.hypot(*(places - (row + 120, column + 150)).T)
         nearest = mask[tuple(places[away.argmin()])]
         others = away[mask[tuple(places.T)] != nearest].min()
-        # Distances are measured in pixels of 4 um, eight of the scan's: ties go either way.
+        # Distances are measured in pixels of 4 µm, eight of the scan's: ties go either way.
         if abs(away.min() - 60) > 8 and others - away.min() > 16:
             assert found[row, column] == (max(0, int(nearest) - 2) if away.min() < 60 else 0)
             num_sure += 1

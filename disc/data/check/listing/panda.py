@@ -64,7 +64,7 @@ def _compare(contents: Contents, images: Mapping[str, Path], rows: set[str]) -> 
         (
             f"{len(unknown)} slide(s) are not in {TABLE}",
             "a row for every slide",
-            "add the rows: without them nobody knows the score",
+            "add the rows: without them the score is unknown",
         ),
         [Case(note=name, files=(images[name], table)) for name in unknown],
     )

@@ -165,7 +165,7 @@ def _compare(contents: Contents) -> None:
         (
             f"{len(strangers)} slide(s) of images/ are not in wsi_labels.xlsx",
             "a row for every slide (grades may be empty)",
-            "add the rows: without them nobody knows the patient",
+            "add the rows: without them the patient is unknown",
         ),
         [Case(note=name, files=(first[name].image,)) for name in strangers] if known else [],
     )
@@ -175,7 +175,7 @@ def _compare(contents: Contents) -> None:
         (
             f"{len(unlisted)} tile(s) in no workbook",
             "every tile in a part of the split",
-            "nothing, if they are unlabelled on purpose (SICAPv2 has 6,702): nobody reads them",
+            "nothing, if they are unlabelled on purpose (SICAPv2 has 6,702): they are not read",
         ),
         [item.case(item.name) for item in unlisted],
     )

@@ -1,4 +1,4 @@
-"""PANDA: what is wrong with slides and masks, once they were looked at."""
+"""PANDA: what is wrong with slides and masks, once they were decoded."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _check_values(contents: Contents, seen: Sequence[tuple[Item, set[int]]]) -> 
         (
             f"{len(found)} mask(s) with values that mean nothing",
             "radboud 0 to 5, karolinska 0 to 2",
-            "fetch the masks again; look whether data_provider is right",
+            "fetch the masks again; check data_provider",
         ),
         found,
     )

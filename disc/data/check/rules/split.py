@@ -1,4 +1,4 @@
-"""Findings about the parts of a split: what they share, and how labels are spread over them."""
+"""Findings about the parts of a split: what they have in common, and their balance of labels."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _check_shared(contents: Contents, what: str, key: Callable[[str], str]) -> N
         f"shared-{what}",
         (
             f"{len(cases)} {what}(s) in two parts of the split",
-            f"each {what} in one part; else what was learnt by heart counts as skill",
+            f"each {what} in one part; else memorised tissue counts as skill",
             "move the rows so that each patient is in one part",
         ),
         cases,
