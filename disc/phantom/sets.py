@@ -102,6 +102,11 @@ class Draw:
     data: Data
     scanner: Scanner = HOME
 
+    @property
+    def title(self) -> str:
+        """What people read; the name is part of the seed and never changes."""
+        return "external" if self.name == "shifted" else self.name
+
     def slide(self, index: int, slide: Slide) -> Drawing:
         """Draw one slide of the set."""
         assert slide.primary is not None and slide.secondary is not None
@@ -146,7 +151,7 @@ def _write(
     writer = SetWriter(root, um_per_px=draw.data.um_per_px)
     work = partial(_write_slide, writer, draw)
     labels: dict[str, Label] = {}
-    for listed in draw_each(work, slides, draw.name, processes):
+    for listed in draw_each(work, slides, draw.title, processes):
         labels.update(listed)
     writer.finish(slides, partitions, labels)
 

@@ -174,8 +174,10 @@ def _notes(
     masks: Mapping[str, Mapping[str, Path]],
     table: Mapping[str, Row],
 ) -> list[str]:
-    bare = [name for name in images if not any(name in found for found in masks.values())]
-    notes = [f"{source.root}: {len(bare)} without a mask, first {bare[0]}"] if bare else []
+    unmasked = [name for name in images if not any(name in found for found in masks.values())]
+    notes = (
+        [f"{source.root}: {len(unmasked)} without a mask, first {unmasked[0]}"] if unmasked else []
+    )
     if len(masks) > 1 and not source.layers:
         counts = ", ".join(f"{pattern} {len(found)}" for pattern, found in masks.items())
         notes.append(f"{source.root}: masks by rater: {counts}; majority, ties: {source.ties}")

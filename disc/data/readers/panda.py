@@ -120,7 +120,7 @@ def read_keep(path: Path, noise_column: str) -> set[str]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        BadInput: if it has noise columns but not the one asked for, or values other than 0 and 1.
+        BadInput: if it has noise columns but not the requested one, or values other than 0 and 1.
     """
     rows = read_table(path, ["image_id"], [noise_column, *(f"noise_ratio_{n}" for n in _RATIOS)])
     if not rows or noise_column not in rows[0]:
@@ -164,8 +164,8 @@ def _count_differences(
 def _note_slides(
     table: Path, cases: Mapping[str, Case], slides: Sequence[Slide], notes: list[str]
 ) -> None:
-    bare = [slide.slide_id for slide in slides if slide.mask is None]
+    unmasked = [slide.slide_id for slide in slides if slide.mask is None]
     wrong = [slide.slide_id for slide in slides if not _is_sound(cases[slide.slide_id])]
-    for what, names in (("without a mask", bare), ("score contradicts isup_grade", wrong)):
+    for what, names in (("without a mask", unmasked), ("score contradicts isup_grade", wrong)):
         if names:
             notes.append(f"{table}: {len(names)} slide(s) {what}, first {names[0]}")

@@ -49,7 +49,7 @@ def cut_slide(
 
     Returns:
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
-        the slide is longer, and for each tile its name, place, label, and whether it is multi-class.
+        the slide is longer, and for each tile its name, place, label, and whether it is mixed.
 
     Raises:
         BadInput: if slide or mask cannot be used.

@@ -16,7 +16,7 @@ MaskValues = Literal["panda", "radboud", "karolinska", "sicapv2"]
 
 @dataclass(frozen=True, kw_only=True)
 class TissueRule:
-    """How tissue is told from glass; a number that is left out is the preset's."""
+    """How tissue is separated from glass; a number that is left out is the preset's."""
 
     preset: Literal["biopsy", "resection", "clam-biopsy", "clam-resection"] = "biopsy"
     """The kind of slide; `clam-...`: as CLAM does."""
@@ -76,7 +76,7 @@ class TileRequest:
     min_tissue: float = 0.4
     """Min fraction of tissue in a tile."""
     tissue: TissueRule = field(default_factory=TissueRule)
-    """How tissue is told from glass."""
+    """How tissue is separated from glass."""
     coordinates: Path | None = None
     """Folder of HDF5 files of CLAM or TRIDENT; tiles are cut at exactly their places."""
     processes: int = 0

@@ -109,8 +109,8 @@ def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
     assert num_sure > 150
     assert len(np.unique(found)) == 3
     assert not annotation.read(0, 0, (100, 300), 1.0).any(), "glass has no label"
-    bare = Annotation(tmp_path / "mask.tiff", meaning, slide).read(150, 120, (128, 128), 1.0)
-    assert (bare > 0).sum() == 2 * 144
+    plain = Annotation(tmp_path / "mask.tiff", meaning, slide).read(150, 120, (128, 128), 1.0)
+    assert (plain > 0).sum() == 2 * 144
 
 
 def test_tissue_is_what_is_coloured() -> None:

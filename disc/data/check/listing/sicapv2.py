@@ -199,10 +199,10 @@ def _report_missing(contents: Contents) -> None:
             for name in gone
         ],
     )
-    bare = [item for item in contents.items if item.mask is None]
+    unmasked = [item for item in contents.items if item.mask is None]
     expected = "masks/<name>.png beside images/<name>.jpg"
     for is_listed, add in ((True, contents.error), (False, contents.warning)):
-        chosen = [item for item in bare if (item.label is not None) == is_listed]
+        chosen = [item for item in unmasked if (item.label is not None) == is_listed]
         which = "listed" if is_listed else "unlisted"
         add(
             "missing-mask",
