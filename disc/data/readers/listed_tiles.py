@@ -44,12 +44,9 @@ def place_tiles(
         tiles += _tiles_of(slide, path, split, (more_masks or {}).get(slide.slide_id, ()))
     if not tiles:
         raise BadInput(f"{folder}: no coordinates of any slide; expected names like {stem}.h5")
-    notes = (
-        f"{folder}: no coordinates of {len(unplaced)} slide(s), first {unplaced[0]}"
-        if unplaced
-        else ""
-    )
-    return tiles, [notes] if notes else []
+    if not unplaced:
+        return tiles, []
+    return tiles, [f"{folder}: no coordinates of {len(unplaced)} slide(s), first {unplaced[0]}"]
 
 
 def _tiles_of(
