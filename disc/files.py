@@ -149,9 +149,9 @@ def refuse_filled(folder: Path) -> None:
 
 
 def claim_folder(folder: Path, request: Mapping[str, Any]) -> None:
-    """Note in `request.json` what is written into a folder, so that the same request may go on.
+    """Note in `request.json` what is written into a folder, so that the same request may resume.
 
-    What was noted of slides for a request that wrote no tile is cleared.
+    Records of slides that a request left without writing a tile are cleared.
 
     Raises:
         BadInput: if the folder holds something else.

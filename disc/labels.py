@@ -45,6 +45,8 @@ UNKNOWN_COLOUR: Colour = (157, 157, 157)
 
 GRADES = {Label.NC: 0, Label.GG3: 3, Label.GG4: 4, Label.GG5: 5}
 """The Gleason grade of a label; also its pixel value in a SICAPv2 mask."""
+MASK_GRADES = frozenset({*GRADES.values(), IGNORE})
+"""What a value in somebody's mask may mean: a grade, or unknown."""
 
 _ISUP = {(3, 3): 1, (3, 4): 2, (4, 3): 3, (4, 4): 4, (3, 5): 4, (5, 3): 4}
 

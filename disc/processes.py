@@ -41,7 +41,7 @@ class Share:
 
 
 def own_share() -> Share:
-    """This process's share; Accelerate finds out about the others."""
+    """This process's share of the work; Accelerate finds out about the others."""
     if not _is_launched():
         return Share()
     state = _state()
@@ -69,7 +69,7 @@ def own_device() -> torch.device:
 
 
 def wait_for_all() -> None:
-    """Go on when every process has come here."""
+    """Wait until every process has come here."""
     if not _is_launched():
         return
     _state().wait_for_everyone()

@@ -49,9 +49,9 @@ def test_seeds_stay_the_same_from_release_to_release():
 
 def test_only_files_are_read(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")
-    assert files.read_bytes(tmp_path / "file", most=5) == b"12345"
+    assert files.read_bytes(tmp_path / "file", max_bytes=5) == b"12345"
     with pytest.raises(files.BadInput, match="file: 5 bytes; expected at most 4"):
-        files.read_bytes(tmp_path / "file", most=4)
+        files.read_bytes(tmp_path / "file", max_bytes=4)
     with pytest.raises(FileNotFoundError, match="other: no such file"):
         files.read_bytes(tmp_path / "other")
     with pytest.raises(files.BadInput, match="not a file"):

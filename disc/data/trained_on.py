@@ -1,4 +1,4 @@
-"""What a generator saw: recorded beside its weights, so that `disc check` can tell."""
+"""Which slides a generator was trained on: a record beside its weights, for `disc check`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "trained_on.json"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedOn:
-    """The slides, and their patients, that a generator learnt from."""
+    """The slides, and their patients, that a generator was trained on."""
 
     protocol: str
     """`one-fold` or `paper`."""

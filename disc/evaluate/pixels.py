@@ -13,11 +13,10 @@ from disc.evaluate.configurations import (
     configuration_table,
     split_runs,
 )
+from disc.grade.confusion import COUNTS
 from disc.labels import NUM_LABELS, Label
 
-COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in Label]
-"""Columns of pixels.parquet: pixels of a tile by true and by predicted label."""
-LEAST_SKILL = 0.1
+MIN_SKILL = 0.1
 """Of the way from chance to 1: below it a label counts as not learnt."""
 SETTING = ["grader", "truth_kind", "data_set", "split"]
 MEASURES = [
@@ -86,7 +85,7 @@ def baseline_table(pixels: pd.DataFrame) -> pd.DataFrame:
             either = present[label] + predicted[label]
             dice = 2 * counts[label, label] / either
             chance = 2 * present[label] * predicted[label] / (counts.sum() * either)
-            is_learnt = dice - chance > LEAST_SKILL * (1 - chance)
+            is_learnt = dice - chance > MIN_SKILL * (1 - chance)
             facts = dict(zip(SETTING, names, strict=True))
             found = {"dice": dice, "chance": chance, "is_learnt": bool(is_learnt)}
             rows.append({**facts, "label": label.name, **found})

@@ -14,10 +14,10 @@ from torch import Tensor
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet
+from disc.grade.confusion import COUNTS, count_confusion
 from disc.grade.focal import balance_labels, pixel_loss
 from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
-from disc.labels import NUM_LABELS, Label
 from disc.seeds import derive
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 from disc.train.checkpoint import State
@@ -26,7 +26,6 @@ from disc.train.loop import Batch, Step, train
 
 CHUNK = 32
 """Tiles read together: always as many, so that no result depends on its neighbours."""
-COUNTS = [f"n_{truth.name}_{predicted.name}" for truth in Label for predicted in Label]
 
 
 def train_pixel_grader(
@@ -133,13 +132,6 @@ def confusion_rows(net: CarcinoNet, truths: Mapping[str, TileSet]) -> pd.DataFra
             counts = count_confusion(truth.mask(index), reading)
             rows.append({"truth_kind": kind, **names, **dict(zip(COUNTS, counts, strict=True))})
     return pd.DataFrame(rows, columns=["truth_kind", "patient", "slide", "tile", *COUNTS])
-
-
-def count_confusion(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.int64]) -> list[int]:
-    """Pixels by (true, predicted) label, 16 numbers; truth 255 does not count."""
-    is_known = truth < NUM_LABELS
-    pairs = NUM_LABELS * truth[is_known].astype(np.int64) + predicted[is_known]
-    return [int(count) for count in np.bincount(pairs, minlength=NUM_LABELS**2)]
 
 
 def _draw(pools: Mapping[str, TilePool], size: int, step: int, seed: int) -> Batch:

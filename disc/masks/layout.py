@@ -23,8 +23,8 @@ def label_boxes(
         max_boxes: how many boxes are kept: those of the largest regions.
 
     Returns:
-        Classes [most] (0..3, 4 for unknown, 5 where there is no box), and boxes [most, 4] as
-        top, left, bottom, right in shares of the mask's height and width.
+        Classes [max_boxes] (0..3, 4 for unknown, 5 where there is no box), and boxes
+        [max_boxes, 4]: top, left, bottom, right as fractions of the mask's height and width.
 
     Paper: Sec. 3 (layouts, after Zheng et al.; sizes are ours).
     """

@@ -17,7 +17,7 @@ PAPER_WEIGHTS: Weights = (0.40, 0.25, 0.05, 0.30)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TileRecipe:
-    """One mask to be painted: which shape map, and the label of each of its ranks."""
+    """One mask to generate a tile from: a shape map, and the label of each of its ranks."""
 
     shape: int
     labels: tuple[int, ...]
@@ -104,7 +104,7 @@ def draw_recipe(
 
 
 def fill_counts(real: Sequence[int], target: int | None) -> tuple[int, ...]:
-    """Synthetic slides to add of each primary grade, so that each has `target` (None: the most).
+    """Synthetic slides to add of each primary grade, so that each has `target` (None: the max).
 
     Paper: Sec. 3 (276 sets fill SICAPv2's training slides to 100 of each grade).
     """

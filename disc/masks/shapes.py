@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.uint8]
 
 
 def shape_map(mask: Mask) -> Mask:
-    """Replace each label by its rank by pixel count: 0 = most.
+    """Replace each label by its rank by pixel count: 0 = most frequent.
 
     Args:
         mask: uint8 [H, W], 0..3; pixels of 255 take the rank of the nearest labelled pixel. Labels
@@ -49,8 +49,8 @@ def label_shape(shape: Mask, labels: Sequence[int]) -> Mask:
     """
     if len(labels) != count_regions(shape) or len(set(labels)) != len(labels):
         raise ValueError(f"{count_regions(shape)} regions need as many distinct labels: {labels}")
-    generated: Mask = np.asarray(labels, np.uint8)[shape]
-    return generated
+    labelled: Mask = np.asarray(labels, np.uint8)[shape]
+    return labelled
 
 
 def _fill_unknown(mask: Mask) -> Mask:

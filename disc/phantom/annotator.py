@@ -2,15 +2,15 @@
 
 What is wrong with the masks at noise 1, fixed before any model was trained on them:
 
-- outlines are displaced by a smooth field, with a spread of 32 um in y and in x;
-- the pen is coarse: what is narrower than some 30 um is swallowed by its neighbours;
-- glass within some 25 um of tissue is swallowed by the region beside it;
-- 16 % of the area of the grades, most of it where regions meet, is left out: seven tenths of this
+- outlines are displaced by a smooth field, standard deviation 32 µm in y and in x;
+- the pen is coarse: what is narrower than some 30 µm is merged into its neighbours;
+- glass within some 25 µm of tissue is merged into the region beside it;
+- 16 % of the area of the grades, most of it where regions meet, is omitted: seven tenths of this
   are Non-Cancer in the mask, the rest is given to the slide's other grade, where it has one.
 
 All of it grows with `Phantom.annotation_noise`. At noise 1, in the 11,669 tiles of the default
-training draw (256 um wide), .909 of all pixels are right, .849 in tiles with several exact labels,
-.984 in the others (docs/phantom.md).
+training set (256 µm wide), the masks' pixel accuracy is .909: .849 where the exact mask is
+multi-class, .984 where it is single-class (docs/phantom.md).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _STEP_UM = 8.0
 
 @dataclass(frozen=True)
 class Annotation:
-    """How much of each label the annotator sees: [4, rows, columns] on a grid of 8 um."""
+    """Fraction of each label that the annotator sees: [4, rows, columns] on a grid of 8 µm."""
 
-    shares: Values
+    fractions: Values
 
     def at(self, points: Points) -> Labels:
         """The annotator's label [N] at points [N, 2]."""
         places = points.T / _STEP_UM - 0.5
-        seen = [ndimage.map_coordinates(s, places, order=1, mode="nearest") for s in self.shares]
+        seen = [ndimage.map_coordinates(f, places, order=1, mode="nearest") for f in self.fractions]
         label: Labels = np.argmax(seen, axis=0).astype(np.uint8)
         return label
 
@@ -59,8 +59,8 @@ def annotate(rng: np.random.Generator, anatomy: Anatomy, noise: float) -> Annota
     label = anatomy.label(points + noise * DISPLACEMENT_UM * drift[:, :2])
     if (label != Label.NC).any():
         label = _leave_out(rng, anatomy, points, label, noise)
-    omitted_um = noise * GLASS_UM * (0.5 + drift[:, 2]).clip(0)
-    label[anatomy.core.depth(points) < -omitted_um] = Label.NC
+    merged_um = noise * GLASS_UM * (0.5 + drift[:, 2]).clip(0)
+    label[anatomy.core.depth(points) < -merged_um] = Label.NC
     return Annotation(_soften(label, shape, noise * PEN_UM))
 
 
@@ -91,10 +91,10 @@ def _draw(
 
 
 def _soften(label: Labels, shape: tuple[int, int], sigma_um: float) -> Values:
-    """Share [4, rows, columns] of each label around each place of the grid."""
+    """Fraction [4, rows, columns] of each label around each place of the grid."""
     one_hot = label == np.arange(NUM_LABELS)[:, None]
     sigma = sigma_um / _STEP_UM
-    shares: Values = ndimage.gaussian_filter(
+    fractions: Values = ndimage.gaussian_filter(
         one_hot.reshape(NUM_LABELS, *shape).astype(float), (0, sigma, sigma), mode="nearest"
     )
-    return shares
+    return fractions

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from disc.data.tiles.records import Slide
+from disc.labels import GRADES
 
 SECONDARY = {
     0: {0: 1.0},
@@ -17,7 +18,6 @@ SECONDARY = {
 }
 """How often each secondary grade goes with a primary one, in SICAPv2's 155 slides."""
 _TWO_SLIDES = 0.25
-_GRADES = (0, 3, 4, 5)
 
 
 def draw_slides(
@@ -32,7 +32,7 @@ def draw_slides(
         first_patient: number of the first patient, so that sets share none.
     """
     slides: list[Slide] = []
-    for grade, count in zip(_GRADES, counts, strict=True):
+    for grade, count in zip(GRADES.values(), counts, strict=True):
         while (missing := count - sum(slide.primary == grade for slide in slides)) > 0:
             number = 1 + int(missing > 1 and rng.random() < _TWO_SLIDES)
             patient = first_patient + len({slide.patient_id for slide in slides})
@@ -51,7 +51,7 @@ def draw_slides(
 
 
 def assign_folds(slides: Sequence[Slide], num_folds: int = 4) -> list[list[str]]:
-    """Slide ids of each fold: patients stay whole, every fold has its share of each grade."""
+    """Slide ids of each fold: patients stay whole, grades are balanced over the folds."""
     patients: dict[str, list[Slide]] = {}
     for slide in slides:
         patients.setdefault(slide.patient_id, []).append(slide)

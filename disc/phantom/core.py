@@ -72,25 +72,25 @@ def draw_core(
 
 
 def _draw_fractions(rng: np.random.Generator, score: tuple[int, int]) -> Values:
-    """Share [4] of the tissue that each label is to hold."""
-    shares = np.zeros(NUM_LABELS)
+    """Fraction [4] of the tissue that each label is to hold."""
+    fractions = np.zeros(NUM_LABELS)
     primary, secondary = (label_of_grade(grade) for grade in score)
     if primary is Label.NC:
-        shares[Label.NC] = 1
-        return shares
-    shares[Label.NC] = rng.uniform(0.12, 0.35)
-    cancer = 1 - shares[Label.NC]
-    shares[secondary] += cancer * rng.uniform(0.20, 0.34)
-    shares[primary] += 1 - shares.sum()
-    return shares
+        fractions[Label.NC] = 1
+        return fractions
+    fractions[Label.NC] = rng.uniform(0.12, 0.35)
+    cancer = 1 - fractions[Label.NC]
+    fractions[secondary] += cancer * rng.uniform(0.20, 0.34)
+    fractions[primary] += 1 - fractions.sum()
+    return fractions
 
 
-def _balance(scores: Values, shares: Values) -> Values:
-    """Offsets [4] under which the highest of the scores [4, N] gives each label its share."""
-    held = shares > 0
+def _balance(scores: Values, fractions: Values) -> Values:
+    """Offsets [4] under which the highest of the scores [4, N] gives each label its fraction."""
+    held = fractions > 0
     offsets = np.where(held, 0.0, -np.inf)
     for _ in range(60):
         winners = (scores + offsets[:, None]).argmax(axis=0)
         found = np.bincount(winners, minlength=NUM_LABELS) / len(winners)
-        offsets[held] += (shares - found)[held]
+        offsets[held] += (fractions - found)[held]
     return offsets

@@ -12,7 +12,7 @@ Points = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float64]
 
 # A quadratic B-spline over white noise has this standard deviation on average (per axis .55).
-_SPLINE_SPREAD = 0.55
+_SPLINE_STD = 0.55
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def draw_field(
     """A smooth field over a rectangle (height, width) that varies over about `spacing_um`."""
     steps = spacing_um if isinstance(spacing_um, tuple) else (spacing_um, spacing_um)
     shape = tuple(int(np.ceil(size / step)) + 3 for size, step in zip(size_um, steps, strict=True))
-    return SmoothField(rng.standard_normal(shape) / _SPLINE_SPREAD, steps)
+    return SmoothField(rng.standard_normal(shape) / _SPLINE_STD, steps)
 
 
 def grid_shape(size_um: tuple[float, float], step_um: float) -> tuple[int, int]:

@@ -23,11 +23,11 @@ class Habit:
     Attributes:
         label: the pattern.
         spacing: distance of the places where a gland may start.
-        radius: least and greatest radius.
+        radius: min and max radius.
         gap: ground kept free between two glands; < 0: they press into each other.
-        wobble: how far outlines leave the circle, as a share of the radius.
+        wobble: how far outlines leave the circle, as a fraction of the radius.
         lining: thickness of the epithelium round the lumen; inf: no central lumen.
-        folds: how much that thickness waves, as a share of it.
+        folds: how much that thickness waves, as a fraction of it.
     """
 
     label: Label
@@ -91,10 +91,11 @@ class Seeds:
     habit: npt.NDArray[np.int64]
 
     def tree(self) -> cKDTree:
-        """Finds the seed of least distance^2 - radius^2 to a place (a power diagram).
+        """Finds the seed of min distance^2 - radius^2 to a place (a power diagram).
 
         That is the nearest neighbour in three dimensions, with small seeds lifted off the plane.
         """
+        # distance^2 + lift^2 = distance^2 - radius^2 + a constant; points [S, 3].
         lift = np.sqrt(self.radius.max() ** 2 - self.radius**2)
         return cKDTree(np.column_stack([self.centre, lift]))
 
@@ -115,8 +116,8 @@ class Glands:
         seeds: where and how large.
         label: [S], pattern of each seed's territory.
         lining: [S], thickness of the epithelium, in micrometres; inf without a central lumen.
-        folds: [S, 2], number of waves of the lining round the lumen, and their height (share).
-        wobble: [2, S, 4], amplitudes (share of the radius) and phases of the outline.
+        folds: [S, 2], number of waves of the lining round the lumen, and their height (fraction).
+        wobble: [2, S, 4], amplitudes (fraction of the radius) and phases of the outline.
         secretion: [S], how much eosin lies in the lumen, 0 to 1.
     """
 

@@ -69,7 +69,7 @@ class _Writer:
         """Draw a block of tissue that holds all patches of a slide, and write them."""
         assert slide.primary is not None and slide.secondary is not None
         side = self.side_px * UM_PER_PX
-        # A core is at least .85 as wide and .80 as long as asked for.
+        # A core is at least .85 as wide and .80 as long as requested.
         block = (side + 2 * _CLEAR_UM) / 0.85, (self.num_patches * side + 2 * _CLEAR_UM) / 0.80
         drawing = draw_slide(
             seeds.numpy_generator(self.phantom.seed, "slide", "lapc", index),

@@ -1,4 +1,4 @@
-"""`disc phantom`: a small simulated set in the layout that was asked for."""
+"""`disc phantom`: a small simulated set in the requested layout."""
 
 from __future__ import annotations
 

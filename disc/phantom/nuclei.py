@@ -73,20 +73,20 @@ def draw_nuclei_pixels(nuclei: Nuclei, shape: tuple[int, int], um_per_px: float)
     # All nuclei at once, one pixel of their surroundings after the other.
     for step in itertools.product(range(-reach, reach + 1), repeat=2):
         pixel = nearest + step
-        share = _cover(nuclei, (pixel + 0.5) * um_per_px, um_per_px)
-        drawn = (share > 0) & (pixel >= 0).all(axis=1) & (pixel < shape).all(axis=1)
+        fraction = _cover(nuclei, (pixel + 0.5) * um_per_px, um_per_px)
+        drawn = (fraction > 0) & (pixel >= 0).all(axis=1) & (pixel < shape).all(axis=1)
         y, x = pixel[drawn].T
-        np.maximum.at(canvas, (y, x), (share * nuclei.darkness)[drawn])
+        np.maximum.at(canvas, (y, x), (fraction * nuclei.darkness)[drawn])
     return canvas
 
 
 def _cover(nuclei: Nuclei, points: Points, edge_um: float) -> Values:
-    """Share of a pixel at points [M, 2] that is inside of the nucleus of the same index."""
+    """Fraction of a pixel at points [M, 2] that is inside of the nucleus of the same index."""
     y, x = (points - nuclei.centre).T
     cos, sin = np.cos(nuclei.angle), np.sin(nuclei.angle)
     radius = np.hypot(
         (x * cos + y * sin) / nuclei.axes[:, 0], (y * cos - x * sin) / nuclei.axes[:, 1]
     )
     depth = (1 - radius) * np.sqrt(nuclei.axes.prod(axis=1))
-    share: Values = np.clip(depth / edge_um + 0.5, 0, 1)
-    return share
+    fraction: Values = np.clip(depth / edge_um + 0.5, 0, 1)
+    return fraction

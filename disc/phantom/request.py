@@ -48,7 +48,7 @@ class PhantomRequest:
             f"--slides is {self.slides}; expected four numbers, one of them more than 0",
         )
         is_core = all(100 <= side < math.inf for side in self.core_um)
-        require(is_core, f"--core-um is {self.core_um}; expected 100 or more")
+        require(is_core, f"--core-um is {self.core_um}; expected 100 µm or more")
         require(0 <= self.annotation_noise < math.inf, "--annotation-noise must not be negative")
         require(self.tile_px is None or self.tile_px >= 32, "--tile-px must be 32 or more")
         require(0 < self.um_per_px < math.inf, "--um-per-px must be positive")

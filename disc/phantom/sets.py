@@ -22,14 +22,14 @@ from disc.files import BadInput
 from disc.labels import Label
 from disc.phantom.cases import assign_folds, draw_slides
 from disc.phantom.drawing import Drawing, Picture, draw_slide
-from disc.phantom.stain import HOME, SHIFTED, Scanner
+from disc.phantom.stain import EXTERNAL, HOME, Scanner
 from disc.progress import Bar
 from disc.settings.data import Data
 from disc.settings.phantom import Phantom
 
 Result = TypeVar("Result")
 MIN_TISSUE = 0.4
-"""Least share of tissue in a tile."""
+"""Min fraction of tissue in a tile."""
 _LEVEL0 = 4
 """Level 0 of the simulated scan is this much finer than the tiles, as SICAPv2's is."""
 
@@ -77,7 +77,7 @@ def write_external_set(root: Path, phantom: Phantom, data: Data, *, processes: i
     rng = seeds.numpy_generator(phantom.seed, "cases", "shifted")
     slides = draw_slides(rng, phantom.external_slides, year=18, first_patient=5001)
     partitions: dict[str, list[str]] = {"Test/Train": [], "Test/Test": _ids(slides)}
-    draw = Draw(name="shifted", phantom=phantom, data=data, scanner=SHIFTED)
+    draw = Draw(name="shifted", phantom=phantom, data=data, scanner=EXTERNAL)
     _write(root, draw, slides, partitions, processes)
 
 
@@ -102,6 +102,11 @@ class Draw:
     data: Data
     scanner: Scanner = HOME
 
+    @property
+    def title(self) -> str:
+        """What people read; the name is part of the seed and never changes."""
+        return "external" if self.name == "shifted" else self.name
+
     def slide(self, index: int, slide: Slide) -> Drawing:
         """Draw one slide of the set."""
         assert slide.primary is not None and slide.secondary is not None
@@ -125,7 +130,7 @@ class Draw:
             width = self.data.tile_px * self.data.um_per_px
             raise BadInput(
                 f"phantom.core_um is {self.phantom.core_um}: slide {slide.slide_id} gives no tile "
-                f"with {MIN_TISSUE:.0%} tissue at {width:.0f} um a tile; use a larger core, or a "
+                f"with {MIN_TISSUE:.0%} tissue at {width:.0f} µm a tile; use a larger core, or a "
                 "smaller data.tile_px or data.um_per_px"
             )
         return tiles
@@ -146,7 +151,7 @@ def _write(
     writer = SetWriter(root, um_per_px=draw.data.um_per_px)
     work = partial(_write_slide, writer, draw)
     labels: dict[str, Label] = {}
-    for listed in draw_each(work, slides, draw.name, processes):
+    for listed in draw_each(work, slides, draw.title, processes):
         labels.update(listed)
     writer.finish(slides, partitions, labels)
 
@@ -202,9 +207,9 @@ def _starts(side: int, tile: int, step: int) -> range:
 
 
 def tile_label(mask: Pixels, *, is_benign: bool) -> Label | None:
-    """The tile's label as SICAPv2 gives it: the commonest grade drawn in it.
+    """The tile's label as SICAPv2 gives it: the most frequent grade in its mask.
 
-    Tiles without a drawn grade are Non-Cancer on benign slides; elsewhere nobody knows, and
-    they are in no workbook (None).
+    Tiles without a grade are Non-Cancer on benign slides; elsewhere they are unlabelled (None),
+    and in no workbook.
     """
     return most_frequent_grade(count_labels(mask)) or (Label.NC if is_benign else None)

@@ -13,9 +13,10 @@ from disc.data.pixels.mask_colours import colour_mask, name_colours
 from disc.data.pixels.picture_legend import draw_rows, encode_small_png
 from disc.data.tiles.tile_set import Pixels
 from disc.files import write_bytes
+from disc.labels import label_of_grade
 from disc.phantom.drawing import draw_slide
 from disc.phantom.sets import PhantomTile, cut_tiles
-from disc.phantom.stain import HOME, SHIFTED, Scanner
+from disc.phantom.stain import EXTERNAL, HOME, Scanner
 
 _COLUMNS = 6
 _SIDE = 128
@@ -27,19 +28,19 @@ def draw_sheet(seed: int = 1) -> Pixels:
     """The sheet, uint8 [H, W, 3].
 
     Rows: each pattern at 4 µm per pixel (64 px) and at 1 µm per pixel (256 px, shown at half
-    size); tiles of several labels, each beside its exact and its annotator's mask; each pattern
-    from the other scanner. Below, the names of the masks' colours.
+    size); multi-class tiles, each beside its exact and its annotator's mask; each pattern from the
+    external set's scanner. Below, the names of the masks' colours.
     """
     rows = []
     for um_per_px in (4.0, 1.0):
         for score in _SCORES:
             tiles = _tiles(seed, score, um_per_px)
-            rows.append([tile.image for tile in _spread(tiles, _COLUMNS)])
-    mixed = [tile for score in _MIXED for tile in _spread(_tiles(seed, score, 4.0, mixed=True), 3)]
+            rows.append([tile.image for tile in _pick(tiles, _COLUMNS)])
+    mixed = [tile for score in _MIXED for tile in _pick(_tiles(seed, score, 4.0, mixed=True), 3)]
     triples = [[t.image, colour_mask(t.exact), colour_mask(t.mask)] for t in mixed]
     rows += [triples[i] + triples[i + 1] for i in range(0, len(triples), 2)]
-    external = [_tiles(seed, score, 4.0, scanner=SHIFTED) for score in _SCORES]
-    rows.append([tile.image for tiles in external for tile in _spread(tiles, 2)][1:-1])
+    external = [_tiles(seed, score, 4.0, scanner=EXTERNAL) for score in _SCORES]
+    rows.append([tile.image for tiles in external for tile in _pick(tiles, 2)][1:-1])
     legend = draw_rows(name_colours(), _COLUMNS * (_SIDE + 4))
     return np.concatenate([*[_row(images) for images in rows], legend])
 
@@ -52,9 +53,9 @@ def _tiles(
     mixed: bool = False,
     scanner: Scanner = HOME,
 ) -> list[PhantomTile]:
-    """Tiles 256 um wide of three slides: of the primary grade only, or of several labels."""
+    """Tiles 256 µm wide of three slides: of the primary grade only, or multi-class."""
     found: list[PhantomTile] = []
-    label = {0: 0, 3: 1, 4: 2, 5: 3}[score[0]]
+    label = label_of_grade(score[0])
     for index in range(3):
         rng = seeds.numpy_generator(seed, "sheet", *score, index)
         picture = draw_slide(rng, score, core_um=(650.0, 1300.0), scanner=scanner).render(um_per_px)
@@ -65,8 +66,8 @@ def _tiles(
     return found
 
 
-def _spread(tiles: list[PhantomTile], number: int) -> list[PhantomTile]:
-    """So many of the tiles, from all of them."""
+def _pick(tiles: list[PhantomTile], number: int) -> list[PhantomTile]:
+    """So many of the tiles, evenly over all of them."""
     return [tiles[i] for i in np.linspace(0, len(tiles) - 1, number).astype(int)]
 
 

@@ -39,7 +39,7 @@ class Scanner:
 
 
 HOME = Scanner()
-SHIFTED = Scanner(
+EXTERNAL = Scanner(
     white=(0.935, 0.915, 0.875),
     haematoxylin=1.15,
     eosin=0.72,
@@ -48,7 +48,7 @@ SHIFTED = Scanner(
     gamma=0.92,
     noise=0.014,
 )
-"""Another laboratory: browner dyes, paler eosin, softer optics, yellow light."""
+"""The external set's laboratory: browner dyes, paler eosin, softer optics, yellow light."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ def expose(amounts: Values, stain: Stain, um_per_px: float) -> npt.NDArray[np.ui
     Returns:
         Image, uint8 [H, W, 3], by the law of Beer and Lambert.
     """
+    # Beer-Lambert, I = I0 exp(-c D): c [H, W, 2] amounts, D [2, 3] optical densities, I [H, W, 3].
     light = np.array(stain.scanner.white) * np.exp(-amounts @ stain.dyes)
     sigma = stain.scanner.blur_um / um_per_px
     light = ndimage.gaussian_filter(light, (sigma, sigma, 0))

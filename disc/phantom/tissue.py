@@ -13,19 +13,19 @@ from disc.phantom.fields import Points, SmoothField, Values, draw_field, grid_sh
 from disc.phantom.glands import Glands, draw_glands
 
 HOLE_UM = (28.0, 7.5, 10.5)
-"""Spacing of the lumina punched out of cribriform sheets, least and greatest radius."""
+"""Spacing of the lumina punched out of cribriform sheets, min and max radius."""
 _SHARP_UM = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """What points [N] are made of; shares of 0 to 1, soft over about a pixel at edges.
+    """What points [N] are made of; fractions of 0 to 1, soft over about a pixel at edges.
 
     Attributes:
         label: whose territory; glass is Non-Cancer.
-        tissue: share that is not glass.
-        epithelium: share of glandular cells.
-        lumen: share of open space: lumina, clefts between fibres.
+        tissue: fraction that is not glass.
+        epithelium: fraction of glandular cells.
+        lumen: fraction of open space: lumina, clefts between fibres.
         depth: micrometres inside the gland's outline, -inf outside of glands.
         fibre: how dense the stroma's fibres are here, about -2 to 2.
         secretion: eosin in the open space.
@@ -165,5 +165,5 @@ def _punch(
 
 
 def _cover(depth_um: Values, edge_um: float) -> Values:
-    """Share of a pixel that is inside, from the depth of its centre."""
+    """Fraction of a pixel that is inside, from the depth of its centre."""
     return np.clip(depth_um / edge_um + 0.5, 0, 1)

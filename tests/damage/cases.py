@@ -22,7 +22,7 @@ class Case:
     name: str
     edit: Edit
     expected: str
-    """Regular expression; the file's name is asked for besides, unless another is given."""
+    """Regular expression; the file's name is expected besides, unless another is given."""
     is_heavy: bool = False
     """Done in a process of its own with little memory."""
     named: str | None = None

@@ -11,13 +11,13 @@ import numpy as np
 def corrupt(suffix: str, data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     """The data of a file with one kind of damage, and what was done."""
     if suffix == ".xlsx" and rng.random() < 0.5:
-        return spoil_part(data, rng)
+        return corrupt_part(data, rng)
     if suffix == ".png" and rng.random() < 0.5:
-        return spoil_chunk(data, rng)
-    return spoil_bytes(data, rng)
+        return corrupt_chunk(data, rng)
+    return corrupt_bytes(data, rng)
 
 
-def spoil_bytes(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
+def corrupt_bytes(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     place, many = int(rng.integers(max(1, len(data)))), int(rng.integers(1, 65))
     before, noise, few = data[:place], rng.bytes(many), min(many, 4)
     edits = {
@@ -34,12 +34,12 @@ def spoil_bytes(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     return edits[name], f"{name} at {place}, length {many}"
 
 
-def spoil_part(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
+def corrupt_part(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     """A workbook packed again after damage to one of its parts."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     name = str(rng.choice(list(parts)))
-    parts[name], edit = spoil_bytes(parts[name], rng)
+    parts[name], edit = corrupt_bytes(parts[name], rng)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, part in parts.items():
@@ -47,7 +47,7 @@ def spoil_part(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     return buffer.getvalue(), f"in {name}: {edit}"
 
 
-def spoil_chunk(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
+def corrupt_chunk(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     """A PNG with damage to the body of one chunk, of the right length and checksum."""
     place, chunks = 8, []
     while place < len(data):
@@ -56,7 +56,7 @@ def spoil_chunk(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
         place += 12 + length
     chosen = int(rng.integers(len(chunks)))
     kind, body = chunks[chosen]
-    body, edit = spoil_bytes(body, rng)
+    body, edit = corrupt_bytes(body, rng)
     chunks[chosen] = (kind, body)
     return join_chunks(chunks), f"in {kind.decode()}: {edit}"
 

@@ -169,9 +169,9 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
         while time.monotonic() < end and (only is None or number == int(only)):
             path, rng = files[number % len(files)], np.random.default_rng([SEED, number])
             data, edit = corrupt(path.suffix, path.read_bytes(), rng)
-            spoilt = tmp_path / f"{reader_of(path)}-damaged{path.suffix}"
-            spoilt.write_bytes(data)
-            outcome, text = reader.read(spoilt)
+            corrupted = tmp_path / f"{reader_of(path)}-damaged{path.suffix}"
+            corrupted.write_bytes(data)
+            outcome, text = reader.read(corrupted)
             if outcome == "failed":
                 failures.append(f"SEED={SEED} CASE={number} {path.name}, {edit}: {text}")
             is_same = outcome == "read" and text == right[path][1]
@@ -190,7 +190,7 @@ def describe(counts: Counter[tuple[str, str]]) -> str:
     """How much of the damage that changed anything was detected."""
     lines = [
         f"seed {SEED}",
-        f"{'kind':14}{'cases':>8}{'harmless':>10}{'read':>8}{'refused':>9}  share",
+        f"{'kind':14}{'cases':>8}{'harmless':>10}{'read':>8}{'refused':>9}  fraction",
     ]
     for kind in sorted({kind for kind, _ in counts}):
         same, read, refused = (counts[kind, key] for key in ("as before", "read", "refused"))

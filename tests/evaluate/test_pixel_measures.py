@@ -4,13 +4,13 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score
 
 from disc.evaluate.pixels import (
-    COUNTS,
     MEASURES,
     baseline_table,
     measure_confusion,
     pixel_gain_table,
     pixel_table,
 )
+from disc.grade.confusion import COUNTS
 
 
 def tiles(weight: float, errors: float, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ def test_one_label_has_one_region():
     assert not shape.any()
 
 
-def test_painting_a_shape_with_its_own_labels_gives_the_mask_back():
+def test_labelling_a_shape_with_its_own_labels_gives_the_mask_back():
     mask = np.random.default_rng(0).choice(4, (16, 16), p=[0.1, 0.2, 0.3, 0.4]).astype(np.uint8)
     by_count = np.argsort(-np.bincount(mask.ravel(), minlength=4))
     np.testing.assert_array_equal(label_shape(shape_map(mask), by_count.tolist()), mask)

@@ -8,7 +8,7 @@ import pytest
 from disc import seeds
 from disc.labels import GRADES, label_of_grade
 from disc.phantom.drawing import Picture, draw_slide
-from disc.phantom.stain import HOME, SHIFTED
+from disc.phantom.stain import EXTERNAL, HOME
 
 CORE_UM = (500.0, 1200.0)
 
@@ -100,7 +100,7 @@ def test_the_annotator_uses_the_labels_of_the_slide():
 
 
 def test_another_scanner_changes_the_image_only():
-    home, external = (draw((3, 4), scanner=scanner) for scanner in (HOME, SHIFTED))
+    home, external = (draw((3, 4), scanner=scanner) for scanner in (HOME, EXTERNAL))
     assert (home.exact == external.exact).all()
     hue = [(p.image[..., 2].mean() - p.image[..., 0].mean()) for p in (home, external)]
     assert hue[0] - hue[1] > 5

@@ -29,7 +29,7 @@ from disc.settings.phantom import Phantom
 from tests.phantom.test_sets import digests
 
 COARSE = 4.0
-"""Pixels of 2 um: the layout does not depend on it, and drawing is quick."""
+"""Pixels of 2 µm: the layout does not depend on it, and drawing is quick."""
 EXACT = Phantom(external_slides=(2, 1, 1, 0), core_um=(450.0, 1200.0), annotation_noise=0)
 
 

@@ -146,7 +146,7 @@ def test_agreement_of_the_committed_annotator():
 
 
 def white_spots(image):
-    """Number, mean and greatest size of bright spots: architecture, as far as four numbers go."""
+    """Number, mean and max size of bright spots: architecture, as far as four numbers go."""
     spots, number = ndimage.label(image.min(axis=2) > 205)
     sizes = np.bincount(spots.ravel())[1:]
     sizes = sizes[sizes > 3] if number else sizes

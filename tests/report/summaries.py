@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from disc.evaluate.agreement import RECALLS
-from disc.evaluate.pixels import COUNTS
+from disc.grade.confusion import COUNTS
 from disc.labels import Label
 from disc.pipeline.stage import StageRecord
 from disc.report.run_summary import PixelRow, RunSummary, SheetRow

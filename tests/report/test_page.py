@@ -13,7 +13,7 @@ from PIL import Image
 
 from disc.data.pixels.mask_colours import colour_mask
 from disc.evaluate.agreement import RECALLS
-from disc.evaluate.pixels import COUNTS
+from disc.grade.confusion import COUNTS
 from disc.labels import NAMES, PALETTES
 from disc.report.page import write_report
 from disc.report.pictures import embed

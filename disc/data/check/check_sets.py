@@ -30,7 +30,7 @@ from disc.files import BadInput
 
 
 def check_sets(request: CheckRequest) -> CheckReport:
-    """Look at every file of the data sets, and at the sets beside each other.
+    """Check every file of the data sets, and the sets against each other.
 
     Raises:
         FileNotFoundError: if a folder is missing, or holds no data set, or no trained denoiser.

@@ -1,4 +1,4 @@
-"""Every image and mask decoded once, by many processes; what is kept of each is a few numbers."""
+"""Every image and mask decoded once, by many processes; a few numbers of each are kept."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Look:
     values: dict[int, int] = field(default_factory=dict)
     """Pixels of the mask by value."""
     artefact_px: int = 0
-    """Pixels that a clean-up of thin rims would change."""
+    """Pixels that cleaning boundary artefacts would change."""
     fingerprint: Print | None = None
     """None: not readable, or too little contrast."""
 
@@ -73,14 +73,14 @@ def look_at_tile(image: Path, mask: Path | None, meaning: Meaning = SICAPV2) -> 
     )
 
 
-def widest_artefact(side: int) -> int:
-    """Widest rim that is looked for in masks of some side, in pixels: 6 in those of 512."""
+def max_artefact_px(side: int) -> int:
+    """Max width of a boundary artefact in a mask of some side, in pixels: 6 in one of 512."""
     return max(2, round(ARTEFACT_PX * side / 512))
 
 
 def mark_artefacts(values: Pixels, meaning: Meaning) -> npt.NDArray[np.bool_]:
-    """Where a mask has thin rims of a wrong grade, bool [H, W]."""
-    return find_artefacts(meaning.table[values], widest_artefact(len(values)))
+    """Where a mask [H, W] has boundary artefacts, bool [H, W]."""
+    return find_artefacts(meaning.table[values], max_artefact_px(len(values)))
 
 
 def count_values(pixels: Pixels) -> dict[int, int]:

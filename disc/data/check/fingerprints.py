@@ -1,4 +1,4 @@
-"""A picture's perceptual hash, and which pictures are the same but for turning and compression."""
+"""Perceptual hashes, and which pictures are the same up to flips, rotations and compression."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _near(hashes: list[npt.NDArray[np.uint64]], start: int) -> npt.NDArray[np.bo
 
 
 def _transforms(prints: npt.NDArray[np.float16]) -> Iterator[npt.NDArray[np.float16]]:
-    """Fingerprints of the turned pictures: mirroring changes the sign of odd frequencies."""
+    """Fingerprints after flips and rotations: mirroring changes the sign of odd frequencies."""
     square = prints.reshape(-1, _KEPT, _KEPT)
     odd = (1 - 2 * (np.arange(_KEPT) % 2)).astype(np.float16)
     for base in (square, square.swapaxes(1, 2)):

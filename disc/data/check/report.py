@@ -10,7 +10,7 @@ from typing import Any, Literal
 from disc.data.pixels.mask_values import Meaning
 
 SCHEMA = "disc-check/1"
-"""Name of the JSON's form; a number that changes means that old readers must look again."""
+"""Name of the JSON's form; a number that changes means that old readers must adapt."""
 Severity = Literal["error", "warning"]
 
 

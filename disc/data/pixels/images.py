@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.pixels.mask_values import SICAPV2, UNEXPLAINED, Meaning
 from disc.data.pixels.strict import decode, open_strictly
 from disc.files import BadInput, reason
 from disc.labels import GRADES, IGNORE
 
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["exact", "resize", "crop"]
-"""Images of another size than asked for: refused; squares resized; central squares resized."""
+"""Images of another size than requested: refused; squares resized; central squares resized."""
 
 _EXPECTED: Mapping[Fit, str] = {
     "exact": "expected {0} x {0} px, as all tiles and masks of the set (data.tile_px); or have "
@@ -32,8 +32,7 @@ _EXPECTED: Mapping[Fit, str] = {
     "crop": "expected {0} px or more each way; tiles are not enlarged",
 }
 
-_UNKNOWN = 254
-_TO_VALUE = np.full(256, _UNKNOWN, np.uint8)
+_TO_VALUE = np.full(256, UNEXPLAINED, np.uint8)
 """Label -> value of a pixel in a mask file."""
 for _label, _value in [*GRADES.items(), (IGNORE, IGNORE)]:
     _TO_VALUE[_label] = _value
@@ -171,8 +170,8 @@ def encode_mask(mask: Pixels) -> bytes:
     """
     # Far faster than an index into the table.
     values = mask.tobytes().translate(_TO_VALUE.tobytes())
-    if _UNKNOWN in values:
-        label = mask.ravel()[values.index(_UNKNOWN)]
+    if UNEXPLAINED in values:
+        label = mask.ravel()[values.index(UNEXPLAINED)]
         raise ValueError(f"a mask holds label {label}; labels are 0..3, 255")
     return encode_png(np.frombuffer(values, np.uint8).reshape(mask.shape))
 

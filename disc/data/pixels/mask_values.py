@@ -1,4 +1,4 @@
-"""What the makers of a mask meant by a value."""
+"""What the values in a mask mean, by who made it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from disc.labels import GRADES, IGNORE, label_of_grade
 
 Values = npt.NDArray[np.uint8]
 
-_UNKNOWN = 254
+UNEXPLAINED = 254
+"""Stands for a value, or a label, that has no meaning."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Meaning:
 
     @cached_property
     def table(self) -> Values:
-        """Label of every value, uint8 [256]; 254 where nobody explained it."""
-        table = np.full(256, _UNKNOWN, np.uint8)
+        """Label of every value, uint8 [256]; `UNEXPLAINED` where it has none."""
+        table = np.full(256, UNEXPLAINED, np.uint8)
         for value, grade in self.grades.items():
             table[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
         return table
@@ -43,16 +44,16 @@ class Meaning:
             path: the file, to be named in errors.
 
         Raises:
-            BadInput: if there is a value that nobody explained.
+            BadInput: if a value is unexplained.
         """
         # Far faster than an index into the table.
         found = bytearray(np.ascontiguousarray(values)).translate(self.table.tobytes())
         labels: Values = np.frombuffer(found, np.uint8).reshape(values.shape)
-        unknown = labels == _UNKNOWN
-        if unknown.any():
+        if UNEXPLAINED in found:
+            value = values.ravel()[found.index(UNEXPLAINED)]
             raise BadInput(
-                f"found value {values[unknown][0]} in {path}; expected {self}; explain values "
-                "with --values (value, grade, value, grade, ...)"
+                f"found value {value} in {path}; expected {self}; explain values with --values "
+                "(disc tile: --mask-values or --own-values)"
             )
         return labels
 
@@ -72,5 +73,9 @@ RADBOUD = Meaning({0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5}, stroma=1)
 """PANDA: background, stroma and lumina, benign epithelium, then epithelium by grade."""
 KAROLINSKA = Meaning({0: 0, 1: 0, 2: IGNORE})
 """PANDA: background, benign, cancer of unknown grade."""
+PANDA: Mapping[str, Meaning] = {"radboud": RADBOUD, "karolinska": KAROLINSKA}
+"""By `data_provider` of PANDA's table."""
+BY_NAME: Mapping[str, Meaning] = {**PANDA, "sicapv2": SICAPV2}
+"""Meanings that a user or a table can name."""
 LAPC = Meaning({0: 3, 1: 4, 2: 5, 3: 0, 4: 0})
 """GG3, GG4, GG5, benign gland, stroma."""

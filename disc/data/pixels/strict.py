@@ -1,4 +1,4 @@
-"""Image files opened and decoded strictly: damage that shows is refused, where Pillow goes on."""
+"""Image files opened and decoded strictly: damage that shows is refused, where Pillow continues."""
 
 from __future__ import annotations
 

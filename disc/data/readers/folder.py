@@ -132,7 +132,7 @@ def _tile(name: str, path: Path, masks: Sequence[Path], table: Mapping[str, Row]
 
 
 def _place(name: str, table: Mapping[str, Row]) -> tuple[str, int, int]:
-    """Slide of a tile, and where on it the tile is (0, 0 where nobody says)."""
+    """Slide of a tile, and where on it the tile is (0, 0 where unknown)."""
     try:
         match = parse_name(name)
     except BadInput:
@@ -174,15 +174,17 @@ def _notes(
     masks: Mapping[str, Mapping[str, Path]],
     table: Mapping[str, Row],
 ) -> list[str]:
-    bare = [name for name in images if not any(name in found for found in masks.values())]
-    notes = [f"{source.root}: {len(bare)} without a mask, first {bare[0]}"] if bare else []
+    unmasked = [name for name in images if not any(name in found for found in masks.values())]
+    notes = (
+        [f"{source.root}: {len(unmasked)} without a mask, first {unmasked[0]}"] if unmasked else []
+    )
     if len(masks) > 1 and not source.layers:
         counts = ", ".join(f"{pattern} {len(found)}" for pattern, found in masks.items())
         notes.append(f"{source.root}: masks by rater: {counts}; majority, ties: {source.ties}")
     flat = [path for path in images.values() if path.parent == folder]
     if flat and not any(row.patient for row in table.values()):
         notes.append(
-            f"{source.root}: nobody says whose the slides are, so each counts as a patient of its "
-            "own; give --slides with a column patient_id"
+            f"{source.root}: patients are unknown, so each slide counts as a patient of its own; "
+            "give --slides with a column patient_id"
         )
     return notes

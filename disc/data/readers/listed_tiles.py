@@ -32,20 +32,21 @@ def place_tiles(
     """
     files = list_images(folder, {".h5"}, deep=True).images
     tiles: list[Tile] = []
-    bare = []
+    unplaced = []
     for slide in slides:
         assert slide.image is not None
         stem = slide.image.stem
         path = files.get(f"{stem}{SUFFIX}", files.get(stem))
         if path is None:
-            bare.append(slide.slide_id)
+            unplaced.append(slide.slide_id)
             continue
         split = (splits or {}).get(slide.slide_id, "")
         tiles += _tiles_of(slide, path, split, (more_masks or {}).get(slide.slide_id, ()))
     if not tiles:
         raise BadInput(f"{folder}: no coordinates of any slide; expected names like {stem}.h5")
-    left = f"{folder}: no coordinates of {len(bare)} slide(s), first {bare[0]}" if bare else ""
-    return tiles, [left] if left else []
+    if not unplaced:
+        return tiles, []
+    return tiles, [f"{folder}: no coordinates of {len(unplaced)} slide(s), first {unplaced[0]}"]
 
 
 def _tiles_of(

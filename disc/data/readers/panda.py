@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from disc.data.pixels.mask_values import KAROLINSKA, RADBOUD, Meaning
+from disc.data.pixels.mask_values import PANDA, RADBOUD, Meaning
 from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.panda_table import Case, read_cases
 from disc.data.readers.source import Source
@@ -18,7 +18,6 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.labels import isup_group
 
-PROVIDERS: Mapping[str, Meaning] = {"radboud": RADBOUD, "karolinska": KAROLINSKA}
 TILE_PX = 512
 
 
@@ -45,7 +44,7 @@ def read_panda(source: Source) -> TileSet:
     _note_slides(table, cases, slides, notes)
     reading = Reading(
         meaning=Meaning(source.values) if source.values else RADBOUD,
-        by_provider={} if source.values else PROVIDERS,
+        by_provider={} if source.values else PANDA,
         artefact_px=source.artefact_px,
         reach_um=source.reach_um,
     )
@@ -79,10 +78,10 @@ def _list_slides(
     slides = []
     for name in (name for name in cases if name in images):
         case = cases[name]
-        if name in masks and case.provider not in PROVIDERS and not source.values:
+        if name in masks and case.provider not in PANDA and not source.values:
             raise BadInput(
                 f"{masks[name]}: data_provider is '{case.provider or ''}', so what its values mean "
-                f"is unknown; expected {' or '.join(PROVIDERS)}, or say it with --values"
+                f"is unknown; expected {' or '.join(PANDA)}, or say it with --values"
             )
         primary, secondary = (_is_sound(case) and case.score) or (None, None)
         slide = Slide(
@@ -121,7 +120,7 @@ def read_keep(path: Path, noise_column: str) -> set[str]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        BadInput: if it has noise columns but not the one asked for, or values other than 0 and 1.
+        BadInput: if it has noise columns but not the requested one, or values other than 0 and 1.
     """
     rows = read_table(path, ["image_id"], [noise_column, *(f"noise_ratio_{n}" for n in _RATIOS)])
     if not rows or noise_column not in rows[0]:
@@ -165,8 +164,8 @@ def _count_differences(
 def _note_slides(
     table: Path, cases: Mapping[str, Case], slides: Sequence[Slide], notes: list[str]
 ) -> None:
-    bare = [slide.slide_id for slide in slides if slide.mask is None]
+    unmasked = [slide.slide_id for slide in slides if slide.mask is None]
     wrong = [slide.slide_id for slide in slides if not _is_sound(cases[slide.slide_id])]
-    for what, names in (("without a mask", bare), ("score contradicts isup_grade", wrong)):
+    for what, names in (("without a mask", unmasked), ("score contradicts isup_grade", wrong)):
         if names:
             notes.append(f"{table}: {len(names)} slide(s) {what}, first {names[0]}")

@@ -1,4 +1,4 @@
-"""PANDA: its table of scores, its mask files, and what their values mean."""
+"""PANDA: its table of scores, and its mask files."""
 
 from __future__ import annotations
 
@@ -8,19 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from disc.data.pixels.mask_values import Meaning
 from disc.files import BadInput, read_bytes
-from disc.labels import IGNORE, parse_score
-
-MEANINGS = {
-    # background, stroma and lumina, benign epithelium, then epithelium by grade
-    "radboud": Meaning({0: 0, 1: 0, 2: 0, 3: 3, 4: 4, 5: 5}, stroma=1),
-    # background, benign, cancer of unknown grade
-    "karolinska": Meaning({0: 0, 1: 0, 2: IGNORE}),
-    "sicapv2": Meaning({0: 0, 3: 3, 4: 4, 5: 5, IGNORE: IGNORE}),
-}
-"""What the values in masks of each origin mean."""
-
+from disc.labels import parse_score
 
 _SUFFIXES = (".tiff", ".tif", ".png")
 

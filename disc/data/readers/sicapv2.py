@@ -28,7 +28,7 @@ from disc.files import BadInput, read_json
 from disc.settings.data import Fold
 
 _UM_PER_PX = 0.92
-"""Of SICAPv2, a quarter of the scanner's 40x (Ventana iScan Coreo, 0.23 um)."""
+"""Of SICAPv2, a quarter of the scanner's 40x (Ventana iScan Coreo, 0.23 µm)."""
 
 
 _UNLISTED = Entry(label=None)
@@ -95,10 +95,10 @@ def _decide_reading(
 
 def _count_left_out(root: Path, tiles: Sequence[Tile], masks: Mapping[str, Path]) -> list[str]:
     names = {tile.name for tile in tiles}
-    bare = [tile.name for tile in tiles if tile.mask is None]
+    unmasked = [tile.name for tile in tiles if tile.mask is None]
     left = {
         "in no workbook": [tile.name for tile in tiles if not tile.split],
-        "without a mask": bare if masks else [],
+        "without a mask": unmasked if masks else [],
         "masks without a tile": sorted(set(masks) - names),
     }
     return [f"{root}: {len(v)} {what}, first {v[0]}" for what, v in left.items() if v]
@@ -207,9 +207,9 @@ def _refuse_missing(root: Path, names: Iterable[str], tiles: Iterable[Tile]) -> 
 
 
 def _refuse_unmasked(workbook: Path, tiles: Sequence[Tile]) -> None:
-    bare = [tile for tile in tiles if tile.mask is None]
-    if bare:
+    unmasked = [tile for tile in tiles if tile.mask is None]
+    if unmasked:
         raise BadInput(
-            f"{bare[0].image}: has no mask (one of {len(bare)} in {workbook}); expected "
-            f"masks/{bare[0].name}.png beside images/"
+            f"{unmasked[0].image}: has no mask (one of {len(unmasked)} in {workbook}); expected "
+            f"masks/{unmasked[0].name}.png beside images/"
         )

@@ -19,15 +19,15 @@ from disc.data.pixels.mask_values import INDICES, SICAPV2, Meaning
 from disc.files import BadInput
 from disc.labels import GRADES, IGNORE, Label
 
-SPREAD = 24
-"""Masks looked at, spread over the whole set."""
+EVENLY = 24
+"""Masks inspected evenly over the whole set."""
 EACH_LABEL = 16
-"""Masks looked at for each label of the workbooks."""
+"""Masks inspected for each label of the workbooks."""
 GREYS: Mapping[int, int] = {
     **{0: 0, 50: 3, 65: 3, 75: 4, 85: 4, 100: 4, 150: 4, 165: 4, 200: 5},
     **{175: IGNORE, 185: IGNORE},
 }
-"""Nominal greys of version 1 and their grades, where the workbooks do not tell otherwise."""
+"""Nominal greys of version 1 and their grades, where the workbooks do not say otherwise."""
 _NOMINAL = np.array(sorted(GREYS))
 _MIN_VOTES = 3
 
@@ -50,18 +50,18 @@ def decide_meaning(
     if encoding == "auto":
         return _sniff(masks, labels)
     meaning = SICAPV2 if encoding == "grades" else INDICES
-    return meaning, f"masks: values {meaning}, as asked for"
+    return meaning, f"masks: values {meaning}, as requested"
 
 
 def choose_sample(masks: Mapping[str, Path], labels: Mapping[str, Label]) -> list[str]:
-    """Names of masks to look at: some of each label, and some spread over the set."""
+    """Names of masks to inspect: some of each label, and some evenly over the set."""
     names = sorted(masks)
     groups = [[n for n in names if labels.get(n) == label] for label in (*Label, None)]
-    chosen = {name for group in groups for name in _spread(group, EACH_LABEL)}
-    return sorted(chosen.union(_spread(names, SPREAD)))
+    chosen = {name for group in groups for name in _pick_evenly(group, EACH_LABEL)}
+    return sorted(chosen.union(_pick_evenly(names, EVENLY)))
 
 
-def _spread(names: Sequence[str], num: int) -> list[str]:
+def _pick_evenly(names: Sequence[str], num: int) -> list[str]:
     places = np.linspace(0, len(names) - 1, min(num, len(names))).round().astype(int)
     return [names[place] for place in places]
 
@@ -94,7 +94,7 @@ def _sniff(masks: Mapping[str, Path], labels: Mapping[str, Label]) -> tuple[Mean
                 f"{masks[names[0]].parent}: {len(names)} masks do not tell whether 3 is GG3 or "
                 "GG5; say --encoding grades (0, 3, 4, 5) or --encoding indices (0, 1, 2, 3)"
             )
-        return SICAPV2, f"masks: no grade in {len(names)} masks looked at; read as {SICAPV2}"
+        return SICAPV2, f"masks: no grade in {len(names)} masks inspected; read as {SICAPV2}"
     meaning = SICAPV2 if votes["grades"] > votes["indices"] else INDICES
     return meaning, f"masks: values {meaning}, decided on {len(names)} of {len(masks)} masks"
 
@@ -117,7 +117,7 @@ def nearest_grey(values: Pixels) -> Pixels:
 
 
 def _calibrate(masks: Mapping[str, Path], labels: Mapping[str, Label]) -> tuple[Meaning, str]:
-    """Grades of the nominal greys, as the labels of tiles have them that show one grey most."""
+    """Grades of the nominal greys: the most frequent label of the tiles whose main grey it is."""
     votes = {grey: Counter[int]() for grey in GREYS}
     for name in choose_sample(masks, labels):
         values = nearest_grey(_peek(masks[name]))

@@ -17,7 +17,7 @@ SLIDE_COLUMNS = ("slide_id", "patient_id", "Gleason_primary", "Gleason_secondary
 _BENIGN = {"negative", "benign"}
 _YES = {"1", "true", "True"}
 OnFault = Callable[[BadInput], None]
-"""What is done about a faulty row: refuse the workbook, or note it and go on with the next."""
+"""What is done about a faulty row: refuse the workbook, or note it and read the next."""
 
 
 def refuse(fault: BadInput) -> None:
@@ -95,7 +95,7 @@ def _read_entries(path: Path, on_fault: OnFault = refuse) -> dict[str, Entry]:
 
 
 def read_slides(path: Path, on_fault: OnFault = refuse) -> dict[str, Slide]:
-    """Slides by id; empty grades mean that nobody scored the slide.
+    """Slides by id; empty grades mean an unlabelled slide.
 
     Args:
         path: the workbook.
@@ -132,7 +132,7 @@ def encode_tile_labels(labels: Mapping[str, Label]) -> bytes:
 
 
 def encode_slides(slides: Iterable[Slide]) -> bytes:
-    """The workbook of slides; grades that nobody gave stay empty."""
+    """The workbook of slides; unknown grades stay empty."""
     values = [(s.slide_id, s.patient_id, s.primary, s.secondary) for s in slides]
     rows = [dict(zip(SLIDE_COLUMNS, row, strict=True)) for row in values]
     return encode_table(SLIDE_COLUMNS, rows)

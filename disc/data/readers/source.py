@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from disc.files import require
-
-if TYPE_CHECKING:
-    pass
+from disc.labels import MASK_GRADES
 
 Kind = Literal["sicapv2", "panda", "lapc", "folder"]
 
@@ -46,7 +44,7 @@ class Source:
     um_per_px: float | None = None
     """Width of a pixel in micrometres: of tiles, or of slides at level 0; None: as files say."""
     artefact_px: int = 0
-    """Widest rim of a wrong grade that is cleaned from masks, in pixels; 0: masks as they are."""
+    """Max width of boundary artefacts that are cleaned from masks, in pixels; 0: none are."""
     values: Mapping[int, int] = field(default_factory=dict)
     """Mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown); none: as the kind has them."""
     slides: Path | None = None
@@ -79,7 +77,7 @@ class Source:
             BadInput: if one is out of range.
         """
         grades = {*self.values.values(), *self.layers.values()}
-        wrong = sorted(grades - {0, 3, 4, 5, 255})
+        wrong = sorted(grades - MASK_GRADES)
         require(not wrong, f"values and layers: {wrong}; expected grades 0, 3, 4, 5 or 255")
         require(self.tile_px is None or self.tile_px > 0, f"tile_px is {self.tile_px}; give > 0")
         is_width = self.um_per_px is None or 0 < self.um_per_px < math.inf

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from disc.data.tiles.records import Tile
 
 Ties = Literal["ignore", "lower", "higher"]
-"""What a pixel becomes for which as many raters say one label as another."""
+"""Label of a pixel on which raters are divided evenly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class Reading:
     ties: Ties = "ignore"
     """Label of a pixel on which raters are divided evenly."""
     fit: Fit = "exact"
-    """What is done with files of another size than asked for."""
+    """What is done with files of another size than requested."""
     artefact_px: int = 0
-    """Widest rim of a wrong grade that is cleaned away, in pixels; 0: masks stay as they are."""
+    """Max width of boundary artefacts that are cleaned, in pixels; 0: masks stay as they are."""
     reach_um: float = 0.0
     """How far labels drawn on epithelium alone reach over stroma, in micrometres."""
 
@@ -93,7 +93,7 @@ class Reading:
 
 
 def merge_raters(masks: Sequence[Pixels], ties: Ties) -> Pixels:
-    """Label that most raters gave each pixel, uint8 [H, W]; 255 where nobody gave one.
+    """Label that most raters gave each pixel, uint8 [H, W]; 255 where no rater gave one.
 
     Args:
         masks: one a rater, uint8 [H, W], 0..3 and 255, which is no vote.

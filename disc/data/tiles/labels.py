@@ -1,4 +1,4 @@
-"""The label of a tile, as SICAPv2 has it: the commonest grade in its mask."""
+"""The label of a tile, as SICAPv2 has it: the most frequent grade in its mask."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def most_frequent_grade(counts: Counts) -> Label | None:
 
 
 def label_tile(counts: Counts, num_pixels: int) -> Label | None:
-    """The commonest grade; Non-Cancer only where every pixel is known, else nobody knows (None)."""
+    """The most frequent grade, or Non-Cancer if all pixels are; else unlabelled (None)."""
     is_benign = counts[Label.NC] == num_pixels
     return Label.NC if is_benign else most_frequent_grade(counts)

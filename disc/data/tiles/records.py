@@ -15,7 +15,7 @@ OfficialSplit = Literal["train", "test", ""]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slide:
-    """A whole-slide image or biopsy; grades are None where nobody scored it."""
+    """A whole-slide image or biopsy; grades are None where it is unlabelled."""
 
     slide_id: str
     patient_id: str

@@ -14,7 +14,7 @@ class Split:
     """The three parts of a data set.
 
     Attributes:
-        train: what networks learn from.
+        train: what networks are trained on.
         val: what choices are made on.
         test: what is reported.
         by_position: the parts are areas of the same slides, with a gap between them, because

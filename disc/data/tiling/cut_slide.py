@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,13 @@ from disc.data.tiling.grid import (
     list_places,
     listed_places,
 )
-from disc.data.tiling.jobs import Job, meaning_of, refuse_outside
+from disc.data.tiling.jobs import Job
 from disc.data.tiling.overview import Overview, draw_overview
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tissue import UM_PER_PX, find_tissue
 from disc.data.writing.set_writer import SetWriter
 from disc.data.wsi.annotation import Annotation
-from disc.data.wsi.coordinates import Grid, encode_coordinates, read_coordinates
+from disc.data.wsi.coordinates import Coordinates, Grid, encode_coordinates, read_coordinates
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput, write_bytes
 from disc.labels import IGNORE
@@ -53,11 +54,11 @@ class _Plan:
 def cut_slide(
     job: Job, request: TileRequest, writer: SetWriter, share: Share | None = None
 ) -> dict[str, Any]:
-    """Write the tiles of a slide, or a share of them; the first share has the overview too.
+    """Write the tiles of a slide, or a process's share of them; the first also writes the overview.
 
     Returns:
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
-        the slide is longer, and for each tile its name, place, label and whether it is mixed.
+        the slide is longer, and for each tile its name, place, label, and whether it is mixed.
 
     Raises:
         BadInput: if slide or mask cannot be used.
@@ -79,22 +80,21 @@ def cut_slide(
 
 
 def _plan(job: Job, request: TileRequest) -> _Plan:
-    refuse_outside(job.path, request.slides)
+    if job.fault:
+        raise BadInput(job.fault)
     scan, annotation = Scan(job.path, request.mpp), None
     scale = request.um_per_px / scan.um_per_px
     listed = None
-    if request.coordinates is not None:
-        listed = _read_listed(job, request, scan)
+    if job.coordinates is not None:
+        listed = _read_listed(job.coordinates, request, scan)
         scale = listed.side / request.tile_px
     if scale < 0.99:
         raise BadInput(
-            f"{scan.path}: has {scan.um_per_px:.3g} um per pixel, coarser than --um-per-px "
+            f"{scan.path}: has {scan.um_per_px:.3g} µm per pixel, coarser than --um-per-px "
             f"{request.um_per_px:g}; ask for {scan.um_per_px:.3g} or more"
         )
-    if job.mask is not None:
-        refuse_outside(job.mask, request.masks)
-        meaning = meaning_of(request, job.path.stem, job.case)
-        annotation = Annotation(job.mask, meaning, scan, reach_um=request.reach_um)
+    if job.mask is not None and job.meaning is not None:
+        annotation = Annotation(job.mask, job.meaning, scan, reach_um=request.reach_um)
     overview_um = max(UM_PER_PX, scan.um_per_px)
     tissue = find_tissue(scan.read_whole(UM_PER_PX), overview_um, request.tissue)
     places, dropped = list(listed_places(listed)) if listed else [], list[Place]()
@@ -111,23 +111,17 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
     )
 
 
-def _read_listed(job: Job, request: TileRequest, scan: Scan) -> Any:
-    if job.coordinates is None:
-        raise BadInput(
-            f"{job.path}: {request.coordinates} has neither {job.path.stem}.h5 nor "
-            f"{job.path.stem}_patches.h5; add it, or take the slide away"
-        )
-    refuse_outside(job.coordinates, request.coordinates)
-    listed = read_coordinates(job.coordinates)
+def _read_listed(path: Path, request: TileRequest, scan: Scan) -> Coordinates:
+    listed = read_coordinates(path)
     um_per_px = listed.side * scan.um_per_px / request.tile_px
     if abs(um_per_px / request.um_per_px - 1) > _TOLERANCE:
         raise BadInput(
-            f"{job.coordinates}: squares of {listed.side:g} px, in tiles of {request.tile_px} px, "
-            f"have {um_per_px:.3g} um per pixel; give --um-per-px {um_per_px:.3g}"
+            f"{path}: squares of {listed.side:g} px, in tiles of {request.tile_px} px, "
+            f"have {um_per_px:.3g} µm per pixel; give --um-per-px {um_per_px:.3g}"
         )
     if len(listed.xy) and (listed.xy >= (scan.width, scan.height)).any():
         raise BadInput(
-            f"{job.coordinates}: places up to {listed.xy.max(0).tolist()} lie outside of "
+            f"{path}: places up to {listed.xy.max(0).tolist()} lie outside of "
             f"{scan.path}, {scan.width} x {scan.height} px; give the coordinates of this slide"
         )
     return listed

@@ -54,7 +54,7 @@ def list_places(
         scan: the slide.
         tissue: where there is tissue, at any resolution [h, w].
         scale: level-0 pixels per tile pixel.
-        request: tile size, overlap, least tissue.
+        request: tile size, overlap, min tissue.
     """
     least = request.min_tissue
     return _choose(scan, tissue, scale, request, lambda fractions: fractions >= least)

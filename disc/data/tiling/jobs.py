@@ -1,39 +1,40 @@
-"""Which slides there are to tile, each with its mask and what the table says of it."""
+"""Which slides there are to tile, each with its mask, the meaning of its values, its score."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from disc.data.pixels.mask_values import Meaning
-from disc.data.readers.panda_table import MEANINGS, Case, find_mask, read_cases
+from disc.data.pixels.mask_values import BY_NAME, Meaning
+from disc.data.readers.panda_table import Case, find_mask, read_cases
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
 from disc.data.wsi.coordinates import SUFFIX
 from disc.files import BadInput
 
 SUFFIXES = {".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide"}
-
-
 SUFFIXES |= {".png", ".jpg", ".jpeg"}
 """Names that are taken for slides in a folder."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """One slide to tile."""
+    """One slide to tile, with all that is known of it before it is opened."""
 
     path: Path
     slide: Slide
-    mask: Path | None
-    case: Case
+    mask: Path | None = None
+    meaning: Meaning | None = None
+    """What the values of its mask mean; None: there is no mask."""
     coordinates: Path | None = None
     """Where its tiles are listed."""
+    fault: str = ""
+    """Why it cannot be tiled; the other slides can."""
 
 
 def list_jobs(request: TileRequest) -> list[Job]:
-    """Every slide of the request, by name.
+    """Every slide of the request, by name; one with a fault of its own comes with it.
 
     Raises:
         FileNotFoundError: if slides, masks, coordinates or labels are not there.
@@ -43,10 +44,10 @@ def list_jobs(request: TileRequest) -> list[Job]:
     listed = _find_coordinates(request.coordinates, paths)
     cases = read_cases(request.labels) if request.labels is not None else {}
     masks = _find_masks(request.masks, paths)
-    jobs = []
-    for path in paths:
-        case = cases.get(path.stem, Case())
-        jobs.append(Job(path, _slide(path, case), masks[path], case, listed.get(path)))
+    jobs = [
+        _job(request, path, cases.get(path.stem, Case()), masks[path], listed.get(path))
+        for path in paths
+    ]
     slide_id, count = Counter(job.slide.slide_id for job in jobs).most_common(1)[0]
     if count > 1:
         same = ", ".join(job.path.name for job in jobs if job.slide.slide_id == slide_id)
@@ -54,12 +55,34 @@ def list_jobs(request: TileRequest) -> list[Job]:
     return jobs
 
 
-def refuse_outside(path: Path, root: Path | None) -> None:
-    """Refuse a file that is a symbolic link to somewhere outside of the folder it was found in.
+def _job(
+    request: TileRequest, path: Path, case: Case, mask: Path | None, coordinates: Path | None
+) -> Job:
+    job = Job(path=path, slide=_slide(path, case), mask=mask, coordinates=coordinates)
+    try:
+        _refuse_outside(path, request.slides)
+        _refuse_unlisted(job, request)
+        if mask is None:
+            return job
+        _refuse_outside(mask, request.masks)
+        return replace(job, meaning=meaning_of(request, path.stem, case))
+    except BadInput as fault:
+        return replace(job, fault=str(fault))
 
-    Raises:
-        BadInput: if it is.
-    """
+
+def _refuse_unlisted(job: Job, request: TileRequest) -> None:
+    if request.coordinates is None:
+        return
+    if job.coordinates is None:
+        raise BadInput(
+            f"{job.path}: {request.coordinates} has neither {job.path.stem}.h5 nor "
+            f"{job.path.stem}_patches.h5; add it, or take the slide away"
+        )
+    _refuse_outside(job.coordinates, request.coordinates)
+
+
+def _refuse_outside(path: Path, root: Path | None) -> None:
+    """Refuse a symbolic link to somewhere outside of the folder that it was found in."""
     if root is None or path == root or not path.is_symlink():
         return
     if not path.resolve().is_relative_to(root.resolve()):
@@ -126,14 +149,14 @@ def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
     """What the values in a slide's mask mean.
 
     Raises:
-        BadInput: if that depends on the provider, and nobody named it.
+        BadInput: if that depends on the provider, which is not given.
     """
     if request.own_values:
         return Meaning(request.own_values)
     name = case.provider if request.mask_values == "panda" else request.mask_values
-    if name is None or name not in MEANINGS:
+    if name is None or name not in BY_NAME:
         raise BadInput(
             f"slide {image_id}: data_provider is {name or 'not given'}, so what its mask's values "
-            f"mean is unknown; give --mask-values {', '.join(MEANINGS)}, or --own-values"
+            f"mean is unknown; give --mask-values {', '.join(BY_NAME)}, or --own-values"
         )
-    return MEANINGS[name]
+    return BY_NAME[name]

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from disc.files import BadInput, require
+from disc.labels import MASK_GRADES
 
 MaskValues = Literal["panda", "radboud", "karolinska", "sicapv2"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TissueRule:
-    """How tissue is told from glass; a number that is left out is the preset's."""
+    """How tissue is separated from glass; a number that is left out is the preset's."""
 
     preset: Literal["biopsy", "resection", "clam-biopsy", "clam-resection"] = "biopsy"
     """The kind of slide; `clam-...`: as CLAM does."""
@@ -24,7 +25,7 @@ class TissueRule:
     blur_um: float | None = None
     """Width of the blur: standard deviation or side of the median's window."""
     saturation: float | None = None
-    """Least saturation of tissue, of 255; 0: half of Otsu's threshold."""
+    """Min saturation of tissue, of 255; 0: half of Otsu's threshold."""
     close_um: float | None = None
     """Gaps up to this width are closed."""
     min_um2: float | None = None
@@ -32,7 +33,7 @@ class TissueRule:
     min_hole_um2: float | None = None
     """Holes up to this area are lumina, and tissue."""
     max_holes: int | None = None
-    """Of the larger holes, how many are left open; the largest."""
+    """Max number of larger holes left open, the largest first."""
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -71,11 +72,11 @@ class TileRequest:
     mpp: float | None = None
     """Micrometres per pixel of the slides at full resolution, where their files do not say."""
     overlap: float = 0.5
-    """Share of a tile's side that it has in common with its neighbour."""
+    """Fraction of a tile's side that it has in common with its neighbour."""
     min_tissue: float = 0.4
-    """Least share of tissue in a tile."""
+    """Min fraction of tissue in a tile."""
     tissue: TissueRule = field(default_factory=TissueRule)
-    """How tissue is told from glass."""
+    """How tissue is separated from glass."""
     coordinates: Path | None = None
     """Folder of HDF5 files of CLAM or TRIDENT; tiles are cut at exactly their places."""
     processes: int = 0
@@ -100,5 +101,5 @@ class TileRequest:
         require(0 <= self.min_tissue <= 1, f"--min-tissue is {self.min_tissue}; expected 0 to 1")
         require(0 <= self.reach_um < math.inf, f"--reach-um is {self.reach_um}; expected 0 or more")
         require(self.processes >= 0, f"--processes is {self.processes}; it must not be negative")
-        wrong = set(self.own_values.values()) - {0, 3, 4, 5, 255}
+        wrong = set(self.own_values.values()) - MASK_GRADES
         require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")

@@ -23,7 +23,7 @@ MIN_PATIENTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class TileReport:
-    """What became of the slides."""
+    """Outcome of tiling."""
 
     num_slides: int
     """Slides with at least one tile."""
@@ -32,7 +32,7 @@ class TileReport:
     parts: Mapping[str, int]
     """Tiles in each workbook."""
     mixed: Mapping[str, int]
-    """Of these, tiles with several labels."""
+    """Of these, tiles with a multi-class mask."""
     is_split_by_position: bool
     """Whether parts are bands of the same slides, because there are too few patients."""
     num_in_gaps: int
@@ -70,7 +70,7 @@ class TileReport:
 
 
 def tile_slides(request: TileRequest) -> TileReport:
-    """Tile every slide; stopped, the same request goes on where it was.
+    """Tile every slide; stopped, the same request resumes.
 
     Slides that fail are named in the report, and tried again by the same request.
 

@@ -56,7 +56,7 @@ PRESETS = {
     ),
 }
 """The rules by name. CLAM's are its bwh_biopsy and bwh_resection: it counts in pixels 64 times as
-wide as a scan's of 0.25 um, and in areas of 512 x 512 of the scan's."""
+wide as a scan's of 0.25 µm, and in areas of 512 x 512 of the scan's."""
 
 
 def complete_rule(rule: TissueRule) -> TissueRule:

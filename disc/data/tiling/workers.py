@@ -1,4 +1,4 @@
-"""Slides dealt to processes; what became of each is recorded when its tiles stand."""
+"""Slides distributed to processes; each one's outcome is recorded when its tiles stand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SYNC_SECONDS = 5.0
 
 
 def record_of(request: TileRequest, job: Job) -> Path:
-    """Where it is noted what became of a slide."""
+    """Where a slide's outcome is recorded."""
     return request.out / "slides" / f"{job.slide.slide_id}.json"
 
 
@@ -61,7 +61,7 @@ def cut_slides(jobs: Sequence[Job], request: TileRequest, *, shown: bool) -> Non
 
 
 def _record_all(results: Iterator[tuple[Part, Facts]], request: TileRequest, bar: Bar) -> None:
-    """Note what became of every slide, when all of its parts are there and on disk."""
+    """Record every slide's outcome, when all of its parts are there and on disk."""
     waiting: dict[Job, list[Facts]] = {}
     cut: list[tuple[Job, Facts]] = []
     last = time.monotonic()
@@ -163,7 +163,7 @@ def _start_worker() -> None:
 
 
 def _cut(part: Part, request: TileRequest) -> Facts:
-    """What became of a part of a slide: its facts, or why there are none."""
+    """Outcome of a part of a slide: its facts, or why there are none."""
     job, share = part
     try:
         return cut_slide(job, request, SetWriter(request.out), share)

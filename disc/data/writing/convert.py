@@ -85,6 +85,6 @@ def _write_tiles(
 
 def _name(tile: Tile, slide_id: str, number: int, tile_px: int) -> str:
     is_placed = tile.box_px is not None or tile.x > 0 or tile.y > 0
-    # Tiles of which nobody knows the place stand below each other.
+    # Tiles of unknown place stand below each other.
     x, y = (tile.x, tile.y) if is_placed else (0, number * tile_px)
     return format_name(slide_id, (number, 0), x, y)

@@ -13,7 +13,7 @@ from disc.seeds import numpy_generator
 
 NUM_GROUPS = 5
 GAP = 0.5
-"""Least distance between tiles of two bands, as a share of a tile's side."""
+"""Min distance between tiles of two bands, as a fraction of a tile's side."""
 
 
 def name_partitions(groups: Sequence[Sequence[str]]) -> dict[str, list[str]]:
@@ -30,7 +30,7 @@ def name_partitions(groups: Sequence[Sequence[str]]) -> dict[str, list[str]]:
 
 
 def deal_patients(slides: Sequence[Slide], seed: int) -> list[list[str]]:
-    """Five groups of slide ids: patients stay whole, grades are spread evenly, order is drawn."""
+    """Five groups of slide ids: patients stay whole, grades are balanced, order is random."""
     patients: dict[str, list[Slide]] = {}
     for slide in sorted(slides, key=lambda slide: slide.slide_id):
         patients.setdefault(slide.patient_id, []).append(slide)
@@ -71,13 +71,13 @@ def cut_bands(
 ) -> npt.NDArray[np.int64]:
     """Band 0..4 of each tile along a slide; -1 for tiles in the gaps between bands.
 
-    Bands hold equal shares of the tiles with several labels and of all tiles, as far as whole
-    rows of tiles allow. Tiles of two bands are at least half a side apart.
+    Bands hold equal fractions of the multi-class tiles and of all tiles, as far as whole rows of
+    tiles allow. Tiles of two bands are at least half a side apart.
 
     Args:
         starts: first pixel of each tile along the slide's longer axis [N].
         side: side of a tile, in the same pixels.
-        is_mixed: whether a tile has several labels [N].
+        is_mixed: whether a tile's mask is multi-class [N].
     """
     weights = 1 / len(starts) + is_mixed / max(1, is_mixed.sum())
     order = np.argsort(starts, kind="stable")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from disc.data.readers.source import Source
 from disc.files import BadInput
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +29,7 @@ class SelectRequest:
         """Check the number.
 
         Raises:
-            BadInput: if no slide is asked for.
+            BadInput: if no slide is requested.
         """
         if self.per_grade < 1:
             raise BadInput(f"--per-grade is {self.per_grade}; expected 1 or more")

@@ -14,12 +14,11 @@ from disc.data.pixels.images import Pixels
 from disc.data.pixels.mask_values import Meaning as Meaning
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
-from disc.labels import IGNORE, label_of_grade
+from disc.labels import IGNORE
 
 Centres = npt.NDArray[np.floating[Any]]
 
 _BACKGROUND = 0
-_UNEXPLAINED = 254
 _TERRITORY_UM = 4.0
 """Width of the pixels in which distances to epithelium are measured, where the scan has finer."""
 
@@ -50,11 +49,8 @@ class Annotation:
                 f"{path}: {self._scan.width} x {self._scan.height} px; expected the shape of "
                 f"{slide.path}, {slide.width} x {slide.height} px"
             )
-        self._known = sorted(meaning.grades)
+        self._meaning = meaning
         self._is_empty = np.isin(np.arange(256), (_BACKGROUND, meaning.stroma or _BACKGROUND))
-        self._labels = np.full(256, _UNEXPLAINED, np.uint8)
-        for value, grade in meaning.grades.items():
-            self._labels[value] = IGNORE if grade == IGNORE else label_of_grade(grade)
         # Territory is as wide as many of these; finer pixels of stroma need not be told apart.
         # Slides whose files do not say how wide their pixels are can be read without it.
         self._step = _TERRITORY_UM / slide.um_per_px if self._stroma is not None else 1.0
@@ -65,13 +61,13 @@ class Annotation:
         What lies outside of the slide is unknown.
 
         Raises:
-            BadInput: if there is a value that nobody explained.
+            BadInput: if a value is unexplained.
         """
         xs, ys = x + (np.arange(size[0]) + 0.5) * scale, y + (np.arange(size[1]) + 0.5) * scale
         values = self._values(xs, ys, scale)
         if self._stroma is not None and (is_stroma := values == self._stroma).any():
             values = np.where(is_stroma, self._territory(x, y, size, scale), values)
-        labels = self._explain(values)
+        labels = self._meaning.decode(values, self.path)
         labels[:, xs >= self._scan.width / self._ratio[0]] = IGNORE
         labels[ys >= self._scan.height / self._ratio[1]] = IGNORE
         return labels
@@ -82,27 +78,18 @@ class Annotation:
         rows = (ys * self._ratio[1]).astype(np.int64).clip(0, self._scan.height - 1)
         return self._scan.values(columns, rows, scale * self._ratio[0])
 
-    def _explain(self, values: Pixels) -> Pixels:
-        # Far faster than an index into the table.
-        found = bytearray(np.ascontiguousarray(values)).translate(self._labels.tobytes())
-        if _UNEXPLAINED in found:
-            raise BadInput(
-                f"found value {values.ravel()[found.index(_UNEXPLAINED)]} in {self.path}; expected "
-                f"one of {self._known}; choose --mask-values, or explain values with --own-values"
-            )
-        return np.frombuffer(found, np.uint8).reshape(values.shape)
-
     def _territory(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
         """For each pixel the value of the epithelium within reach that is nearest, or stroma's."""
         factor = max(1, int(self._step / scale + 1e-6))
         step = scale * factor
         margin = math.ceil(self._reach / step)
         across, down = (np.arange(-margin, -(-side // factor) + margin) + 0.5 for side in size)
-        coarse = self._spread(self._values(x + across * step, y + down * step, step), step)
+        coarse = self._extend(self._values(x + across * step, y + down * step, step), step)
         columns, rows = (np.arange(side) // factor + margin for side in size)
         return coarse[rows][:, columns]
 
-    def _spread(self, values: Pixels, step: float) -> Pixels:
+    def _extend(self, values: Pixels, step: float) -> Pixels:
+        """Values with stroma within reach of epithelium given the value of the nearest."""
         is_empty = self._is_empty[values]
         if is_empty.all():
             return np.full_like(values, self._stroma)

@@ -18,7 +18,7 @@ SUFFIX = "_patches"
 """What TRIDENT puts behind a slide's name; CLAM puts nothing."""
 _MAX_PLACES = 5_000_000
 _MAX_BYTES = 2**28
-_MOST_LEVEL_0 = 2**31
+_MAX_LEVEL_0 = 2**31
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +54,7 @@ def read_coordinates(path: Path) -> Coordinates:
         raise BadInput(
             f"{path}: not readable as HDF5 coordinates ({error}); replace the file"
         ) from error
-    if xy.size and (xy.min() < 0 or xy.max() > _MOST_LEVEL_0):
+    if xy.size and (xy.min() < 0 or xy.max() > _MAX_LEVEL_0):
         raise BadInput(
             f"{path}: places from {xy.min()} to {xy.max()}; expected level-0 pixels of a slide"
         )
@@ -97,7 +97,7 @@ def _side(dataset: h5py.Dataset, path: Path) -> float:
             side = patch
         elif downsample := _number(dataset, "downsample"):
             side = patch * downsample
-    if side is None or not 1 <= side <= _MOST_LEVEL_0:
+    if side is None or not 1 <= side <= _MAX_LEVEL_0:
         raise BadInput(
             f"{path}: 'coords' does not say how wide its squares are; expected the attributes "
             "patch_size_level0 (TRIDENT), or patch_size with patch_level and downsample (CLAM)"
@@ -134,7 +134,7 @@ class Grid:
     side: float
     """Side of a tile in level-0 pixels."""
     overlap: float
-    """Share of a side that neighbours have in common."""
+    """Fraction of a side that neighbours have in common."""
 
 
 def encode_coordinates(xy: npt.NDArray[np.int64] | Sequence[tuple[int, int]], grid: Grid) -> bytes:
@@ -142,7 +142,7 @@ def encode_coordinates(xy: npt.NDArray[np.int64] | Sequence[tuple[int, int]], gr
 
     Both read the same squares: `patch_size` is in pixels of `patch_level` for CLAM and at
     `target_magnification` for TRIDENT, so the target is the magnification of that level.
-    Magnification is nominal: 10 um over the width of a pixel, rounded to 5x.
+    Magnification is nominal: 10 µm over the width of a pixel, rounded to 5x.
 
     Args:
         xy: corners in level-0 pixels [N, 2].

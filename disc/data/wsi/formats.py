@@ -70,7 +70,7 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
 
 
 def _check_tiff(path: Path, is_mask: bool) -> None:
-    """Refuse samples that readers would turn into 8-bit colours of another meaning, unasked."""
+    """Refuse samples that readers would turn into 8-bit colours of another meaning unnoticed."""
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first

@@ -26,7 +26,7 @@ _NEARLY = 1e-6
 
 
 class Scan:
-    """A slide. Places are level-0 pixels; `scale` is level-0 pixels per pixel asked for."""
+    """A slide. Places are level-0 pixels; `scale` is level-0 pixels per requested pixel."""
 
     def __init__(
         self, path: Path, um_per_px: float | None = None, *, is_mask: bool = False
@@ -61,8 +61,8 @@ class Scan:
         low, high = _PLAUSIBLE_UM
         if not low <= across <= high or abs(across / down - 1) > 0.05:
             raise BadInput(
-                f"{self.path}: says that its pixels are {across:.4g} x {down:.4g} um; expected "
-                f"squares of {low} to {high} um; give --mpp"
+                f"{self.path}: says that its pixels are {across:.4g} x {down:.4g} µm; expected "
+                f"squares of {low} to {high} µm; give --mpp"
             )
         return (across + down) / 2
 
@@ -111,7 +111,7 @@ class Scan:
         _, _, (width, height) = self.level_for(scale)
         if width * height > _MAX_PIXELS:
             raise BadInput(
-                f"{self.path}: its level nearest to {um_per_px:.3g} um per pixel has "
+                f"{self.path}: its level nearest to {um_per_px:.3g} µm per pixel has "
                 f"{width} x {height} px; convert it to a pyramid with coarser levels"
             )
         size = max(1, round(self.width / scale)), max(1, round(self.height / scale))
@@ -136,7 +136,7 @@ class Scan:
         """First channel at rows `ys` and columns `xs`, each pixel as it is: uint8 [h, w].
 
         Args:
-            xs: columns of the level-0 pixels asked for, in order, all on the slide.
+            xs: columns of the requested level-0 pixels, in order, all on the slide.
             ys: their rows.
             scale: their distance; they are looked up at the nearest finer level.
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.carcino import CarcinoNet
-from disc.grade.pixels import COUNTS, confusion_rows, train_pixel_grader
+from disc.grade.confusion import COUNTS
+from disc.grade.pixels import confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
 from disc.model.store import save_weights
 from disc.pipeline.configurations import Configuration, pixel_configurations

@@ -40,7 +40,7 @@ def example_cells(
         pair = _image_cell(shown), _mask_cell(shown, meaning)
         cells += [cell for cell in pair if cell is not None]
         if (
-            finding.kind == "thin-rims"
+            finding.kind == "boundary-artefacts"
             and (artefacts := _artefact_cell(shown, meaning)) is not None
         ):
             cells.append(artefacts)

@@ -60,14 +60,14 @@ def copy_within_part(root: Path) -> Report:
 
 
 def copy_across_parts(root: Path) -> Report:
-    """Turned, mirrored and compressed harder."""
+    """Rotated, flipped and compressed harder."""
     one, other = name_of("B", 5, 1), name_of("T", 5, 2)
     transformed = Image.open(image_of(root, one)).transpose(Image.Transpose.TRANSVERSE)
     transformed.save(image_of(root, other), quality=40)
     return "error", "duplicate-across-parts", f"{one} (Test/Train) = {other} (Test/Test)"
 
 
-def draw_rim(root: Path) -> Report:
+def draw_artefact(root: Path) -> Report:
     name = name_of("A", 5)
 
     def change(mask: np.ndarray) -> None:
@@ -75,7 +75,7 @@ def draw_rim(root: Path) -> Report:
         mask[10:46, 10:54] = 5
 
     change_mask(root, name, change)
-    return "warning", "thin-rims", f"{name}: {40 * 48 - 36 * 44:,} px"
+    return "warning", "boundary-artefacts", f"{name}: {40 * 48 - 36 * 44:,} px"
 
 
 def draw_seven(root: Path) -> Report:
@@ -253,7 +253,7 @@ def no_grade_5_to_test(root: Path) -> Report:
 
 
 FAULTS = (
-    *(share_patient, share_slide, share_tile, copy_within_part, copy_across_parts, draw_rim),
+    *(share_patient, share_slide, share_tile, copy_within_part, copy_across_parts, draw_artefact),
     *(draw_seven, remove_image, remove_mask, mislabel, truncate_image, truncate_mask),
     *(not_an_image, folder_for_image, enormous_header, resize_image, resize_mask, cmyk_image),
     *(overlap_regions, leave_thumbs, stray_mask, unlisted_tile, misname, forget_slide),

@@ -83,7 +83,14 @@ def test_a_planted_fault_is_found_and_named(tree: Path, plant: Callable[[Path], 
 
 def test_all_faults_at_once_are_all_found(tree: Path) -> None:
     """One fault must not hide another; those that undo each other are left out."""
-    names = {"share_patient", "draw_seven", "truncate_image", "remove_mask", "mislabel", "draw_rim"}
+    names = {
+        "share_patient",
+        "draw_seven",
+        "truncate_image",
+        "remove_mask",
+        "mislabel",
+        "draw_artefact",
+    }
     names |= {"copy_within_part", "leave_thumbs", "resize_image", "cmyk_image"} - {"cmyk_image"}
     expected = {fault(tree)[1] for fault in FAULTS if fault.__name__ in names}
     assert expected <= {finding.kind for finding in check(tree).findings}
@@ -179,7 +186,7 @@ def test_bands_of_the_same_slide_may_share_it_with_the_generator(
     assert kinds(check(tree, tmp_path / "synthetic")) == []
 
 
-def test_a_generator_that_nobody_described(clean: Path, tmp_path: Path) -> None:
+def test_a_generator_without_a_record(clean: Path, tmp_path: Path) -> None:
     root = tmp_path / "synthetic"
     write_synthetic(root, "")
     assert ("warning", "generator-unknown") in kinds(check(root))

@@ -27,8 +27,8 @@ def same(*pictures: Image.Image) -> list[list[int]]:
     return find_same(np.stack([one for one in prints if one is not None]))
 
 
-@pytest.mark.parametrize("turn", list(Image.Transpose), ids=lambda transform: transform.name)
-def test_turned_and_mirrored_pictures_are_the_same(transform: Image.Transpose) -> None:
+@pytest.mark.parametrize("transform", list(Image.Transpose), ids=lambda transform: transform.name)
+def test_flipped_and_rotated_pictures_are_the_same(transform: Image.Transpose) -> None:
     others = [draw(seed) for seed in range(1, 6)]
     assert same(draw(0), *others, draw(0).transpose(transform)) == [[0, 6]]
 

@@ -1,4 +1,4 @@
-"""Thin rims: against SciPy's filters, and what must not be taken for one."""
+"""Boundary artefacts: against SciPy's filters, and what must not be taken for one."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def rings(*widths: int, side: int = 96) -> np.ndarray:
     return mask
 
 
-def test_rims_of_a_smoothed_mask_are_cleaned() -> None:
+def test_artefacts_of_a_smoothed_mask_are_cleaned() -> None:
     mask = rings(2, 2)
     thin = find_artefacts(mask, 4)
     assert np.array_equal(thin, (mask == Label.GG3) | (mask == Label.GG4))
@@ -51,7 +51,7 @@ def test_wide_bands_and_grades_alone_are_left_as_they_are() -> None:
     assert not find_artefacts(apart, 3).any()
 
 
-def test_what_the_border_cuts_goes_on_beyond_it() -> None:
+def test_what_the_border_cuts_continues_beyond_it() -> None:
     mask = np.full((64, 64), Label.GG4, np.uint8)
     mask[:2] = Label.GG3
     assert not find_artefacts(mask, 6).any()

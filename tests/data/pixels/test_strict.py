@@ -53,9 +53,9 @@ def test_every_bit_of_a_png_is_checked(picture: Image.Image, tmp_path: Path) -> 
     picture.convert("L").quantize(4).save(buffer, "PNG")
     data, rng, accepted = buffer.getvalue(), np.random.default_rng(0), 0
     for place in rng.choice(len(data), 300, replace=False):
-        spoilt = bytearray(data)
-        spoilt[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(spoilt)
+        corrupted = bytearray(data)
+        corrupted[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(corrupted)
         try:
             with open_strictly(path) as image:
                 decode(image, path)
@@ -72,9 +72,9 @@ def test_damage_that_pillow_passes_over(picture: Image.Image, tmp_path: Path) ->
     data, rng, found = buffer.getvalue(), np.random.default_rng(0), [0, 0]
     start = data.index(b"\xff\xda") + 14
     for place in rng.choice(np.arange(start, len(data) - 2), 200, replace=False):
-        spoilt = bytearray(data)
-        spoilt[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(spoilt)
+        corrupted = bytearray(data)
+        corrupted[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(corrupted)
         with Image.open(path) as image, open_strictly(path) as ours:
             found[0] += is_refused(image.load)
             found[1] += is_refused(lambda ours=ours: decode(ours, path))

@@ -246,10 +246,10 @@ def test_sicap_mil_finds_slides_in_names(tmp_path: Path) -> None:
     assert [tile.split for tile in tiles.tiles] == ["train"] * 2 + ["test"] * 2
     assert (tiles.slides["16B0001"].primary, tiles.slides["16B0001"].secondary) == (3, 4)
     assert np.array_equal(tiles.mask(0), bands(0, 1, 2, 3))
-    bare = read_source(replace(source, masks=()))
-    assert len(bare) == 4 and any("4 without a mask" in note for note in bare.notes)
+    unmasked = read_source(replace(source, masks=()))
+    assert len(unmasked) == 4 and any("4 without a mask" in note for note in unmasked.notes)
     with pytest.raises(BadInput, match="has no mask"):
-        bare.mask(0)
+        unmasked.mask(0)
 
 
 def test_wrong_tables(tmp_path: Path) -> None:

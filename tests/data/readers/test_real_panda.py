@@ -34,6 +34,6 @@ def test_boxes_on_a_real_biopsy(tmp_path: Path) -> None:
     inside = drawn[y + 1 : y + BOX : 2, x + 1 : x + BOX : 2]
     label = np.array([0, 0, 0, 1, 2, 3])
     assert np.array_equal(tiles.mask(0), label[inside])
-    standard_deviation = read_source(Source(root=root, coordinates=tmp_path, tile_px=256)).mask(0)
-    assert (standard_deviation > 0).mean() > (tiles.mask(0) > 0).mean()
+    extended = read_source(Source(root=root, coordinates=tmp_path, tile_px=256)).mask(0)
+    assert (extended > 0).mean() > (tiles.mask(0) > 0).mean()
     assert tiles.image(0).mean() < 230

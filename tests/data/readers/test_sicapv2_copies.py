@@ -109,7 +109,7 @@ def test_grey_jpeg_masks_of_version_1(tiny_set: Path) -> None:
 
 
 def test_greys_take_the_grade_of_the_tiles_that_they_fill(tiny_set: Path) -> None:
-    """175 means GG4 here, as the workbook says; without it nobody would know."""
+    """175 means GG4 here, as the workbook says; without it that is unknown."""
     rows = [tile_row("16B02", row, grade=4) for row in range(3)]
     train = [*(tile_row(s, r) for s in ("16B01", "17B03A") for r in range(2)), *rows]
     save_book(tiny_set / "partition", "Test/Train", train)

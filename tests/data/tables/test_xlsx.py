@@ -41,7 +41,7 @@ def test_rows_beyond_the_claimed_dimensions(book: Path) -> None:
     assert read_sheet(book) == [("a", "b"), (1,), (2, "x")]
 
 
-@pytest.mark.parametrize(("limit", "message"), [("MOST_BYTES", "unpack to"), ("MOST_ROWS", "rows")])
+@pytest.mark.parametrize(("limit", "message"), [("MAX_BYTES", "unpack to"), ("MAX_ROWS", "rows")])
 def test_limits(book: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str) -> None:
     monkeypatch.setattr(sheets, limit, 3)
     with pytest.raises(BadInput, match=rf"book\.xlsx: not a readable .*{message}"):

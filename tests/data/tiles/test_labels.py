@@ -6,7 +6,7 @@ from disc.data.tiles.labels import count_labels, label_tile, most_frequent_grade
 from disc.labels import Label
 
 
-def test_the_commonest_grade_counts_however_much_is_not_cancer() -> None:
+def test_the_most_frequent_grade_counts_however_much_is_not_cancer() -> None:
     mask = np.array([[0, 0, 0, 1, 3, 3, 255]], np.uint8)
     assert count_labels(mask).tolist() == [3, 1, 0, 2]
     assert most_frequent_grade(count_labels(mask)) is Label.GG5

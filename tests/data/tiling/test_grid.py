@@ -25,7 +25,7 @@ def places_of(tissue: np.ndarray, scale: float, **targets: float) -> list[Place]
 @pytest.mark.parametrize("scale", [1.0, 2.0, 2.5])
 @pytest.mark.parametrize("overlap", [0.0, 0.5])
 def test_places_have_enough_tissue(scale: float, overlap: float) -> None:
-    """Every place of the grid, its share of tissue counted pixel by pixel at level 0."""
+    """Every place of the grid, its fraction of tissue counted pixel by pixel at level 0."""
     tissue = np.zeros((SCAN.height, SCAN.width), np.bool_)
     tissue[50:300, 130:420] = True
     side, step = int(TILE * scale), int(TILE * scale * (1 - overlap))

@@ -49,7 +49,7 @@ def test_becomes_a_set_with_three_parts(panda: Path, tmp_path: Path) -> None:
         [np.bincount(tiles.mask(i).ravel(), minlength=4) for i in range(len(tiles))]
     )
     assert (fractions.max(1) > 0.9 * 64**2).sum() >= 10, (
-        "tiles of one label: labels cover territories"
+        "single-class tiles: labels cover territories"
     )
     split = read_split(request.out, "Val1", tiles)
     for part in (split.train, split.val, split.test):

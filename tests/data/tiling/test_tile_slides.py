@@ -54,7 +54,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[TileRequest, TileRepo
 
 @pytest.fixture
 def scan_folder(tmp_path: Path, one: tuple[TileRequest, TileReport, TileSet]) -> Path:
-    """Slide, mask and table of `one`, to be spoilt."""
+    """Slide, mask and table of `one`, to be corrupted."""
     for part in ("slides", "masks"):
         shutil.copytree(one[0].slides.parent / part, tmp_path / part)
     save_table(tmp_path, ["my_slide"])
@@ -211,9 +211,9 @@ REFUSALS = {
     "slides": "nowhere: no such slide or folder; correct --slides",
     "masks": "slides: no mask of any slide; expected names like my_slide_mask.tiff",
     "out": "out: is not an empty folder; give a new one with --out",
-    "fine": "my_slide.tiff: has 0.5 um per pixel, coarser than --um-per-px 0.1",
+    "fine": "my_slide.tiff: has 0.5 µm per pixel, coarser than --um-per-px 0.1",
     "provider": "slide my_slide: data_provider is elsewhere",
-    "values": "my_slide_mask.tiff; expected one of [0, 1, 2]; choose --mask-values",
+    "values": "my_slide_mask.tiff; expected 0, 1 or 2; explain values with --values (disc tile:",
     "score": "train.csv: my_slide: '2+7' is not a Gleason score",
     "table": "train.csv: no column gleason_score; found",
     "tissue": "slides: no tile has 100% tissue; give a smaller --min-tissue",

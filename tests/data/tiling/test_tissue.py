@@ -43,7 +43,7 @@ def test_clams_threshold_leaves_pale_stroma_out_and_a_lower_one_keeps_it() -> No
         assert found[60:140, 50:90].all() and (found[60:140, 125:150] == is_kept).all()
 
 
-@pytest.mark.parametrize(("most_holes", "num_open"), [(0, 0), (1, 1), (5, 2)])
+@pytest.mark.parametrize(("max_holes", "num_open"), [(0, 0), (1, 1), (5, 2)])
 def test_the_largest_holes_stay_open(max_holes: int, num_open: int) -> None:
     image = glass()
     image[20:180, 20:180] = PINK
@@ -55,7 +55,7 @@ def test_the_largest_holes_stay_open(max_holes: int, num_open: int) -> None:
 
 def test_clams_presets_are_its_files() -> None:
     """bwh_biopsy.csv: mthresh 11, sthresh 15, close 2, a_t 1, a_h 1, max_n_holes 2; its level is
-    64 times as wide as 0.25 um, its areas are of 512 x 512 px of 0.25 um, 16,384 um2."""
+    64 times as wide as 0.25 µm, its areas are of 512 x 512 px of 0.25 µm, 16,384 µm²."""
     rule = complete_rule(TissueRule(preset="clam-biopsy"))
     assert (rule.blur, rule.blur_um, rule.saturation) == ("median", 11 * 16, 15)
     assert (rule.close_um, rule.max_holes) == (2 * 16, 2)

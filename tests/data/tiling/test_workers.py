@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
@@ -38,7 +39,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, sound: Path) -> Path:
-    """The same, to be spoilt."""
+    """The same, to be corrupted."""
     for part in ("slides", "masks"):
         shutil.copytree(sound / part, tmp_path / part)
     return tmp_path
@@ -113,6 +114,19 @@ def test_a_slide_that_fails_is_named_and_the_rest_is_a_set(folder: Path, how: st
         assert tile_slides(request_for(folder)).num_slides == 3, "the same command tries again"
 
 
+def test_a_slide_of_an_unknown_provider_fails_alone(folder: Path) -> None:
+    table = folder / "train.csv"
+    rows = [("a", "radboud", "4+3"), ("b", "elsewhere", "4+3"), ("c", "radboud", "3+3")]
+    columns = ["image_id", "data_provider", "gleason_score"]
+    pd.DataFrame(rows, columns=columns).to_csv(table, index=False)
+    request = request_for(folder, mask_values="panda", labels=table)
+    report = tile_slides(request)
+    assert list(report.failures) == ["b"] and report.num_slides == 2
+    assert "slide b: data_provider is elsewhere" in report.failures["b"]
+    table.write_text(table.read_text().replace("elsewhere", "radboud"))
+    assert not tile_slides(request).failures
+
+
 def test_the_command_tells_by_its_exit_code(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,7 +191,7 @@ def test_places_of_other_programs_are_cut_exactly(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"um_per_px": 4.0}, r"a\.h5: squares of 128 px, in tiles of 32 px, have 8 um per pixel"),
+        ({"um_per_px": 4.0}, r"a\.h5: squares of 128 px, in tiles of 32 px, have 8 µm per pixel"),
         ({"slides": "c"}, "no coordinates of any slide; expected names like c.h5 or c_patches.h5"),
         ({"coordinates": "nowhere"}, "nowhere: no such folder; correct --coordinates"),
         ({"far": True}, r"a\.h5: places up to \[5000, 5000\] lie outside of"),

@@ -32,7 +32,7 @@ def test_patients_stay_whole(num_patients: int) -> None:
     assert deal_patients(slides, seed=1) != groups
 
 
-def test_grades_are_spread() -> None:
+def test_grades_are_balanced() -> None:
     slides = [
         Slide(slide_id=f"{g}.{i}", patient_id=f"{g}.{i}", primary=g, secondary=g)
         for g in (0, 3, 4, 5)

@@ -104,10 +104,10 @@ def corrupt(path: Path, how: str) -> None:
         path.write_bytes(b"PK\3\4 and a zip behind it")
     else:
         with h5py.File(path, "w") as file:
-            _spoil_coords(file, other, how)
+            _corrupt_coords(file, other, how)
 
 
-def _spoil_coords(file: h5py.File, other: Path, how: str) -> None:
+def _corrupt_coords(file: h5py.File, other: Path, how: str) -> None:
     if how == "external link":
         file["coords"] = h5py.ExternalLink(other, "coords")
     elif how == "soft link":

@@ -102,15 +102,15 @@ def test_labels_of_epithelium_reach_over_stroma(tmp_path: Path) -> None:
         away = np.hypot(*(places - (row + 120, column + 150)).T)
         nearest = mask[tuple(places[away.argmin()])]
         others = away[mask[tuple(places.T)] != nearest].min()
-        # Distances are measured in pixels of 4 um, eight of the scan's: ties go either way.
+        # Distances are measured in pixels of 4 µm, eight of the scan's: ties go either way.
         if abs(away.min() - 60) > 8 and others - away.min() > 16:
             assert found[row, column] == (max(0, int(nearest) - 2) if away.min() < 60 else 0)
             num_sure += 1
     assert num_sure > 150
     assert len(np.unique(found)) == 3
     assert not annotation.read(0, 0, (100, 300), 1.0).any(), "glass has no label"
-    bare = Annotation(tmp_path / "mask.tiff", meaning, slide).read(150, 120, (128, 128), 1.0)
-    assert (bare > 0).sum() == 2 * 144
+    plain = Annotation(tmp_path / "mask.tiff", meaning, slide).read(150, 120, (128, 128), 1.0)
+    assert (plain > 0).sum() == 2 * 144
 
 
 def test_tissue_is_what_is_coloured() -> None:
@@ -173,5 +173,7 @@ def test_mask_of_another_shape_or_meaning(tmp_path: Path) -> None:
         Annotation(tmp_path / "short.tiff", MEANING, slide)
     save_pyramid(tmp_path / "seven.tiff", np.full_like(mask, 7), um=None)
     annotation = Annotation(tmp_path / "seven.tiff", MEANING, slide)
-    with pytest.raises(BadInput, match=r"found value 7 in .*seven\.tiff; expected one of"):
+    with pytest.raises(
+        BadInput, match=r"found value 7 in .*seven\.tiff; expected 0, 1, 3 or 4; explain"
+    ):
         annotation.read(0, 0, (8, 8), 4.0)

@@ -21,7 +21,7 @@ from tests.data.check.test_other_layouts import mask, write_lapc
 from tests.data.check.trees import draw, name_of, write_clean
 
 PLANTED = (
-    *(faults.draw_seven, faults.truncate_image, faults.copy_within_part, faults.draw_rim),
+    *(faults.draw_seven, faults.truncate_image, faults.copy_within_part, faults.draw_artefact),
     *(faults.share_patient, faults.leave_thumbs, faults.unlisted_tile, faults.resize_mask),
 )
 

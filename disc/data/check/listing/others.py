@@ -38,11 +38,11 @@ def list_source(source: Source, kind: Kind, name: str) -> Contents:
     for tile in tiles.tiles:
         if tile.split:
             contents.parts.setdefault(_PARTS[tile.split], {})[tile.name] = tile.label
-    bare = [item for item in contents.items if item.mask is None]
+    unmasked = [item for item in contents.items if item.mask is None]
     contents.warning(
         "missing-mask",
-        (f"{len(bare)} image(s) without a mask", "a mask for every image", "restore the masks"),
-        [item.case(item.name) for item in bare],
+        (f"{len(unmasked)} image(s) without a mask", "a mask for every image", "restore the masks"),
+        [item.case(item.name) for item in unmasked],
     )
     contents.warning(
         "reader-notes",

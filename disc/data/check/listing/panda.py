@@ -64,19 +64,19 @@ def _compare(contents: Contents, images: Mapping[str, Path], rows: set[str]) -> 
         (
             f"{len(unknown)} slide(s) are not in {TABLE}",
             "a row for every slide",
-            "add the rows: without them nobody knows the score",
+            "add the rows: without them the score is unknown",
         ),
         [Case(note=name, files=(images[name], table)) for name in unknown],
     )
-    bare = [item for item in contents.items if item.mask is None]
+    unmasked = [item for item in contents.items if item.mask is None]
     contents.warning(
         "missing-mask",
         (
-            f"{len(bare)} slide(s) without a mask",
+            f"{len(unmasked)} slide(s) without a mask",
             f"{MASKS}/<image_id>_mask.tiff",
             "nothing, if they are PANDA's (some have none); their tiles cannot be labelled",
         ),
-        [item.case(item.name) for item in bare],
+        [item.case(item.name) for item in unmasked],
     )
 
 

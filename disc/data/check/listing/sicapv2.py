@@ -165,7 +165,7 @@ def _compare(contents: Contents) -> None:
         (
             f"{len(strangers)} slide(s) of images/ are not in wsi_labels.xlsx",
             "a row for every slide (grades may be empty)",
-            "add the rows: without them nobody knows the patient",
+            "add the rows: without them the patient is unknown",
         ),
         [Case(note=name, files=(first[name].image,)) for name in strangers] if known else [],
     )
@@ -175,7 +175,7 @@ def _compare(contents: Contents) -> None:
         (
             f"{len(unlisted)} tile(s) in no workbook",
             "every tile in a part of the split",
-            "nothing, if they are unlabelled on purpose (SICAPv2 has 6,702): nobody reads them",
+            "nothing, if they are unlabelled on purpose (SICAPv2 has 6,702): they are not read",
         ),
         [item.case(item.name) for item in unlisted],
     )
@@ -199,10 +199,10 @@ def _report_missing(contents: Contents) -> None:
             for name in gone
         ],
     )
-    bare = [item for item in contents.items if item.mask is None]
+    unmasked = [item for item in contents.items if item.mask is None]
     expected = "masks/<name>.png beside images/<name>.jpg"
     for is_listed, add in ((True, contents.error), (False, contents.warning)):
-        chosen = [item for item in bare if (item.label is not None) == is_listed]
+        chosen = [item for item in unmasked if (item.label is not None) == is_listed]
         which = "listed" if is_listed else "unlisted"
         add(
             "missing-mask",

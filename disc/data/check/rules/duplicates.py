@@ -31,9 +31,9 @@ class _Place:
 
 
 def find_duplicates(sets: Sequence[tuple[Contents, Sequence[Look]]]) -> list[Finding]:
-    """Pictures that are the same but for turning, compression and size.
+    """Pictures that are the same up to flips, rotations, compression and size.
 
-    An error where one of them is learnt from and another tests, else a warning.
+    An error where one of them trains and another tests, else a warning.
     """
     places, prints = [], []
     for contents, looks in sets:
@@ -69,7 +69,7 @@ def _parts(one: set[str], other: set[str], pair: tuple[str, str]) -> bool:
 
 
 def _leaks_across(one: _Place, other: _Place) -> bool:
-    """Whether a test picture of one set is learnt from in the other."""
+    """Whether a test picture of one set trains in the other."""
     if one.contents is other.contents:
         return False
     first, second = one.books, other.books
@@ -100,7 +100,7 @@ def _finding(kind: str, names: str, severity: Severity, cases: Sequence[Case]) -
         kind=kind,
         data_set=names,
         found=f"{len(cases)} picture(s) that come more than once {where} ({num} files)",
-        expected="each picture once (turned, compressed and shrunk copies count)",
+        expected="each picture once (flipped, rotated, compressed and shrunk copies count)",
         action="keep one of each; check which slide and patient it belongs to",
         cases=cases,
     )

@@ -13,7 +13,7 @@ from disc.data.trained_on import NAME, TrainedOn
 
 
 def check_generators(contents: Contents, generators: Sequence[tuple[Path, TrainedOn]]) -> None:
-    """Add what generators saw of a set. Bands of the same slides, and painted sets, are passed."""
+    """Add what generators saw of a set. Bands of one slide, and synthetic sets, are skipped."""
     if contents.is_by_position or (contents.root / MANIFEST).exists():
         return
     for folder, seen in generators:

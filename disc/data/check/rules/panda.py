@@ -1,4 +1,4 @@
-"""PANDA: what is wrong with slides and masks, once they were looked at."""
+"""PANDA: what is wrong with slides and masks, once they were decoded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from disc.data.check.contents import Contents, Item
 from disc.data.check.decode import Look, Sight
 from disc.data.check.listing.panda import TABLE
 from disc.data.check.report import Case
-from disc.data.readers.panda_table import MEANINGS, read_cases
+from disc.data.pixels.mask_values import BY_NAME
+from disc.data.readers.panda_table import read_cases
 
 
 def check_slides(contents: Contents, looks: Sequence[Look]) -> None:
@@ -51,7 +52,7 @@ def _check_values(contents: Contents, seen: Sequence[tuple[Item, set[int]]]) -> 
     found = []
     for item, values in seen:
         provider = cases[item.name].provider if item.name in cases else None
-        meaning = MEANINGS.get(provider or "")
+        meaning = BY_NAME.get(provider or "")
         strange = sorted(values - set(meaning.grades)) if meaning else []
         if strange:
             found.append(item.case(f"{item.name} ({provider}): {', '.join(map(str, strange))}"))
@@ -60,7 +61,7 @@ def _check_values(contents: Contents, seen: Sequence[tuple[Item, set[int]]]) -> 
         (
             f"{len(found)} mask(s) with values that mean nothing",
             "radboud 0 to 5, karolinska 0 to 2",
-            "fetch the masks again; look whether data_provider is right",
+            "fetch the masks again; check data_provider",
         ),
         found,
     )

@@ -1,4 +1,4 @@
-"""Findings about the parts of a split: what they share, and how labels are spread over them."""
+"""Findings about the parts of a split: what they have in common, and their balance of labels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from disc.data.check.contents import Contents, Item
 from disc.data.check.report import Case, PartNumbers
+from disc.data.readers.sicapv2_tables import LABEL_COLUMNS
 from disc.labels import Label
 
-NAMES = {Label.NC: "NC", Label.GG3: "G3", Label.GG4: "G4", Label.GG5: "G5"}
+NAMES = {label: column for column, label in LABEL_COLUMNS.items()}
 """Labels as the workbooks' columns call them."""
 _MAX_UNEQUAL = 20
 TEST = "Test/Test"
@@ -81,7 +82,7 @@ def _check_shared(contents: Contents, what: str, key: Callable[[str], str]) -> N
         f"shared-{what}",
         (
             f"{len(cases)} {what}(s) in two parts of the split",
-            f"each {what} in one part; else what was learnt by heart counts as skill",
+            f"each {what} in one part; else memorised tissue counts as skill",
             "move the rows so that each patient is in one part",
         ),
         cases,

@@ -1,4 +1,4 @@
-"""Findings about single tiles: damage, sizes, mask values, labels, rims."""
+"""Findings about single tiles: damage, sizes, mask values, labels, boundary artefacts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from disc.data.check.contents import Contents, Item
-from disc.data.check.decode import Look, Sight, widest_artefact
+from disc.data.check.decode import Look, Sight, max_artefact_px
 from disc.data.check.report import Case
 from disc.data.pixels.mask_values import Meaning
 from disc.labels import GRADES, IGNORE, Label
 
 _MIN_ARTEFACT = 0.001
-"""Share of a mask's pixels; less is what corners leave."""
+"""Fraction of a mask's pixels; less is what corners leave."""
 Seen = Sequence[tuple[Item, Look]]
 _REASONS = {
     "damaged": ("cannot be decoded", "whole JPEG and PNG files", "replace the files"),
@@ -111,7 +111,7 @@ def _check_values(contents: Contents, seen: Seen) -> None:
 
 
 def _check_labels(contents: Contents, seen: Seen) -> None:
-    """Labels of the workbooks against the commonest grade in the mask."""
+    """Labels of the workbooks against the most frequent grade in the mask."""
     cases = []
     for item, look in seen:
         known = contents.meaning.grades
@@ -125,7 +125,7 @@ def _check_labels(contents: Contents, seen: Seen) -> None:
     contents.warning(
         "label-differs",
         (
-            f"{len(cases)} tile(s) whose label is not the commonest grade of their mask",
+            f"{len(cases)} tile(s) whose label is not the most frequent grade of their mask",
             "the same (in SICAPv2, all but 6 tiles)",
             "look at the tiles; correct the workbook or the mask",
         ),
@@ -142,7 +142,7 @@ def _by_grade(values: Mapping[int, int], meaning: Meaning) -> Counter[int]:
 
 
 def _most_frequent(grades: Mapping[int, int]) -> set[Label]:
-    """The label that a mask asks for; several where grades have equally many pixels."""
+    """The label of a mask; several where grades have equally many pixels."""
     counts = {label: grades.get(GRADES[label], 0) for label in Label if label != Label.NC}
     top = max(counts.values())
     return {label for label, count in counts.items() if count == top} if top else {Label.NC}
@@ -158,11 +158,12 @@ def _check_artefacts(contents: Contents, seen: Seen) -> None:
     artefact = sum(look.artefact_px for _, look in with_artefacts)
     side = (common_size([look for _, look in seen]) or (0, 0))[1]
     contents.warning(
-        "thin-rims",
+        "boundary-artefacts",
         (
-            f"{artefact / max(1, graded):.2%} of the graded pixels, in {len(with_artefacts)} mask(s), lie in "
-            f"rims, up to {widest_artefact(side)} px wide, of one grade beside another",
-            "no such rims: they come from smoothing, seldom from tissue",
+            f"{artefact / max(1, graded):.2%} of the graded pixels, in {len(with_artefacts)} "
+            f"mask(s), are boundary artefacts: strips of one grade beside another, at most "
+            f"{max_artefact_px(side)} px wide",
+            "none: they come from smoothing masks, seldom from tissue",
             "look at the tiles; disc convert with --artefact-px writes the set without them",
         ),
         [item.case(f"{item.name}: {look.artefact_px:,} px") for item, look in with_artefacts],

@@ -100,7 +100,7 @@ def slides_csv(root: Path) -> Path:
     return path
 
 
-def test_bands_and_painted_sets_are_passed(tree: Path, tmp_path: Path) -> None:
+def test_bands_and_synthetic_sets_are_skipped(tree: Path, tmp_path: Path) -> None:
     sd = train(tmp_path / "sd", slide_of("T", 4))
     (tree / "set.json").write_text(json.dumps({"is_split_by_position": True}))
     assert found(check(tree, sd)) == []
