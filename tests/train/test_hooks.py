@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_a_number_is_never_the_best(tmp_path):
 
 
 def test_the_best_cannot_be_kept_without_looks():
-    with pytest.raises(ValueError, match=r"watch\.keep best needs watch\.every"):
+    with pytest.raises(ValueError, match=r"validation\.keep best needs validation\.every"):
         ValidationSettings(keep="best")
 
 

@@ -1,4 +1,4 @@
-"""A training by several processes that keeps its best weights; started by test_watch.py."""
+"""A training by several processes that keeps its best weights; started by test_hooks.py."""
 
 import json
 import sys

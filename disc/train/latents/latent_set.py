@@ -109,7 +109,7 @@ def draw_batches(
     The one-label part is balanced over the labels: separated conditions ask for uniform masks of
     each, and one of them is rare.
 
-    Differs from paper: it draws tiles as they come (uniform_share = 0).
+    Differs from paper: it draws tiles as they come (uniform_fraction = 0).
     """
     by_label = [np.flatnonzero(latents.labels == label) for label in range(NUM_LABELS)]
     pools = [pool for pool in by_label if len(pool)]
