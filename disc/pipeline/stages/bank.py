@@ -12,6 +12,7 @@ import torch
 from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import write_json
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.pipeline.context import Context, as_json, load_referee
 from disc.pipeline.evaluation_masks import Masks, draw_targets
 from disc.pipeline.stage import Stage
@@ -43,7 +44,7 @@ def _bank(context: Context, folder: Path) -> str:
         run.sample,
         num=run.distil.num_bundles,
         labels=context.latents.known(),
-        latent_px=run.data.tile_px // 4,
+        latent_px=run.data.tile_px // LATENT_FACTOR,
         seed=run.seed,
     )
     quality = measure_bank(context, read_bank(folder))
