@@ -12,11 +12,10 @@ from diffusers.models.autoencoders.vq_model import VQModel
 from torch import nn
 
 from disc.files import BadInput, read_json, reason
+from disc.model.latent_shape import LATENT_CHANNELS
 from disc.model.quantiser import lighten
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
-
-LATENT_CHANNELS = 3
 
 
 def build_vq(settings: AutoencoderSettings, *, groups: int = 16, has_attention: bool = True) -> Any:

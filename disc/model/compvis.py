@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from disc.files import BadInput
+from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
 from disc.settings.autoencoder import Autoencoder
 
 Shape = tuple[int, ...]
 GROUPS = 32
 """Groups of latent-diffusion's normalisation."""
 LEVELS = 3
-"""Resolutions of a network with f = 4."""
-EXPECTED = "expected latent-diffusion's vq-f4 or vq-f4-noattn (f = 4, 3 channels, a codebook)"
+"""Resolutions of such a network: f = 2 ** (LEVELS - 1)."""
+EXPECTED = (
+    "expected latent-diffusion's vq-f4 or vq-f4-noattn "
+    f"(f = {LATENT_FACTOR}, {LATENT_CHANNELS} channels, a codebook)"
+)
 
 _RULES = (
     (r"conv_norm_out", "norm_out"),
@@ -66,7 +70,7 @@ def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[Autoenco
     codes, latent = _axes(shapes, path, "quantize.embedding.weight", 2)
     image = _axes(shapes, path, "encoder.conv_in.weight", 4)[1]
     inner = _axes(shapes, path, "decoder.conv_in.weight", 4)[1]
-    if (image, latent, inner) != (3, 3, 3):
+    if (image, latent, inner) != (3, LATENT_CHANNELS, LATENT_CHANNELS):
         raise BadInput(
             f"{path}: has {image} colours, {inner} latent channels, codes of {latent}; {EXPECTED}"
         )

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.tokens import (
     CLASSES,
-    LATENT_FACTOR,
     BoxTokens,
     FixedToken,
     LabelTokens,

@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from disc.labels import IGNORE, NUM_LABELS
 from disc.masks.layout import NO_BOX, label_boxes
+from disc.model.latent_shape import LATENT_FACTOR as LATENT_FACTOR
 
 CLASSES = NUM_LABELS + 1
 """The labels, and one more for pixels whose label is unknown."""
 UNKNOWN_SLIDE = IGNORE
 """In a slide's label: nobody scored it."""
-LATENT_FACTOR = 4
 NUM_BOXES = 32
 """Places of a layout; smaller regions than the 32 largest are left out."""
 NUM_WAVES = 8

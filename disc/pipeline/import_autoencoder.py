@@ -17,6 +17,7 @@ from disc.evaluate.reconstruction import Fidelity, mean_and_low, measure_fidelit
 from disc.files import BadInput, holds_files, write_bytes, write_json
 from disc.model.autoencoder import Autoencoder
 from disc.model.foreign import read_foreign
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.request import ImportRequest
 from disc.processes import own_device
 from disc.report.pictures import Cell
@@ -69,8 +70,9 @@ def read_tiles(request: ImportRequest, root: Path) -> TileSet:
         fit=request.fit,
     )
     tiles = read_source(source)
-    if tiles.tile_px % 4 or tiles.tile_px < 16:
-        side = f"tiles of {tiles.tile_px} px; expected a multiple of 4, 16 or more"
+    if tiles.tile_px % LATENT_FACTOR or tiles.tile_px < 16:
+        multiple = f"a multiple of {LATENT_FACTOR}, 16 or more"
+        side = f"tiles of {tiles.tile_px} px; expected {multiple}"
         raise BadInput(f"{root}: {side}: give --tile-px and --fit resize or crop")
     return tiles
 
@@ -82,8 +84,8 @@ def describe(autoencoder: Autoencoder) -> str:
     size = sum(value.numel() for value in autoencoder.parameters()) / 1e6
     widths = ", ".join(str(width) for width in config.block_out_channels)
     return (
-        f"VQ autoencoder, f = 4: widths {widths}, {config.layers_per_block} layers, {attention} "
-        f"attention, {autoencoder.num_codes} codes, {size:.1f} million weights"
+        f"VQ autoencoder, f = {LATENT_FACTOR}: widths {widths}, {config.layers_per_block} layers, "
+        f"{attention} attention, {autoencoder.num_codes} codes, {size:.1f} million weights"
     )
 
 

@@ -87,7 +87,9 @@ class Validation:
 
     def __post_init__(self) -> None:
         counts = (self.every, self.num_tiles, self.num_rows, self.num_masks)
-        require(min(counts) >= 0, "watch: counts must be >= 0")
+        require(
+            min(counts) >= 0, "validation: every, num_tiles, num_rows and num_masks must be >= 0"
+        )
         require(1 <= self.num_bands <= 1000, "validation.num_bands must be in 1..1000")
         can_choose = self.every > 0 and self.num_tiles > 0
         require(

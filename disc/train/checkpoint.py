@@ -20,7 +20,7 @@ NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Best:
-    """The averaged weights of the lowest validation loss so far, on the CPU."""
+    """The averaged weights (EMA) of the lowest validation loss so far, on the CPU."""
 
     step: int
     loss: float
@@ -32,9 +32,9 @@ class State:
     """All that changes during training.
 
     Attributes:
-        model: what a step calls; wrapped for data-parallel training where there are processes.
-        network: the bare network, owner of the weights.
-        best: where best weights are kept; part of the checkpoint, so that a kill loses none.
+        model: what a step calls: the network, wrapped for data-parallel training if need be.
+        network: the network itself, which owns the weights.
+        best: the best weights so far, where they are kept; part of the checkpoint.
     """
 
     model: nn.Module
@@ -46,7 +46,7 @@ class State:
     best: Best | None = None
 
     def averaged(self) -> nn.Module:
-        """A copy of the network with the averaged weights, to look at: in evaluation mode."""
+        """A copy of the network with the averaged weights, in evaluation mode."""
         network = copy.deepcopy(self.network)
         if self.ema is not None:
             network.load_state_dict(self.ema.weights)
@@ -62,8 +62,8 @@ def save_checkpoint(folder: Path, state: State) -> None:
         tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
     if state.best is not None:
         tensors |= {f"best.{key}": value for key, value in state.best.weights.items()}
-        facts = [state.best.step, state.best.loss]
-        tensors["best"] = torch.tensor(facts, dtype=torch.float64)
+        step_and_loss = [state.best.step, state.best.loss]
+        tensors["best"] = torch.tensor(step_and_loss, dtype=torch.float64)
     tensors["step"] = torch.tensor(state.step)
     tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     write_bytes(folder / NAME, safetensors.torch.save(tensors))
@@ -77,7 +77,7 @@ def restore_checkpoint(folder: Path, state: State) -> None:
     """
     path = folder / NAME
     if state.share.is_first:
-        # what a kill left of a checkpoint half written: a few of them would fill a disk
+        # half-written checkpoints of killed processes: a few of them would fill a disk
         for rest in folder.glob(f".{NAME}.*.tmp"):
             rest.unlink()
     if not path.exists():
@@ -104,9 +104,9 @@ def restore_checkpoint(folder: Path, state: State) -> None:
 
 
 def read_best(folder: Path) -> Best | None:
-    """The best weights in a folder's checkpoint, for the processes that did not look.
+    """The best weights in a folder's checkpoint, for the processes that ran no hooks.
 
-    A training of no steps has neither.
+    None if there is no checkpoint, as after a training of no steps.
     """
     path = folder / NAME
     return _best(read_tensors(path)) if path.exists() else None

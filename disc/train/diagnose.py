@@ -1,4 +1,4 @@
-"""Which samples of a step are at fault when its loss is not finite; costs nothing until then."""
+"""Which samples of a step make its loss non-finite; costs nothing until a loss is."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ class NamedBatches:
         return self.batch_at(step)
 
 
-def explain_fault(state: State, step: Step, batch_at: Callable[[int], Batch], loss: float) -> str:
-    """One line on a loss that is not finite: the samples that make it so, and what to do.
+def diagnose(state: State, step: Step, batch_at: Callable[[int], Batch], loss: float) -> str:
+    """One line on a loss that is not finite: the samples that cause it, and what to do.
 
     Args:
         state: as it was before the step.
-        step: what gave the loss.
-        batch_at: gives the whole batch of the step again, and may know its samples' names.
-        loss: what was found.
+        step: the step function that gave the loss.
+        batch_at: the whole batch of a step; if it is `NamedBatches`, samples have names.
+        loss: the loss, NaN or infinite.
     """
     batch, start = batch_at(state.step), f"loss is {loss} at step {state.step}"
     size = len(next(iter(batch.values())))
-    poisoned = _not_finite(batch)
-    bad = poisoned or [i for i in range(size) if not _is_fine_alone(state, step, batch, i)]
-    if poisoned or 0 < len(bad) < size:
+    with_such_values = _not_finite(batch)
+    bad = with_such_values or [i for i in range(size) if not _is_fine_alone(state, step, batch, i)]
+    if with_such_values or 0 < len(bad) < size:
         named = ", ".join(_name(batch_at, state.step, i) for i in bad[:MAX_NAMES])
         more = f" and {len(bad) - MAX_NAMES} more" if len(bad) > MAX_NAMES else ""
         return (
             f"{start}, from {named}{more}; stopped before it changed a weight. The checkpoint "
-            "before is whole: look at that data, and make anew or leave out what is damaged"
+            "before is whole: look at that data, and replace or leave out what is damaged"
         )
     which = "each sample of it alone gives that too" if bad else "no sample of it alone gives that"
     return (
@@ -61,14 +61,14 @@ def explain_fault(state: State, step: Step, batch_at: Callable[[int], Batch], lo
 
 
 def _not_finite(batch: Batch) -> list[int]:
-    """Samples that hold a value that is not finite."""
+    """Indices of the samples that hold a value that is not finite."""
     floats = [value for value in batch.values() if value.is_floating_point()]
     found = [~torch.isfinite(value.reshape(len(value), -1)).all(1) for value in floats]
     return torch.stack(found).any(0).nonzero().flatten().tolist() if found else []
 
 
 def _is_fine_alone(state: State, step: Step, batch: Batch, index: int) -> bool:
-    # twice the same sample: a normalisation over the batch wants more than one
+    # the same sample twice: batch normalisation needs more than one
     device = next(state.network.parameters()).device
     twice = {key: value[[index, index]].to(device) for key, value in batch.items()}
     alone = replace(state, model=state.network, share=Share())

@@ -1,4 +1,4 @@
-"""Which samples a step sees: functions of (seed, purpose, step), never of what came before."""
+"""Which samples a step uses: functions of (seed, purpose, step), never of earlier steps."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy.typing as npt
 from disc.seeds import numpy_generator
 
 NUM_DIHEDRAL = 8
-"""Symmetries of a square: four rotations, and the same mirrored."""
+"""Flips and rotations of a square (the dihedral group): four rotations, and the same flipped."""
 
 
 def epoch_indices(
     num: int, *, step: int, batch: int, seed: int, purpose: str
 ) -> npt.NDArray[np.int64]:
-    """Indices [batch] of a step that goes through all `num` samples, shuffled anew each epoch."""
+    """Indices [batch] of a step; each epoch visits all `num` samples once, in a new order."""
     positions = np.arange(step * batch, (step + 1) * batch)
     epochs = positions // num
     result = np.empty(batch, np.int64)
@@ -33,6 +33,6 @@ def _shuffled(num: int, seed: int, purpose: str, epoch: int) -> npt.NDArray[np.i
 
 
 def transform(array: npt.NDArray[np.uint8], version: int) -> npt.NDArray[np.uint8]:
-    """One of the 8 symmetries of square arrays whose first two axes are rows and columns."""
+    """One of the 8 flips and rotations of a square array [H, H, ...]; 0 is the array itself."""
     transformed = np.rot90(array, version % 4)
     return transformed if version < 4 else transformed[:, ::-1]

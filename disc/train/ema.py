@@ -1,4 +1,4 @@
-"""Moving average of weights."""
+"""Exponential moving average (EMA) of weights."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Ema:
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards the network after its optimisation step number `step` (from 0)."""
+        # average <- d average + (1 - d) parameter, d = min(decay, (1 + n) / (10 + n)); any shape
         weight = 1.0 - min(self.decay, (1 + step) / (10 + step))
         parameters = dict(network.named_parameters())
         averages = [self.weights[name] for name in parameters]

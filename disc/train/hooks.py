@@ -1,10 +1,10 @@
-"""Looks at a network while it is trained: what is seen is logged, and the best weights are kept."""
+"""Hooks that measure a network during training: results are logged, the best weights kept."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,21 +15,20 @@ from torch import nn
 from disc.settings.training import Validation as ValidationSettings
 from disc.train.checkpoint import Best, State
 from disc.train.log import Log
+from disc.train.tensorboard import Measurements
 
-TrainedOn = Mapping[str, float | npt.NDArray[np.uint8]]
-"""Numbers, and pictures uint8 [H, W, 3], by name."""
-Hook = Callable[[nn.Module, int], TrainedOn]
-"""From the averaged network, in evaluation mode, and the step to what was seen."""
+Hook = Callable[[nn.Module, int], Measurements]
+"""From the averaged network (EMA), in evaluation mode, and the step to what it measures."""
 VALIDATION = "validation"
-"""The number by which weights are best: the lowest."""
+"""Name of the number by which the best weights are chosen: the lowest."""
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What is looked at during one training, and when.
+    """What is measured during one training, and when.
 
-    A look is a function of (weights, step) and leaves the training's randomness alone: with and
-    without looks it takes the same steps. Only the first process looks.
+    A hook is a function of (weights, step) and leaves the training's random state alone: with and
+    without hooks the training takes the same steps. Only the first process runs them.
     """
 
     settings: ValidationSettings = field(default_factory=ValidationSettings)
@@ -41,18 +40,18 @@ class Hooks:
         return self.settings.keep == "best"
 
     def run(self, state: State, log: Log, *, is_last: bool) -> None:
-        """Look where it is time, write what was seen to the log, keep weights that are better."""
+        """Run the hooks if they are due, log what they measure, keep the best weights."""
         every = self.settings.every
         if not self.hooks or not (is_last or (every and state.step % every == 0)):
             return
-        start, seen = time.perf_counter(), dict[str, float | npt.NDArray[np.uint8]]()
+        start, measured = time.perf_counter(), dict[str, float | npt.NDArray[np.uint8]]()
         network = state.averaged()
         with torch.random.fork_rng(), torch.no_grad():
             for hook in self.hooks:
-                seen |= hook(network, state.step)
-        loss = float(seen.get(VALIDATION, math.nan))
+                measured |= hook(network, state.step)
+        loss = float(measured.get(VALIDATION, math.nan))
         is_better = state.best is None or loss < state.best.loss
         if self.keeps_best and math.isfinite(loss) and is_better:
             weights = {key: value.cpu() for key, value in network.state_dict().items()}
             state.best = Best(state.step, loss, weights)
-        log.note(seen, time.perf_counter() - start)
+        log.add_measurements(measured, time.perf_counter() - start)

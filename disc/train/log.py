@@ -1,4 +1,4 @@
-"""What a training says of itself: a line of JSON every few steps, and how far it is."""
+"""The log of a training: a line of JSON every few steps, and a bar with the time left."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from disc.files import append_line, write_bytes
 from disc.progress import Bar
-from disc.train.tensorboard import Board
+from disc.train.tensorboard import EventWriter, Measurements
 
 EVERY = 25
 
 
 class Log:
-    """log.jsonl of a training folder; on resume, what came after the checkpoint is cut."""
+    """log.jsonl of a training folder; on resume, lines after the checkpoint are removed."""
 
     def __init__(
-        self, folder: Path, *, total: int, start: int, shown: bool, has_board: bool = False
+        self, folder: Path, *, total: int, start: int, shown: bool, has_tensorboard: bool = False
     ) -> None:
-        """Open the log at step `start`, and TensorBoard's events too if there is a board."""
+        """Open the log at step `start`, and TensorBoard's events if they are asked for."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "log.jsonl"
         self.step = start
@@ -35,7 +34,7 @@ class Log:
         self._since = time.perf_counter()
         if shown and self.path.exists():
             write_bytes(self.path, _kept_lines(self.path, start).encode())
-        self._board = Board(folder, start) if shown and has_board else None
+        self._events = EventWriter(folder, start) if shown and has_tensorboard else None
         self._bar = Bar(folder.name, total=total, unit="step", start=start, shown=shown)
 
     def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:
@@ -49,19 +48,19 @@ class Log:
         if self.step % EVERY == 0:
             self._write()
 
-    def note(self, seen: Mapping[str, float | npt.NDArray[np.uint8]], seconds: float) -> None:
-        """A line on a look at the network, which took some seconds; pictures go to the board."""
+    def add_measurements(self, measured: Measurements, seconds: float) -> None:
+        """A line on what hooks measured, and the seconds they took; images go to TensorBoard."""
         self._since += seconds
-        values = {k: float(v) for k, v in seen.items() if not isinstance(v, np.ndarray)}
-        self._append({**values, "seconds": round(seconds, 3)}, seen)
+        values = {k: float(v) for k, v in measured.items() if not isinstance(v, np.ndarray)}
+        self._append({**values, "seconds": round(seconds, 3)}, measured)
 
     def close(self) -> None:
         """Write what is left and end the bar."""
         if self._count:
             self._write()
         self._bar.close()
-        if self._board is not None:
-            self._board.close()
+        if self._events is not None:
+            self._events.close()
 
     def _write(self) -> None:
         elapsed = time.perf_counter() - self._since
@@ -73,15 +72,15 @@ class Log:
     def _append(
         self,
         values: Mapping[str, float],
-        shown: Mapping[str, float | npt.NDArray[np.uint8]],
+        events: Measurements,
     ) -> None:
         if self._shown:
             append_line(self.path, json.dumps({"step": self.step, **values}))
-        if self._board is not None:
-            self._board.add(self.step, shown)
+        if self._events is not None:
+            self._events.add(self.step, events)
 
 
 def _kept_lines(path: Path, start: int) -> str:
-    """Whole lines up to step `start`; a kill may have torn the last one."""
+    """Whole lines up to step `start`; a killed process may have left the last one incomplete."""
     lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
     return "".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= start)

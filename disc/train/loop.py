@@ -19,7 +19,7 @@ from disc.settings.training import Optim
 from disc.train.checkpoint import State, read_best, restore_checkpoint, save_checkpoint
 from disc.train.diagnose import Batch as Batch
 from disc.train.diagnose import Step as Step
-from disc.train.diagnose import explain_fault
+from disc.train.diagnose import diagnose
 from disc.train.ema import Ema
 from disc.train.hooks import Hooks
 from disc.train.log import Log
@@ -36,36 +36,39 @@ def train(
     seed: int,
     hooks: Hooks | None = None,
 ) -> nn.Module:
-    """Train a network; called again with the same folder, go on where it was stopped.
+    """Train a network; called again with the same folder, resume where it was stopped.
 
-    Restore, then [report -> look -> checkpoint -> done? -> step -> average]. The result is a
+    Restore, then [hooks -> checkpoint -> done? -> step -> moving average]. The result is a
     function of the arguments alone: killed at any point and called again, it is the same bit for
-    bit, on one machine and number of processes. On a GPU that holds but for fused attention, whose
-    gradient adds in any order while deterministic kernels are asked for and not forced.
+    bit, on one machine and number of processes. On a GPU, fused attention is the exception: its
+    gradient is summed in no fixed order, since deterministic kernels are requested, not enforced.
 
-    A batch is shared by the processes, and within each by the pieces that follow each other:
-    neither changes the result beyond floating point if the loss is a mean over samples.
+    A batch is split over the processes and, within each, over the pieces of gradient
+    accumulation: neither changes the result beyond floating point if the loss is a mean over
+    samples.
 
     Args:
         model: the network, with its first weights.
         step: gives the loss of a batch as `loss`, and other scalars to log. Its generator is
-            seeded by (seed, step) and equal for all shares: draw for the whole batch and
+            seeded by (seed, step) and the same in all processes: sample for the whole batch, then
             `state.share.take` the part of this process and piece.
         batch_at: the whole batch of a step, tensors with the batch as first axis; a pure function.
-            One that is `NamedBatches` can tell which sample is at fault.
-        optim: steps, batch, rates.
-        folder: where checkpoint and log.jsonl are kept.
-        seed: of everything random in the step.
-        hooks: what is looked at on the way (validation, previews), and whether the best is kept.
+            If it is `NamedBatches`, an error can name the sample that caused it.
+        optim: steps, batch size, learning rate.
+        folder: where checkpoint and log.jsonl are written.
+        seed: of everything random in a step.
+        hooks: what is measured during training (validation, previews), and whether the best
+            weights are kept.
 
     Returns:
         The network with its final weights: the moving average where `optim.ema` asks for one, at
         the last step, or at the step of the lowest validation loss where `hooks` keeps that.
 
     Raises:
-        FloatingPointError: if the loss is not finite, naming the samples that make it so, or if its
-            gradient is not.
-        BadInput: if the batch cannot be shared by the processes, or the checkpoint is another's.
+        FloatingPointError: if the loss, or its gradient, is not finite; names the samples that
+            cause it.
+        BadInput: if the batch cannot be split over the processes, or the checkpoint is of another
+            network.
     """
     share = own_share()
     accelerator = Accelerator(cpu=accelerate_on_cpu())
@@ -73,11 +76,17 @@ def train(
     restore_checkpoint(folder, state)
     restore_layout(state.network, state.optimizer)
     hooks, is_first = hooks or Hooks(), accelerator.is_main_process
-    has_board = hooks.settings.tensorboard
-    log = Log(folder, total=optim.steps, start=state.step, shown=is_first, has_board=has_board)
+    has_tensorboard = hooks.settings.tensorboard
+    log = Log(
+        folder,
+        total=optim.steps,
+        start=state.step,
+        shown=is_first,
+        has_tensorboard=has_tensorboard,
+    )
     while True:
         is_last = state.step >= optim.steps
-        # what was seen at the step of a restored checkpoint stands in it and in the log
+        # what was measured at the step of a restored checkpoint is in it and in the log
         if is_first and log.has_advanced:
             hooks.run(state, log, is_last=is_last)
             if is_last or state.step % optim.checkpoint_every == 0:
@@ -92,7 +101,7 @@ def train(
         metrics = _mean(accelerator, pieces)
         if not bool(torch.isfinite(metrics["loss"])):
             loss = float(metrics["loss"])
-            raise FloatingPointError(explain_fault(state, step, batch_at, loss))
+            raise FloatingPointError(diagnose(state, step, batch_at, loss))
         _optimise(state, optim)
         log.advance(metrics)
     log.close()
@@ -108,10 +117,16 @@ def train(
 
 
 def rate_at(step: int, optim: Optim) -> float:
-    """Learning rate of a step (from 0)."""
+    """Learning rate of a step (from 0): linear warm-up, then constant or half a cosine to 0.
+
+    >>> optim = Optim(steps=100, lr=1.0, warmup=10, decay="cosine")
+    >>> rate_at(0, optim), rate_at(50, optim)
+    (0.1, 0.5)
+    """
     warm = min(1.0, (step + 1) / max(1, optim.warmup))
     if optim.decay == "constant":
         return optim.lr * warm
+    # lr * min(1, (i + 1) / warmup) * (1 + cos(pi i / steps)) / 2
     return optim.lr * warm * 0.5 * (1 + math.cos(math.pi * step / max(1, optim.steps)))
 
 
@@ -119,10 +134,10 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
     if optim.batch % (share.count * optim.speed.accumulate):
         pieces = f" in {optim.speed.accumulate} pieces" if optim.speed.accumulate > 1 else ""
         raise BadInput(
-            f"a batch of {optim.batch} cannot be shared by {share.count} processes{pieces}"
+            f"a batch of {optim.batch} cannot be split over {share.count} processes{pieces}"
         )
     if accelerator.device.type == "cuda":
-        # the same weights after a kill need kernels that add in the same order
+        # bit-for-bit resumption needs kernels that sum in a fixed order
         torch.use_deterministic_algorithms(True, warn_only=True)
     network = model.to(accelerator.device).train()
     called = set_up(network, optim)
@@ -135,7 +150,7 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
 
 
 def _pieces(state: State, count: int) -> list[State]:
-    """The state once for every piece of this process's share of a batch."""
+    """The state, once for every accumulation piece of this process's part of a batch."""
     first, whole = state.share.rank * count, state.share.count * count
     return [replace(state, share=Share(first + i, whole)) for i in range(count)]
 
@@ -143,7 +158,7 @@ def _pieces(state: State, count: int) -> list[State]:
 def _add_gradients(
     accelerator: Accelerator, state: State, step: Step, batch: Batch, seed: int
 ) -> Mapping[str, torch.Tensor]:
-    """Add the gradients of one piece of a batch; the last piece's call adds up the processes'."""
+    """Add the gradients of one piece of a batch; the last piece sums over the processes."""
     share, pieces = state.share, state.share.count // accelerator.num_processes
     torch.manual_seed(derive(seed, "layers", state.step, share.rank))
     part = {
@@ -172,8 +187,9 @@ def _optimise(state: State, optim: Optim) -> None:
     norm = nn.utils.clip_grad_norm_(state.network.parameters(), optim.clip)
     if not bool(torch.isfinite(norm)):
         raise FloatingPointError(
-            f"the loss is finite and its gradient is {float(norm)} at step {state.step}; stopped "
-            "before it changed a weight. The checkpoint before is whole: lower the learning rate"
+            f"the loss is finite but the norm of its gradient is {float(norm)} at step "
+            f"{state.step}; stopped before it changed a weight. The checkpoint before is whole: "
+            "lower the learning rate"
         )
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)

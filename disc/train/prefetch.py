@@ -1,4 +1,4 @@
-"""Batches read one step ahead, while the network learns from the one before."""
+"""Batches read one step ahead, while the network is trained on the one before."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from disc.train.loop import Batch
 
 
 class Prefetcher:
-    """The same batches, of which a thread prepares the next; they are the same without it."""
+    """Batches of a function of the step, the next of which a thread prepares; values unchanged."""
 
     def __init__(self, batch_at: Callable[[int], Batch]) -> None:
-        """Read ahead.
+        """Start the thread.
 
         Args:
             batch_at: the batch of a step, a pure function.

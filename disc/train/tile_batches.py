@@ -1,7 +1,7 @@
 """Tiles and masks as tensors for training, decoded ahead by worker processes.
 
 A draw is a function of (set, seed, purpose, index of the draw) alone: neither the number of workers
-nor where a training was resumed changes what a step sees.
+nor where a training was resumed changes the batch of a step.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from disc.seeds import numpy_generator
 from disc.train.draws import NUM_DIHEDRAL, epoch_indices, transform
 
 Choice = Callable[[int], tuple[int, int]]
-"""From the index of a draw to a tile and the symmetry that it is shown in."""
+"""From the index of a draw to a tile, and which of its 8 flips and rotations (0 to 7)."""
 
 
 class Decoder(Protocol):
-    """What pixels come from: a set on disk, or one decoded in memory."""
+    """Source of pixels: a set on disk, or one decoded in memory."""
 
     def __len__(self) -> int:
         """Number of tiles."""
@@ -38,7 +38,7 @@ class Decoder(Protocol):
 
 
 class TileDraws(Dataset[dict[str, Tensor]]):
-    """Endless draws of tiles: each once an epoch, turned and mirrored at random."""
+    """Endless draws of tiles: each once an epoch, flipped and rotated at random."""
 
     def __init__(
         self,
@@ -55,8 +55,9 @@ class TileDraws(Dataset[dict[str, Tensor]]):
         Args:
             tiles: the set.
             seed: of all draws.
-            purpose: another one draws otherwise.
-            choose: which tile a draw shows, in which of 8 symmetries; None: all, shuffled.
+            purpose: part of the seed; draws for different purposes are independent.
+            choose: the tile of a draw, and which of its 8 flips and rotations; None: all tiles,
+                shuffled.
             stain: standard deviation of the log of the factor on each channel's optical density.
             has_masks: whether masks are read.
         """
@@ -93,6 +94,7 @@ class TileDraws(Dataset[dict[str, Tensor]]):
 
 def change_stain(image: Pixels, factors: Sequence[float] | np.typing.NDArray[np.float64]) -> Pixels:
     """A tile uint8 [H, W, 3] with the optical density of each channel times a factor."""
+    # Beer-Lambert: I = 255 exp(-OD), so OD * factor is (I / 255) ** factor, a table of 256 values
     light = np.arange(256).clip(min=1) / 255
     tables = [(255 * light**factor).round().astype(np.uint8) for factor in factors]
     return np.stack([np.take(table, image[..., i]) for i, table in enumerate(tables)], -1)
@@ -107,7 +109,7 @@ class Batches:
         Args:
             draws: of tiles.
             size: draws of a batch.
-            workers: processes that decode ahead, as many as there are cores at most; 0: none.
+            workers: processes that decode ahead, at most one a core; 0: none.
         """
         self._draws = _Careful(draws)
         self._size = size
@@ -141,7 +143,7 @@ class Batches:
 
 
 class _Careful(Dataset[dict[str, Tensor] | BadInput]):
-    """Draws, or what is wrong with one: a worker would hand on a traceback instead of a line."""
+    """Draws, or the error of one as a value: raised in a worker it would carry a traceback."""
 
     def __init__(self, draws: TileDraws) -> None:
         self._draws = draws

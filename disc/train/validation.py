@@ -1,4 +1,4 @@
-"""Validation loss of a denoiser: the same tiles, noise and time steps at every look."""
+"""Validation loss of a denoiser, with the same tiles, noise and time steps at every validation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CHUNK = 32
 
 @dataclass(frozen=True)
 class ValidationTiles:
-    """Latents of tiles that are not learned from, and their masks.
+    """Latents and masks of tiles that are not trained on.
 
     Attributes:
         latents: float [N, 3, h, w].
         masks: uint8 [N, H, W].
         slides: labels of their slides, uint8 [N, 4].
-        names: of the tiles; a tile's noise is drawn by its name.
+        names: of the tiles; a tile's name seeds its noise.
     """
 
     latents: torch.Tensor
@@ -37,7 +37,7 @@ class ValidationTiles:
 def encode_validation(
     autoencoder: Autoencoder, tiles: TileSet, max_tiles: int, seed: int
 ) -> ValidationTiles:
-    """Encode a seeded choice of at most `max_tiles` tiles."""
+    """Encode a random subset, fixed by the seed, of at most `max_tiles` tiles."""
     order = numpy_generator(seed, "validation tiles").permutation(len(tiles))
     chosen = sorted(int(i) for i in order[:max_tiles])
     device = next(autoencoder.parameters()).device
@@ -54,11 +54,11 @@ def encode_validation(
 def measure_bands(
     denoiser: Denoiser, tiles: ValidationTiles, num_bands: int, seed: int
 ) -> list[float]:
-    """Mean squared error of the noise in each equal band of time steps, least noise first.
+    """Mean squared error of the noise in equal bands of time steps, from low noise to high.
 
     Every tile is noised once a band; noise and time step are functions of (seed, tile's name,
-    band), so that two networks, or two moments of one, differ by their weights alone. It is the
-    error of eps whatever the network is trained to give, so that all kinds compare.
+    band), so that losses of two networks, or of two steps, differ by the weights alone. The error
+    is that of eps whatever the network predicts, so that parametrisations can be compared.
 
     Paper: Eq. (1), Sec. 2.1.
     """
@@ -78,6 +78,7 @@ def _measure_band(denoiser: Denoiser, tiles: ValidationTiles, band: range, seed:
         masks, slides = tiles.masks[part].to(device), tiles.slides[part].to(device)
         noisy = denoiser.schedule.add_noise(z_0, eps, t)
         predicted = denoiser.predict_noise(noisy, t, masks, slides)
+        # || eps - eps_theta(z_t, t, tau(m)) ||^2: mean over [3, h, w] of [b, 3, h, w], sum over b
         total += float((predicted - eps).square().flatten(1).mean(1).double().sum())
     return total / len(tiles.names)
 

@@ -1,4 +1,4 @@
-"""A loss that is not finite stops within one step and names the tiles that make it so."""
+"""A loss that is not finite stops the training within one step and names the tiles."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from disc.processes import Share
 from disc.sample.bank import Bank
 from disc.settings.training import Optim
 from disc.train.checkpoint import State
-from disc.train.diagnose import NamedBatches, explain_fault
+from disc.train.diagnose import NamedBatches, diagnose
 from disc.train.latents.latent_set import LatentSet, draw_batches, draw_tiles, unknown_slides
 from disc.train.loop import train
 from disc.train.objectives.distil import cotrain_batches, distil_batches
@@ -30,8 +30,8 @@ def latent_set():
     return LatentSet(numbers.clone(), masks, labels, slides, names)
 
 
-def batches(latents, share=0.5):
-    return draw_batches(latents, batch=SIZE, uniform_fraction=share, seed=0, purpose="x")
+def batches(latents, uniform_fraction=0.5):
+    return draw_batches(latents, batch=SIZE, uniform_fraction=uniform_fraction, seed=0, purpose="x")
 
 
 def step(state, batch, generator):
@@ -46,12 +46,12 @@ def run(folder, batch_at, *, steps=20, step=step, lr=1e-3):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_planted_tile_is_named_at_the_first_step_that_shows_it(tmp_path, value):
-    latents, sound = latent_set(), batches(latent_set(), share=0)
+def test_a_planted_tile_is_named_at_the_first_step_that_holds_it(tmp_path, value):
+    latents, sound = latent_set(), batches(latent_set(), uniform_fraction=0)
     first = next(i for i in range(20) if (sound(i)["latents"][:, 0, 0, 0] == 7).any())
     latents.latents[7, :, 1, 2, 3] = value
     with pytest.raises(FloatingPointError, match=rf"at step {first}, from slide1_tile7;"):
-        run(tmp_path, batches(latents, share=0))
+        run(tmp_path, batches(latents, uniform_fraction=0))
 
 
 def test_several_tiles_are_named_and_many_counted(tmp_path):
@@ -63,19 +63,19 @@ def test_several_tiles_are_named_and_many_counted(tmp_path):
 
 
 def test_a_tile_whose_own_loss_is_not_finite_is_named(tmp_path):
-    """Finite values of which the step makes none: only each sample alone shows that."""
+    """Finite values whose loss is not: found by running the step on each sample alone."""
 
     def logarithm(state, batch, generator):
         found = step(state, batch, generator)["loss"]
         return {"loss": found + batch["latents"].mean((1, 2, 3)).log().mean()}
 
-    sound = batches(latent_set(), share=0)
+    sound = batches(latent_set(), uniform_fraction=0)
     first = next(i for i in range(20) if (sound(i)["latents"][:, 0, 0, 0] == 0).any())
     with pytest.raises(FloatingPointError, match=rf"loss is -inf at step {first}, from slide0_ti"):
         run(tmp_path, sound, step=logarithm)
 
 
-def test_a_diverged_training_blames_no_tile(tmp_path):
+def test_a_diverged_training_names_no_tile(tmp_path):
     def explode(state, batch, generator):
         found = step(state, batch, generator)["loss"]
         return {"loss": found * (float("nan") if state.step == 2 else 1)}
@@ -88,17 +88,17 @@ def test_a_diverged_training_blames_no_tile(tmp_path):
 
 
 def test_every_process_names_the_sample_of_the_whole_batch():
-    latents, whole = latent_set(), batches(latent_set(), share=0)
+    latents, whole = latent_set(), batches(latent_set(), uniform_fraction=0)
     names = whole.names_at(0)
     latents.latents[latents.names.index(names[3]), :] = float("nan")
     net = nn.Linear(1, 1)
     for share in (Share(0, 2), Share(1, 2)):
         state = State(net, net, torch.optim.AdamW(net.parameters()), None, share)
-        said = explain_fault(state, step, batches(latents, share=0), float("nan"))
-        assert f"from {names[3]};" in said
+        message = diagnose(state, step, batches(latents, uniform_fraction=0), float("nan"))
+        assert f"from {names[3]};" in message
 
 
-def test_names_are_those_of_the_samples_shown(tmp_path):
+def test_names_are_those_of_the_samples_in_the_batch(tmp_path):
     latents = latent_set()
     real = batches(latents)
     for number in range(6):
@@ -114,7 +114,7 @@ def test_names_are_those_of_the_samples_shown(tmp_path):
     assert both.names_at(4) == real.names_at(4) + distilled.names_at(4)
 
 
-class Painted(TileSet):
+class Numbered(TileSet):
     """Tiles whose pixels tell their number."""
 
     def image(self, index):
@@ -125,8 +125,8 @@ def test_the_autoencoders_tiles_have_names():
     tiles = tuple(
         Tile(name=f"tile{i}", slide_id="S", image=Path("x"), mask=None, x=0, y=0) for i in range(9)
     )
-    generated = Painted(slides={"S": Slide(slide_id="S", patient_id="P")}, tiles=tiles, tile_px=32)
-    drawn = draw_tiles(generated, batch=4, seed=0)
+    numbered = Numbered(slides={"S": Slide(slide_id="S", patient_id="P")}, tiles=tiles, tile_px=32)
+    drawn = draw_tiles(numbered, batch=4, seed=0)
     assert isinstance(drawn, NamedBatches)
     for number in range(4):
         shown = drawn(number)["tiles"][:, 0, 0, 0].tolist()

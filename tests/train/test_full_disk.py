@@ -1,4 +1,4 @@
-"""A disk that is full when a checkpoint is due leaves the last one whole, and training goes on."""
+"""A disk that is full when a checkpoint is due leaves the last one whole, and training resumes."""
 
 import builtins
 import errno
@@ -115,7 +115,7 @@ def test_a_full_disk_at_the_log_is_one_clear_error(tmp_path, monkeypatch):
         assert torch.equal(value, resumed[name])
 
 
-def test_what_kills_left_of_half_written_checkpoints_is_cleared(tmp_path):
+def test_half_written_checkpoints_of_killed_processes_are_removed(tmp_path):
     run(tmp_path, steps=5)
     (tmp_path / f".{NAME}.4242.tmp").write_bytes(b"half")
     run(tmp_path)

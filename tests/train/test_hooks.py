@@ -16,7 +16,7 @@ from disc.settings.training import Validation as ValidationSettings
 from disc.train.checkpoint import read_best
 from disc.train.hooks import Hooks
 from disc.train.loop import train
-from disc.train.tensorboard import Board
+from disc.train.tensorboard import EventWriter
 from tests.train import two_processes
 
 ROOT = Path(__file__).parents[2]
@@ -48,8 +48,8 @@ def assert_same(one, other):
         assert torch.equal(value, other[name]), name
 
 
-class Looker:
-    """Says what LOSSES says, and keeps the weights that it saw."""
+class Recorder:
+    """A hook that returns the losses of LOSSES, and keeps the weights that it was given."""
 
     def __init__(self, losses=LOSSES):
         self.losses, self.weights = losses, {}
@@ -61,44 +61,44 @@ class Looker:
         return {"validation": self.losses[step], "sheet": np.zeros((2, 3, 3), np.uint8)}
 
 
-def watching(looker, **settings):
-    return Hooks(ValidationSettings(**settings), [looker])
+def hooks_with(recorder, **settings):
+    return Hooks(ValidationSettings(**settings), [recorder])
 
 
-def test_looks_are_taken_in_time_and_leave_the_training_alone(tmp_path):
-    looker = Looker()
-    looked = run(tmp_path / "looked", watching(looker, every=2))
-    assert list(looker.weights) == list(LOSSES)
-    assert_same(run(tmp_path / "blind"), looked)
-    assert_same(looker.weights[13], looked)
+def test_hooks_run_when_due_and_leave_the_training_alone(tmp_path):
+    recorder = Recorder()
+    hooked = run(tmp_path / "hooked", hooks_with(recorder, every=2))
+    assert list(recorder.weights) == list(LOSSES)
+    assert_same(run(tmp_path / "plain"), hooked)
+    assert_same(recorder.weights[13], hooked)
 
 
-def test_without_every_there_is_one_look_at_the_end(tmp_path):
-    looker = Looker()
-    run(tmp_path, watching(looker))
-    assert list(looker.weights) == [13]
+def test_without_every_hooks_run_once_at_the_end(tmp_path):
+    recorder = Recorder()
+    run(tmp_path, hooks_with(recorder))
+    assert list(recorder.weights) == [13]
 
 
-def test_the_best_weights_are_those_that_were_seen_at_the_lowest_loss(tmp_path):
-    looker = Looker()
-    best = run(tmp_path, watching(looker, every=2, keep="best"))
-    assert_same(looker.weights[BEST], best)
-    assert not torch.equal(looker.weights[13]["0.weight"], best["0.weight"])
+def test_the_best_weights_are_those_of_the_lowest_validation_loss(tmp_path):
+    recorder = Recorder()
+    best = run(tmp_path, hooks_with(recorder, every=2, keep="best"))
+    assert_same(recorder.weights[BEST], best)
+    assert not torch.equal(recorder.weights[13]["0.weight"], best["0.weight"])
 
 
 @pytest.mark.parametrize("stop_at", [3, 6, 7, 9, 10, 12])
-def test_killed_anywhere_the_best_weights_and_the_looks_are_the_same(tmp_path, stop_at):
-    straight = run(tmp_path / "straight", watching(Looker(), every=2, keep="best"))
+def test_killed_anywhere_the_best_weights_and_the_log_are_the_same(tmp_path, stop_at):
+    straight = run(tmp_path / "straight", hooks_with(Recorder(), every=2, keep="best"))
 
     def step_until(state, batch, generator):
         if state.step == stop_at:
             raise KeyboardInterrupt
         return step(state, batch, generator)
 
-    looker = Looker()
+    recorder = Recorder()
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "killed", watching(looker, every=2, keep="best"), step=step_until)
-    assert_same(straight, run(tmp_path / "killed", watching(looker, every=2, keep="best")))
+        run(tmp_path / "killed", hooks_with(recorder, every=2, keep="best"), step=step_until)
+    assert_same(straight, run(tmp_path / "killed", hooks_with(recorder, every=2, keep="best")))
     lines = (tmp_path / "killed" / "log.jsonl").read_text().splitlines()
     seen = {(e["step"], e["validation"]) for e in map(json.loads, lines) if "validation" in e}
     assert seen == set(LOSSES.items())
@@ -106,31 +106,31 @@ def test_killed_anywhere_the_best_weights_and_the_looks_are_the_same(tmp_path, s
 
 
 def test_started_again_at_its_end_it_still_gives_the_best(tmp_path):
-    looker = Looker()
-    hooks = watching(looker, every=2, keep="best")
+    recorder = Recorder()
+    hooks = hooks_with(recorder, every=2, keep="best")
     assert_same(run(tmp_path, hooks), run(tmp_path, hooks))
-    assert_same(looker.weights[BEST], run(tmp_path, hooks))
+    assert_same(recorder.weights[BEST], run(tmp_path, hooks))
 
 
 def test_a_training_of_no_steps_has_no_best(tmp_path):
     assert read_best(tmp_path) is None
-    run(tmp_path, watching(Looker(), every=2, keep="best"))
+    run(tmp_path, hooks_with(Recorder(), every=2, keep="best"))
     assert read_best(tmp_path).step == BEST
 
 
 def test_a_loss_that_is_not_a_number_is_never_the_best(tmp_path):
     losses = {step: float("nan") for step in LOSSES} | {8: 0.4}
-    looker = Looker(losses)
-    assert_same(run(tmp_path, watching(looker, every=2, keep="best")), looker.weights[8])
+    recorder = Recorder(losses)
+    assert_same(run(tmp_path, hooks_with(recorder, every=2, keep="best")), recorder.weights[8])
 
 
-def test_the_best_cannot_be_kept_without_looks():
-    with pytest.raises(ValueError, match=r"watch\.keep best needs watch\.every"):
+def test_the_best_cannot_be_kept_without_validation():
+    with pytest.raises(ValueError, match=r"validation\.keep best needs validation\.every"):
         ValidationSettings(keep="best")
 
 
 @pytest.mark.slow
-def test_all_processes_end_with_the_best_weights_though_one_looks(tmp_path):
+def test_all_processes_end_with_the_best_weights_though_one_runs_hooks(tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     command = [*torchrun, "-m", "tests.train.two_processes", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=600)
@@ -145,48 +145,48 @@ def test_all_processes_end_with_the_best_weights_though_one_looks(tmp_path):
     assert json.loads((tmp_path / "1.json").read_text()) == []
 
 
-def test_a_board_without_its_package_is_refused(tmp_path, monkeypatch):
+def test_tensorboard_without_its_package_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("disc.train.tensorboard.find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"tensorboard is not installed; pip install"):
-        run(tmp_path, watching(Looker(), tensorboard=True))
+        run(tmp_path, hooks_with(Recorder(), tensorboard=True))
 
 
-def test_the_board_gets_numbers_and_pictures(tmp_path, monkeypatch):
-    told = []
+def test_events_hold_numbers_and_images(tmp_path, monkeypatch):
+    calls = []
 
     class Writer:
         def __init__(self, folder, purge_step):
-            told.append((folder, purge_step))
+            calls.append((folder, purge_step))
 
         def add_scalar(self, name, value, step):
-            told.append((name, step, pytest.approx(value)))
+            calls.append((name, step, pytest.approx(value)))
 
         def add_image(self, name, value, step, dataformats):
-            told.append((name, step, value.shape, dataformats))
+            calls.append((name, step, value.shape, dataformats))
 
         def close(self):
-            told.append("closed")
+            calls.append("closed")
 
     module = types.SimpleNamespace(SummaryWriter=Writer)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
     monkeypatch.setattr("disc.train.tensorboard.find_spec", lambda name: True)
-    run(tmp_path, watching(Looker(), every=2, tensorboard=True))
-    assert told[0] == (str(tmp_path / "board"), 1)
-    assert ("validation", BEST, LOSSES[BEST]) in told
-    assert ("sheet", BEST, (2, 3, 3), "HWC") in told
-    assert "loss" in {entry[0] for entry in told}
-    assert told[-1] == "closed"
+    run(tmp_path, hooks_with(Recorder(), every=2, tensorboard=True))
+    assert calls[0] == (str(tmp_path / "board"), 1)
+    assert ("validation", BEST, LOSSES[BEST]) in calls
+    assert ("sheet", BEST, (2, 3, 3), "HWC") in calls
+    assert "loss" in {entry[0] for entry in calls}
+    assert calls[-1] == "closed"
 
 
-def test_tensorboard_reads_the_board(tmp_path):
+def test_tensorboard_reads_the_events(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for start, value in ((0, 3.0), (1, 2.0)):
-        board = Board(tmp_path, start)
+        events = EventWriter(tmp_path, start)
         for number in range(start + 1, 4):
-            board.add(number, {"loss": value, "sheet": np.zeros((4, 4, 3), np.uint8)})
-        board.close()
+            events.add(number, {"loss": value, "sheet": np.zeros((4, 4, 3), np.uint8)})
+        events.close()
     found = EventAccumulator(str(tmp_path / "board")).Reload()
     values = {event.step: event.value for event in found.Scalars("loss")}
     assert values == {1: 3.0, 2: 2.0, 3: 2.0}

@@ -79,16 +79,16 @@ def test_it_learns(tmp_path):
     assert after < 0.3 * before
 
 
-def test_without_average_the_last_weights_are_returned(tmp_path):
-    seen = {}
+def test_without_ema_the_last_weights_are_returned(tmp_path):
+    kept = {}
 
     def keep(network, step):
-        seen.update({key: value.clone() for key, value in network.state_dict().items()})
+        kept.update({key: value.clone() for key, value in network.state_dict().items()})
         return {}
 
     final = run(tmp_path, ema=0.0, hooks=Hooks(hooks=[keep]))
     for name, value in final.state_dict().items():
-        assert torch.equal(value, seen[name])
+        assert torch.equal(value, kept[name])
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path):
@@ -101,18 +101,18 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path):
     assert (tmp_path / "checkpoint.safetensors").exists()
 
 
-def test_a_gradient_that_is_not_finite_stops_before_it_spoils_a_weight(tmp_path):
-    """The root of zero is finite, and its slope is not."""
-    seen = []
+def test_a_gradient_that_is_not_finite_stops_before_it_corrupts_a_weight(tmp_path):
+    """The square root of zero is finite, its derivative is not."""
+    weights = []
 
     def explode(state, batch, generator):
-        seen[:] = [p.detach().clone() for p in state.network.parameters()]
+        weights[:] = [p.detach().clone() for p in state.network.parameters()]
         loss = step(state, batch, generator)["loss"]
         return {"loss": (0 * loss).sqrt() if state.step == 12 else loss}
 
-    with pytest.raises(FloatingPointError, match=r"its gradient is nan at step 12"):
+    with pytest.raises(FloatingPointError, match=r"norm of its gradient is nan at step 12"):
         run(tmp_path, step=explode)
-    assert all(bool(torch.isfinite(value).all()) for value in seen)
+    assert all(bool(torch.isfinite(value).all()) for value in weights)
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):

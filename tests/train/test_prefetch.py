@@ -12,9 +12,9 @@ def batch_at(step):
 
 
 def test_batches_are_the_same_in_any_order():
-    ahead = Prefetcher(batch_at)
+    prefetcher = Prefetcher(batch_at)
     for step in (0, 1, 2, 7, 8, 3, 3, 0):
-        assert torch.equal(ahead(step)["numbers"], batch_at(step)["numbers"])
+        assert torch.equal(prefetcher(step)["numbers"], batch_at(step)["numbers"])
 
 
 def test_the_next_batch_is_made_while_this_one_is_used():
@@ -29,13 +29,13 @@ def test_the_next_batch_is_made_while_this_one_is_used():
     assert made.wait(30)
 
 
-def test_what_is_wrong_with_a_batch_is_said_when_it_is_asked_for():
+def test_an_error_is_raised_when_its_batch_is_requested():
     def damaged(step):
         if step == 1:
             raise BadInput("shard 3: damaged")
         return batch_at(step)
 
-    ahead = Prefetcher(damaged)
-    assert torch.equal(ahead(0)["numbers"], torch.zeros(2))
+    prefetcher = Prefetcher(damaged)
+    assert torch.equal(prefetcher(0)["numbers"], torch.zeros(2))
     with pytest.raises(BadInput, match="shard 3"):
-        ahead(1)
+        prefetcher(1)

@@ -1,4 +1,4 @@
-"""Ways of running a network faster or in less memory: what they must not change, and how much."""
+"""Running a network faster or in less memory must not change what it learns."""
 
 import json
 import runpy
@@ -21,7 +21,9 @@ from disc.train.loop import train
 from disc.train.objectives.diffusion import train_denoiser
 from disc.train.speed import Runner, recompute_activations, set_up
 
-KNOBS = DenoiserSettings(channels=(16, 32), attention=(False, True), head_channels=16, context=16)
+SETTINGS = DenoiserSettings(
+    channels=(16, 32), attention=(False, True), head_channels=16, context=16
+)
 OPTIM = Optim(steps=4, batch=8, lr=1e-3, warmup=1, ema=0.9, checkpoint_every=2)
 
 
@@ -33,7 +35,7 @@ def batch_at(step):
 
 def trained(folder, optim=OPTIM, **settings):
     torch.manual_seed(0)
-    denoiser = Denoiser(replace(KNOBS, **settings))
+    denoiser = Denoiser(replace(SETTINGS, **settings))
     return train_denoiser(denoiser, batch_at, optim, folder, 1).state_dict()
 
 
@@ -60,10 +62,10 @@ def plain(tmp_path_factory):
     return losses(tmp_path_factory.mktemp("plain"))
 
 
-def test_in_pieces_it_learns_what_it_learns_at_once(plain, tmp_path):
-    unlike = losses(tmp_path / "unlike", replace(OPTIM, lr=0.9e-3))
+def test_gradient_accumulation_learns_what_a_whole_batch_does(plain, tmp_path):
+    other_rate = losses(tmp_path / "other_rate", replace(OPTIM, lr=0.9e-3))
     in_pieces = losses(tmp_path / "pieces", replace(OPTIM, speed=Speed(accumulate=4)))
-    assert furthest(plain, in_pieces) < 1e-5 < furthest(plain, unlike)
+    assert furthest(plain, in_pieces) < 1e-5 < furthest(plain, other_rate)
 
 
 def test_gradients_of_pieces_add_up_to_the_gradient_of_the_batch(tmp_path):
@@ -101,14 +103,14 @@ def test_a_batch_that_does_not_split_is_refused(tmp_path):
         replace(OPTIM, speed=Speed(accumulate=3))
 
 
-def test_activations_computed_again_change_nothing(plain, tmp_path):
+def test_activation_checkpointing_changes_nothing(plain, tmp_path):
     again = losses(tmp_path, replace(OPTIM, speed=Speed(checkpoint_activations=True)))
     assert furthest(plain, again) < 1e-6
 
 
-def test_computed_again_fewer_activations_are_kept():
+def test_activation_checkpointing_keeps_fewer_activations():
     def kept_bytes(is_wanted):
-        denoiser = Denoiser(KNOBS).train()
+        denoiser = Denoiser(SETTINGS).train()
         recompute_activations(denoiser, is_wanted)
         sizes = {}
 
@@ -124,14 +126,14 @@ def test_computed_again_fewer_activations_are_kept():
     assert kept_bytes(True) < 0.5 * kept_bytes(False)
 
 
-def test_a_network_that_cannot_compute_again_says_so(tmp_path):
-    with pytest.raises(BadInput, match="checkpoint_activations: Linear cannot"):
+def test_a_network_without_activation_checkpointing_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="checkpoint_activations: Linear does not support it"):
         set_up(nn.Linear(2, 2), replace(OPTIM, speed=Speed(checkpoint_activations=True)))
 
 
-def test_channels_last_is_used_changes_nothing_and_is_taken_back(plain, tmp_path):
+def test_channels_last_is_used_changes_nothing_and_is_undone(plain, tmp_path):
     speed = Speed(channels_last=True)
-    network = Denoiser(KNOBS)
+    network = Denoiser(SETTINGS)
     set_up(network, replace(OPTIM, speed=speed))
     weight = network.unet.conv_out.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
@@ -154,14 +156,14 @@ def test_bfloat16_rounds_products_and_keeps_weights_and_losses(plain, tmp_path):
     rounded = trained(tmp_path / "one", optim)
     assert all(value.dtype == torch.float32 for value in rounded.values())
     assert furthest(rounded, trained(tmp_path / "two", optim)) == 0
-    network, inside = Denoiser(KNOBS), {}
+    network, inside = Denoiser(SETTINGS), {}
     network.unet.conv_out.register_forward_hook(lambda m, i, o: inside.update(out=o.dtype))
     called, batch = set_up(network, optim), batch_at(0)
     given = called(batch["latents"], torch.full((8,), 5), batch["masks"])
     assert (inside["out"], given.dtype) == (torch.bfloat16, torch.float32)
 
 
-def test_the_average_is_the_one_written_out():
+def test_the_moving_average_is_that_of_its_formula():
     network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     ema, expected = Ema(network, 0.9), network[0].weight.detach().clone()
     for step in range(3):
@@ -181,7 +183,7 @@ def test_compiled_for_one_shape_it_is_compiled_once_and_whole(monkeypatch):
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    network = Denoiser(KNOBS).train()
+    network = Denoiser(SETTINGS).train()
     compiled = Runner(network, is_cast=False, is_compiled=True)
     assert len(list(compiled.parameters())) == len(list(network.parameters()))
     for step in range(3):
@@ -194,14 +196,14 @@ def test_compiled_for_one_shape_it_is_compiled_once_and_whole(monkeypatch):
     assert not counters["graph_break"]
 
 
-def test_a_cpu_is_not_compiled_for():
-    network = Denoiser(KNOBS)
+def test_on_a_cpu_nothing_is_compiled():
+    network = Denoiser(SETTINGS)
     assert set_up(network, replace(OPTIM, speed=Speed(compile=True))) is network
 
 
 def test_the_benchmark_times_every_step_of_the_loop():
     path = Path(__file__).parents[2] / "benchmarks" / "training.py"
-    run = replace(smoke(), denoiser=replace(KNOBS, optim=replace(OPTIM, steps=3, batch=2)))
+    run = replace(smoke(), denoiser=replace(SETTINGS, optim=replace(OPTIM, steps=3, batch=2)))
     times = runpy.run_path(str(path))["train_ours"](run, 64)
     assert len(times) == 3
     assert times == sorted(times)

@@ -1,4 +1,4 @@
-"""A training by several processes that keeps its best weights; started by test_watch.py."""
+"""A training by several processes that keeps its best weights; started by test_hooks.py."""
 
 import json
 import sys
@@ -18,12 +18,12 @@ LOSSES = {2: 0.9, 4: 0.2, 6: 0.5}
 
 
 def main(folder):
-    """Train, and write each process's weights and the looks that it took."""
+    """Train, and write each process's weights and the steps at which it ran hooks."""
     torch.manual_seed(0)
-    net, looks = nn.Linear(4, 1), []
+    net, steps = nn.Linear(4, 1), []
 
-    def look(network, step):
-        looks.append(step)
+    def validate(network, step):
+        steps.append(step)
         return {"validation": LOSSES[step]}
 
     train(
@@ -33,11 +33,11 @@ def main(folder):
         optim=Optim(steps=6, batch=4, lr=0.1, ema=0.5, checkpoint_every=4),
         folder=folder / "run",
         seed=0,
-        hooks=Hooks(ValidationSettings(every=2, keep="best"), [look]),
+        hooks=Hooks(ValidationSettings(every=2, keep="best"), [validate]),
     )
     rank = own_share().rank
     safetensors.torch.save_file(net.state_dict(), folder / f"{rank}.safetensors")
-    (folder / f"{rank}.json").write_text(json.dumps(looks))
+    (folder / f"{rank}.json").write_text(json.dumps(steps))
 
 
 if __name__ == "__main__":

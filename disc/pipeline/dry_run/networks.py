@@ -17,9 +17,9 @@ from disc.grade.features import describe_posteriors
 from disc.grade.focal import pixel_loss
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS
-from disc.model.autoencoder import LATENT_CHANNELS, Autoencoder, build_vq, to_unit
+from disc.model.autoencoder import Autoencoder, build_vq, to_unit
 from disc.model.denoiser import Denoiser
-from disc.model.tokens import LATENT_FACTOR
+from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
 from disc.sample.sampler import decode_chunk
 from disc.sample.solver import denoise
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings

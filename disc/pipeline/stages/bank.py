@@ -11,9 +11,9 @@ import torch
 from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import read_tiles
 from disc.files import write_json
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.pipeline.context import Context
-from disc.pipeline.evaluation_masks import draw_targets
-from disc.pipeline.stages.agreement import Masks
+from disc.pipeline.evaluation_masks import Masks, draw_targets
 from disc.pipeline.stages.referee import load_referee
 from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.separated import fuse
@@ -29,7 +29,7 @@ def make_bank(context: Context, folder: Path) -> str:
         run.sample,
         num=run.distil.num_bundles,
         labels=context.latents.known(),
-        latent_px=run.data.tile_px // 4,
+        latent_px=run.data.tile_px // LATENT_FACTOR,
         seed=run.seed,
     )
     quality = measure_bank(context, read_bank(folder))

@@ -1,1 +1,1 @@
-"""Latents of the training tiles: encoded, stored, drawn."""
+"""Latents of the training tiles: encoded, stored, read in batches."""

@@ -1,4 +1,4 @@
-"""Condition dropout: some tiles of a batch lose their mask, which guidance needs."""
+"""Condition dropout: a fraction of tiles gets the null condition, which guidance needs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from disc.train.diagnose import Batch, NamedBatches
 
 
 def drop_masks(batch_at: NamedBatches, fraction: float, *, seed: int, purpose: str) -> NamedBatches:
-    """The same batches, with the mask of a random share of the tiles unknown everywhere.
+    """The same batches, with the null condition for a random fraction of the tiles.
 
-    The labels of their slides are hidden too, so that nothing is left of the condition.
+    The null condition is a mask that is unknown everywhere (255), and a slide without labels (0).
 
-    Differs from paper: it hides none (share = 0).
+    Differs from paper: it drops none (fraction = 0).
     """
     if fraction == 0:
         return batch_at

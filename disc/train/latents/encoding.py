@@ -24,7 +24,7 @@ from disc.train.latents.shards import Shard, shard_path, write_shard
 NAME = "latents.json"
 FORMAT = 1
 CHUNK = 64
-"""Tiles of a shard (51 MB of float16 at 512 px in 8 versions); a stopped encoding goes on at the
+"""Tiles of a shard (51 MB of float16 at 512 px in 8 versions); a stopped encoding resumes at the
 next missing one."""
 PIXELS = 2**20
 """Pixels that are encoded together: 4 tiles of 512 px."""
@@ -39,17 +39,17 @@ def encode_tiles(
     versions: int,
     dtype: LatentsDtype = "float32",
 ) -> float:
-    """Encode every tile in its first `versions` symmetries into shards, and measure the scale.
+    """Encode every tile in its first `versions` flips and rotations, and measure the scale.
 
-    Shards that stand are kept if they were made of the same weights, pixels, versions and dtype,
-    which a hash tells, and are sound; all others are made again. Processes share the shards.
+    Existing shards are kept if they are undamaged and a hash shows that they were made of the same
+    weights, pixels, versions and dtype; all others are made again. Processes share the work.
 
     Args:
         autoencoder: its scale is set to the measured one.
         tiles: images and masks.
         folder: where `shards/` and, last of all, latents.json are written.
-        versions: symmetries of the square, 1 to 8; each image is turned, then encoded.
-        dtype: of the stored latents; float16 rounds them by 1 part in 2048 at most.
+        versions: flips and rotations of the square, 1 to 8; images are transformed, then encoded.
+        dtype: of the stored latents; float16 has a relative error of at most 1/2048.
 
     Returns:
         The standard deviation of the stored latents, over all tiles and versions.
@@ -68,7 +68,7 @@ def encode_tiles(
         if share.has(number):
             images, masks = [tiles.image(i) for i in part], [tiles.mask(i) for i in part]
             key = digest([*recipe, _hash_pixels([*images, *masks])])
-            if not _stands(paths[number], key):
+            if not _is_current(paths[number], key):
                 latents = _encode(autoencoder, images, versions).to(getattr(torch, dtype))
                 _check_finite(latents, [tiles.tiles[i].name for i in part], dtype)
                 write_shard(paths[number], latents, masks, key)
@@ -85,7 +85,7 @@ def encode_tiles(
 
 
 def _identity(autoencoder: Autoencoder) -> str:
-    """What the encoder does, whatever its scale."""
+    """Hash of the encoder, its scale left out."""
     config = {name: value for name, value in autoencoder.vq.config.items() if name[0] != "_"}
     return digest([hash_weights(autoencoder.vq), {**config, "scaling_factor": None}])
 
@@ -97,7 +97,7 @@ def _hash_pixels(arrays: Images) -> str:
     return found.hexdigest()
 
 
-def _stands(path: Path, key: str) -> bool:
+def _is_current(path: Path, key: str) -> bool:
     try:
         shard = Shard(path)
         if shard.key != key:
@@ -133,15 +133,16 @@ def _check_finite(latents: torch.Tensor, names: Sequence[str], dtype: LatentsDty
 
 
 def _measure_scale(shards: Sequence[Shard]) -> float:
-    """Standard deviation, to the nearest float32; exact sums, in whatever order shards come."""
+    """Standard deviation, to the nearest float32; sums are exact, whatever the order of shards."""
     num, total, squares = (
         math.fsum(shard.facts[name] for shard in shards)
         for name in ("num", "sum", "sum_of_squares")
     )
+    # s^2 = (sum z^2 - (sum z)^2 / n) / (n - 1), over all n values of [N, versions, 3, h, w]
     return float(np.float32(math.sqrt((squares - total * total / num) / (num - 1))))
 
 
 def _remove_others(folder: Path, kept: Sequence[Path]) -> None:
-    """Remove shards of a set that was larger, and what killed writes left."""
+    """Remove shards of an earlier, larger set and files left by interrupted writes."""
     for path in set(folder.iterdir()) - set(kept):
         path.unlink()

@@ -1,4 +1,4 @@
-"""Latents of the training tiles, and the batches drawn from them."""
+"""Latents of the training tiles, and batches of them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from disc.train.tile_batches import Batches, TileDraws
 
 @dataclass(frozen=True)
 class LatentSet:
-    """Latents with the masks they belong to, as tensors, or on disk and read batch by batch.
+    """Latents and their masks, as tensors, or on disk and read batch by batch.
 
     Attributes:
-        latents: float [N, versions, 3, h, w], one version a symmetry of the square.
+        latents: float [N, versions, 3, h, w]; a version is one of the 8 flips and rotations.
         masks: uint8 [N, versions, H, W].
-        labels: the one label of a tile, or -1 where it has several; int [N].
-        slides: bits NC, GG3, GG4, GG5 of a tile's slide, uint8 [N, 4]; 255 where nobody scored it.
-        names: of the tiles, where they are known.
+        labels: the label of a tile with a single-class mask, -1 for others; int [N].
+        slides: bits NC, GG3, GG4, GG5 of a tile's slide, uint8 [N, 4]; 255 if unlabelled.
+        names: of the tiles, or none.
     """
 
     latents: torch.Tensor | StoredLatents
@@ -42,18 +42,18 @@ class LatentSet:
     names: tuple[str, ...] = ()
 
     def subset(self, indices: Sequence[int]) -> LatentSet:
-        """Some of the tiles, in the order given."""
+        """Some of the tiles, in the order of the indices."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         labels, slides = self.labels[chosen.numpy()], self.slides[chosen]
         names = tuple(self.name(i) for i in indices)
         return LatentSet(self.latents[chosen], self.masks[chosen], labels, slides, names)
 
     def name(self, index: int) -> str:
-        """What tile `index` is called."""
+        """Name of tile `index`."""
         return self.names[index] if self.names else f"tile {index}"
 
     def known(self) -> list[int]:
-        """Labels present in some mask."""
+        """Labels that occur in some mask."""
         if isinstance(self.masks, StoredMasks):
             return self.masks.known()
         counts = torch.bincount(self.masks.flatten().long(), minlength=NUM_LABELS)
@@ -61,12 +61,12 @@ class LatentSet:
 
 
 def unknown_slides(num: int) -> torch.Tensor:
-    """Labels [num, 4] of slides that nobody scored."""
+    """Labels uint8 [num, 4] of unlabelled slides: 255."""
     return torch.full((num, NUM_LABELS), UNKNOWN_SLIDE, dtype=torch.uint8)
 
 
 def label_slides(tiles: TileSet) -> torch.Tensor:
-    """Labels uint8 [N, 4] of the slides of all tiles; 255 where nobody scored a slide."""
+    """Labels uint8 [N, 4] of the slides of all tiles; 255 for unlabelled slides."""
     labels = unknown_slides(len(tiles))
     for row, tile in zip(labels, tiles.tiles, strict=True):
         slide = tiles.slides[tile.slide_id]
@@ -80,11 +80,11 @@ def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
 
     Args:
         folder: of the stage.
-        slides: labels of the tiles' slides, as `label_slides` gives them; None: not known.
+        slides: labels of the tiles' slides, as from `label_slides`; None: unlabelled.
 
     Raises:
         FileNotFoundError: if it, or a shard, is missing.
-        BadInput: if it is damaged, or a shard was made of something else.
+        BadInput: if it is damaged, or a shard is of other tiles or weights.
     """
     index = read_json(folder / NAME)
     shards = [Shard(shard_path(folder, number)) for number in range(len(index["shards"]))]
@@ -92,7 +92,7 @@ def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
         if shard.key != key:
             raise BadInput(
                 f"{shard.path}: made of {shard.key}, expected {key}; delete {folder}/done.json and "
-                "run the same command again, which makes it anew"
+                "run the same command again, which makes it again"
             )
     store = Store(shards, index["scale"])
     tiles = torch.arange(sum(shard.shape[0] for shard in shards))
@@ -104,12 +104,12 @@ def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
 def draw_batches(
     latents: LatentSet, *, batch: int, uniform_fraction: float, seed: int, purpose: str
 ) -> NamedBatches:
-    """Batches of real latents and masks, of which a least share has one label.
+    """Batches of real latents and masks, a minimum fraction of them with uniform masks.
 
-    The one-label part is balanced over the labels: separated conditions ask for uniform masks of
-    each, and one of them is rare.
+    That fraction is balanced over the labels: separated conditions use uniform masks of each label,
+    and tiles of one label alone are rare for some.
 
-    Differs from paper: it draws tiles as they come (uniform_share = 0).
+    Differs from paper: it draws tiles as they come (uniform_fraction = 0).
     """
     by_label = [np.flatnonzero(latents.labels == label) for label in range(NUM_LABELS)]
     pools = [pool for pool in by_label if len(pool)]
@@ -117,7 +117,7 @@ def draw_batches(
     num, versions = latents.latents.shape[:2]
 
     def choose(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tiles of a step, and the symmetries that they are shown in."""
+        """Tiles of a step, and their flips and rotations."""
         rng = numpy_generator(seed, purpose, "batch", step)
         chosen = [int(rng.integers(len(pools))) for _ in range(num_uniform)]
         uniform = [int(rng.choice(pools[i])) for i in chosen]
@@ -137,7 +137,7 @@ def draw_batches(
 
 
 def draw_tiles(tiles: TileSet, *, batch: int, seed: int, workers: int = 0) -> NamedBatches:
-    """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], turned at random."""
+    """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], flipped and rotated at random."""
     draws = TileDraws(tiles, seed=seed, purpose="autoencoder", has_masks=False)
     batches = Batches(draws, size=batch, workers=workers)
 

@@ -1,4 +1,4 @@
-"""Latents on disk: shards of a bounded size, of which no more is read than a batch asks for."""
+"""Latents on disk, in shards of bounded size, of which only what a batch needs is read."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ Masks = Sequence[npt.NDArray[np.uint8]]
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Where a shard stands."""
+    """Path of a shard."""
     return folder / "shards" / f"latents_{number:06d}.safetensors"
 
 
 def write_shard(path: Path, latents: torch.Tensor, masks: Masks, key: str) -> None:
     """Write the latents of some tiles, and their masks, whole or not at all.
 
-    Latents are kept as the encoder gave them, not divided by a scale that only the last shard
-    tells; floating point rounds both alike. A mask is kept once, deflated, and turned when read.
+    Latents are stored as encoded, not divided by the scale, which is known only after the last
+    shard; the rounding error is the same. A mask is stored once, deflated, and flipped and rotated
+    when read.
 
     Args:
         path: the file.
         latents: [n, versions, 3, h, w], float32 or float16.
-        masks: of the same tiles, each uint8 [H, W], not turned.
-        key: what it was made of; another key means that it must be made again.
+        masks: of the same tiles, each uint8 [H, W], as annotated.
+        key: hash of what it was made of; with another key it must be made again.
     """
     deflated = [zlib.compress(np.ascontiguousarray(mask).tobytes()) for mask in masks]
     sums = [_sums(tile) for tile in latents]
@@ -55,12 +56,12 @@ def write_shard(path: Path, latents: torch.Tensor, masks: Masks, key: str) -> No
         "masks": torch.frombuffer(bytearray(b"".join(deflated)), dtype=torch.uint8),
         "ends": torch.tensor([len(mask) for mask in deflated]).cumsum(0),
     }
-    # one entry alone: safetensors writes several in an order that changes from run to run
+    # one metadata entry: safetensors writes several in an order that differs from run to run
     write_bytes(path, safetensors.torch.save(tensors, {"facts": json.dumps(facts)}))
 
 
 class Shard:
-    """One shard, mapped into memory; nothing of it is read before it is asked for."""
+    """One shard, memory-mapped: its latents and masks are read on access."""
 
     def __init__(self, path: Path) -> None:
         """Open a shard.
@@ -92,11 +93,13 @@ class Shard:
         """
         latent: torch.Tensor = self._latents[row, version]
         if _check(latent) != self._checks[row][version]:
-            raise self._damaged(f"the latent of tile {row} is not what was written")
+            raise self._damaged(
+                f"the latent of tile {row} has another checksum than when it was written"
+            )
         return latent
 
     def mask(self, row: int) -> npt.NDArray[np.uint8]:
-        """Mask of a tile, uint8 [H, W], not turned.
+        """Mask of a tile, uint8 [H, W], as annotated.
 
         Raises:
             BadInput: if it is damaged.
@@ -126,16 +129,16 @@ class Shard:
 
 @dataclass(frozen=True)
 class Store:
-    """All shards of a set, and what latents are divided by."""
+    """All shards of a set, and the scale that latents are divided by."""
 
     shards: Sequence[Shard]
     scale: float
 
 
 class _Stored:
-    """What a tensor [N, versions, ...] would be, on disk.
+    """Stands for a tensor [N, versions, ...] on disk.
 
-    Indexed by tiles it is the same of those tiles; indexed by tiles and versions it is read.
+    Indexed by tiles it is a view of those tiles; indexed by tiles and versions it is read.
     """
 
     def __init__(self, store: Store, tiles: torch.Tensor) -> None:
@@ -185,7 +188,7 @@ class StoredLatents(_Stored):
 
 
 class StoredMasks(_Stored):
-    """Masks uint8 [N, versions, H, W], turned as their latents were."""
+    """Masks uint8 [N, versions, H, W], flipped and rotated as their latents."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -194,13 +197,13 @@ class StoredMasks(_Stored):
         return (*super().shape[:2], side, side)
 
     def labels(self) -> npt.NDArray[np.int64]:
-        """The one label of each tile, or -1 where it has several or unlabelled pixels."""
+        """The label of each uniform mask; -1 for masks of several labels or unlabelled pixels."""
         found = [classes[0] if len(classes) == 1 else -1 for classes in self._present()]
         labels = np.array(found, np.int64)
         return np.where(labels < NUM_LABELS, labels, -1)
 
     def known(self) -> list[int]:
-        """Labels present in some mask."""
+        """Labels that occur in some mask."""
         found = set().union(*self._present())
         return [label for label in range(NUM_LABELS) if label in found]
 
@@ -224,4 +227,4 @@ def _check(latent: torch.Tensor) -> int:
 
 def _remedy(path: Path) -> str:
     marker = path.parent.parent / "done.json"
-    return f"delete {marker} and run the same command again, which keeps every sound shard"
+    return f"delete {marker} and run the same command again, which keeps every undamaged shard"

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
-from disc.model.autoencoder import LATENT_CHANNELS, Autoencoder, build_vq, to_unit
+from disc.model.autoencoder import Autoencoder, build_vq, to_unit
+from disc.model.latent_shape import LATENT_CHANNELS
 from disc.model.quantiser import CodebookUse, measure_use
 from disc.seeds import derive
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings

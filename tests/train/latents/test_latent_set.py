@@ -17,7 +17,7 @@ from disc.train.latents.latent_set import LatentSet, draw_batches, read_latents,
 
 TINY = AutoencoderSettings(channels=(16, 16, 16), num_codes=32)
 PX = 32
-TURNS = [
+DIHEDRAL = [
     lambda x: x,
     lambda x: np.swapaxes(x, 0, 1)[::-1],
     lambda x: x[::-1, ::-1],
@@ -27,11 +27,11 @@ TURNS = [
     lambda x: x[::-1],
     lambda x: np.swapaxes(x, 0, 1),
 ]
-"""The symmetries of a square, by transposition and mirrors."""
+"""The symmetries of a square, by transposition and flips."""
 
 
 class Tiles:
-    """Generated tiles; every fourth has one label, every fifth unlabelled pixels."""
+    """Generated tiles; every fourth mask is single-class, every fifth has unlabelled pixels."""
 
     def __init__(self, num, seed=0):
         rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def in_memory(tiles, versions):
     vq, rows = autoencoder().vq, range(len(tiles))
     latents, masks = [], []
     for i in rows:
-        for transform in TURNS[:versions]:
+        for transform in DIHEDRAL[:versions]:
             image = np.ascontiguousarray(transform(tiles.images[i]).transpose(2, 0, 1))
             with torch.no_grad():
                 unit = torch.from_numpy(image)[None].float() / 127.5 - 1
@@ -88,8 +88,8 @@ def in_memory(tiles, versions):
             masks.append(transform(tiles.masks[i]))
     scale = np.std(np.array(latents, np.float64), ddof=1)
     joined = np.array(latents).reshape(len(tiles), versions, 3, PX // 4, PX // 4) / scale
-    several = [set(np.unique(tiles.masks[i])) for i in rows]
-    labels = [found.pop() if len(found) == 1 else -1 for found in several]
+    classes = [set(np.unique(tiles.masks[i])) for i in rows]
+    labels = [found.pop() if len(found) == 1 else -1 for found in classes]
     stacked = np.stack(masks).reshape(len(tiles), versions, PX, PX)
     latent_set = LatentSet(
         torch.from_numpy(joined).float(),
@@ -116,14 +116,14 @@ def test_batches_are_those_of_an_independent_set_in_memory(tiles, tmp_path, vers
     assert tuple(found.masks.shape) == tuple(expected.masks.shape)
     np.testing.assert_array_equal(found.labels, expected.labels)
     assert found.known() == expected.known() == [0, 1, 2, 3]
-    names = {"batch": 6, "uniform_share": 0.5, "seed": 1, "purpose": "x"}
+    names = {"batch": 6, "uniform_fraction": 0.5, "seed": 1, "purpose": "x"}
     for step in (0, 1, 5):
         one, other = (draw_batches(s, **names)(step) for s in (found, expected))
         torch.testing.assert_close(one["latents"], other["latents"], atol=1e-4, rtol=0)
         assert torch.equal(one["masks"], other["masks"])
 
 
-def test_latents_spread_by_one(tiles, tmp_path):
+def test_latents_have_a_standard_deviation_of_one(tiles, tmp_path):
     encode_tiles(autoencoder(), tiles, tmp_path, 2)
     assert float(whole(read_latents(tmp_path))[0].std()) == pytest.approx(1, abs=1e-5)
 
@@ -143,7 +143,7 @@ def test_float16_rounds_within_its_bound(tiles, tmp_path):
     assert sizes[0] - sizes[1] == pytest.approx(exact.numel() * 2, abs=100)  # headers
 
 
-def test_a_stopped_encoding_goes_on_to_the_same_bytes(tiles, tmp_path, monkeypatch):
+def test_a_stopped_encoding_resumes_to_the_same_bytes(tiles, tmp_path, monkeypatch):
     encode_tiles(autoencoder(), tiles, tmp_path / "whole", 2)
     written = []
 
