@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from disc.data.pixels.picture_legend import choose_bar_um, name_length
 from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
-from disc.report import sentences as words
+from disc.report import sentences
 from disc.report.figures import as_png, as_svg, draw_figures
 from disc.report.limitations import limitations
 from disc.report.numbers import Numbers, measure
@@ -53,7 +53,7 @@ class ScaleBar:
 def write_report(folder: Path, summary: RunSummary) -> Path:
     """Write `index.html`, and every figure (PNG) and table (CSV) beside it.
 
-    The same story gives the same bytes.
+    The same summary gives the same bytes.
 
     Args:
         folder: where to; files of the same names are replaced.
@@ -102,7 +102,7 @@ def render(
     """
     return open_template("page.html").render(
         summary=summary,
-        headline=words.headline(numbers),
+        headline=sentences.headline(numbers),
         limitations=limitations(summary, numbers),
         legend=legend(summary.palette),
         bar=_scale_bar(summary),
@@ -137,9 +137,14 @@ def _charts(figures: dict[str, Figure], part: str) -> list[Chart]:
 
 def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     """The page's tables by section; a section without numbers has none."""
-    grids: dict[str, list[Grid]] = {"spreads": [], "agreement": [], "auroc": [], "dice": []}
+    grids: dict[str, list[Grid]] = {
+        "standard_deviations": [],
+        "agreement": [],
+        "auroc": [],
+        "dice": [],
+    }
     if not numbers.standard_deviations.empty:
-        grids["spreads"] = [standard_deviation_grid(numbers.standard_deviations)]
+        grids["standard_deviations"] = [standard_deviation_grid(numbers.standard_deviations)]
     if not numbers.agreement.empty:
         grids["agreement"] = [agreement_grid(numbers, kind) for kind in KINDS[::-1]]
         grids["agreement"] += [recall_grid(numbers.recalls, kind) for kind in KINDS[::-1]]

@@ -98,7 +98,7 @@ def standard_deviation_grid(standard_deviations: pd.DataFrame) -> Grid:
         caption="Standard deviation of latents",
         columns=("set", "standard deviation", "latents"),
         rows=rows,
-        files=("spreads.csv",),
+        files=("standard_deviations.csv",),
     )
 
 

@@ -21,7 +21,7 @@ class Log:
     """log.jsonl of a training folder; on resume, lines after the checkpoint are removed."""
 
     def __init__(
-        self, folder: Path, *, total: int, start: int, shown: bool, has_tensorboard: bool = False
+        self, folder: Path, total: int, *, start: int, shown: bool, has_events: bool = False
     ) -> None:
         """Open the log at step `start`, and TensorBoard's events if they are asked for."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ class Log:
         self._since = time.perf_counter()
         if shown and self.path.exists():
             write_bytes(self.path, _kept_lines(self.path, start).encode())
-        self._events = EventWriter(folder, start) if shown and has_tensorboard else None
+        self._events = EventWriter(folder, start) if shown and has_events else None
         self._bar = Bar(folder.name, total=total, unit="step", start=start, shown=shown)
 
     def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:

@@ -76,14 +76,8 @@ def train(
     restore_checkpoint(folder, state)
     restore_layout(state.network, state.optimizer)
     hooks, is_first = hooks or Hooks(), accelerator.is_main_process
-    has_tensorboard = hooks.settings.tensorboard
-    log = Log(
-        folder,
-        total=optim.steps,
-        start=state.step,
-        shown=is_first,
-        has_tensorboard=has_tensorboard,
-    )
+    has_events = hooks.settings.tensorboard
+    log = Log(folder, optim.steps, start=state.step, shown=is_first, has_events=has_events)
     while True:
         is_last = state.step >= optim.steps
         # what was measured at the step of a restored checkpoint is in it and in the log

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import pytest
 
 from disc import cli
+from disc.command_line.understand import understand
 from disc.data.check.request import CheckRequest
 from disc.data.tiling.request import TileRequest
 from disc.data.writing.request import ConvertRequest, SelectRequest
@@ -22,6 +23,8 @@ from disc.files import BadInput
 from disc.model.request import ImportRequest
 from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
+from disc.pipeline.config_file import to_json
+from disc.presets import laptop
 from disc.settings.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +67,11 @@ def commands() -> Iterator[str]:
             yield from (words for words in COMMAND.findall(code) if "--" in words)
 
 
-def words_of(command: str) -> list[str]:
-    """As the shell hands them over: comments gone, braces expanded."""
+def words_of(command: str, config: Path) -> list[str]:
+    """As the shell hands them over: comments gone, braces expanded, and what stands for a preset or
+    for the configuration of a run replaced by one.
+    """
+    command = command.replace("PRESET", "laptop").replace("runs/mine/config.json", str(config))
     if "{" not in command:
         return shlex.split(command, comments=True)
     done = subprocess.run(
@@ -74,15 +80,17 @@ def words_of(command: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def parse(command: str) -> None:
+def parse(command: str, folder: Path) -> None:
     """Have the command line understood, and nothing done.
 
     Raises:
         BadInput: if there is no such command, option or value.
     """
+    config = folder / "config.json"
+    config.write_bytes(to_json(laptop()))
     with contextlib.redirect_stdout(io.StringIO()) as told:
         try:
-            cli._parse(words_of(command))
+            understand(words_of(command, config), cli.COMMANDS, cli.ABOUT)
         except SystemExit as stop:
             assert not stop.code and told.getvalue(), command
 
@@ -124,15 +132,15 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("command", sorted(set(commands())))
-def test_commands_are_understood(command: str) -> None:
-    parse(command)
+def test_commands_are_understood(command: str, tmp_path: Path) -> None:
+    parse(command, tmp_path)
 
 
-def test_there_are_commands_and_wrong_ones_are_found() -> None:
+def test_there_are_commands_and_wrong_ones_are_found(tmp_path: Path) -> None:
     assert len(set(commands())) > 30
     for wrong in ("run laptop --data.rot tiles", "tile --out tiles", "cut --slides a", "run lap"):
         with pytest.raises(BadInput):
-            parse(wrong)
+            parse(wrong, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -136,7 +136,7 @@ def test_a_set_too_large_for_memory_gives_the_same_batches(
     real: TileSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = TilePool(real).draw_batch(8, step=0, seed=0, purpose="test")
-    monkeypatch.setattr("disc.grade.pool.LARGEST_BYTES", 0)
+    monkeypatch.setattr("disc.grade.pool.MAX_BYTES", 0)
     large = TilePool(real).draw_batch(8, step=0, seed=0, purpose="test")
     assert all(torch.equal(small[key], large[key]) for key in small)
 

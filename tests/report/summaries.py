@@ -79,8 +79,8 @@ def make_pixels(rng: np.random.Generator, num_tiles: int = 40) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def make_story(*, tile_px: int = 32, **changes: object) -> RunSummary:
-    """A whole story; `changes` replace parts of it."""
+def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
+    """A whole summary; `changes` replace parts of it."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (tile_px, tile_px, 3), dtype=np.uint8)
     mask = np.repeat(np.array([[0, 1, 2, 3]], np.uint8), tile_px, 0).repeat(tile_px // 4, 1)
@@ -100,7 +100,9 @@ def make_story(*, tile_px: int = 32, **changes: object) -> RunSummary:
         "sheet": [SheetRow(mask=mask, images=images, readings=dict.fromkeys(images, mask))] * 2,
         "made_by": {"Program": "disc 1.2.3", "Commit": "0123abcdef", "Command": "disc run test"},
         "um_per_px": 6.0,
-        "spreads": pd.DataFrame({"set": ["sd", "bank"], "spread": [1.10, 1.25], "num": [352, 600]}),
+        "standard_deviations": pd.DataFrame(
+            {"set": ["sd", "bank"], "standard_deviation": [1.10, 1.25], "num": [352, 600]}
+        ),
         "agreement": make_agreement(rng),
         "scores": make_scores(rng),
         "pixels": make_pixels(rng),

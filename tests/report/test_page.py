@@ -18,7 +18,7 @@ from disc.labels import NAMES, PALETTES
 from disc.report.page import write_report
 from disc.report.pictures import embed
 from disc.report.run_summary import RunSummary
-from tests.report.summaries import make_story
+from tests.report.summaries import make_summary
 
 VOID = {"meta", "img", "br", "link", "input"}
 
@@ -61,7 +61,7 @@ def read_page(path: Path) -> Reader:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
-    summary = make_story()
+    summary = make_summary()
     return write_report(tmp_path_factory.mktemp("report"), summary), summary
 
 
@@ -107,12 +107,12 @@ def test_page_is_one_file_without_scripts_or_addresses(whole: tuple[Path, RunSum
 def test_figures_and_tables_lie_beside_the_page(whole: tuple[Path, RunSummary]) -> None:
     names = {file.name for file in whole[0].parent.iterdir()}
     assert {"sheet.png", "pixels.png", "agreement_several_labels.png"} <= names
-    assert {"differences.csv", "chosen.csv", "dice.csv", "spreads.csv"} <= names
+    assert {"differences.csv", "chosen.csv", "dice.csv", "standard_deviations.csv"} <= names
     assert not [name for name in names if name.endswith(".tmp")]
 
 
-def test_same_story_same_bytes(whole: tuple[Path, RunSummary], tmp_path: Path) -> None:
-    write_report(tmp_path, make_story())
+def test_same_summary_same_bytes(whole: tuple[Path, RunSummary], tmp_path: Path) -> None:
+    write_report(tmp_path, make_summary())
     for file in sorted(tmp_path.iterdir()):
         assert file.read_bytes() == (whole[0].parent / file.name).read_bytes(), file.name
 
@@ -120,25 +120,25 @@ def test_same_story_same_bytes(whole: tuple[Path, RunSummary], tmp_path: Path) -
 def test_what_is_lacking_is_said_with_its_reason(tmp_path: Path) -> None:
     notes = ["slide grading: not possible: one slide"]
     lacking = {"scores": None, "pixels": None, "pixel_pictures": ()}
-    text = read_page(write_report(tmp_path, make_story(notes=notes, **lacking))).text
+    text = read_page(write_report(tmp_path, make_summary(notes=notes, **lacking))).text
     assert "Does it help to grade slides? not possible: one slide" in text
     assert "Does it help to grade pixels? not possible: this run has no numbers for it" in text
     assert "Mask agreement: a referee" in text
 
 
 def test_a_run_that_measured_nothing_still_has_a_page(tmp_path: Path) -> None:
-    lacking = dict.fromkeys(("agreement", "scores", "pixels", "spreads"))
-    summary = make_story(sheet=(), pixel_pictures=(), is_simulated=False, notes=(), **lacking)
+    lacking = dict.fromkeys(("agreement", "scores", "pixels", "standard_deviations"))
+    summary = make_summary(sheet=(), pixel_pictures=(), is_simulated=False, notes=(), **lacking)
     text = read_page(write_report(tmp_path, summary)).text
     assert "measured nothing that could be compared" in text
     assert "real tiles" in text and "The tissue is simulated" not in text
 
 
 def test_one_slide_gives_differences_without_intervals(tmp_path: Path) -> None:
-    agreement = make_story().agreement
+    agreement = make_summary().agreement
     assert agreement is not None
     lacking = {"scores": None, "pixels": None, "sheet": (), "pixel_pictures": ()}
-    summary = make_story(agreement=agreement.assign(source_slide="only"), **lacking)
+    summary = make_summary(agreement=agreement.assign(source_slide="only"), **lacking)
     text = read_page(write_report(tmp_path, summary)).text
     assert "sd-sc (separated conditions) against sd (plain): +0.0" in text
     assert "[no interval], 40 masks from 1 slide" in text
@@ -146,11 +146,11 @@ def test_one_slide_gives_differences_without_intervals(tmp_path: Path) -> None:
 
 
 def test_scores_without_validation_choose_no_weight(tmp_path: Path) -> None:
-    scores = make_story().scores
+    scores = make_summary().scores
     assert scores is not None
     test_only = scores[scores["split"] == "test"]
     lacking = {"agreement": None, "pixels": None, "sheet": (), "pixel_pictures": ()}
-    text = read_page(write_report(tmp_path, make_story(scores=test_only, **lacking))).text
+    text = read_page(write_report(tmp_path, make_summary(scores=test_only, **lacking))).text
     assert "no balance weight could be chosen" in text
     assert "synthetic tiles change the mean AUROC" not in text
 

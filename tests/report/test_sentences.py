@@ -10,7 +10,7 @@ from disc.report.limitations import limitations
 from disc.report.numbers import measure
 from disc.report.sentences import agreement_sentence, grading_sentences, headline, signed, verdict
 from disc.report.tables import duration
-from tests.report.summaries import make_agreement, make_story
+from tests.report.summaries import make_agreement, make_summary
 
 NAN = float("nan")
 
@@ -48,7 +48,7 @@ def test_signs() -> None:
 def test_equal_variants_are_not_called_different() -> None:
     table = make_agreement(np.random.default_rng(1))
     same = table[table["variant"] == "sd"].assign(variant="sd-sc")
-    summary = make_story(
+    summary = make_summary(
         agreement=pd.concat([table[table["variant"] == "sd"], same]), scores=None, pixels=None
     )
     sentences = headline(measure(summary))
@@ -71,11 +71,11 @@ def test_grading_counts_what_leaves_zero_out() -> None:
 
 
 def test_few_positives_and_few_slides_are_cautioned() -> None:
-    scores, agreement = make_story().scores, make_story().agreement
+    scores, agreement = make_summary().scores, make_summary().agreement
     assert scores is not None and agreement is not None
     rare = scores["truth"].where(scores["label"] != "GG5", 0)
     few = agreement.assign(source_slide=agreement["source_slide"].str[-1])
-    summary = make_story(
+    summary = make_summary(
         scores=scores.assign(truth=rare), agreement=few, pixels=None, notes=["a note"]
     )
     found = limitations(summary, measure(summary))

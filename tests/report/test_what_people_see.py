@@ -17,7 +17,7 @@ from disc.report.pictures import sheet_cells
 from disc.report.run_summary import RunSummary
 from disc.report.sentences import headline
 from disc.report.sheet_figure import draw_sheet
-from tests.report.summaries import make_scores, make_story
+from tests.report.summaries import make_scores, make_summary
 from tests.report.test_page import Reader, read_page
 
 NOTHING = {"agreement": None, "scores": None, "sheet": (), "pixel_pictures": ()}
@@ -25,7 +25,7 @@ NOTHING = {"agreement": None, "scores": None, "sheet": (), "pixel_pictures": ()}
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(tmp_path_factory.mktemp("page"), make_story())
+    return write_report(tmp_path_factory.mktemp("page"), make_summary())
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_scale_bar_stands_where_the_scale_is_known(
     um_per_px: float | None, bar: str | None, tmp_path: Path
 ) -> None:
     """A tile is 32 px wide: 192 µm, of which 50 are 26 %; 8 µm, of which 2 are 25 %."""
-    summary = make_story(um_per_px=um_per_px, scores=None, pixels=None)
+    summary = make_summary(um_per_px=um_per_px, scores=None, pixels=None)
     text = write_report(tmp_path, summary).read_text()
     bars = re.findall(r'class="bar" style="width: ([0-9.]+)%"><b>([^<]+)<', text)
     assert {name for _, name in bars} == ({bar} if bar else set())
@@ -83,7 +83,7 @@ def test_the_referees_map_stands_below_every_tile_and_all_can_be_enlarged(page: 
 
 def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
     """Legend, both palettes; every colour of a mask is in the picture with its readings."""
-    rows = make_story().sheet
+    rows = make_summary().sheet
     for palette in PALETTES:
         figure = draw_sheet(sheet_cells(rows, palette), 6.0, palette)
         (legend,) = figure.legends
@@ -97,7 +97,7 @@ def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
 
 
 def test_the_papers_colours_on_request(tmp_path: Path) -> None:
-    summary = make_story(palette="paper", scores=None, pixels=None)
+    summary = make_summary(palette="paper", scores=None, pixels=None)
     text = write_report(tmp_path, summary).read_text()
     assert 'background: rgb(0, 0, 255)"></i>GG3' in text
     assert "rgb(52, 155, 232)" not in text
@@ -111,21 +111,21 @@ def test_one_name_for_a_thing(reader: Reader) -> None:
 
 
 def test_the_fraction_of_the_gain_that_is_kept_has_an_interval() -> None:
-    numbers = measure(make_story())
+    numbers = measure(make_summary())
     (kept,) = (line for line in headline(numbers) if "of the gain" in line)
     assert re.search(r"DISC has \d+\s% \[\d+\s%, \d+\s%\] of the gain", kept)
-    one_slide = make_story().agreement
+    one_slide = make_summary().agreement
     assert one_slide is not None
-    summary = make_story(agreement=one_slide.assign(source_slide="only"))
+    summary = make_summary(agreement=one_slide.assign(source_slide="only"))
     assert not [line for line in headline(measure(summary)) if "of the gain" in line]
 
 
 def test_a_gain_over_a_grader_that_has_not_learned_a_label_is_not_coloured(tmp_path: Path) -> None:
-    pixels = make_story().pixels
+    pixels = make_summary().pixels
     assert pixels is not None
 
     def look(name: str, table: pd.DataFrame) -> tuple[RunSummary, str]:
-        summary = make_story(**NOTHING, pixels=table)
+        summary = make_summary(**NOTHING, pixels=table)
         return summary, write_report(tmp_path / name, summary).read_text()
 
     better = pixels.copy()
@@ -149,7 +149,7 @@ def test_a_gain_over_a_slide_grader_at_chance_is_not_coloured(tmp_path: Path) ->
     scores = make_scores(np.random.default_rng(0), num_slides=80)
     chance = np.random.default_rng(1).random(len(scores))
     is_real = scores["variant"] == "real"
-    summary = make_story(
+    summary = make_summary(
         **{**NOTHING, "scores": scores.assign(score=scores["score"].where(~is_real, chance))},
         pixels=None,
     )
@@ -160,7 +160,7 @@ def test_a_gain_over_a_slide_grader_at_chance_is_not_coloured(tmp_path: Path) ->
 
 def test_limitations_stand_in_the_section_that_they_concern(tmp_path: Path) -> None:
     notes = ["mask agreement: the referee is biased", "slide grading: few bags", "all: of it"]
-    text = read_page(write_report(tmp_path, make_story(notes=notes))).text
+    text = read_page(write_report(tmp_path, make_summary(notes=notes))).text
     order = ["All: of it", "Do the tiles follow", "The referee is biased", "Do sampled latents"]
     order += ["Does it help to grade slides?", "Few bags", "Does it help to grade pixels?"]
     places = [text.index(part) for part in order]
@@ -171,7 +171,7 @@ def test_limitations_stand_in_the_section_that_they_concern(tmp_path: Path) -> N
 def test_few_slides_with_a_label_are_one_limitation() -> None:
     """Six slides of four labels on two test sets: eight cases, one sentence."""
     scores = make_scores(np.random.default_rng(0), num_slides=6)
-    summary = make_story(scores=scores)
+    summary = make_summary(scores=scores)
     thin = [
         n for n in limitations(summary, measure(summary))["slide grading"] if "says little" in n
     ]

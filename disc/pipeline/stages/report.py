@@ -132,9 +132,12 @@ def _standard_deviations(context: Context) -> pd.DataFrame:
     found = read_json(context.folder / "agreement" / "spreads.json")
     settings = context.run.evaluate
     num = settings.num_uniform + settings.num_mixed
-    rows = [{"set": variant, "spread": value, "num": num} for variant, value in found.items()]
+    rows = [
+        {"set": variant, "standard_deviation": value, "num": num}
+        for variant, value in found.items()
+    ]
     bank = read_json(context.folder / "bank" / "quality.json")
-    rows.append({"set": "bank", "spread": bank["spread"], "num": bank["bundles"]})
+    rows.append({"set": "bank", "standard_deviation": bank["spread"], "num": bank["bundles"]})
     return pd.DataFrame(rows)
 
 

@@ -29,7 +29,7 @@ from disc.settings.phantom import Phantom
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr(measuring, "MOST_STEPS", 1)
+    monkeypatch.setattr(measuring, "MAX_STEPS", 1)
 
 
 def test_operations_are_those_of_arithmetic():
@@ -82,7 +82,7 @@ def test_the_operations_of_the_papers_unet():
 )
 def test_the_first_unit_warms_up_if_there_is_time(monkeypatch, ticks, expected):
     clock, left = measuring._Clock(), iter(ticks)
-    monkeypatch.setattr(measuring, "MOST_STEPS", 4)
+    monkeypatch.setattr(measuring, "MAX_STEPS", 4)
     monkeypatch.setattr(time, "perf_counter", lambda: next(left))
     with pytest.raises(measuring._Enough):
         for number in range(9):

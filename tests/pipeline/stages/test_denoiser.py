@@ -142,7 +142,7 @@ def test_killed_after_its_training_nothing_is_trained_again(copy, root, monkeypa
         train(copy, root)
     assert (copy / "denoiser/Val2/checkpoint.safetensors").exists()
     monkeypatch.setattr("disc.train.loop._optimise", stop)
-    monkeypatch.setattr("disc.pipeline.stage_work._on_all", lambda context, folder: "")
+    monkeypatch.setattr("disc.pipeline.stage_work.train_on_all", lambda context, folder: "")
     train(copy, root)
     assert is_same(weights(copy, "Val2"), before)
 
