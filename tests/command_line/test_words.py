@@ -1,6 +1,7 @@
 """What words are taken for, and what is said of those that mean nothing."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,12 @@ def test_of_an_old_and_a_new_name_one_is_a_setting():
 )
 def test_every_command_knows_its_old_options(words, new, capsys):
     assert f"is now called {new};" in refuse(words, capsys)
+
+
+def test_every_renamed_option_stands_in_the_changelog():
+    text = (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
+    for old in (*renamed.RENAMED, *renamed.OTHERS):
+        assert old.split(".")[-1].replace("_", "-").removeprefix("shifted-") in text, old
 
 
 def test_the_configuration_of_a_run_repeats_it(executed, tmp_path):
