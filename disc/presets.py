@@ -41,7 +41,7 @@ def smoke() -> Run:
             dihedral=1,
             optim=Optim(steps=60, batch=16, lr=1e-3, ema=0.9, checkpoint_every=20),
         ),
-        sample=Sample(solver=Solver(steps=6)),
+        sample=Sample(solver=Solver(steps=6, spacing="trailing")),
         distil=Distil(num_bundles=24, optim=Optim(steps=20, batch=16, lr=2e-4, ema=0.9)),
         synthesis=Synthesis(tiles=(4, 6)),
         grade=Grade(

@@ -67,8 +67,9 @@ def test_settings_check_themselves():
     with pytest.raises(ValueError, match=r"zero_terminal_snr needs denoiser\.predicts v"):
         dataclasses.replace(run.denoiser, predicts="eps", zero_terminal_snr=True)
     zero = dataclasses.replace(run.denoiser, zero_terminal_snr=True)
+    leading = dataclasses.replace(run.sample, solver=Solver(spacing="leading"))
     with pytest.raises(ValueError, match="spacing trailing"):
-        dataclasses.replace(run, denoiser=zero)
+        dataclasses.replace(run, denoiser=zero, sample=leading)
     trailing = dataclasses.replace(run.sample, solver=Solver(spacing="trailing"))
     dataclasses.replace(run, denoiser=zero, sample=trailing)
     with pytest.raises(ValueError, match="not 3 equal pieces"):

@@ -10,6 +10,13 @@ from disc.evaluate.bootstrap import Array, cluster_bootstrap, mean_interval
 from disc.labels import NUM_LABELS, Label
 
 RECALLS = [f"recall_{label.name}" for label in Label]
+FRACTIONS = [f"fraction_{label.name}" for label in Label]
+"""Columns of agreement.parquet: the fraction of the tile that a label was asked for."""
+MIN_FRACTION = 0.05
+"""Smaller regions enter no primary measure: nobody can read them, real tiles included."""
+PRIMARY, AGREEMENT, ACCURACY = "primary", "agreement", "accuracy"
+"""Measures of a tile: mean recall over the labels that cover at least 5 % of it; mean recall over
+all labels asked for; pixel accuracy. All are blind to blur: see `disc.evaluate.kernel_distance`."""
 ONE_LABEL, SEVERAL_LABELS = "one label", "several labels"
 KINDS = (ONE_LABEL, SEVERAL_LABELS)
 CEILINGS = ("real", "reconstruction", "collage")
@@ -37,20 +44,94 @@ def recalls(
     return result
 
 
+def label_fractions(truth: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Fraction of the tile that each label covers, [N, 4], of masks [N, H, W]."""
+    return np.stack([(truth == label).mean(axis=(1, 2)) for label in Label], axis=1)
+
+
+def pixel_accuracy(
+    truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float64]:
+    """Fraction of the pixels asked for that were read so, [N]; pixels of 255 do not count.
+
+    >>> truth = np.array([[[0, 0], [1, 255]]], np.uint8)
+    >>> pixel_accuracy(truth, np.zeros_like(truth)).round(3).tolist()
+    [0.667]
+    """
+    target = truth < NUM_LABELS
+    right = (target & (truth == predicted)).sum(axis=(1, 2))
+    result = np.full(len(truth), np.nan)
+    np.divide(right, target.sum(axis=(1, 2)), out=result, where=target.any(axis=(1, 2)))
+    return result
+
+
+def mean_recall(
+    recall: npt.NDArray[np.float64],
+    fraction: npt.NDArray[np.float64],
+    min_fraction: float = MIN_FRACTION,
+) -> npt.NDArray[np.float64]:
+    """Mean recall of a tile over the labels that cover enough of it; the primary measure.
+
+    Args:
+        recall: [N, 4], NaN where a label was not asked for.
+        fraction: of the tile that each label covers, [N, 4].
+        min_fraction: labels that cover less are left out; 0: the mean over all labels asked for.
+
+    Returns:
+        [N], NaN where no label covers enough.
+
+    >>> recall = np.array([[0.8, 0.6, 0.0, np.nan]])
+    >>> mean_recall(recall, np.array([[0.5, 0.47, 0.03, 0.0]])).round(3).tolist()
+    [0.7]
+    """
+    counts = (fraction >= min_fraction) & np.isfinite(recall)
+    # mean over k of recall_k where fraction_k >= min_fraction: [N, 4] -> [N]
+    total = np.where(counts, recall, 0).sum(axis=1)
+    result = np.full(len(recall), np.nan)
+    np.divide(total, counts.sum(axis=1), out=result, where=counts.any(axis=1))
+    return result
+
+
+def measure_tiles(
+    truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Columns of agreement.parquet of tiles asked for and read, each [N].
+
+    Args:
+        truth: asked masks, [N, H, W].
+        predicted: labels as the referee reads them, [N, H, W].
+
+    Returns:
+        Recall and fraction of each label, and pixel accuracy.
+    """
+    columns = dict(zip(RECALLS, recalls(truth, predicted).T, strict=True))
+    columns |= dict(zip(FRACTIONS, label_fractions(truth).T, strict=True))
+    return {**columns, ACCURACY: pixel_accuracy(truth, predicted)}
+
+
 def tile_agreement(table: pd.DataFrame) -> pd.Series:
     """Mean recall over the labels asked for, one number a row of the agreement table."""
     return table[RECALLS].mean(axis=1)
 
 
-def agreement_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
+def agreement_table(
+    table: pd.DataFrame, measure: str = AGREEMENT, *, draws: int, seed: int
+) -> pd.DataFrame:
     """Mask agreement of each variant and kind of tile, with intervals clustered by source slide.
+
+    Args:
+        table: agreement.parquet.
+        measure: of a tile: "primary", "agreement" or "accuracy".
+        draws: of the bootstrap.
+        seed: of the bootstrap.
 
     Returns:
         variant, kind ("one label" or "several labels"), value, low, high, tiles, slides.
     """
     tiles = _by_tile(table)
+    _require(tiles, measure)
     rows = [
-        {"variant": variant, "kind": kind, **_mean(part, "agreement", draws, seed)}
+        {"variant": variant, "kind": kind, **_mean(part, measure, draws, seed)}
         for (variant, kind), part in tiles.groupby(["variant", "kind"], sort=False)
     ]
     return pd.DataFrame(
@@ -59,22 +140,35 @@ def agreement_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFra
 
 
 def difference_table(
-    table: pd.DataFrame, base: str = "sd", *, draws: int, seed: int
+    table: pd.DataFrame,
+    base: str = "sd",
+    measure: str = AGREEMENT,
+    *,
+    draws: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Difference of each variant's agreement to the base's, paired by tile (same mask and noise).
 
     Only tiles that both have are compared; `tiles` counts them.
 
+    Args:
+        table: agreement.parquet.
+        base: the variant that others are compared to.
+        measure: of a tile: "primary", "agreement" or "accuracy".
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
     Returns:
         variant, kind, value, low, high, tiles, slides.
     """
     tiles = _by_tile(table)
-    reference = tiles[tiles["variant"] == base].set_index("tile")["agreement"]
+    _require(tiles, measure)
+    reference = tiles[tiles["variant"] == base].set_index("tile")[measure]
     rows = []
     for (variant, kind), part in tiles[tiles["variant"] != base].groupby(
         ["variant", "kind"], sort=False
     ):
-        pairs = part.assign(difference=part["agreement"] - part["tile"].map(reference))
+        pairs = part.assign(difference=part[measure] - part["tile"].map(reference))
         pairs = pairs.dropna(subset="difference")
         if len(pairs):
             rows.append(
@@ -129,7 +223,7 @@ def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
 
 
 def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per (variant, tile), averaged over seeds, with its agreement and kind."""
+    """One row per (variant, tile), averaged over seeds, with its measures and kind."""
     for column in ("plan", "solver"):
         mixed = table.groupby("variant")[column].nunique()
         if (mixed > 1).any():
@@ -137,10 +231,24 @@ def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
                 f"'{mixed.idxmax()}' comes with several values of '{column}'; choose one first"
             )
     keys = ["variant", "tile", "source_slide"]
-    tiles = table.groupby(keys, sort=False, as_index=False)[RECALLS].mean()
+    # tables of before have recalls only
+    columns = [name for name in (*RECALLS, *FRACTIONS, ACCURACY) if name in table]
+    tiles = table.groupby(keys, sort=False, as_index=False)[columns].mean()
     num_targets = tiles[RECALLS].notna().sum(axis=1)
     kind = np.where(num_targets == 1, ONE_LABEL, SEVERAL_LABELS)
-    return tiles.assign(agreement=tile_agreement(tiles), kind=kind)
+    tiles = tiles.assign(kind=kind, **{AGREEMENT: tile_agreement(tiles)})
+    if not set(FRACTIONS) <= set(tiles):
+        return tiles
+    values = mean_recall(tiles[RECALLS].to_numpy(), tiles[FRACTIONS].to_numpy())
+    return tiles.assign(**{PRIMARY: values})
+
+
+def _require(tiles: pd.DataFrame, measure: str) -> None:
+    if measure not in tiles:
+        raise ValueError(
+            f"the table of agreement has no measure '{measure}': it was made before there was one; "
+            "run the stage 'agreement' again"
+        )
 
 
 def _ratio(gains: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet
-from disc.grade.pixels import read_chunks, train_pixel_grader
-from disc.grade.pool import Tiles
+from disc.grade.pixels import CHUNK, read_chunks, train_pixel_grader
+from disc.grade.pool import Tiles, to_channels_first
 from disc.settings.evaluation import Evaluate
 
 AUGMENT = Augment(stain=0.12, blur=0.7)
@@ -42,3 +43,31 @@ def read_tiles(net: CarcinoNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np
     chunks = [chunk.argmax(axis=1) for chunk in read_chunks(net, iter(images))]
     labels: npt.NDArray[np.uint8] = np.concatenate(chunks).astype(np.uint8)
     return labels
+
+
+@torch.no_grad()
+def referee_features(net: CarcinoNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """What the referee sees halfway: texture, before it is put together to labels.
+
+    Args:
+        net: the referee.
+        images: tiles uint8 [N, H, W, 3], at least one.
+
+    Returns:
+        float64 [N, D]: the mean over all positions of the channels of its two middle stages (of
+        four: those at a quarter and an eighth of the resolution). A tile's features do not depend
+        on the others.
+    """
+    device, parts = next(net.parameters()).device, []
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start : start + CHUNK]
+        # always as many together, as in reading
+        padded = [*chunk, *[chunk[-1]] * (CHUNK - len(chunk))]
+        stages = net.eval().encode(to_channels_first(padded).to(device) / 255)[1:]
+        pooled = [stage.mean(dim=(2, 3)) for stage in stages[_middle(len(stages))]]
+        parts.append(torch.cat(pooled, dim=1)[: len(chunk)].double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def _middle(num: int) -> slice:
+    return slice(max(0, num // 2 - 1), num // 2 + 1)

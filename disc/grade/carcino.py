@@ -50,16 +50,21 @@ class CarcinoNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, 4, H, W] of tiles [B, 3, H, W] in 0..1."""
-        # Channels last halves the time on a CPU; the weights stay as they are.
-        centred = (2 * images - 1).contiguous(memory_format=torch.channels_last)
-        features = [self.stem(centred)]
-        for stage in self.stages:
-            features.append(stage(features[-1]))
+        features = self.encode(images)
         decoded = self.bridge(features.pop())
         for rise in self.rises:
             decoded = rise(decoded, features.pop())
         logits: Tensor = self.head(decoded)
         return logits
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Features of the stem and of every stage, finest first: entry i at 1/2^i of the tile."""
+        # Channels last halves the time on a CPU; the weights stay as they are.
+        centred = (2 * images - 1).contiguous(memory_format=torch.channels_last)
+        features = [self.stem(centred)]
+        for stage in self.stages:
+            features.append(stage(features[-1]))
+        return features
 
 
 class ConvNorm(nn.Sequential):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,6 +31,18 @@ class Condition(NamedTuple):
 
     tokens: torch.Tensor
     planes: torch.Tensor | None
+
+    def take(self, index: torch.Tensor) -> Condition:
+        """The conditions that an index [R] names, each as often as it is named."""
+        planes = None if self.planes is None else self.planes[index]
+        return Condition(self.tokens[index], planes)
+
+    @classmethod
+    def join(cls, parts: Sequence[Condition]) -> Condition:
+        """Several, one after the other."""
+        planes = [part.planes for part in parts if part.planes is not None]
+        tokens = torch.cat([part.tokens for part in parts])
+        return cls(tokens, torch.cat(planes) if planes else None)
 
 
 class ConditionEncoder(nn.Module):

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
 from disc.files import require
+from disc.model.ddim import ListedDDIM
+from disc.model.time_steps import list_time_steps
 from disc.settings.sampling import Solver
 
 NUM_STEPS = 1000
@@ -90,27 +92,50 @@ class Schedule:
         level = self.level_at(t, z_t)
         return (1 - level).sqrt() * z_t + level.sqrt() * velocity
 
-    def make_scheduler(self, solver: Solver) -> Any:
+    def time_steps(self, solver: Solver) -> list[int]:
+        """The time steps that a solver visits, from noise to latent.
+
+        Raises:
+            BadInput: if the solver would leave out the last time step of a zero terminal.
+        """
+        require(
+            solver.spacing != "leading" or not self.has_zero_terminal,
+            "solver.spacing leading: a schedule that ends without signal needs trailing, linspace "
+            "or logsnr",
+        )
+        return list_time_steps(solver, alpha_bar().double().numpy())
+
+    def make_scheduler(self, solver: Solver, time_steps: list[int] | None = None) -> Any:
         """A fresh diffusers scheduler for one trajectory, with its time steps set.
+
+        All three are deterministic and elementwise; DDIM alone takes `solver.eta`, as an argument
+        of its step. UniPC's step solves a small system where the latents are, so on a GPU the host
+        waits for it.
+
+        Args:
+            solver: which one, and the time steps it visits.
+            time_steps: these falling ones instead, as for the last part of a trajectory.
 
         Raises:
             BadInput: if the solver would leave out the last time step of a zero terminal.
 
         Paper: Sec. 2.2 (DDIM).
         """
-        require(
-            solver.spacing == "trailing" or not self.has_zero_terminal,
-            f"solver.spacing {solver.spacing}: a schedule that ends without signal needs trailing",
-        )
         common = {
             **_SETTINGS,
             "prediction_type": "v_prediction" if self.has_zero_terminal else "epsilon",
             "rescale_betas_zero_snr": self.has_zero_terminal,
-            "timestep_spacing": solver.spacing,
         }
+        visited = time_steps or self.time_steps(solver)
         if solver.name == "ddim":
-            scheduler: Any = DDIMScheduler(**common, clip_sample=False, set_alpha_to_one=False)
-        else:
-            scheduler = DPMSolverMultistepScheduler(**common, solver_order=2)
-        scheduler.set_timesteps(solver.steps)
+            ddim = ListedDDIM(**common, clip_sample=False, set_alpha_to_one=False)
+            ddim.set_listed_timesteps(visited)
+            return ddim
+        made = DPMSolverMultistepScheduler if solver.name == "dpmpp-2m" else UniPCMultistepScheduler
+        scheduler: Any = made(**common, solver_order=2)
+        scheduler.set_timesteps(len(visited))
+        scheduler.timesteps = torch.tensor(visited)
+        levels = scheduler.alphas_cumprod[scheduler.timesteps]
+        # the last step ends without noise
+        scheduler.sigmas = torch.cat([((1 - levels) / levels).sqrt(), torch.zeros(1)])
         return scheduler

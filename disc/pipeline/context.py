@@ -14,7 +14,7 @@ from disc.pipeline.renamed import name_as_hashed
 from disc.processes import own_device
 from disc.settings.data import Fold
 from disc.settings.run import Run
-from disc.settings.synthesis import Variant
+from disc.settings.synthesis import STUDENT, Variant
 
 if TYPE_CHECKING:
     from disc.data.tiles.split import Split
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
 """The two folds of the paper."""
-TRAINED: tuple[Variant, ...] = ("sd", "sd-disc", "sd-disc-cotrain")
-"""Variants with weights of their own; `sd-sc` is `sd` under separated conditions."""
 
 
 @dataclass
@@ -149,9 +147,10 @@ class Context:
 
         wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}
         denoisers: dict[Variant, Denoiser] = {
-            name: self.denoiser(name) for name in TRAINED if name in wanted
+            name: self.denoiser(name) for name in self.run.variants if name in wanted
         }
-        return Sampler(self.autoencoder, denoisers, self.run.sample)
+        solvers = {STUDENT: self.run.distil.student.solver}
+        return Sampler(self.autoencoder, denoisers, self.run.sample, solvers)
 
 
 def as_json(settings: Any) -> Any:

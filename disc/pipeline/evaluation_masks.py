@@ -11,7 +11,7 @@ from disc.data.tiles.tile_set import TileSet
 from disc.labels import IGNORE, Label
 from disc.masks.recipes import draw_tile
 from disc.masks.shapes import label_shape
-from disc.sample.synthesis import ShapeBook
+from disc.sample.synthesis import ShapeBook, SlideRecipe
 from disc.seeds import numpy_generator
 from disc.settings.evaluation import Evaluate
 
@@ -43,6 +43,29 @@ def draw_targets(
         sources.append(book.sources[chosen].slide_id)
     empty = np.empty((0, tile_px, tile_px), np.uint8)
     return np.stack(masks) if masks else empty, sources
+
+
+def draw_synthesis_masks(
+    plans: Sequence[SlideRecipe], book: ShapeBook, num: int, seed: int
+) -> tuple[Masks, list[str]]:
+    """Some of the masks of several labels that synthesis asks for, whose labels come by weight.
+
+    Args:
+        plans: the synthetic slides.
+        book: the shape maps that they name.
+        num: masks to draw; fewer where there are not as many.
+        seed: of the choice.
+
+    Returns:
+        uint8 [N, H, W], and the N slides that the shapes were drawn on.
+    """
+    tiles = [tile for plan in plans for tile in plan.tiles if len(tile.labels) > 1]
+    order = numpy_generator(seed, "masks of synthesis").permutation(len(tiles))[:num]
+    chosen = [tiles[i] for i in order]
+    masks = [label_shape(book.shapes[tile.shape], tile.labels) for tile in chosen]
+    side = len(book.shapes[0])
+    generated = np.stack(masks) if masks else np.empty((0, side, side), np.uint8)
+    return generated, [book.sources[tile.shape].slide_id for tile in chosen]
 
 
 def join_real_tiles(tiles: TileSet, targets: Masks, seed: int) -> tuple[list[int], Masks]:

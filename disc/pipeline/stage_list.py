@@ -13,10 +13,11 @@ from typing import Any
 
 from disc.files import digest
 from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
-from disc.pipeline.context import FOLDS, TRAINED, Context, as_json
+from disc.pipeline.context import FOLDS, Context, as_json
 from disc.pipeline.stage import Stage
 from disc.settings.autoencoder import Autoencoder
-from disc.settings.synthesis import Variant
+from disc.settings.distillation import Distilled
+from disc.settings.synthesis import STUDENT, Variant
 
 LATENTS = "latents.json"
 """What `disc.train.latents.encoding` writes last."""
@@ -63,7 +64,7 @@ def generator_stages(context: Context) -> list[Stage]:
             work=_later(context, "bank"),
             is_shared=True,
         ),
-        *[_distilling(context, variant) for variant in TRAINED[1:]],
+        *[_distilling(context, variant) for variant in run.distil.variants],
     ]
 
 
@@ -96,11 +97,18 @@ def _training(context: Context, name: str, needs: tuple[str, ...]) -> Stage:
     )
 
 
-def _distilling(context: Context, variant: Variant) -> Stage:
+def _distilling(context: Context, variant: Distilled) -> Stage:
+    run = context.run
+    settings = [as_json(run.distil.optim), run.seed, *deciding_settings(context)]
+    if variant == STUDENT:
+        student = as_json(run.distil.student)
+        # how many evaluations it is sampled with changes no weight
+        del student["evaluations"]
+        settings = [student, run.seed]
     return Stage(
         name=f"denoiser/{variant}",
         needs=("bank",),
-        settings=[as_json(context.run.distil.optim), context.run.seed, *deciding_settings(context)],
+        settings=settings,
         work=_later(context, f"denoiser/{variant}"),
         is_shared=True,
         is_trained=True,
@@ -123,10 +131,13 @@ def judge_stages(context: Context) -> list[Stage]:
     """Agreement of every variant with its masks, as the referee reads it."""
     run = context.run
     sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
+    if STUDENT in run.variants:
+        sampling.append(as_json(run.solver_of(STUDENT)))
+    trained = [f"denoiser/{variant}" for variant in run.variants if variant != "sd-sc"]
     return [
         Stage(
             name="agreement",
-            needs=("referee", "denoiser/sd", "denoiser/sd-disc", "denoiser/sd-disc-cotrain"),
+            needs=("referee", *trained),
             settings=sampling,
             work=_later(context, "agreement"),
             outputs=(context.folder / "agreement.parquet",),
@@ -183,7 +194,7 @@ def _synthesis(context: Context, variant: Variant) -> Stage:
     return Stage(
         name=f"synthetic/{variant}",
         needs=("data", source),
-        settings=[as_json(context.run.synthesis), as_json(context.run.sample.solver)],
+        settings=[as_json(context.run.synthesis), as_json(context.run.solver_of(variant))],
         work=_later(context, f"synthetic/{variant}"),
         is_shared=True,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 from disc.pipeline.configurations import FEATURES
-from disc.pipeline.context import FOLDS, TRAINED, Context
+from disc.pipeline.context import FOLDS, Context
 from disc.pipeline.stages.agreement import measure_agreement
 from disc.pipeline.stages.autoencoder import make_autoencoder, make_latents
 from disc.pipeline.stages.bank import make_bank
@@ -18,8 +19,10 @@ from disc.pipeline.stages.pixel_graders import grade_pixels
 from disc.pipeline.stages.referee import make_referee
 from disc.pipeline.stages.report import write_page
 from disc.pipeline.stages.slide_graders import grade_slides
+from disc.pipeline.stages.student import train_student
 from disc.pipeline.stages.synthesis import synthesise
-from disc.settings.synthesis import VARIANTS
+from disc.sample.bank import read_bank
+from disc.settings.synthesis import STUDENT, VARIANTS
 
 
 def find_work(context: Context, name: str) -> Callable[..., str]:
@@ -36,12 +39,20 @@ def find_work(context: Context, name: str) -> Callable[..., str]:
         **{f"denoiser/{fold}": partial(train_on_fold, context, fold) for fold in FOLDS},
         "denoiser/sd": partial(sd, context),
         "bank": partial(make_bank, context),
-        **{f"denoiser/{name}": partial(distil, context, name) for name in TRAINED[1:]},
+        "denoiser/sd-disc": partial(distil, context, "sd-disc"),
+        "denoiser/sd-disc-cotrain": partial(distil, context, "sd-disc-cotrain"),
+        f"denoiser/{STUDENT}": partial(_student, context),
         "agreement": partial(measure_agreement, context),
-        **{f"synthetic/{name}": partial(synthesise, context, name) for name in VARIANTS},
+        **{
+            f"synthetic/{name}": partial(synthesise, context, name) for name in (*VARIANTS, STUDENT)
+        },
         FEATURES: partial(make_features, context),
         "graders/slides": partial(grade_slides, context),
         "graders/pixels": partial(grade_pixels, context),
         "report": partial(write_page, context),
     }
     return works[name]
+
+
+def _student(context: Context, folder: Path) -> str:
+    return train_student(context, read_bank(context.folder / "bank"), folder)

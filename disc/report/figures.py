@@ -24,6 +24,7 @@ COLOURS = {
     "sd-sc": "#0072b2",
     "sd-disc": "#009e73",
     "sd-disc-cotrain": "#aa4499",
+    "sd-disc-fast": "#000000",
 }
 """Of variants; colour-blind readers tell them apart by their markers too."""
 MARKERS = {
@@ -34,6 +35,7 @@ MARKERS = {
     "sd-sc": "^",
     "sd-disc": "v",
     "sd-disc-cotrain": "X",
+    "sd-disc-fast": "*",
 }
 WEIGHT_GAP = 0.035
 """Between variants at one balance weight, of the largest weight."""

@@ -17,7 +17,10 @@ MAX_PX = 256
 """Larger tiles are shown smaller, so that the page stays light."""
 PNG_PX = 96
 """Larger tiles go into the page as JPEG (quality 92, 4:4:4)."""
-COLUMNS = ("real", "mask", "reconstruction", "sd", "sd-sc", "sd-disc", "sd-disc-cotrain")
+COLUMNS = (
+    *("real", "mask", "reconstruction"),
+    *("sd", "sd-sc", "sd-disc", "sd-disc-cotrain", "sd-disc-fast"),
+)
 HEADINGS = {"real": "real tile"}
 """Of columns, where a name does not tell."""
 

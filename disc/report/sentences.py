@@ -19,6 +19,7 @@ VARIANT_NAMES = {
     "sd-sc": "separated conditions",
     "sd-disc": "DISC",
     "sd-disc-cotrain": "DISC-CoTrain",
+    "sd-disc-fast": "few-step student",
 }
 """What variants are, in the order in which the page shows them."""
 KIND_NAMES = {ONE_LABEL: "single-class", SEVERAL_LABELS: "multi-class"}

@@ -38,6 +38,10 @@ class Bank:
     seeds: list[int]
     labels: tuple[int, ...]
 
+    def draw_noise(self, bundles: Sequence[int]) -> torch.Tensor:
+        """The noise z_T [n, 3, h, w] that bundles were denoised from; of the seed alone."""
+        return draw_noise([self.seeds[i] for i in bundles], self.latents.shape[-1])
+
 
 def bundle_seed(seed: int, index: int) -> int:
     """The noise seed of a bundle."""
@@ -68,7 +72,7 @@ def fill_bank(
             wanted = torch.zeros(len(seeds), NUM_LABELS, dtype=torch.bool)
             wanted[:, list(labels)] = True
             noise = draw_noise(seeds, latent_px)
-            bundles = denoise_labels(denoiser, noise, wanted, settings)
+            bundles = denoise_labels(denoiser, noise, wanted, settings, seeds=seeds)
             tensors = {"latents": bundles, "seeds": torch.tensor(seeds)}
             write_bytes(path, safetensors.torch.save(tensors))
         bar.advance(len(indices))

@@ -1,9 +1,9 @@
-"""The painter: from masks and seeds to tiles, by any variant, from the same noise."""
+"""The sampler: from masks and seeds to tiles, by any variant and plan, from the same noise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,10 @@ import torch
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.tokens import LATENT_FACTOR
-from disc.sample.separated import denoise_separated
-from disc.sample.solver import denoise, draw_noise
-from disc.settings.sampling import Sample
+from disc.sample.plans import Plan
+from disc.sample.solver import draw_noise
+from disc.sample.trajectory import Order, follow_plan
+from disc.settings.sampling import Sample, Solver
 from disc.settings.synthesis import Variant
 
 DECODE_CHUNK = 32
@@ -31,12 +32,14 @@ class Sampler:
     Attributes:
         autoencoder: its decoder.
         denoisers: by variant; `sd-sc` needs none, it is `sd` under separated conditions.
-        settings: solver and batch.
+        settings: solver, plan, batch, and how the networks are run.
+        solvers: of variants that have one of their own.
     """
 
     autoencoder: Autoencoder
     denoisers: Mapping[Variant, Denoiser]
     settings: Sample
+    solvers: Mapping[Variant, Solver] = field(default_factory=dict)
 
     def draw_latents(
         self,
@@ -44,35 +47,54 @@ class Sampler:
         masks: Tiles,
         seeds: Sequence[int],
         slide: Sequence[int] | None = None,
+        plan: Plan | None = None,
     ) -> torch.Tensor:
         """Latents [N, 3, h, w] of masks uint8 [N, H, W]; a seed gives all variants one noise.
 
         Args:
-            variant: which way to paint.
-            masks: what to paint.
+            variant: which denoiser, and whether labels are denoised apart.
+            masks: what to make: labels, or 255 where nothing is asked for.
             seeds: one a tile.
             slide: the four bits of the slide that all tiles belong to; None: of no one slide.
+            plan: how `sd-sc` joins labels; None: as the settings say. Other variants are plain.
+
+        Raises:
+            BadInput: if the settings name no plan.
         """
         slides = None
         if slide is not None:
             slides = torch.tensor(slide, dtype=torch.uint8).expand(len(masks), -1)
-        noise = draw_noise(list(seeds), masks.shape[-1] // 4)
-        masks_of_tiles = torch.from_numpy(np.ascontiguousarray(masks))
-        if variant == "sd-sc":
-            return denoise_separated(
-                self.denoisers["sd"], noise, masks_of_tiles, self.settings, slides
-            )
-        return denoise(self.denoisers[variant], noise, masks_of_tiles, self.settings, slides)
+        settings = replace(self.settings, solver=self.solvers.get(variant, self.settings.solver))
+        order = Order(
+            noise=draw_noise(list(seeds), masks.shape[-1] // LATENT_FACTOR),
+            masks=torch.from_numpy(np.ascontiguousarray(masks)),
+            slides=slides,
+            seeds=list(seeds),
+        )
+        if variant != "sd-sc":
+            return follow_plan(self.denoisers[variant], order, Plan(name="plain"), settings)
+        chosen = plan or Plan.parse(settings.plan)
+        return follow_plan(self.denoisers["sd"], order, chosen, settings)
 
     def decode(self, latents: torch.Tensor) -> Tiles:
         """Tiles uint8 [N, H, W, 3] of latents."""
         device = next(self.autoencoder.parameters()).device
+        if self.settings.channels_last:
+            self.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         chunks = torch.split(latents, decode_chunk(LATENT_FACTOR * latents.shape[-1]))
-        return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
+        is_cast = self.settings.precision == "bfloat16"
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_cast):
+            return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
 
-    def generate(self, variant: Variant, masks: Tiles, seeds: Sequence[int]) -> Tiles:
-        """Tiles uint8 [N, H, W, 3] that follow the masks."""
-        return self.decode(self.draw_latents(variant, masks, seeds))
+    def generate(
+        self,
+        variant: Variant,
+        masks: Tiles,
+        seeds: Sequence[int],
+        plan: Plan | None = None,
+    ) -> Tiles:
+        """Tiles uint8 [N, H, W, 3] that follow the masks; arguments as of `draw_latents`."""
+        return self.decode(self.draw_latents(variant, masks, seeds, plan=plan))
 
 
 def decode_chunk(tile_px: int) -> int:

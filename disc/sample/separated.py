@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from disc.labels import NUM_LABELS
 from disc.model.denoiser import Denoiser
+from disc.sample.plans import Plan
+from disc.sample.regions import shrink_masks
 from disc.sample.solver import denoise
+from disc.sample.trajectory import Order, follow_plan
 from disc.settings.sampling import Sample
-
-
-def shrink_masks(masks: torch.Tensor, latent_px: int) -> torch.Tensor:
-    """Masks [B, H, W] at latent size [B, h, w], nearest neighbour.
-
-    Paper: Sec. 2.3.
-    """
-    small = torch.nn.functional.interpolate(
-        masks[:, None].float(), size=(latent_px, latent_px), mode="nearest-exact"
-    )
-    return small[:, 0].to(masks.dtype)
 
 
 def fuse(bundle: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -49,6 +42,8 @@ def denoise_labels(
     wanted: torch.Tensor,
     settings: Sample,
     slides: torch.Tensor | None = None,
+    *,
+    seeds: Sequence[int] | None = None,
 ) -> torch.Tensor:
     """Bundles: z_0^k for every noise under uniform masks, for the wanted labels only.
 
@@ -58,6 +53,7 @@ def denoise_labels(
         wanted: bool [N, K], which labels of a bundle to denoise; the others stay zero.
         settings: solver and batch; (noise, label) pairs of several tiles are packed together.
         slides: labels of the slides, uint8 [N, 4]; None: the label that is denoised.
+        seeds: one a bundle, for what a solver with eta > 0 adds, the same to all of its labels.
 
     Returns:
         [N, K, 3, h, w] on the CPU.
@@ -68,7 +64,8 @@ def denoise_labels(
     tile_px = noise.shape[-1] * 4
     uniform = labels.to(torch.uint8)[:, None, None].expand(-1, tile_px, tile_px)
     of_rows = None if slides is None else slides[rows]
-    latents = denoise(denoiser, noise[rows], uniform, settings, of_rows)
+    of_noise = None if seeds is None else [seeds[row] for row in rows.tolist()]
+    latents = denoise(denoiser, noise[rows], uniform, settings, of_rows, seeds=of_noise)
     bundles = torch.zeros(len(noise), wanted.shape[1], *noise.shape[1:])
     bundles[rows, labels] = latents
     return bundles
@@ -85,6 +82,4 @@ def denoise_separated(
 
     Paper: Eq. (2), Sec. 2.3 (SD-SC).
     """
-    small = shrink_masks(masks, noise.shape[-1])
-    wanted = torch.stack([(small == label).flatten(1).any(1) for label in range(NUM_LABELS)], dim=1)
-    return fuse(denoise_labels(denoiser, noise, wanted, settings, slides), masks)
+    return follow_plan(denoiser, Order(noise, masks, slides), Plan(name="end"), settings)

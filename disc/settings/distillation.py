@@ -3,8 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
+from disc.settings.checks import require
+from disc.settings.sampling import Solver
 from disc.settings.training import Optim
+
+Distilled = Literal["sd-disc", "sd-disc-cotrain", "sd-disc-fast"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Student:
+    """`sd-disc-fast`: taught on the noise that the bank's bundles were denoised from.
+
+    Differs from paper: it has no such student.
+    """
+
+    evaluations: int = 1
+    """Of the network, a tile (DDIM, trailing); a divisor of 1000."""
+    paired_noise: bool = True
+    """Noise bundles with their own noise, which determines them; else with fresh noise (a
+    control)."""
+    visited: tuple[int, ...] = (999, 749, 499, 249)
+    """Time steps that sampling in 1, 2 or 4 evaluations visits."""
+    visited_weights: tuple[float, ...] = (0.4, 0.2, 0.2, 0.2)
+    """How often each of them is drawn, in relation to the others."""
+    visited_fraction: float = 0.5
+    """Fraction of the samples whose time step is one of them; the others' is any."""
+    optim: Optim = field(
+        default_factory=lambda: Optim(
+            steps=1421, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97
+        )
+    )
+    """Its training, from the weights of sd."""
+
+    def __post_init__(self) -> None:
+        divides = self.evaluations >= 1 and 1000 % self.evaluations == 0
+        require(divides, f"student.evaluations {self.evaluations}: not a divisor of 1000")
+        are_steps = bool(self.visited) and all(0 <= t < 1000 for t in self.visited)
+        require(are_steps, "student.visited: time steps in 0..999, at least one")
+        are_weights = len(self.visited_weights) == len(self.visited)
+        are_weights = are_weights and min(self.visited_weights) >= 0 < sum(self.visited_weights)
+        require(are_weights, "student.visited_weights: one a step of student.visited, >= 0")
+        require(0 <= self.visited_fraction <= 1, "student.visited_fraction must be in [0, 1]")
+
+    @property
+    def solver(self) -> Solver:
+        """How it is sampled."""
+        return Solver(name="ddim", steps=self.evaluations, spacing="trailing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,5 +59,13 @@ class Distil:
 
     num_bundles: int = 600
     """Bundles of the bank, each of one latent a label (the paper's 20,000 latents: 5,000)."""
+    variants: tuple[Distilled, ...] = ("sd-disc", "sd-disc-cotrain")
+    """What is distilled from the bank: DISC, DISC-CoTrain, and the few-step student."""
     optim: Optim = field(default_factory=lambda: Optim(steps=500, lr=2e-4, ema=0.99))
     """Training of each of sd-disc and sd-disc-cotrain, from the weights of sd."""
+    student: Student = field(default_factory=Student)
+    """Training and sampling of sd-disc-fast."""
+
+    def __post_init__(self) -> None:
+        is_set = len(set(self.variants)) == len(self.variants)
+        require(is_set, "distil.variants: one comes twice")

@@ -14,8 +14,8 @@ from disc.settings.evaluation import Evaluate
 from disc.settings.grading import Grade
 from disc.settings.phantom import Phantom
 from disc.settings.report import Report
-from disc.settings.sampling import Sample
-from disc.settings.synthesis import Synthesis
+from disc.settings.sampling import Sample, Solver
+from disc.settings.synthesis import STUDENT, Synthesis, Variant
 from disc.settings.training import Validation
 
 
@@ -65,11 +65,11 @@ class Run:
             "sample.solver.guidance needs a denoiser that was trained without masks too; "
             "set denoiser.condition_dropout, 0.1 for example",
         )
-        starts_at_noise = self.sample.solver.spacing == "trailing"
+        starts_at_noise = self.sample.solver.spacing != "leading"
         require(
             starts_at_noise or not self.denoiser.zero_terminal_snr,
-            "denoiser.zero_terminal_snr needs sample.solver.spacing trailing, which alone visits "
-            "the last time step",
+            "denoiser.zero_terminal_snr needs sample.solver.spacing trailing, linspace or logsnr: "
+            "leading leaves out the last time step",
         )
         is_default = self.data.fold == Data.fold
         require(is_default or not self.folds, "folds and data.fold: give one of them")
@@ -82,3 +82,19 @@ class Run:
             self.validation.num_tiles > 0 or not is_paper,
             "denoiser.protocol paper compares validation losses: it needs validation.num_tiles > 0",
         )
+        absent = [name for name in self.synthesis.variants if name not in self.variants]
+        require(not absent, f"synthesis.variants {' '.join(absent)}: not in distil.variants")
+        require(
+            STUDENT not in self.variants or self.denoiser.predicts == "v",
+            f"distil.variants {STUDENT} needs denoiser.predicts v: from pure noise, its first "
+            "step, noise tells nothing of a latent",
+        )
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants of this run, in the order of tables."""
+        return ("sd", "sd-sc", *self.distil.variants)
+
+    def solver_of(self, variant: str) -> Solver:
+        """How tiles of a variant are drawn: all alike, but for the student."""
+        return self.distil.student.solver if variant == STUDENT else self.sample.solver

@@ -12,18 +12,37 @@ from disc.settings.checks import require
 class Solver:
     """How a latent is drawn from noise."""
 
-    name: Literal["ddim", "dpmpp-2m"] = "dpmpp-2m"
-    """`ddim` (eta 0) is the paper's; `dpmpp-2m` is DPM-Solver++ of order 2."""
+    name: Literal["ddim", "dpmpp-2m", "unipc"] = "dpmpp-2m"
+    """`ddim` is the paper's; `dpmpp-2m` is DPM-Solver++ of order 2, `unipc` UniPC of order 2."""
     steps: int = 15
-    """Evaluations of the network."""
-    spacing: Literal["leading", "trailing", "linspace"] = "leading"
-    """Which of the T time steps are visited."""
+    """Time steps visited, each an evaluation of the network."""
+    spacing: Literal["leading", "trailing", "linspace", "logsnr"] = "leading"
+    """Which of the T time steps are visited: from 1 up in even strides (`leading`, latent
+    diffusion's; 10 steps at least), from the last down (`trailing`), from the last to 1 in even
+    strides of time (`linspace`) or of the ratio of signal to noise (`logsnr`)."""
+    eta: float = 0.0
+    """Share of DDPM's noise that `ddim` adds at every step; 0 (paper): none."""
     guidance: float = 1.0
-    """1: none; more: away from what is painted without a mask (needs condition_dropout)."""
+    """1: none; more: away from what is made without a mask (needs condition_dropout)."""
+    guidance_interval: tuple[int, int] = (0, 999)
+    """Time steps, first and last, within which there is guidance; outside it costs nothing."""
 
     def __post_init__(self) -> None:
         require(1 <= self.steps <= 999, "solver.steps must be in 1..999")
+        require(
+            self.spacing != "leading" or self.steps >= 10,
+            f"solver.spacing leading starts at t = {1001 - -(-1000 // self.steps)} with "
+            f"solver.steps {self.steps}, where latents are not yet noise; choose logsnr, trailing "
+            "or linspace, or 10 steps or more",
+        )
+        require(0 <= self.eta <= 1, "solver.eta must be in [0, 1]")
+        require(
+            self.eta == 0 or self.name == "ddim",
+            f"solver.eta: {self.name} adds no noise; choose solver.name ddim, or solver.eta 0",
+        )
         require(self.guidance >= 0, "solver.guidance must be >= 0; 1 is none")
+        first, last = self.guidance_interval
+        require(0 <= first <= last <= 999, "solver.guidance_interval must rise within 0..999")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,5 +51,18 @@ class Sample:
 
     solver: Solver = Solver()
     """Solver of the plain and of the separated trajectories, and of the bank."""
+    plan: str = "end"
+    """How `sd-sc` joins a tile's labels: end (paper), switch@s, step, step-null, guide@w, late@s
+    or heal@t; `disc.sample.plans` says what they are."""
     batch: int = 64
-    """Trajectories denoised together; changes speed only."""
+    """Evaluations of the network taken together; changes speed and memory only."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16`: products of the networks are taken in it (autocast); solver and quantiser stay
+    in float32."""
+    channels_last: bool = False
+    """Lay images out with channels last: pays on a GPU, in bfloat16."""
+    compile: bool = False
+    """torch.compile of the U-Net for one shape of batch, on a GPU; a CPU ignores it."""
+
+    def __post_init__(self) -> None:
+        require(self.batch >= 1, "sample.batch must be >= 1")

@@ -7,10 +7,15 @@ from typing import Literal
 
 from disc.settings.checks import require
 
-Variant = Literal["sd", "sd-sc", "sd-disc", "sd-disc-cotrain"]
+Variant = Literal["sd", "sd-sc", "sd-disc", "sd-disc-cotrain", "sd-disc-fast"]
 
 
 VARIANTS: tuple[Variant, ...] = ("sd", "sd-sc", "sd-disc", "sd-disc-cotrain")
+"""The paper's."""
+
+
+STUDENT: Variant = "sd-disc-fast"
+"""Ours, trained where `distil.variants` has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

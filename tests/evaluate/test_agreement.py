@@ -1,13 +1,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import accuracy_score
 
 from disc.evaluate.agreement import (
+    ACCURACY,
+    FRACTIONS,
     RECALLS,
     agreement_table,
     difference_table,
     kept_gain_table,
+    label_fractions,
     label_table,
+    mean_recall,
+    measure_tiles,
+    pixel_accuracy,
     recalls,
     tile_agreement,
 )
@@ -111,3 +118,47 @@ def test_without_a_teacher_nothing_is_kept() -> None:
     values = np.full(20, 0.5)
     table = pd.concat([rows("sd", values), rows("sd-disc", values)], ignore_index=True)
     assert kept_gain_table(table, draws=50, seed=0).empty
+
+
+def test_accuracy_and_fractions_against_scikit_learn_and_counting() -> None:
+    rng = np.random.default_rng(0)
+    truth, predicted = (rng.integers(0, 4, (6, 8, 8)).astype(np.uint8) for _ in range(2))
+    expected = [accuracy_score(t.ravel(), p.ravel()) for t, p in zip(truth, predicted, strict=True)]
+    np.testing.assert_allclose(pixel_accuracy(truth, predicted), expected)
+    counts = [np.bincount(t.ravel(), minlength=4) / 64 for t in truth]
+    np.testing.assert_allclose(label_fractions(truth), counts)
+    half = truth.copy()
+    half[:, :4] = 255
+    np.testing.assert_allclose(
+        pixel_accuracy(half, predicted), pixel_accuracy(half[:, 4:], predicted[:, 4:])
+    )
+    assert np.isnan(pixel_accuracy(np.full_like(truth, 255), predicted)).all()
+
+
+def test_the_primary_measure_leaves_out_what_nobody_can_read() -> None:
+    """4 of 100 pixels are GG3 and read wrong; 5 of 100 GG4 and read right."""
+    truth = np.zeros((1, 10, 10), np.uint8)
+    truth[0, 0, :4], truth[0, 1, :5] = 1, 2
+    predicted = np.where(truth == 2, 2, 0).astype(np.uint8)
+    recall, fraction = recalls(truth, predicted), label_fractions(truth)
+    assert mean_recall(recall, fraction).tolist() == [1.0]
+    assert mean_recall(recall, fraction, 0).tolist() == pytest.approx([2 / 3])
+    assert np.isnan(mean_recall(recall, fraction, 1.0)).all()
+
+
+def test_tables_of_each_measure() -> None:
+    truth = np.random.default_rng(0).integers(0, 3, (20, 8, 8)).astype(np.uint8)
+    predicted = np.where(np.random.default_rng(1).random(truth.shape) < 0.3, 3, truth)
+    columns = measure_tiles(truth, predicted.astype(np.uint8))
+    assert set(columns) == {*RECALLS, *FRACTIONS, ACCURACY}
+    names = {"variant": "sd", "plan": "plain", "solver": "ddim", "seed": 0}
+    slides = [f"s{i % 5}" for i in range(20)]
+    table = pd.DataFrame(columns).assign(**names, tile=range(20), source_slide=slides)
+    found = {
+        measure: agreement_table(table, measure, draws=50, seed=0)["value"][0]
+        for measure in ("primary", "agreement", "accuracy")
+    }
+    assert found["accuracy"] == pytest.approx((truth == predicted).mean())
+    assert found["primary"] == pytest.approx(found["agreement"])  # no label is that small
+    with pytest.raises(ValueError, match="no measure 'primary'"):
+        agreement_table(table.drop(columns=FRACTIONS), "primary", draws=10, seed=0)

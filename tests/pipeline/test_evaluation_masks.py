@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 
 from disc.data.tiles.records import Tile
-from disc.pipeline.evaluation_masks import draw_targets, join_real_tiles
-from disc.sample.synthesis import ShapeBook
+from disc.masks.recipes import TileRecipe
+from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets, join_real_tiles
+from disc.sample.synthesis import ShapeBook, SlideRecipe
 from disc.settings.evaluation import Evaluate
 
 KNOBS = Evaluate(num_uniform=8, num_mixed=30)
@@ -34,6 +35,17 @@ def test_only_known_labels_are_asked_for():
 def test_without_several_label_drawings_only_uniform_masks_are_asked_for():
     masks, _ = draw_targets(book("A"), [0, 1], KNOBS, 0, 8)
     assert len(masks) == 8
+
+
+def test_masks_of_synthesis_are_those_of_the_recipes_that_have_several_labels():
+    one, several = TileRecipe(shape=2, labels=(1,)), TileRecipe(shape=0, labels=(3, 1))
+    other = TileRecipe(shape=1, labels=(0, 2))
+    plans = [SlideRecipe(None, [one, several], [0, 0]), SlideRecipe(None, [other, one], [0, 0])]
+    masks, sources = draw_synthesis_masks(plans, book("A", "B", "C"), 9, 0)
+    found = {source: (mask[0, 0], mask[-1, 0]) for mask, source in zip(masks, sources, strict=True)}
+    assert found == {"A": (3, 1), "B": (0, 2)}
+    assert len(draw_synthesis_masks(plans, book("A", "B", "C"), 1, 0)[0]) == 1
+    assert draw_synthesis_masks([], book("A"), 5, 0)[0].shape == (0, 8, 8)
 
 
 class OneLabelTiles:

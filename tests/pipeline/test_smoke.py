@@ -166,3 +166,32 @@ def test_the_check_knows_what_the_generator_saw(run, tmp_path):
     assert [case.note for case in leak.cases] == [
         f"slide {slide}: seen by the generator of {num} tile(s)"
     ]
+
+
+def test_a_student_is_added_to_a_finished_run(run, tmp_path, capsys):
+    shutil.copytree(run, tmp_path / "smoke")
+    words = ["--distil.variants", "sd-disc", "sd-disc-cotrain", "sd-disc-fast"]
+    words += ["--distil.student.optim.steps", "20", "--distil.student.optim.ema", "0.9"]
+    command = ["run", "smoke", "--out", str(tmp_path), *words]
+    assert cli.main([*command, "--until", "agreement"]) == 0
+    done = capsys.readouterr().out
+    for stage in ("bank", "denoiser/sd", "denoiser/sd-disc"):
+        assert f"{stage}: done before" in done
+    # graders that did without it would be trained anew
+    command += ["--synthesis.variants", *VARIANTS, "sd-disc-fast", "--redo"]
+    assert cli.main([*command, "--until", "synthetic/sd-disc-fast"]) == 0
+    before = pd.read_parquet(run / "agreement.parquet")
+    after = pd.read_parquet(tmp_path / "smoke" / "agreement.parquet")
+    fast = after[after["variant"] == "sd-disc-fast"]
+    assert set(fast["solver"]) == {"ddim 1 trailing"}
+    assert fast["tile"].tolist() == before.loc[before["variant"] == "sd", "tile"].tolist()
+    rest = after[after["variant"] != "sd-disc-fast"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, before)
+    quality = pd.read_parquet(tmp_path / "smoke/agreement/quality.parquet").set_index("variant")
+    assert quality.loc["sd-disc-fast", "evaluations"] == 1
+    assert quality.loc["sd-sc", "evaluations"] > quality.loc["sd", "evaluations"] == 6
+    assert np.isfinite(
+        quality.loc["sd-disc-fast", ["kid_real", "seam", "spread"]].astype(float)
+    ).all()
+    manifest = pd.read_parquet(tmp_path / "smoke/synthetic/sd-disc-fast/manifest.parquet")
+    assert set(manifest["solver"]) == {"ddim 1 trailing"}

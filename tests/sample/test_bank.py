@@ -7,7 +7,7 @@ from disc.sample.solver import draw_noise
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
 
-KNOBS = Sample(solver=Solver(steps=2))
+KNOBS = Sample(solver=Solver(steps=2, spacing="trailing"))
 SMALL = DenoiserSettings(
     channels=(16, 16), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
@@ -27,6 +27,7 @@ def test_a_bundle_can_be_drawn_again_from_its_seed(tmp_path):
     wanted = torch.tensor([[True, False, True, False]])
     again = denoise_labels(denoiser, draw_noise(bank.seeds[2:], 8), wanted, KNOBS)
     torch.testing.assert_close(bank.latents[2:], again, atol=1e-4, rtol=1e-4)
+    assert torch.equal(bank.draw_noise([2, 0]), draw_noise([bank.seeds[2], bank.seeds[0]], 8))
 
 
 def test_a_stopped_bank_goes_on_to_the_same_bytes(tmp_path, monkeypatch):

@@ -22,13 +22,13 @@ def denoiser():
 
 
 def draw(denoiser, guidance, masks=MASKS):
-    solver = Solver(name="ddim", steps=3, guidance=guidance)
+    solver = Solver(name="ddim", steps=3, spacing="trailing", guidance=guidance)
     return denoise(denoiser, draw_noise([1], 8), masks, Sample(solver=solver))
 
 
 @torch.no_grad()
 def test_guidance_is_the_formula_of_classifier_free_guidance(denoiser):
-    solver = Solver(name="ddim", steps=3)
+    solver = Solver(name="ddim", steps=3, spacing="trailing")
     scheduler, z = denoiser.schedule.make_scheduler(solver), draw_noise([1], 8)
     unknown = torch.full_like(MASKS, 255)
     for t in scheduler.timesteps:

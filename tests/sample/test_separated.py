@@ -7,7 +7,7 @@ from disc.sample.solver import denoise, draw_noise
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
 
-KNOBS = Sample(solver=Solver(steps=3), batch=4)
+KNOBS = Sample(solver=Solver(steps=3, spacing="trailing"), batch=4)
 SMALL = DenoiserSettings(
     channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
 )

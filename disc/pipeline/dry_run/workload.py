@@ -13,6 +13,7 @@ from disc.pipeline.configurations import pixel_configurations, slide_configurati
 from disc.pipeline.context import FOLDS, Context
 from disc.pipeline.stages.denoiser import steps_of
 from disc.settings.run import Run
+from disc.settings.synthesis import STUDENT
 from disc.settings.training import Optim
 
 SICAPV2_SLIDES = (30, 31, 54, 9)
@@ -122,26 +123,29 @@ def _generative(run: Run, sizes: Sizes) -> list[Work]:
     bank = {"denoiser, an evaluation": float(solved)}
     what = f"{latents:,} latents in {run.sample.solver.steps} steps"
     works += [Work(stage="bank", what=what, units=bank)]
-    fraction = run.distil.optim.batch / optim.batch
-    return works + [
-        _training(f"denoiser/{name}", "denoiser", run.distil.optim, fraction)
-        for name in ("sd-disc", "sd-disc-cotrain")
-    ]
+    for name in run.distil.variants:
+        own = run.distil.student.optim if name == STUDENT else run.distil.optim
+        works += [_training(f"denoiser/{name}", "denoiser", own, own.batch / optim.batch)]
+    return works
 
 
 def _synthesis(run: Run, sizes: Sizes) -> list[Work]:
-    settings, steps = run.evaluate, run.sample.solver.steps
+    settings = run.evaluate
     num = settings.num_uniform + settings.num_mixed
     separated = settings.num_uniform + LABELS_A_MASK * settings.num_mixed
     units = {
-        "denoiser, an evaluation": steps * (3 * num + separated),
-        "autoencoder, to tiles": 4.0 * num,
+        "denoiser, an evaluation": sum(
+            run.solver_of(name).steps * (separated if name == "sd-sc" else num)
+            for name in run.variants
+        ),
+        "autoencoder, to tiles": float(len(run.variants) * num),
     }
-    works = [Work(stage="agreement", what=f"{num} masks by 4 variants", units=units)]
+    what = f"{num} masks by {len(run.variants)} variants"
+    works = [Work(stage="agreement", what=what, units=units)]
     slides = sum(fill_counts(sizes.slides, run.synthesis.slides_per_grade))
     tiles = slides * sum(run.synthesis.tiles) / 2
     for variant in run.synthesis.variants:
-        passes = LABELS_A_MASK if variant == "sd-sc" else 1.0
+        passes, steps = LABELS_A_MASK if variant == "sd-sc" else 1.0, run.solver_of(variant).steps
         units = {
             "denoiser, an evaluation": tiles * steps * passes,
             "autoencoder, to tiles": tiles,

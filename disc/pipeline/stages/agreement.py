@@ -11,17 +11,17 @@ import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
 
-from disc.evaluate.agreement import RECALLS, recalls
+from disc.evaluate.agreement import measure_tiles
 from disc.evaluate.referee import read_tiles
 from disc.files import write_bytes, write_json
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles, draw_targets, join_real_tiles
+from disc.pipeline.quality import measure_quality
 from disc.pipeline.stages.referee import load_referee, pixel_accuracy
 from disc.sample.sampler import rebuild
 from disc.sample.solver import name_solver, standard_deviation
 from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
-from disc.settings.synthesis import VARIANTS
 
 Masks = npt.NDArray[np.uint8]
 
@@ -35,34 +35,44 @@ def measure_agreement(context: Context, folder: Path) -> str:
     book = collect_shapes(context.split.test)
     targets, sources = draw_targets(book, known, run.evaluate, run.seed, run.data.tile_px)
     seeds = [derive(run.seed, "asked", i) for i in range(len(targets))]
-    sampler = context.sampler(*VARIANTS)
+    sampler = context.sampler(*run.variants)
     referee = load_referee(context)
-    tables, standard_deviations = _ceilings(context, referee), {}
+    tables, standard_deviations, generated = _ceilings(context, referee), {}, {}
     names = [f"asked {i}" for i in range(len(targets))]
-    for variant in VARIANTS:
+    for variant in run.variants:
         latents = sampler.draw_latents(variant, targets, seeds)
         standard_deviations[variant] = standard_deviation(latents)
-        read = read_tiles(referee, sampler.decode(latents))
-        tables.append(_rows(variant, context, names, sources, recalls(targets, read)))
+        generated[variant] = sampler.decode(latents)
+        read = read_tiles(referee, generated[variant])
+        tables.append(_rows(variant, context, names, sources, measure_tiles(targets, read)))
     joined, collages = join_real_tiles(context.judged, targets, run.seed)
     if joined:
         read = read_tiles(referee, rebuild(context.autoencoder, collages))
-        values = recalls(targets[joined], read)
+        values = measure_tiles(targets[joined], read)
         chosen, drawn = [names[i] for i in joined], [sources[i] for i in joined]
         tables.append(_rows("collage", context, chosen, drawn, values))
     table = pd.concat(tables, ignore_index=True)
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
     right = pixel_accuracy(context, referee)
+    quality = measure_quality(context, referee, generated, targets, sources)
+    _write_table(
+        folder / "quality.parquet",
+        quality.assign(standard_deviation=quality["variant"].map(standard_deviations)),
+    )
     write_json(folder / "spreads.json", standard_deviations)
     write_json(folder / "referee.json", right)
     _write_sheet(context, folder)
-    write_bytes(context.folder / "agreement.parquet", buffer.getvalue())
+    _write_table(context.folder / "agreement.parquet", table)
     return (
-        f"{len(targets)} masks, {len(VARIANTS)} variants; the referee reads "
+        f"{len(targets)} masks, {len(run.variants)} variants; the referee reads "
         f"{right['real']:.2f} of real pixels right, {right['reconstruction']:.2f} through the "
         "autoencoder"
     )
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_bytes(path, buffer.getvalue())
 
 
 def _rows(
@@ -71,12 +81,12 @@ def _rows(
     facts = {
         "variant": variant,
         "plan": "end" if variant == "sd-sc" else "plain",
-        "solver": name_solver(context.run.sample.solver),
+        "solver": name_solver(context.run.solver_of(variant)),
         "seed": context.run.seed,
         "tile": names,
         "source_slide": sources,
     }
-    return pd.DataFrame({**facts, **dict(zip(RECALLS, values.T, strict=True))})
+    return pd.DataFrame({**facts, **values})
 
 
 def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
@@ -89,7 +99,7 @@ def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
     slides = [tiles.tiles[i].slide_id for i in chosen]
     views = {"real": images, "reconstruction": rebuild(context.autoencoder, images)}
     return [
-        _rows(name, context, names, slides, recalls(masks, read_tiles(referee, view)))
+        _rows(name, context, names, slides, measure_tiles(masks, read_tiles(referee, view)))
         for name, view in views.items()
     ]
 
@@ -104,7 +114,8 @@ def _write_sheet(context: Context, folder: Path) -> None:
     masks = np.stack([tiles.mask(i) for i in chosen])
     images = np.stack([tiles.image(i) for i in chosen])
     seeds = [derive(context.run.seed, "sheet", i) for i in range(len(chosen))]
-    sampler = context.sampler(*VARIANTS)
+    variants = context.run.variants
+    sampler = context.sampler(*variants)
     arrays = {"mask": masks, "real": images, "reconstruction": rebuild(context.autoencoder, images)}
-    arrays |= {variant: sampler.generate(variant, masks, seeds) for variant in VARIANTS}
+    arrays |= {variant: sampler.generate(variant, masks, seeds) for variant in variants}
     write_bytes(folder / "sheet.safetensors", safetensors.numpy.save(arrays))

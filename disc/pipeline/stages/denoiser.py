@@ -24,7 +24,8 @@ from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diagnose import NamedBatches
 from disc.train.latents.dropout import drop_masks
 from disc.train.latents.latent_set import LatentSet, draw_batches
-from disc.train.objectives.diffusion import train_denoiser
+from disc.train.loop import Step
+from disc.train.objectives.diffusion import eps_step, train_denoiser
 from disc.train.prefetch import Prefetcher
 
 
@@ -82,6 +83,7 @@ def train_and_save(
     optim: Optim,
     *,
     split: Split | None = None,
+    step: Step = eps_step,
 ) -> None:
     """Train a denoiser and write it into the folder, beside the checkpoint.
 
@@ -92,10 +94,14 @@ def train_and_save(
         batch_at: what it learns from.
         optim: how long, and how.
         split: the fold on whose validation tiles it is watched; None: the run's.
+        step: gives the loss of a batch.
     """
     hooks = denoiser_hooks(context, folder, split)
     ahead = NamedBatches(Prefetcher(batch_at), batch_at.names_at)
-    train_denoiser(denoiser, ahead, optim, folder, context.run.seed, hooks=hooks).save(folder)
+    trained = train_denoiser(
+        denoiser, ahead, optim, folder, context.run.seed, hooks=hooks, step=step
+    )
+    trained.save(folder)
 
 
 def finish(

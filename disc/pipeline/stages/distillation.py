@@ -8,14 +8,14 @@ from typing import Any
 from disc.pipeline.context import Context
 from disc.pipeline.stages.denoiser import finish, train_and_save
 from disc.sample.bank import read_bank
+from disc.settings.distillation import Distilled
 from disc.settings.run import Run
-from disc.settings.synthesis import Variant
 from disc.train.latents.dropout import drop_masks
 from disc.train.latents.latent_set import LatentSet, draw_batches
 from disc.train.objectives.distil import cotrain_batches, distil_batches
 
 
-def distil(context: Context, variant: Variant, folder: Path) -> str:
+def distil(context: Context, variant: Distilled, folder: Path) -> str:
     """Distil a variant from the bank."""
     run = context.run
     optim, is_cotrained = run.distil.optim, variant == "sd-disc-cotrain"

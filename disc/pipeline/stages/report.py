@@ -33,7 +33,6 @@ from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_device
 from disc.report.page import write_report
 from disc.report.run_summary import AGREEMENT, SLIDE_GRADING, PixelRow, RunSummary, SheetRow
-from disc.settings.synthesis import VARIANTS
 
 PICTURES = 6
 
@@ -148,7 +147,7 @@ def read_sheet(context: Context) -> list[SheetRow]:
         return []
     arrays = safetensors.numpy.load_file(path)
     masks = arrays.pop("mask")
-    keys = ("real", "reconstruction", *VARIANTS)
+    keys = ("real", "reconstruction", *context.run.variants)
     referee = load_referee(context)
     readings = {key: read_tiles(referee, arrays[key]) for key in keys}
     return [

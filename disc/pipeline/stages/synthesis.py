@@ -23,7 +23,7 @@ def synthesise(context: Context, variant: Variant, folder: Path) -> str:
         "checkpoint": hash_weights(next(iter(sampler.denoisers.values()))),
         "training_slides": " ".join(sorted(slides)),
         "fold": run.data.fold,
-        "solver": name_solver(run.sample.solver),
+        "solver": name_solver(run.solver_of(variant)),
     }
     value = generate_slides(plans, context.book, VariantSampler(sampler, variant), folder, facts)
     num = sum(len(plan.tiles) for plan in plans)

@@ -12,32 +12,7 @@ from disc.model.schedule import NUM_STEPS
 from disc.settings.training import Optim
 from disc.train.checkpoint import State
 from disc.train.hooks import Hooks
-from disc.train.loop import Batch, train
-
-
-def train_denoiser(
-    denoiser: Denoiser,
-    batch_at: Callable[[int], Batch],
-    optim: Optim,
-    folder: Path,
-    seed: int,
-    *,
-    hooks: Hooks | None = None,
-) -> Denoiser:
-    """Train on whatever latents and masks the batches hold; they decide the variant.
-
-    Paper: Eq. (1), Sec. 2.1; Eq. (3), Sec. 2.3.
-    """
-    train(
-        model=denoiser,
-        step=eps_step,
-        batch_at=batch_at,
-        optim=optim,
-        folder=folder,
-        seed=seed,
-        hooks=hooks,
-    )
-    return denoiser
+from disc.train.loop import Batch, Step, train
 
 
 def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
@@ -63,3 +38,29 @@ def eps_step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[
     errors = (predicted - network.target(z_0, eps, t)).square()
     weighed = errors * network.weigh_losses(t)
     return {"loss": weighed.mean(), "v" if network.gives_velocity else "eps": errors.mean()}
+
+
+def train_denoiser(
+    denoiser: Denoiser,
+    batch_at: Callable[[int], Batch],
+    optim: Optim,
+    folder: Path,
+    seed: int,
+    *,
+    hooks: Hooks | None = None,
+    step: Step = eps_step,
+) -> Denoiser:
+    """Train on whatever latents and masks the batches hold; they and the step decide the variant.
+
+    Paper: Eq. (1), Sec. 2.1; Eq. (3), Sec. 2.3.
+    """
+    train(
+        model=denoiser,
+        step=step,
+        batch_at=batch_at,
+        optim=optim,
+        folder=folder,
+        seed=seed,
+        hooks=hooks,
+    )
+    return denoiser

@@ -1,0 +1,33 @@
+"""What must be said beside a difference in mask agreement, which is blind to blur."""
+
+from __future__ import annotations
+
+MAX_DEVIATION = 0.05
+"""By how much the standard deviations of latents of what is compared may differ."""
+
+
+def find_marks(
+    *, steps: tuple[int, int], deviation: tuple[float, float], kid_gain_low: float
+) -> tuple[str, ...]:
+    """Why a difference in agreement may come from something else than following the mask.
+
+    Fewer steps, and latents that vary less, blur tiles, and blur raises agreement.
+
+    Args:
+        steps: of the solver, of the one and of what it is compared to.
+        deviation: standard deviation of latents of both.
+        kid_gain_low: lower end of the interval of the difference of their kernel distances to real
+            tiles; above 0, the one is farther from real tiles.
+
+    Returns:
+        Those of "steps", "deviation" and "KID" that apply; none: take the difference as it is.
+
+    >>> find_marks(steps=(4, 15), deviation=(0.64, 0.88), kid_gain_low=1.2)
+    ('steps', 'deviation', 'KID')
+    """
+    found = {
+        "steps": steps[0] != steps[1],
+        "deviation": abs(deviation[0] - deviation[1]) > MAX_DEVIATION,
+        "KID": kid_gain_low > 0,
+    }
+    return tuple(name for name, applies in found.items() if applies)

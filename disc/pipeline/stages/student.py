@@ -1,0 +1,47 @@
+"""The stage `denoiser/sd-disc-fast`: the few-step student, taught from the bank."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from disc.pipeline.context import Context
+from disc.pipeline.stages.denoiser import finish, train_and_save
+from disc.sample.bank import Bank
+from disc.settings.synthesis import STUDENT
+from disc.train.objectives.student import student_batches, student_step
+
+
+def train_student(context: Context, bank: Bank, folder: Path) -> str:
+    """Train the student on a bank and write it into a folder.
+
+    Returns:
+        What was done, in a few words.
+    """
+    run, settings = context.run, context.run.distil.student
+    batch_at = student_batches(
+        bank,
+        context.book.shapes,
+        batch=settings.optim.batch,
+        seed=run.seed,
+        purpose=STUDENT,
+        is_paired=settings.paired_noise,
+    )
+    denoiser, step = context.denoiser("sd"), student_step(settings)
+    train_and_save(_watched(context), folder, denoiser, batch_at, settings.optim, step=step)
+    noise = "the bank's noise" if settings.paired_noise else "fresh noise"
+    what = f"{settings.optim.steps} steps of {settings.optim.batch} on {noise}"
+    return finish(context, folder, context.split.train, what)
+
+
+def _watched(context: Context) -> Context:
+    """The run as a student in training is looked at: sampled in its own few steps.
+
+    Its last weights are kept: what it loses on real latents with fresh noise, as validation
+    measures it, does not tell which of its weights sample best.
+    """
+    run = context.run
+    sample = replace(run.sample, solver=run.solver_of(STUDENT))
+    return Context(
+        replace(run, sample=sample, hooks=replace(run.validation, keep="last")), context.folder
+    )

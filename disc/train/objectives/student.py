@@ -1,0 +1,133 @@
+"""The student: taught on the noise that bundles were denoised from, so that one step is enough.
+
+A bundle's latents are a function of its noise z_T, and so is what is fused of them under a mask. A
+network that sees both learns that function, where one that sees latents with fresh noise can learn
+their mean alone. Only a bank of separated conditions gives such pairs for any mask.
+
+Differs from paper: it has no such student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from disc.masks.recipes import draw_tile
+from disc.masks.shapes import count_regions, label_shape
+from disc.model.denoiser import Denoiser
+from disc.model.schedule import NUM_STEPS
+from disc.sample.bank import Bank
+from disc.sample.separated import fuse
+from disc.seeds import numpy_generator
+from disc.settings.distillation import Student
+from disc.train.checkpoint import State
+from disc.train.diagnose import Batch, NamedBatches, Step
+from disc.train.draws import NUM_DIHEDRAL, epoch_indices
+from disc.train.latents.latent_set import unknown_slides
+
+Shapes = Sequence[npt.NDArray[np.uint8]]
+
+
+def student_batches(
+    bank: Bank,
+    shapes: Shapes,
+    *,
+    batch: int,
+    seed: int,
+    purpose: str,
+    is_paired: bool = True,
+) -> NamedBatches:
+    """Bundles fused under masks of several labels, with the noise that they came from.
+
+    Masks are drawn fresh at every step, their labels all equally likely. Noise, latents and mask
+    are flipped and rotated together.
+
+    Args:
+        bank: bundles and their seeds.
+        shapes: shape maps; those of one region are left out where there are others.
+        batch: samples a step.
+        seed: of bundles, masks and symmetries.
+        purpose: of the same.
+        is_paired: whether batches hold the `noise`; the step draws fresh noise for those without.
+    """
+    regions = [count_regions(shape) for shape in shapes]
+    several = [i for i, count in enumerate(regions) if 1 < count <= len(bank.labels)]
+    kept = several or list(range(len(shapes)))
+    room = [regions[i] for i in kept]
+    weights = np.zeros(bank.latents.shape[1])
+    weights[list(bank.labels)] = 1 / len(bank.labels)
+
+    def bundles_at(step: int) -> npt.NDArray[np.int64]:
+        num = len(bank.latents)
+        return epoch_indices(num, step=step, batch=batch, seed=seed, purpose=purpose)
+
+    def batch_at(step: int) -> Batch:
+        rng, bundles = numpy_generator(seed, purpose, "masks", step), bundles_at(step)
+        drawn = [draw_tile(room, weights, rng) for _ in range(batch)]
+        versions = rng.integers(NUM_DIHEDRAL, size=batch).tolist()
+        masks = [label_shape(shapes[kept[tile.shape]], tile.labels) for tile in drawn]
+        targets = torch.from_numpy(np.stack(masks))
+        fused = fuse(bank.latents[torch.from_numpy(bundles)], targets)
+        found = {"latents": turn_each(fused, versions), "masks": turn_each(targets, versions)}
+        if is_paired:
+            found["noise"] = turn_each(bank.draw_noise(bundles.tolist()), versions)
+        return {**found, "slides": unknown_slides(batch)}
+
+    def names_at(step: int) -> list[str]:
+        return [f"bundle {i} of the bank" for i in bundles_at(step)]
+
+    return NamedBatches(batch_at, names_at)
+
+
+def student_step(settings: Student) -> Step:
+    """The loss of a student: || v - v_theta(z_t, t, tau(m)) ||^2, mean over the batch.
+
+    Its batches hold `latents` z_0^mixed [B, 3, h, w], `masks` uint8 [B, H, W] and, if they are
+    paired, the `noise` z_T [B, 3, h, w] that the latents were denoised from.
+
+    Args:
+        settings: which time steps are drawn how often.
+    """
+
+    def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
+        network, share = state.network, state.share
+        assert isinstance(network, Denoiser)
+        z_0 = batch["latents"].float()
+        whole = len(z_0) * share.count
+        t = share.take(draw_time_steps(whole, settings, generator)).to(z_0.device)
+        eps = batch.get("noise")
+        if eps is None:
+            fresh = torch.randn((whole, *z_0.shape[1:]), generator=generator)
+            eps = share.take(fresh).to(z_0.device)
+        # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) z_T, [B, 3, h, w]
+        z_t = network.schedule.add_noise(z_0, eps, t)
+        predicted = state.model(z_t, t, batch["masks"], batch.get("slides"))
+        errors = (predicted - network.target(z_0, eps, t)).square()
+        if not network.gives_velocity:
+            # eps - eps_theta = sqrt(alpha_bar_t) (v - v_theta)
+            errors = errors / network.schedule.level_at(t, z_0)
+        return {"loss": errors.mean()}
+
+    return step
+
+
+def draw_time_steps(num: int, settings: Student, generator: torch.Generator) -> torch.Tensor:
+    """Time steps int64 [num]: any, or one of those that sampling in few steps visits."""
+    weights = torch.tensor(settings.visited_weights)
+    places = torch.multinomial(weights, num, replacement=True, generator=generator)
+    any_step = torch.randint(NUM_STEPS, (num,), generator=generator)
+    is_visited = torch.rand(num, generator=generator) < settings.visited_fraction
+    return torch.where(is_visited, torch.tensor(settings.visited)[places], any_step)
+
+
+def turn_each(squares: torch.Tensor, versions: Sequence[int]) -> torch.Tensor:
+    """Each of [B, ..., H, H] in its symmetry of the square (0..7), as `disc.train.draws.transform`."""
+    transformed = [
+        torch.rot90(square, version % 4, (-2, -1))
+        for square, version in zip(squares, versions, strict=True)
+    ]
+    flipped = [s if v < 4 else s.flip(-1) for s, v in zip(transformed, versions, strict=True)]
+    return torch.stack(flipped)
