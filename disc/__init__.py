@@ -1,6 +1,10 @@
 """disc: prostate tiles with the Gleason grades you ask for, and graders trained on them."""
 
+from importlib import import_module
 from typing import Any
+
+_PUBLIC = ("load", "masks_from_sicapv2")
+"""What `disc.api` offers: disc.load(...) and what it gives."""
 
 
 def __getattr__(name: str) -> Any:
@@ -13,4 +17,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("disc-gleason")
+    if name in _PUBLIC:
+        return getattr(import_module("disc.api"), name)
     raise AttributeError(f"module 'disc' has no attribute {name!r}")

@@ -124,7 +124,7 @@ def draw_time_steps(num: int, settings: Student, generator: torch.Generator) -> 
 
 
 def turn_each(squares: torch.Tensor, versions: Sequence[int]) -> torch.Tensor:
-    """Each of [B, ..., H, H] in its symmetry of the square (0..7), as `disc.train.draws.transform`."""
+    """Each of [B, ..., H, H] in its flip or rotation (0..7), as `disc.train.draws.transform`."""
     transformed = [
         torch.rot90(square, version % 4, (-2, -1))
         for square, version in zip(squares, versions, strict=True)

@@ -1,0 +1,229 @@
+"""The public door: `disc.load` a run, sample tiles from masks, read them again, draw recipes.
+
+What the studio, the commands and notebooks use. `import disc` alone loads none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from disc.data.pixels.mask_values import SICAPV2
+from disc.evaluate.referee import read_tiles
+from disc.files import BadInput
+from disc.grade.carcino import CarcinoNet
+from disc.labels import IGNORE, NUM_LABELS, Label
+from disc.masks.recipes import draw_tile, label_weights
+from disc.masks.shapes import label_shape
+from disc.pipeline.config_file import read_config
+from disc.pipeline.context import Context
+from disc.pipeline.stages.referee import load_referee
+from disc.sample.plans import Plan
+from disc.sample.sampler import Sampler
+from disc.seeds import derive, numpy_generator
+from disc.settings.sampling import Solver
+from disc.settings.synthesis import Variant
+
+Masks = npt.NDArray[np.uint8]
+Tiles = npt.NDArray[np.uint8]
+
+
+def load(run: str | Path | None = None) -> Model:
+    """A trained run, ready to sample.
+
+    Args:
+        run: folder of a run, as `disc run` leaves it once a denoiser is trained.
+
+    Raises:
+        FileNotFoundError: if there is no such run.
+        BadInput: if its configuration cannot be read, or it has no trained denoiser.
+    """
+    if run is None:
+        raise BadInput("no run given, and disc ships no weights yet; give the folder of a run")
+    folder = Path(run)
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(
+            f"{folder}: no config.json; give the folder of a run (make demo leaves runs/demo)"
+        )
+    model = Model(Context(read_config(folder / "config.json"), folder))
+    if not model.variants:
+        raise BadInput(f"{folder}: no trained denoiser in it; run disc run on it first")
+    return model
+
+
+def masks_from_sicapv2(masks: npt.NDArray[np.integer]) -> Masks:
+    """Masks of SICAPv2's values 0, 3, 4, 5 (and 255) as classes 0..3 (and 255), any shape.
+
+    Raises:
+        BadInput: if a value is none of these.
+    """
+    if wrong := sorted(set(np.unique(masks).tolist()) - set(SICAPV2.grades)):
+        raise BadInput(f"mask value {wrong[0]}; SICAPv2's masks hold 0, 3, 4, 5 or 255")
+    return SICAPV2.table[masks]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained generator and the referee beside it; networks are read when first asked for."""
+
+    context: Context
+
+    @cached_property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants that can be sampled."""
+        folder = self.context.folder / "denoiser"
+        trained = {path.parent.name for path in folder.glob("*/denoiser.json")}
+        return tuple(
+            name
+            for name in self.context.run.variants
+            if ("sd" if name == "sd-sc" else name) in trained
+        )
+
+    @property
+    def tile_px(self) -> int:
+        """Side of its tiles, in pixels."""
+        return self.context.run.data.tile_px
+
+    def sample(
+        self,
+        masks: Masks,
+        *,
+        variant: str = "sd-sc",
+        plan: str | None = None,
+        steps: int | None = None,
+        seed: int | Sequence[int] = 0,
+    ) -> Tiles:
+        """Tiles that follow masks.
+
+        Args:
+            masks: classes, uint8 [N, H, W] or one [H, W]: 0 Non-Cancer, 1 GG3, 2 GG4, 3 GG5, and
+                255 where nothing is asked for. `disc.masks_from_sicapv2` makes them of 0, 3, 4, 5;
+                a mask of 0 and 3 alone cannot be told from classes, and is taken as such.
+            variant: `sd`, `sd-sc`, `sd-disc`, `sd-disc-cotrain` or `sd-disc-fast`.
+            plan: how `sd-sc` fuses the labels of a tile (`end`, `step`, `switch@0.75`, ...; see
+                `disc.sample.plans`); None: as the run's configuration says.
+            steps: of the solver; None: as the run's configuration says.
+            seed: of all tiles, of which each has a stream of its own; or one seed a tile.
+
+        Returns:
+            Tiles, uint8 [N, H, W, 3], or [H, W, 3] of one mask.
+
+        Raises:
+            BadInput: if a mask, the variant, the plan or the number of steps or seeds cannot be.
+        """
+        stack = self._check_masks(np.asarray(masks))
+        name = self._check_variant(variant)
+        if plan is not None and name != "sd-sc":
+            raise BadInput(f"plan {plan}: only sd-sc fuses labels; leave it out with {name}")
+        chosen = None if plan is None else Plan.parse(plan)
+        sampler = self._with_steps(name, steps)
+        tiles = sampler.generate(name, stack, _seeds(seed, len(stack)), chosen)
+        return tiles if np.ndim(masks) == 3 else tiles[0]
+
+    def segment(self, tiles: Tiles) -> Masks:
+        """What the referee, an independent evaluation network, reads in tiles.
+
+        Args:
+            tiles: uint8 [N, H, W, 3], or one [H, W, 3].
+
+        Returns:
+            Classes, uint8 [N, H, W], or [H, W].
+
+        Raises:
+            BadInput: if they are no tiles.
+        """
+        array = np.asarray(tiles)
+        stack = array[None] if array.ndim == 3 else array
+        if stack.ndim != 4 or stack.shape[-1] != 3 or stack.dtype != np.uint8 or not len(stack):
+            raise BadInput(
+                f"tiles of shape {array.shape}, {array.dtype}; expected uint8 [N, H, W, 3]"
+            )
+        labels = read_tiles(self._referee, stack)
+        return labels if array.ndim == 4 else labels[0]
+
+    def recipe(self, primary: int, secondary: int, *, tiles: int = 20, seed: int = 0) -> Masks:
+        """Masks of a synthetic slide of a Gleason score, uint8 [tiles, H, W].
+
+        Shapes are those of the run's training masks.
+
+        Raises:
+            BadInput: if the score is none, or the training tiles lack one of its grades.
+
+        Paper: Sec. 2.2.
+        """
+        if tiles < 1:
+            raise BadInput(f"{tiles} tiles; a recipe has 1 or more")
+        book = self.context.book
+        try:
+            weights = label_weights(primary, secondary, known=self._known)
+        except ValueError as error:
+            raise BadInput(f"recipe {primary}+{secondary}: {error}") from error
+        rng = numpy_generator(seed, "recipe", primary, secondary)
+        possible = int(np.count_nonzero(weights))
+        fit = [i for i, count in enumerate(book.regions) if count <= possible]
+        drawn = [draw_tile([book.regions[i] for i in fit], weights, rng) for _ in range(tiles)]
+        return np.stack([label_shape(book.shapes[fit[tile.shape]], tile.labels) for tile in drawn])
+
+    @cached_property
+    def _known(self) -> list[int]:
+        tiles = self.context.split.train
+        seen = np.unique(np.concatenate([np.unique(tiles.mask(i)) for i in range(len(tiles))]))
+        return [int(label) for label in seen if label < NUM_LABELS]
+
+    @cached_property
+    def _sampler(self) -> Sampler:
+        return self.context.sampler(*self.variants)
+
+    @cached_property
+    def _referee(self) -> CarcinoNet:
+        return load_referee(self.context)
+
+    def _with_steps(self, name: Variant, steps: int | None) -> Sampler:
+        if steps is None:
+            return self._sampler
+        try:
+            solver: Solver = replace(self.context.run.solver_of(name), steps=steps)
+        except ValueError as error:
+            raise BadInput(f"steps {steps}: {error}") from error
+        return replace(self._sampler, solvers={**self._sampler.solvers, name: solver})
+
+    def _check_variant(self, variant: str) -> Variant:
+        for name in self.variants:
+            if name == variant:
+                return name
+        known = ", ".join(self.variants)
+        raise BadInput(f"{self.context.folder}: no variant '{variant}' in it; it has {known}")
+
+    def _check_masks(self, masks: npt.NDArray[np.generic]) -> Masks:
+        stack, side = masks[None] if masks.ndim == 2 else masks, self.tile_px
+        if stack.ndim != 3 or stack.shape[1:] != (side, side) or not len(stack):
+            raise BadInput(
+                f"masks of shape {masks.shape}; expected [N, {side}, {side}] or [{side}, {side}], "
+                "the side of this run's tiles"
+            )
+        if not np.issubdtype(stack.dtype, np.integer):
+            raise BadInput(f"masks of {stack.dtype}; expected classes as uint8")
+        wrong = sorted(set(np.unique(stack).tolist()) - {*map(int, Label), IGNORE})
+        if wrong:
+            advice = "; give masks_from_sicapv2(masks)" if set(wrong) <= {4, 5} else ""
+            raise BadInput(f"mask value {wrong[0]}; expected classes 0 to 3, or 255{advice}")
+        is_empty = (stack == IGNORE).all(axis=(1, 2))
+        if is_empty.any():
+            raise BadInput(
+                f"mask {int(is_empty.argmax())}: 255 everywhere; nothing is asked for"
+            )
+        return stack.astype(np.uint8)
+
+
+def _seeds(seed: int | Sequence[int], num: int) -> list[int]:
+    if isinstance(seed, int | np.integer):
+        return [derive(int(seed), "sample", i) for i in range(num)]
+    seeds = [int(one) for one in seed]
+    if len(seeds) != num:
+        raise BadInput(f"{len(seeds)} seeds for {num} mask(s); give one a mask, or one number")
+    return seeds
