@@ -214,9 +214,7 @@ class Model:
             raise BadInput(f"mask value {wrong[0]}; expected classes 0 to 3, or 255{advice}")
         is_empty = (stack == IGNORE).all(axis=(1, 2))
         if is_empty.any():
-            raise BadInput(
-                f"mask {int(is_empty.argmax())}: 255 everywhere; nothing is asked for"
-            )
+            raise BadInput(f"mask {int(is_empty.argmax())}: 255 everywhere; nothing is asked for")
         return stack.astype(np.uint8)
 
 

@@ -18,6 +18,7 @@ from disc.files import BadInput
 from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.request import RunRequest
+from disc.sample.request import SampleRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
@@ -109,6 +110,15 @@ def import_(request: ImportRequest) -> int:
     return 0
 
 
+def sample(request: SampleRequest) -> int:
+    """Generate tiles from masks or for a Gleason score."""
+    prepare_process()
+    from disc.command_line.sample import sample_tiles
+
+    print(sample_tiles(request))
+    return 0
+
+
 ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs,
 from a few annotated slides, trains graders on real and synthetic tiles, and says what that
 gained."""
@@ -116,6 +126,9 @@ RUNS, SETS, MODELS = "train and evaluate", "data sets", "models"
 COMMANDS = {
     "run": Command(
         run, RunRequest, "Train a generator and graders, evaluate both, write a report.", RUNS
+    ),
+    "sample": Command(
+        sample, SampleRequest, "Generate tiles from masks, or for a Gleason score.", RUNS
     ),
     "check": Command(
         check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS

@@ -13,11 +13,13 @@ import torch
 from diffusers import UNet2DConditionModel, VQModel
 from PIL import Image
 
+import disc
 from disc import cli
 from disc.data.check.check_sets import check_sets
 from disc.data.check.request import CheckRequest
 from disc.data.readers.sicapv2 import read_set
 from disc.evaluate.agreement import RECALLS
+from disc.files import BadInput
 from disc.settings.synthesis import VARIANTS
 
 
@@ -195,3 +197,17 @@ def test_a_student_is_added_to_a_finished_run(run, tmp_path, capsys):
     ).all()
     manifest = pd.read_parquet(tmp_path / "smoke/synthetic/sd-disc-fast/manifest.parquet")
     assert set(manifest["solver"]) == {"ddim 1 trailing"}
+
+
+def test_the_door_opens_a_run(run):
+    """A recipe has the score's labels and the training masks' shapes, and is its seed's alone."""
+    model = disc.load(run)
+    masks = model.recipe(4, 5, tiles=6, seed=1)
+    assert masks.shape == (6, 64, 64) and set(np.unique(masks)) <= {0, 1, 2, 3}
+    assert np.array_equal(masks, model.recipe(4, 5, tiles=6, seed=1))
+    assert not np.array_equal(masks, model.recipe(4, 5, tiles=6, seed=2))
+    assert (model.recipe(0, 0, tiles=3) == 0).all()
+    tiles = model.sample(masks, steps=2)
+    assert tiles.shape == (6, 64, 64, 3) and model.segment(tiles).shape == masks.shape
+    with pytest.raises(BadInput, match=r"recipe 3\+2: "):
+        model.recipe(3, 2)

@@ -1,0 +1,71 @@
+"""`disc sample`: masks in, tiles, masks and a sheet out."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import disc
+from disc import cli
+from tests.tiny_run import write_tiny_run
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_tiny_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Two masks with SICAPv2's values."""
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for name, value in (("a", 4), ("b", 5)):
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        mask[: SIDE // 2] = value
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    return folder
+
+
+def call(run, out, *words):
+    return cli.main(["sample", "--run", str(run), "--out", str(out), *words])
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+def test_tiles_are_those_of_the_door(run, masks, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ("--mask", str(masks), "--values", "sicapv2", "--steps", "2", "--seed", "3")
+    assert call(run, out, *words, "--plan", "step") == 0
+    assert "2 tile(s) by sd-sc" in capsys.readouterr().out
+    values = np.stack([pixels(masks / f"{name}.png") for name in "ab"])
+    tiles = disc.load(run).sample(disc.masks_from_sicapv2(values), plan="step", steps=2, seed=3)
+    for name, tile, mask in zip("ab", tiles, values, strict=True):
+        assert np.array_equal(pixels(out / "images" / f"{name}.png"), tile)
+        assert np.array_equal(pixels(out / "masks" / f"{name}.png"), mask)
+    assert pixels(out / "sheet.png").shape[1] > 3 * SIDE
+    assert call(run, out, *words, "--plan", "end") == 2
+    assert "holds tiles of another request" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "give --mask or --recipe, one of them"),
+        ("--mask {masks} --recipe 3+3", "give --mask or --recipe, one of them"),
+        ("--mask {masks}", "--mask needs --values: sicapv2 for 0, 3, 4, 5 or classes"),
+        ("--mask {masks} --values classes", "found value 4 in {masks}/a.png"),
+        ("--mask {masks}/none.png --values classes", "none.png"),
+        ("--recipe 45", "--recipe is '45'; expected a Gleason score, as in 4+5"),
+        ("--mask {masks} --values sicapv2 --variant sd-dis", "no variant 'sd-dis' in it"),
+        ("--mask {masks} --values sicapv2 --plan both", "plan 'both': no plan; expected end"),
+    ],
+)
+def test_what_cannot_be_is_one_line(words, said, run, masks, tmp_path, capsys):
+    assert call(run, tmp_path / "out", *words.format(masks=masks).split()) == 2
+    error = capsys.readouterr().err
+    assert said.format(masks=masks) in error and error.count("\n") == 1
+    assert not (tmp_path / "out" / "images").exists()

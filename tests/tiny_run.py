@@ -1,0 +1,25 @@
+"""A run of untrained networks, for tests of what uses a run."""
+
+from pathlib import Path
+
+import torch
+
+from disc.grade.carcino import CarcinoNet
+from disc.model.autoencoder import Autoencoder, build_vq
+from disc.model.denoiser import Denoiser
+from disc.model.store import save_weights
+from disc.pipeline.config_file import to_json
+from disc.pipeline.stages.referee import REFEREE
+from disc.presets import smoke
+
+
+def write_tiny_run(folder: Path) -> Path:
+    """Write `sd`, `sd-disc`, autoencoder and referee of the preset smoke, as before any training."""
+    run = smoke()
+    torch.manual_seed(0)
+    Autoencoder(build_vq(run.autoencoder)).save(folder / "latents" / "autoencoder")
+    for variant in ("sd", "sd-disc"):
+        Denoiser(run.denoiser).save(folder / "denoiser" / variant)
+    save_weights(folder / "referee" / REFEREE, CarcinoNet(run.evaluate.referee))
+    (folder / "config.json").write_bytes(to_json(run))
+    return folder
