@@ -14,7 +14,7 @@ from disc.presets import smoke
 
 
 def write_tiny_run(folder: Path) -> Path:
-    """Write `sd`, `sd-disc`, autoencoder and referee of the preset smoke, as before any training."""
+    """Write sd, sd-disc, autoencoder and referee of the preset smoke, as before any training."""
     run = smoke()
     torch.manual_seed(0)
     Autoencoder(build_vq(run.autoencoder)).save(folder / "latents" / "autoencoder")

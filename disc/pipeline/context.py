@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from disc.data.readers.read import read_source
 from disc.data.readers.source import Source
 from disc.files import BadInput
-from disc.pipeline.renamed import name_as_hashed
+from disc.pipeline.renamed import is_hashed, name_as_hashed
 from disc.processes import own_device
 from disc.settings.data import Fold
 from disc.settings.run import Run
@@ -156,10 +156,15 @@ class Context:
 def as_json(settings: Any) -> Any:
     """A settings dataclass as plain values, for hashing, without what changes speed only.
 
-    Names are those that a setting had first: what was trained before a renaming stays done.
+    Names are those that a setting had first, and what was added since counts where it changes
+    something: what was trained before stays done.
     """
 
     def gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {name_as_hashed(name): value for name, value in pairs if name != "speed"}
+        return {
+            name_as_hashed(name): value
+            for name, value in pairs
+            if name != "speed" and is_hashed(name, value)
+        }
 
     return asdict(settings, dict_factory=gather)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 _VALIDATION = ("every", "num_tiles", "num_bands", "num_rows", "num_masks", "keep", "tensorboard")
 RENAMED: Mapping[str, str] = {
@@ -26,6 +27,10 @@ OTHERS: Mapping[str, str] = {
 """The same of a group of settings, and of the options of other commands."""
 
 
+ADDED: Mapping[str, Any] = {"eta": 0.0, "guidance_interval": (0, 999)}
+"""Settings that came later, by the last part of their name, with the value that changes nothing."""
+
+
 def find_new_name(name: str) -> str | None:
     """The present name of a setting that was renamed.
 
@@ -44,6 +49,11 @@ def name_as_hashed(name: str) -> str:
     """
     olds = (_last(old) for old, new in RENAMED.items() if _last(new) == name)
     return next(olds, name)
+
+
+def is_hashed(name: str, value: Any) -> bool:
+    """Whether a setting enters the hash of a stage: not if it came later and changes nothing."""
+    return name not in ADDED or value != ADDED[name]
 
 
 def _last(name: str) -> str:

@@ -28,7 +28,7 @@ class SampleRequest:
     variant: str = "sd-sc"
     """sd, sd-sc, sd-disc, sd-disc-cotrain or sd-disc-fast, whichever the run has."""
     plan: str = ""
-    """How sd-sc fuses labels: end, step, switch@0.75, ...; none: as the run's configuration says."""
+    """How sd-sc fuses labels: end, step, switch@0.75, ...; none: as the run is configured."""
     steps: int | None = None
     """Steps of the solver; None: as the run's configuration says."""
     seed: int = 0

@@ -12,6 +12,7 @@ from disc.pipeline.context import Context, as_json
 from disc.pipeline.stage_list import all_stages
 from disc.presets import smoke
 from disc.settings.denoiser import Denoiser
+from disc.settings.sampling import Solver
 
 
 @pytest.fixture
@@ -88,3 +89,11 @@ def test_a_renaming_leaves_what_was_trained_done(tmp_path, neck):
     assert list_differences(path, smoke()) == []
     wider = replace(smoke(), denoiser=replace(smoke().denoiser, context=64))
     assert list_differences(path, wider) == ["denoiser.context: 32 -> 64"]
+
+
+def test_a_setting_that_was_added_since_leaves_what_was_trained_done():
+    """Unless it changes something."""
+    plain = as_json(Solver())
+    assert "eta" not in plain and "guidance_interval" not in plain
+    assert as_json(Solver(name="ddim", eta=0.5))["eta"] == 0.5
+    assert set(as_json(smoke().sample)["solver"]) == {"name", "steps", "spacing", "guidance"}
