@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from disc.settings.sampling import Solver
 
+FIRST_STEP = 900
+"""Below it, latents are not yet the noise that sampling starts from."""
 Steps = npt.NDArray[np.int64]
 
 
@@ -24,14 +26,17 @@ def list_time_steps(solver: Solver, levels: npt.NDArray[np.float64]) -> list[int
     Returns:
         Falling time steps within 0..T-1.
 
-    Differs from paper: where the number of steps does not divide 1000, `leading` spreads it over
-    all of 1..1000. Latent diffusion takes more steps than were asked for there (16 for 15), and
-    diffusers leaves out the first ones (15 start at t = 925).
+    Differs from paper: where the number of steps does not divide 1000, latent diffusion takes more
+    than were asked for (16 for 15). `leading` goes in strides of 1000 // steps, as diffusers does
+    (15 start at t = 925), unless that starts below t = 900, which is not yet noise (620 of 999
+    counts): then it spreads the steps over all of 1..1000.
     """
     num, top = solver.steps, len(levels) - 1
     rising: Steps
     if solver.spacing == "leading":
-        rising = 1 + np.arange(num) * len(levels) // num
+        rising = 1 + np.arange(num) * (len(levels) // num)
+        if rising[-1] < FIRST_STEP:
+            rising = 1 + np.arange(num) * len(levels) // num
     elif solver.spacing == "trailing":
         rising = np.round(np.arange(1, num + 1) * (len(levels) / num)).astype(np.int64) - 1
     elif solver.spacing == "linspace":

@@ -25,12 +25,22 @@ from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.config_file import to_json
 from disc.presets import laptop
+from disc.sample.request import SampleRequest
 from disc.settings.run import Run
+from tests.tiny_run import write_tiny_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-REQUESTS = (Run, CheckRequest, TileRequest, ConvertRequest, SelectRequest, ImportRequest)
+REQUESTS = (
+    Run,
+    SampleRequest,
+    CheckRequest,
+    TileRequest,
+    ConvertRequest,
+    SelectRequest,
+    ImportRequest,
+)
 COMMAND_OPTIONS = {"help", "help-all", "version", "config", "dry-run"}
 LANGUAGES = {"sh", "python", "text", "bibtex"}
 FENCE = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.M | re.S)
@@ -124,6 +134,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         out=tmp_path / "lapc", kind="lapc", slides=(0, 1, 0, 0), tile_px=512, core_um=(400, 500)
     )
     draw_set(request)
+    write_tiny_run(tmp_path / "runs" / "demo")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "snippet"}
     for block in blocks("python"):
