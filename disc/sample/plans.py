@@ -95,9 +95,7 @@ class Plan:
         if self.name == "guide" and not 0 <= self.value < 100:
             raise BadInput(f"plan {text!r}: a weight lies in 0..100, as in guide@1.5")
         if not 0 <= first <= last <= 999:
-            raise BadInput(
-                f"plan {text!r}: an interval rises within 0-999, as in guide@1.5:200-800"
-            )
+            raise BadInput(f"plan {text!r}: time steps rise within 0-999, as in guide@1.5:200-800")
         if self.name == "heal" and not 1 <= self.value <= 999:
             raise BadInput(f"plan {text!r}: heal takes a time step in 1..999, as in heal@250")
 

@@ -1,0 +1,281 @@
+"""Plans: how they are written, their limit cases, and what may not change a tile."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from disc.files import BadInput
+from disc.model.denoiser import Denoiser
+from disc.sample.cost import count_evaluations
+from disc.sample.plans import Plan
+from disc.sample.regions import beside_borders, shrink_masks
+from disc.sample.separated import denoise_labels, fuse
+from disc.sample.solver import denoise, draw_noise
+from disc.sample.trajectory import Order, follow_plan
+from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.sampling import Sample, Solver
+
+SMALL = DenoiserSettings(
+    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
+)
+SOLVERS = {
+    "ddim": Solver(name="ddim", steps=4, spacing="trailing"),
+    "ddim eta": Solver(name="ddim", steps=4, spacing="trailing", eta=0.7),
+    "dpmpp-2m": Solver(name="dpmpp-2m", steps=4, spacing="logsnr"),
+    "unipc": Solver(name="unipc", steps=4, spacing="logsnr"),
+    "guided": Solver(steps=4, spacing="trailing", guidance=2.0, guidance_interval=(400, 800)),
+}
+PLANS = [
+    *("plain", "end", "switch@0.5", "late@0.5", "step", "step-null", "guide@1.5"),
+    *("guide@2:300-700", "heal@500", "heal@500:2"),
+]
+SEEDS = [3, 1, 4, 15, 9, 2, 6]
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    torch.manual_seed(0)
+    return Denoiser(SMALL).eval()
+
+
+@pytest.fixture(scope="module")
+def masks():
+    """Seven tiles: two of one label, others of two and three, one partly unknown."""
+    masks = torch.zeros(7, 32, 32, dtype=torch.uint8)
+    masks[0] = 2
+    masks[1, :, 16:] = 1
+    masks[2, 8:] = 3
+    masks[2, 20:, 16:] = 2
+    masks[3, :20] = 255
+    masks[4, 5:20, 5:20] = 3
+    masks[6, :, :7] = 2
+    return masks
+
+
+def draw(denoiser, masks, plan, solver="dpmpp-2m", *, batch=64, seeds=None):
+    seeds = seeds or SEEDS[: len(masks)]
+    sample = Sample(solver=SOLVERS[solver], batch=batch)
+    order = Order(draw_noise(seeds, 8), masks, seeds=seeds)
+    return follow_plan(denoiser, order, Plan.parse(plan), sample)
+
+
+def close(found, expected):
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("plan", [*PLANS, "guide@0.5:0-999", "switch@0", "heal@999"])
+def test_a_plan_is_written_as_it_is_read(plan):
+    parsed = Plan.parse(plan)
+    assert Plan.parse(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ends", "expected end, switch@0.75"),
+        ("switch", "no plan"),
+        ("switch@", "no plan"),
+        ("end@", "nothing after @"),
+        ("heal@250:", "nothing after @ or :"),
+        ("switch@1.5", r"lies in 0\.\.1"),
+        ("switch@nan", r"lies in 0\.\.1"),
+        ("late@0.5:3", "no plan"),
+        ("guide@-1", "weight"),
+        ("guide@1:700-300", "rise within 0-999"),
+        ("guide@1:300", "no plan"),
+        ("heal@0.2", "no plan"),
+        ("heal@0", "time step in 1"),
+        ("heal@250:0", "no plan"),
+        ("", "no plan"),
+    ],
+)
+def test_what_is_no_plan_is_refused_in_one_line(text, words):
+    with pytest.raises(BadInput, match=words) as found:
+        Plan.parse(text)
+    assert "\n" not in str(found.value)
+
+
+def test_healing_from_before_the_last_step_is_refused(denoiser, masks):
+    with pytest.raises(BadInput, match="last time step is 249"):
+        draw(denoiser, masks[:2], "heal@100", "ddim")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_tile_of_one_label_is_denoised_plainly_under_every_plan(denoiser, masks, plan, solver):
+    found = draw(denoiser, masks, plan, solver)[[0, 5]]
+    close(found, draw(denoiser, masks, "plain", solver)[[0, 5]])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    ("plan", "limit"),
+    [
+        *(("switch@0", "plain"), ("switch@1", "end"), ("late@0", "end"), ("late@1", "plain")),
+        *(("guide@0", "plain"), ("guide@1", "step"), ("guide@7:2-9", "plain")),
+    ],
+)
+def test_limits_of_plans_are_other_plans(denoiser, masks, plan, limit, solver):
+    found = draw(denoiser, masks, plan, solver)
+    close(found, draw(denoiser, masks, limit, solver))
+
+
+def test_plans_differ_where_a_tile_has_several_labels(denoiser, masks):
+    tiles = [draw(denoiser, masks[2:3], plan) for plan in PLANS]
+    for i, first in enumerate(tiles):
+        for second in tiles[i + 1 :]:
+            assert (first - second).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_end_is_the_bank_and_a_mask(denoiser, masks, solver):
+    """Eq. 2, by the bank's own way: every label of every noise, then fused."""
+    known = masks[[0, 1, 2, 4, 5]]
+    seeds, sample = SEEDS[:5], Sample(solver=SOLVERS[solver])
+    every = torch.ones(5, 4, dtype=torch.bool)
+    bundles = denoise_labels(denoiser, draw_noise(seeds, 8), every, sample, seeds=seeds)
+    close(draw(denoiser, known, "end", solver), fuse(bundles, known))
+
+
+def test_fused_predictions_are_the_hand_written_ones(denoiser, masks):
+    """`step` and `guide`, written out for one tile with the solver of the paper."""
+    mask, solver = masks[2:3], SOLVERS["ddim"]
+    region = shrink_masks(mask, 8)[0]
+    for plan, weight in [("step", 1.0), ("guide@1.5", 1.5)]:
+        z = draw_noise([5], 8)
+        scheduler = denoiser.schedule.make_scheduler(solver)
+        with torch.inference_mode():
+            for t in scheduler.timesteps:
+                joint = denoiser(z, t[None], mask)
+                fused = sum(
+                    denoiser(z, t[None], torch.full_like(mask, k)) * (region == k) for k in range(4)
+                )
+                predicted = joint + weight * (fused - joint)
+                z = scheduler.step(predicted, t, z).prev_sample
+        close(draw(denoiser, mask, plan, "ddim", seeds=[5]), z)
+
+
+def test_step_null_hides_the_rest_of_the_tile(denoiser, masks):
+    mask, solver = masks[1:2], Solver(name="ddim", steps=1, spacing="trailing")
+    noise, sample = draw_noise([1], 8), Sample(solver=solver)
+    sides = [torch.where(mask == k, mask, torch.full_like(mask, 255)) for k in (0, 1)]
+    left, right = (denoise(denoiser, noise, side, sample) for side in sides)
+    found = follow_plan(denoiser, Order(noise, mask), Plan.parse("step-null"), sample)
+    close(found[..., :4], left[..., :4])
+    close(found[..., 4:], right[..., 4:])
+
+
+@pytest.mark.parametrize("solver", ["dpmpp-2m", "ddim eta"])
+def test_all_labels_of_a_tile_share_all_noise(denoiser, masks, solver):
+    """A network that does not see its mask cannot tell labels apart: nothing else may."""
+    blind = Denoiser(dataclasses.replace(SMALL, condition="concat")).eval()
+    blind.unet.conv_in.weight.data[:, 3:] = 0
+    plain = draw(blind, masks, "plain", solver)
+    for plan in ("end", "switch@0.5", "late@0.5", "step", "guide@2"):
+        close(draw(blind, masks, plan, solver), plain)
+
+
+def test_unknown_pixels_follow_the_whole_mask(denoiser, masks):
+    unknown, plain = draw(denoiser, masks[3:4], "end"), draw(denoiser, masks[3:4], "plain")
+    close(unknown[..., :5, :], plain[..., :5, :])
+    assert (unknown[..., 5:, :] - plain[..., 5:, :]).abs().max() > 1e-3
+
+
+def test_a_band_is_healed_and_the_rest_stays(denoiser, masks):
+    end, healed = draw(denoiser, masks, "end"), draw(denoiser, masks, "heal@500:1")
+    near = torch.zeros(8, 8, dtype=torch.bool)
+    near[:, 3:5] = True
+    assert torch.equal(beside_borders(shrink_masks(masks[1:2], 8), 1)[0], near)
+    close(healed[1][:, ~near], end[1][:, ~near])
+    assert (healed[1] - end[1])[:, near].abs().max() > 1e-3
+    whole = draw(denoiser, masks, "heal@500")
+    assert (whole[1] - end[1])[:, ~near].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("solver", ["dpmpp-2m", "ddim eta", "guided"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_tile_depends_on_neither_batch_nor_order(denoiser, masks, plan, solver):
+    reference = draw(denoiser, masks, plan, solver, batch=32)
+    for batch in (1, 7):
+        close(draw(denoiser, masks, plan, solver, batch=batch), reference)
+    transformed = draw(denoiser, masks.flip(0), plan, solver, batch=3, seeds=SEEDS[::-1])
+    close(transformed.flip(0), reference)
+    close(draw(denoiser, masks[4:5], plan, solver, seeds=[SEEDS[4]]), reference[4:5])
+
+
+def test_groups_of_tiles_change_nothing(denoiser, masks, monkeypatch):
+    reference = draw(denoiser, masks, "step", batch=2)
+    monkeypatch.setattr("disc.sample.trajectory.GROUP", 1)
+    close(draw(denoiser, masks, "step", batch=2), reference)
+
+
+@pytest.mark.parametrize("solver", ["dpmpp-2m", "guided"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_what_a_plan_costs_is_what_the_network_is_asked(denoiser, masks, plan, solver, monkeypatch):
+    targets = []
+    original = Denoiser.predict
+
+    def predict(self, z_t, t, condition):
+        targets.append(len(z_t))
+        return original(self, z_t, t, condition)
+
+    monkeypatch.setattr(Denoiser, "predict", predict)
+    draw(denoiser, masks, plan, solver)
+    counted = count_evaluations(masks.numpy(), Plan.parse(plan), denoiser.schedule, SOLVERS[solver])
+    assert counted.sum() == sum(targets)
+    cost = dict(zip(PLANS, [4, 12, 8, 8, 12, 12, 16, 14, 14, 14], strict=True))
+    if solver == "dpmpp-2m" and "heal" not in plan and "-" not in plan:
+        assert counted[2] == cost[plan]  # three labels, four steps
+        assert counted[0] == 4
+
+
+def test_batches_are_full_but_for_the_last(denoiser, masks, monkeypatch):
+    sizes = []
+    original = Denoiser.predict
+    monkeypatch.setattr(
+        Denoiser, "predict", lambda self, z, t, c: sizes.append(len(z)) or original(self, z, t, c)
+    )
+    draw(denoiser, masks, "end", batch=4)
+    rows = 2 * 1 + 2 * 4 + 3  # of one label; of two, one being unknown; of three
+    assert sizes == [4, 4, 4, rows - 12] * 4
+
+
+def test_a_condition_is_encoded_once(denoiser, masks, monkeypatch):
+    encoded = []
+    original = denoiser.encode.forward
+    monkeypatch.setattr(
+        denoiser.encode, "forward", lambda m, s=None: encoded.extend(m) or original(m, s)
+    )
+    draw(denoiser, masks, "end")
+    different = {mask.numpy().tobytes() for mask in encoded}
+    assert len(encoded) == len(different) == 4 + 5  # uniform ones, and those of several labels
+
+
+def test_noise_without_seeds_is_refused(denoiser, masks):
+    sample = Sample(solver=SOLVERS["ddim eta"])
+    with pytest.raises(ValueError, match="seeds"):
+        denoise(denoiser, draw_noise([1], 8), masks[:1], sample)
+
+
+def test_slides_labels_reach_every_label_of_a_tile(masks):
+    torch.manual_seed(0)
+    by_slide = Denoiser(dataclasses.replace(SMALL, condition="tile+slide-label")).eval()
+    sample = Sample(solver=SOLVERS["ddim"])
+    bits = torch.tensor([[1, 0, 1, 0]], dtype=torch.uint8)
+    noise, mask = draw_noise([1], 8), masks[1:2]
+    found = follow_plan(by_slide, Order(noise, mask, bits), Plan.parse("end"), sample)
+    right = denoise(by_slide, noise, torch.ones_like(mask), sample, bits)
+    close(found[..., 4:], right[..., 4:])
+    other = follow_plan(by_slide, Order(noise, mask, 1 - bits), Plan.parse("end"), sample)
+    assert (found - other).abs().max() > 1e-4
+
+
+def test_plans_count_their_steps():
+    steps = [900, 700, 500, 300]
+    assert Plan.parse("switch@0.5").phases(steps) == ["separate"] * 2 + ["joint"] * 2
+    assert Plan.parse("late@0.25").phases(steps) == ["joint"] + ["separate"] * 3
+    assert Plan.parse("guide@1:300-700").phases(steps) == ["joint"] + ["guided"] * 3
+    assert Plan.parse("heal@699").healing_steps(steps) == [500, 300]
+    assert np.all([Plan.parse("end").healing_steps(steps) == []])
