@@ -52,7 +52,7 @@ def build_described(folder: Path) -> Any:
     try:
         return lighten(VQModel.from_config(config))
     except Exception as error:
-        # whatever diffusers' constructor raises on values that no one checked
+        # diffusers' constructor raises many kinds of errors on values that it does not check
         raise BadInput(
             f"{folder}/config.json: no VQModel can be built of it ({reason(error)})"
         ) from error
@@ -88,7 +88,7 @@ def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
 class Autoencoder(nn.Module):
     """E and D of the paper, with latents divided by their measured standard deviation.
 
-    Latents are taken before quantisation, which belongs to the decoder.
+    Latents are taken before quantisation, which is part of the decoder.
 
     Paper: Sec. 2.1.
     """
@@ -100,7 +100,7 @@ class Autoencoder(nn.Module):
 
     @property
     def scale(self) -> float:
-        """What latents are divided by; diffusers stores its inverse as scaling_factor."""
+        """Latents are divided by it; diffusers stores its inverse as scaling_factor."""
         return 1.0 / float(self.vq.config.scaling_factor)
 
     @property
@@ -114,11 +114,12 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def centre(self, mean: torch.Tensor) -> None:
-        """Move latents by their mean [3], so that noise without an offset is where they start.
+        """Subtract the mean [3] of latents, so that they are centred as the noise is.
 
-        Folded into the convolutions beside the codebook: tiles are decoded as before, and the
-        folder stays a plain VQModel.
+        The shift is folded into the convolutions on both sides of the codebook: tiles are decoded
+        as before, and the folder stays a plain VQModel.
         """
+        # E'(x) = E(x) - mean; W (z - mean) + (b + W mean) = W z + b, with W [3, 3], b [3]
         mean = mean * self.scale
         self.vq.post_quant_conv.bias += self.vq.post_quant_conv.weight[:, :, 0, 0] @ mean
         self.vq.quant_conv.bias -= mean
@@ -137,7 +138,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def codes(self, latents: torch.Tensor) -> torch.Tensor:
-        """Indices of the codes that latents [B, 3, h, w] are decoded by, int [B, h, w]."""
+        """Indices of the codes that latents [B, 3, h, w] are quantised to, int [B, h, w]."""
         vectors = (latents * self.scale).movedim(1, -1)
         nearest: torch.Tensor = self.vq.quantize.nearest(vectors.reshape(-1, LATENT_CHANNELS))
         return nearest.reshape(vectors.shape[:-1])

@@ -37,7 +37,7 @@ _RULES = (
 
 
 def compvis_name(name: str) -> str:
-    """latent-diffusion's name of a tensor of diffusers' VQModel; both ways one to one."""
+    """latent-diffusion's name of a tensor of diffusers' VQModel; the map is one to one."""
     for pattern, there in _RULES:
         name = re.sub(pattern, there, name)
     # its up.0 is the finest resolution, diffusers' up_blocks.0 the coarsest
@@ -77,14 +77,14 @@ def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[Autoenco
     names = [f"encoder.down.{level}.block.0.conv1.weight" for level in range(LEVELS)]
     fine, middle, coarse = (_axes(shapes, path, name, 4)[0] for name in names)
     if fine % GROUPS or middle % GROUPS or coarse % GROUPS:
-        raise BadInput(f"{path}: widths {fine}, {middle}, {coarse} are no multiples of {GROUPS}")
+        raise BadInput(f"{path}: widths {fine}, {middle}, {coarse} are not multiples of {GROUPS}")
     layers = _count(r"encoder\.down\.0\.block\.(\d+)\.", shapes)
     settings = Autoencoder(channels=(fine, middle, coarse), layers=layers, num_codes=codes)
     return settings, any(name.startswith("encoder.mid.attn_1.") for name in shapes)
 
 
 def _count(pattern: str, names: Mapping[str, Shape]) -> int:
-    """How many different numbers stand at a place in the names."""
+    """Number of different numbers that the pattern's group takes in the names."""
     return len({found[1] for name in names if (found := re.match(pattern, name))})
 
 

@@ -26,7 +26,7 @@ class Condition(NamedTuple):
 
     Attributes:
         tokens: [B, N, context].
-        planes: [B, 5, h, w] shares of each class in a latent pixel; None without input channels.
+        planes: [B, 5, h, w] fraction of each class in a latent pixel; None without input channels.
     """
 
     tokens: torch.Tensor
@@ -52,7 +52,7 @@ class ConditionEncoder(nn.Module):
     """
 
     def __init__(self, settings: Denoiser) -> None:
-        """Build what `settings.condition` asks for."""
+        """Build the encoder of `settings.condition`."""
         super().__init__()
         self.num_planes = CLASSES if settings.condition in ("concat", "hybrid") else 0
         self.tokens = _tokens(settings)
@@ -63,7 +63,7 @@ class ConditionEncoder(nn.Module):
         Args:
             masks: uint8 [B, H, W]; 255 is a class of its own.
             slides: bits NC, GG3, GG4, GG5 of each tile's slide, uint8 [B, 4]; where None or 255,
-                the labels that the mask itself holds stand for them.
+                the labels present in the mask are used instead.
         """
         tokens = self.tokens(masks, slides)
         if not self.num_planes:

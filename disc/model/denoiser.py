@@ -20,9 +20,10 @@ class Denoiser(nn.Module):
     """eps_theta(z_t, t, tau_theta(m)): the noise in a latent, given the tile's mask.
 
     Paper: Eq. (1), Sec. 2.1.
-    Differs from paper: by default the U-Net gives the velocity v = sqrt(alpha_bar) eps -
-    sqrt(1 - alpha_bar) z_0, from which the noise follows. Read at high noise, a small error of eps
-    becomes a large one of z_0, and short trainings sampled washed-out, inflated latents.
+    Differs from paper: by default the U-Net predicts the velocity v = sqrt(alpha_bar) eps -
+    sqrt(1 - alpha_bar) z_0, from which the noise follows. At high noise a small error of eps is a
+    large one of z_0: short trainings to predict eps gave washed-out tiles from latents of too large
+    a standard deviation.
     """
 
     def __init__(self, settings: DenoiserSettings) -> None:
@@ -44,7 +45,7 @@ class Denoiser(nn.Module):
             block_out_channels=settings.channels,
             layers_per_block=settings.layers,
             cross_attention_dim=settings.context,
-            # diffusers reads this as the number of heads
+            # diffusers takes this as the number of heads
             attention_head_dim=tuple(
                 max(1, c // settings.head_channels) for c in settings.channels
             ),
@@ -65,11 +66,14 @@ class Denoiser(nn.Module):
             t: time steps [B] int64.
             masks: uint8 [B, 4h, 4w], class indices.
             slides: labels of the tiles' slides, uint8 [B, 4]; see `ConditionEncoder`.
+
+        Returns:
+            eps or v [B, 3, h, w].
         """
         return self.predict(z_t, t, self.encode(masks, slides))
 
     def predict(self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
-        """Predict the same for masks that are encoded already, once for a whole trajectory."""
+        """The same for masks that are already encoded, once for a whole trajectory."""
         inputs = z_t if condition.planes is None else torch.cat([z_t, condition.planes], dim=1)
         output: torch.Tensor = self.unet(inputs, t, condition.tokens, return_dict=False)[0]
         if self.predicts == "eps" or self.gives_velocity:
@@ -79,30 +83,37 @@ class Denoiser(nn.Module):
     def predict_noise(
         self, z_t: torch.Tensor, t: torch.Tensor, masks: torch.Tensor, slides: torch.Tensor
     ) -> torch.Tensor:
-        """The noise, whatever `forward` gives."""
+        """The noise [B, 3, h, w], whatever `forward` predicts."""
         output: torch.Tensor = self(z_t, t, masks, slides)
         return self.schedule.noise(z_t, output, t) if self.gives_velocity else output
 
     @property
     def gives_velocity(self) -> bool:
-        """Whether it gives the velocity: no noise follows from it where there is no signal."""
+        """Whether `forward` predicts v: with a zero terminal SNR, eps does not determine z_0."""
         return self.schedule.has_zero_terminal
 
     def target(self, z_0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """What `forward` should give for latents z_0 [B, 3, h, w] with noise eps at steps t [B]."""
+        """Target of `forward` for latents z_0 and noise eps [B, 3, h, w] at time steps t [B]."""
         return self.schedule.velocity(z_0, eps, t) if self.gives_velocity else eps
 
     def weigh_losses(self, t: torch.Tensor) -> torch.Tensor:
-        """What to multiply squared errors of `forward` by, [B, 1, 1, 1].
+        """Weights [B, 1, 1, 1] of the squared errors of `forward` at time steps t [B].
 
-        Squared errors of v are those of eps over alpha_bar. Min-SNR (Hang et al. 2023) multiplies
-        those of eps by min(SNR, gamma) / SNR, those of v by min(SNR, gamma) / (SNR + 1).
+        They turn errors of eps into the loss of what the U-Net predicts: ||v - v_theta||^2 is
+        ||eps - eps_theta||^2 / alpha_bar. Min-SNR (Hang et al. 2023) multiplies the loss of eps by
+        min(SNR, gamma) / SNR and that of v by min(SNR, gamma) / (SNR + 1).
+
+        >>> settings = DenoiserSettings(channels=(16,), attention=(False,), predicts="eps")
+        >>> Denoiser(settings).weigh_losses(torch.tensor([0, 999])).flatten()
+        tensor([1., 1.])
         """
+        # SNR_t = alpha_bar_t / (1 - alpha_bar_t); all [B, 1, 1, 1]
         level = self.schedule.level_at(t, torch.zeros((), device=t.device))
         plain = self.predicts == "eps" or self.gives_velocity
         weights = torch.ones_like(level) if plain else 1 / level
         if not self.min_snr_gamma:
             return weights
+        # min(SNR, gamma) / (SNR + 1), and min(SNR, gamma) / SNR: over alpha_bar_t once more
         kept = (level / (1 - level)).clamp(max=self.min_snr_gamma) * (1 - level)
         return weights * (kept / level if self.predicts == "eps" else kept)
 
@@ -123,8 +134,8 @@ class Denoiser(nn.Module):
 
         Raises:
             FileNotFoundError: if a file is missing.
-            BadInput: if the weights are another network's, give eps where v is expected, or were
-                trained for another condition or with another schedule.
+            BadInput: if the weights are of another architecture, or were trained with another
+                target (eps or v), condition or schedule.
         """
         found = read_json(folder / "denoiser.json")
         for name in ("predicts", "condition", "zero_terminal_snr"):

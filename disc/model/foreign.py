@@ -1,7 +1,7 @@
 """Public checkpoints of autoencoders: latent-diffusion's files and diffusers' folders, read safely.
 
-A pickle is converted in a throw-away process (`disc.model.unpickle`); it is never opened in this
-one. Every tensor must be there, none may be left over, and each must have its shape.
+A pickle is converted in a separate process (`disc.model.unpickle`), never opened in this one. Every
+expected tensor must be there, with its shape, and no other.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from disc.model.store import DIFFUSERS_WEIGHTS, read_tensors
 
 PICKLED_WEIGHTS = "diffusion_pytorch_model.bin"
 PATIENCE_S = 1200
-"""Longest time that a pickle may take."""
+"""Maximum seconds to read a pickle."""
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-"""What diffusers called the parts of attention before 0.13."""
+"""Names of the parts of attention in diffusers before 0.13."""
 
 Tensors = Mapping[str, torch.Tensor]
 
 
 def read_foreign(path: Path) -> Autoencoder:
-    """An autoencoder from a public checkpoint, or from a folder; its scale is 1 until measured.
+    """An autoencoder from a public checkpoint or a folder; its scale is 1 until measured.
 
     Args:
         path: latent-diffusion's `model.ckpt` of an autoencoder or of a whole model, the same as
@@ -97,7 +97,7 @@ def _new_name(name: str) -> str:
 
 
 def _unpickle(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a pickle, through a process that has nothing and is limited in all it does."""
+    """Tensors of a pickle, through a process with limited resources and an empty environment."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             inner = [name for name in archive.namelist() if name.endswith((".ckpt", ".pth"))]
@@ -119,7 +119,7 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise BadInput(f"{path}: not read within {PATIENCE_S} s; given up") from error
+            raise BadInput(f"{path}: not read within {PATIENCE_S} s; stopped reading") from error
         if done.returncode or not target.is_file():
             lines = done.stderr.strip().splitlines() or [f"its reader ended by {done.returncode}"]
             raise BadInput(f"{path}: {lines[-1]}")

@@ -1,4 +1,4 @@
-"""The codebook's side of the autoencoder: the nearest code, in little memory, and codes in use."""
+"""The codebook of the autoencoder: nearest codes in little memory, and how many are used."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import nn
 
 NUM_DISTANCES = 2**24
-"""Distances held at a time: 64 MiB in float32."""
+"""Distances in memory at a time: 64 MiB in float32."""
 BETA = 0.25
-"""Weight of the error that moves codes, beside the one that moves latents."""
+"""Weight of the error that moves codes, relative to the one that moves latents."""
 
 
 class Quantiser(nn.Module):
-    """diffusers' VectorQuantizer with the distances to all codes taken piece by piece.
+    """diffusers' VectorQuantizer, with the distances to all codes computed in chunks.
 
-    The whole table, of a 512 px tile and 8192 codes, takes 0.5 GiB. Values, loss and names of
-    weights are diffusers'.
+    All distances at once, for a 512 px tile and 8192 codes, take 0.5 GiB. Values, loss and names
+    of weights are diffusers'.
     """
 
     def __init__(self, embedding: nn.Embedding) -> None:
@@ -32,12 +32,13 @@ class Quantiser(nn.Module):
     def forward(
         self, latents: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[None, None, torch.Tensor]]:
-        """Latents [B, C, h, w] to codes alike, commitment loss, (None, None, indices [B h w])."""
+        """Latents [B, C, h, w] to codes [B, C, h, w], commitment loss, (None, None, indices [B h w])."""
         z = latents.permute(0, 2, 3, 1).contiguous()
         indices = self.nearest(z.view(-1, z.shape[-1]))
         codes = self.embedding(indices).view(z.shape)
+        # || sg(e) - z ||^2 + beta || e - sg(z) ||^2, means over [B, h, w, C]; sg: stop-gradient
         error = torch.mean((codes.detach() - z) ** 2) + BETA * torch.mean((codes - z.detach()) ** 2)
-        # the gradient of what is decoded goes past the codes to the latents
+        # straight-through: value e, gradient that of z
         passed = z + (codes - z).detach()
         return passed.permute(0, 3, 1, 2).contiguous(), error, (None, None, indices)
 
@@ -50,10 +51,10 @@ class Quantiser(nn.Module):
 
 
 def lighten(vq: Any) -> Any:
-    """Have a VQModel quantise and attend in little memory; weights and results stay as they are.
+    """Let a VQModel quantise and attend in little memory; weights and outputs stay the same.
 
-    Attention over a 512 px tile, written out, takes 1 GiB for its scores. diffusers takes PyTorch's
-    fused one where it finds it; here it is never anything else.
+    Plain attention over a 512 px tile takes 1 GiB for its scores. diffusers uses PyTorch's fused
+    attention where it is available; here it is always used.
     """
     vq.quantize = Quantiser(vq.quantize.embedding)
     for module in vq.modules():
@@ -64,13 +65,13 @@ def lighten(vq: Any) -> Any:
 
 @dataclass(frozen=True)
 class CodebookUse:
-    """How much of a codebook some latents use.
+    """Codebook use of some latents.
 
     Attributes:
         num_codes: size of the codebook.
         num_latents: vectors that were quantised.
         fraction: of the codes, in 0..1, used at least once.
-        perplexity: codes that, used equally often, would be as varied; 1..num_codes.
+        perplexity: exp of the entropy of code frequencies (nats), in 1..num_codes.
     """
 
     num_codes: int
@@ -79,7 +80,7 @@ class CodebookUse:
     perplexity: float
 
     def __str__(self) -> str:
-        """For people."""
+        """One line for people."""
         return (
             f"{100 * self.fraction:.1f} % of {self.num_codes} codes used by {self.num_latents} "
             f"latents, perplexity {self.perplexity:.0f}"
@@ -87,8 +88,13 @@ class CodebookUse:
 
 
 def measure_use(counts: npt.NDArray[np.int64]) -> CodebookUse:
-    """Codebook use, from how often each code was used [num_codes]."""
+    """Codebook use, from the counts [num_codes] of each code.
+
+    >>> measure_use(np.array([5, 5, 0, 0])).perplexity
+    2.0
+    """
     total = int(counts.sum())
     fractions = counts[counts > 0] / max(1, total)
+    # perplexity = exp(-sum_k p_k log p_k), over codes in use [<= num_codes]
     entropy = -float((fractions * np.log(fractions)).sum())
     return CodebookUse(len(counts), total, float((counts > 0).mean()), float(np.exp(entropy)))

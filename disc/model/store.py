@@ -33,7 +33,9 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return safetensors.torch.load(path.read_bytes())
     except SafetensorError as error:
-        raise BadInput(f"{path}: damaged weights file ({error}); delete it to redo") from error
+        raise BadInput(
+            f"{path}: damaged weights file ({error}); delete it, and the same command makes it again"
+        ) from error
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -52,7 +54,7 @@ def load_weights(path: Path, module: nn.Module) -> None:
         if value.shape != expected[name].shape:
             raise BadInput(
                 f"{path}: weights of another network ('{name}' is {tuple(value.shape)}, expected "
-                f"{tuple(expected[name].shape)}); use the configuration it was trained with"
+                f"{tuple(expected[name].shape)}); use the configuration that they were trained with"
             )
     module.load_state_dict(found)
 

@@ -17,11 +17,11 @@ from disc.model.latent_shape import LATENT_FACTOR as LATENT_FACTOR
 CLASSES = NUM_LABELS + 1
 """The labels, and one more for pixels whose label is unknown."""
 UNKNOWN_SLIDE = IGNORE
-"""In a slide's label: nobody scored it."""
+"""In a slide's label: unlabelled."""
 NUM_BOXES = 32
-"""Places of a layout; smaller regions than the 32 largest are left out."""
+"""Boxes of a layout; regions smaller than the 32 largest are omitted."""
 NUM_WAVES = 8
-"""Frequencies in which an edge of a box is written."""
+"""Frequencies that encode an edge of a box."""
 
 
 def one_hot(masks: torch.Tensor) -> torch.Tensor:
@@ -31,10 +31,10 @@ def one_hot(masks: torch.Tensor) -> torch.Tensor:
 
 
 def tile_labels(masks: torch.Tensor) -> torch.Tensor:
-    """The one label of each mask [B, H, W], as SICAPv2 labels tiles.
+    """The tile label of each mask [B, H, W], as SICAPv2 defines it.
 
     Returns:
-        int64 [B]: the commonest grade; 0 where nothing but Non-Cancer is known; 4 where nothing is.
+        int64 [B]: the most frequent grade; 0 if only Non-Cancer is labelled; 4 if nothing is.
     """
     counts = one_hot(masks).flatten(2).sum(2)
     grades = counts[:, 1:NUM_LABELS]
@@ -43,7 +43,7 @@ def tile_labels(masks: torch.Tensor) -> torch.Tensor:
 
 
 def slide_bits(masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
-    """Labels uint8 [B, 4] of slides; where None or 255, the labels that the masks hold."""
+    """Labels uint8 [B, 4] of slides; where None or 255, the labels present in the masks."""
     flat = masks.flatten(1)
     present = torch.stack([(flat == label).any(1) for label in range(NUM_LABELS)], dim=1)
     if slides is None:
@@ -79,7 +79,7 @@ class MaskTokens(nn.Module):
         self.norm = nn.LayerNorm(context)
 
     def forward(self, masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
-        """Tokens [B, N, context] of masks uint8 [B, H, W]; slides do not matter."""
+        """Tokens [B, N, context] of masks uint8 [B, H, W]; slides are ignored."""
         features = self.convolutions(one_hot(masks))
         rows, columns = features.shape[-2:]
         tokens = self.norm(features.flatten(2).movedim(1, 2))
@@ -87,7 +87,7 @@ class MaskTokens(nn.Module):
 
 
 class FixedToken(nn.Module):
-    """One learned token, the same for every tile: where the mask enters as planes alone."""
+    """One learned token, the same for every tile, for masks that enter only as planes."""
 
     def __init__(self, context: int) -> None:
         """Start at zero."""
@@ -95,7 +95,7 @@ class FixedToken(nn.Module):
         self.token = nn.Parameter(torch.zeros(1, 1, context))
 
     def forward(self, masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
-        """Tokens [B, 1, context]; neither masks nor slides matter."""
+        """Tokens [B, 1, context]; masks and slides are ignored."""
         return self.token.expand(len(masks), -1, -1)
 
 
@@ -123,7 +123,7 @@ class LabelTokens(nn.Module):
 class BoxTokens(nn.Module):
     """A token for every labelled box of the layout of a mask.
 
-    The boxes are found at the size of the latents, where small specks are gone.
+    Boxes are found at the resolution of latents, which omits small specks.
 
     Paper: Sec. 3 (layouts, ref. 45).
     """
@@ -138,7 +138,7 @@ class BoxTokens(nn.Module):
         self.norm = nn.LayerNorm(context)
 
     def forward(self, masks: torch.Tensor, slides: torch.Tensor | None) -> torch.Tensor:
-        """Tokens [B, 32, context] of masks uint8 [B, H, W]; slides do not matter."""
+        """Tokens [B, 32, context] of masks uint8 [B, H, W]; slides are ignored."""
         half = LATENT_FACTOR // 2
         small = masks[:, half::LATENT_FACTOR, half::LATENT_FACTOR].cpu().numpy()
         found = [label_boxes(mask, NUM_BOXES) for mask in small]
@@ -146,6 +146,6 @@ class BoxTokens(nn.Module):
             torch.from_numpy(np.stack(part)).to(masks.device) for part in zip(*found, strict=True)
         )
         waves = boxes[..., None] * (math.pi * 2.0 ** torch.arange(NUM_WAVES, device=boxes.device))
-        written = torch.cat([waves.sin(), waves.cos()], dim=-1).flatten(2)
+        encoded = torch.cat([waves.sin(), waves.cos()], dim=-1).flatten(2)
         is_box = (classes != NO_BOX)[..., None]
-        return torch.as_tensor(self.norm(self.label(classes) + is_box * self.edges(written)))
+        return torch.as_tensor(self.norm(self.label(classes) + is_box * self.edges(encoded)))

@@ -15,11 +15,11 @@ from typing import Any
 
 FIRST_STAGE = "first_stage_model."
 MEMORY = 2**34
-"""Bytes of address space beside the checkpoint's own; loading torch reserves most of it."""
+"""Bytes of address space beyond the checkpoint's own; most is reserved by loading torch."""
 SECONDS = 600
 """Of processor time."""
 OLDEST_TORCH = (2, 10)
-"""Before it, `weights_only=True` could be got round."""
+"""In older ones, `weights_only=True` could be bypassed."""
 CALLBACKS = ("model_checkpoint.ModelCheckpoint", "early_stopping.EarlyStopping")
 LIGHTNING = ("pytorch_lightning.callbacks", "lightning.pytorch.callbacks")
 
@@ -90,11 +90,11 @@ def _limit(size: int) -> None:
 
 
 def explain(error: BaseException) -> str:
-    """An error in one line; PyTorch's advice to load unsafely is left out."""
+    """An error in one line, without PyTorch's advice to load unsafely."""
     text = " ".join(str(error).split())
     found = re.search(r"GLOBAL (\S+)", text)
     if found:
-        return f"holds {found[1]}, which is code and no weights; refused, and nothing of it was run"
+        return f"holds {found[1]}, which is code and no weights; refused, and none of it was run"
     if isinstance(error, ValueError):
         return text
     text = text.split("WeightsUnpickler error: ")[-1].split(" Please")[0]

@@ -1,1 +1,1 @@
-"""What is learned, one file a network: step functions and their losses."""
+"""Training objectives, one file a network: step functions, their losses and batches."""

@@ -1,4 +1,4 @@
-"""Training of the autoencoder, and the measurement of its scale."""
+"""Training of the autoencoder, and how much of its codebook is used."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
 
 CENTRE_BATCHES = 16
-"""Batches over which the mean of the latents, and codebook use, are taken."""
+"""Batches over which the mean of latents, and codebook use, are measured."""
 TileBatch = Callable[[int], Batch]
 
 
 def train_autoencoder(
     settings: AutoencoderSettings, batch_at: TileBatch, folder: Path, seed: int
 ) -> Autoencoder:
-    """Train a VQ autoencoder with L1 and the commitment of its codebook.
+    """Train a VQ autoencoder with an L1 reconstruction loss and a commitment loss.
 
-    The codebook is drawn from latents of the batch and comes in after a share of the steps: with
-    random codes a short training collapses onto a few of them. Where a source is trained further,
-    its own codebook is there from the first step. Last, latents are centred.
+    Latents are quantised only after a fraction of the steps, to a codebook initialised with latents
+    of that batch: with random codes a short training collapses onto a few of them. A source that is
+    trained further keeps its codebook, from the first step on. At the end, latents are centred.
 
     Args:
         settings: sizes and optimisation.
         batch_at: the tiles of a step, {"tiles": uint8 [B, H, W, 3]}.
         folder: of checkpoint and log.
-        seed: of weights and draws.
+        seed: of initial weights and codes.
 
     Differs from paper: trained on the data at hand where no pretrained vq-f4 is given.
     """
@@ -47,8 +47,9 @@ def train_autoencoder(
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         images = to_unit(batch["tiles"])
         if state.step == start and state.share.rank % settings.optim.speed.accumulate == 0:
-            _draw_codes(model.vq, images, generator)
+            _initialise_codes(model.vq, images, generator)
         output, commit, codes_used = state.model(images, state.step >= start)
+        # loss = mean |D(E(x)) - x| + commitment (see Quantiser); x and D(E(x)) are [B, 3, H, W]
         error = (output - images).abs().mean()
         return {"loss": error + commit, "l1": error, "commit": commit, "codes_used": codes_used}
 
@@ -79,7 +80,7 @@ def _first_weights(settings: AutoencoderSettings) -> Any:
 
 
 class _Reconstruction(nn.Module):
-    """What one training step computes, as one module (data-parallel training wraps modules)."""
+    """The forward pass of a training step as one module, which data-parallel training wraps."""
 
     def __init__(self, vq: Any) -> None:
         super().__init__()
@@ -88,21 +89,21 @@ class _Reconstruction(nn.Module):
     def forward(
         self, images: torch.Tensor, is_quantised: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Images as decoded, commitment, and the share of the codebook that this batch uses."""
+        """Decoded images [B, 3, H, W], commitment loss, fraction of the codebook in use."""
         latents, quantise = self.vq.encode(images).latents, self.vq.quantize
         if is_quantised:
-            # in bfloat16 the nearest code would often be another one
+            # in float32: rounded to bfloat16, the nearest code is often another
             with torch.autocast(latents.device.type, enabled=False):
                 latents, commit, (_, _, indices) = quantise(latents.float())
-            share = torch.tensor(len(indices.unique()) / quantise.embedding.num_embeddings)
+            fraction = torch.tensor(len(indices.unique()) / quantise.embedding.num_embeddings)
         else:
-            # zero, but in the graph: data-parallel training wants a gradient for every parameter
-            commit, share = 0 * quantise.embedding.weight.sum(), torch.zeros(())
-        return self.vq.decoder(self.vq.post_quant_conv(latents)), commit, share
+            # zero, but in the graph: data-parallel training needs a gradient of every parameter
+            commit, fraction = 0 * quantise.embedding.weight.sum(), torch.zeros(())
+        return self.vq.decoder(self.vq.post_quant_conv(latents)), commit, fraction
 
 
 @torch.no_grad()
-def _draw_codes(vq: Any, images: torch.Tensor, generator: torch.Generator) -> None:
+def _initialise_codes(vq: Any, images: torch.Tensor, generator: torch.Generator) -> None:
     vectors = vq.encode(images).latents.movedim(1, -1).reshape(-1, LATENT_CHANNELS)
     codes = vq.quantize.embedding.weight
     chosen = torch.randint(len(vectors), (len(codes),), generator=generator)

@@ -24,7 +24,7 @@ Shapes = Sequence[npt.NDArray[np.uint8]]
 def distil_batches(
     bank: Bank, shapes: Shapes, *, batch: int, seed: int, purpose: str
 ) -> NamedBatches:
-    """Bundles fused under masks that are drawn fresh at every step.
+    """Bundles fused under new masks at every step.
 
     A mask is a random shape map whose regions get distinct labels, all equally likely.
 
@@ -42,9 +42,10 @@ def distil_batches(
         rng = numpy_generator(seed, purpose, "masks", step)
         drawn = [draw_tile(regions, weights, rng) for _ in range(batch)]
         masks = np.stack([label_shape(shapes[tile.shape], tile.labels) for tile in drawn])
-        transformed = torch.from_numpy(masks)
-        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], transformed)
-        return {"latents": fused, "masks": transformed, "slides": unknown_slides(batch)}
+        target_masks = torch.from_numpy(masks)
+        # Eq. (3): z_0 = sum_k m_k * z_0^k; bundles [B, K, 3, h, w], masks [B, H, W] -> [B, 3, h, w]
+        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], target_masks)
+        return {"latents": fused, "masks": target_masks, "slides": unknown_slides(batch)}
 
     def names_at(step: int) -> list[str]:
         return [f"bundle {i} of the bank" for i in bundles_at(step)]
@@ -53,7 +54,9 @@ def distil_batches(
 
 
 def cotrain_batches(real: NamedBatches, distilled: NamedBatches) -> NamedBatches:
-    """Half real, half distilled: with equal halves the mean loss is the mean of both losses.
+    """Batches of real and distilled samples in equal parts.
+
+    The mean over a batch [2B, ...] is then (L_real + L_distilled) / 2.
 
     Paper: Sec. 2.3 (SD-DISC-CoTrain averages both errors).
     """
