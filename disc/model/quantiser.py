@@ -32,7 +32,7 @@ class Quantiser(nn.Module):
     def forward(
         self, latents: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[None, None, torch.Tensor]]:
-        """Latents [B, C, h, w] to codes [B, C, h, w], commitment loss, (None, None, indices [B h w])."""
+        """Latents [B, C, h, w] to codes of that shape, commitment loss, (None, None, indices)."""
         z = latents.permute(0, 2, 3, 1).contiguous()
         indices = self.nearest(z.view(-1, z.shape[-1]))
         codes = self.embedding(indices).view(z.shape)

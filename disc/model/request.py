@@ -14,19 +14,19 @@ class ImportRequest:
     """A public autoencoder to import, to check on tiles, or both."""
 
     source: Path
-    """latent-diffusion's model.ckpt (or .safetensors), a diffusers VQModel folder, or the `autoencoder`
-    folder of a run."""
+    """latent-diffusion's model.ckpt (or .safetensors), a diffusers VQModel folder, or the
+    `autoencoder` folder of a run."""
     out: Path | None = None
     """Folder to write the autoencoder to; None: only check it."""
     check: Path | None = None
-    """Tiles to reconstruct: a set in the SICAPv2 layout, or any folder of images; None: no check."""
+    """Tiles to reconstruct: a set in the SICAPv2 layout or a folder of images; None: no check."""
     num_check: int = 200
     """Maximum number of tiles to reconstruct, evenly spaced in the set; 1 or more."""
     tile_px: int | None = None
     """Side of these tiles in pixels, a multiple of 4, 16 or more; None: that of the first tile."""
     fit: Literal["exact", "resize", "crop"] = "exact"
-    """Images of another size: `exact` refuses them, `resize` resizes square ones to `tile_px`, `crop`
-    resizes the central square of any."""
+    """Images of another size: `exact` refuses them, `resize` resizes square ones to `tile_px`,
+    `crop` resizes the central square of any."""
 
     def __post_init__(self) -> None:
         """Check that there is something to do.

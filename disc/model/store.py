@@ -34,7 +34,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         return safetensors.torch.load(path.read_bytes())
     except SafetensorError as error:
         raise BadInput(
-            f"{path}: damaged weights file ({error}); delete it, and the same command makes it again"
+            f"{path}: damaged weights file ({error}); delete it; the same command makes it again"
         ) from error
 
 
