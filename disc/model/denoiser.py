@@ -10,7 +10,7 @@ from torch import nn
 
 from disc.files import BadInput, read_json, write_json
 from disc.model.condition import Condition, ConditionEncoder
-from disc.model.latent_shape import LATENT_CHANNELS as LATENT_CHANNELS
+from disc.model.latent_shape import LATENT_CHANNELS
 from disc.model.schedule import Schedule
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
 from disc.settings.denoiser import Denoiser as DenoiserSettings

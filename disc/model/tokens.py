@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from disc.labels import IGNORE, NUM_LABELS
 from disc.masks.layout import NO_BOX, label_boxes
-from disc.model.latent_shape import LATENT_FACTOR as LATENT_FACTOR
+from disc.model.latent_shape import LATENT_FACTOR
 
 CLASSES = NUM_LABELS + 1
 """The labels, and one more for pixels whose label is unknown."""

@@ -15,7 +15,7 @@ from disc.evaluate.quality import Gallery, quality_table
 from disc.evaluate.referee import referee_features
 from disc.grade.carcino import CarcinoNet
 from disc.labels import IGNORE, NUM_LABELS
-from disc.model.tokens import LATENT_FACTOR
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.pipeline.context import Context
 from disc.sample.regions import shrink_masks
 from disc.sample.sampler import rebuild

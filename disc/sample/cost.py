@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.schedule import Schedule
-from disc.model.tokens import LATENT_FACTOR
 from disc.sample.plans import Plan
 from disc.sample.regions import find_regions
 from disc.settings.sampling import Solver

@@ -11,7 +11,7 @@ import torch
 
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
-from disc.model.tokens import LATENT_FACTOR
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.sample.plans import Plan
 from disc.sample.solver import draw_noise
 from disc.sample.trajectory import Order, follow_plan

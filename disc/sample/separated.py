@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from disc.model.denoiser import Denoiser
+from disc.model.latent_shape import LATENT_FACTOR
 from disc.sample.plans import Plan
 from disc.sample.regions import shrink_masks
 from disc.sample.solver import denoise
@@ -61,7 +62,7 @@ def denoise_labels(
     Paper: Sec. 2.3.
     """
     rows, labels = torch.nonzero(wanted, as_tuple=True)
-    tile_px = noise.shape[-1] * 4
+    tile_px = noise.shape[-1] * LATENT_FACTOR
     uniform = labels.to(torch.uint8)[:, None, None].expand(-1, tile_px, tile_px)
     of_rows = None if slides is None else slides[rows]
     of_noise = None if seeds is None else [seeds[row] for row in rows.tolist()]

@@ -53,7 +53,7 @@ class SlideRecipe:
 
 @dataclass(frozen=True)
 class VariantSampler:
-    """A painter and which of its variants paints."""
+    """A sampler, and which of its variants generates."""
 
     sampler: Sampler
     variant: Variant

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from disc.model.denoiser import LATENT_CHANNELS, Denoiser
+from disc.model.denoiser import Denoiser
+from disc.model.latent_shape import LATENT_CHANNELS
 from disc.sample.network import Network
 from disc.sample.plans import Phase, Plan
 from disc.sample.regions import Regions, Rows, find_regions, pick_pixels
