@@ -47,7 +47,7 @@ from disc.pipeline.quality import hang, hang_real
 from disc.pipeline.stages.referee import load_referee
 from disc.pipeline.stages.student import train_student
 from disc.sample.bank import CHUNK, Bank, fill_bank, read_bank
-from disc.sample.sampler import Sampler as Sampler
+from disc.sample.sampler import Sampler
 from disc.sample.solver import name_solver
 from disc.sample.synthesis import collect_shapes, plan_slides
 from disc.seeds import derive

@@ -64,7 +64,8 @@ def masks_from_sicapv2(masks: npt.NDArray[np.integer]) -> Masks:
     """
     if wrong := sorted(set(np.unique(masks).tolist()) - set(SICAPV2.grades)):
         raise BadInput(f"mask value {wrong[0]}; SICAPv2's masks hold 0, 3, 4, 5 or 255")
-    return SICAPV2.table[masks]
+    classes: Masks = SICAPV2.table[masks]
+    return classes
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from disc.model.denoiser import Denoiser
 from disc.pipeline.context import Context
 from disc.pipeline.run import all_stages
 from disc.presets import PRESETS, laptop, paper
-from disc.sample.sampler import Sampler as Sampler
+from disc.sample.sampler import Sampler
 from disc.sample.solver import denoise, draw_noise
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.distillation import Student

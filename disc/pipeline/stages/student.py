@@ -43,5 +43,5 @@ def _watched(context: Context) -> Context:
     run = context.run
     sample = replace(run.sample, solver=run.solver_of(STUDENT))
     return Context(
-        replace(run, sample=sample, hooks=replace(run.validation, keep="last")), context.folder
+        replace(run, sample=sample, validation=replace(run.validation, keep="last")), context.folder
     )
