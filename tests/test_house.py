@@ -24,8 +24,8 @@ INNER_ROOMS = {
     ),
     "pipeline": (
         *("renamed", "config_file", "request", "made_by", "stage", "context", "configurations"),
-        *("evaluation_masks", "import_autoencoder", "stages", "stage_work", "stage_list", "run"),
-        *("dry_run", "demo_picture"),
+        *("evaluation_masks", "quality", "import_autoencoder", "stages", "stage_work"),
+        *("stage_list", "run", "dry_run", "demo_picture"),
     ),
 }
 """Rooms within a room, and files beside them, each importing only those before it."""

@@ -64,8 +64,9 @@ def test_tiles_are_those_of_the_door(run, masks, tmp_path, capsys):
         ("--mask {masks} --values sicapv2 --plan both", "plan 'both': no plan; expected end"),
     ],
 )
-def test_what_cannot_be_is_one_line(words, said, run, masks, tmp_path, capsys):
-    assert call(run, tmp_path / "out", *words.format(masks=masks).split()) == 2
+def test_what_cannot_be_is_one_line(words, said, run, masks, capsys):
+    out = masks.parent / "out"
+    assert call(run, out, *words.format(masks=masks).split()) == 2
     error = capsys.readouterr().err
     assert said.format(masks=masks) in error and error.count("\n") == 1
-    assert not (tmp_path / "out" / "images").exists()
+    assert not (out / "images").exists()

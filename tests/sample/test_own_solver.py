@@ -27,7 +27,7 @@ FAST = ("sd-disc", "sd-disc-cotrain", "sd-disc-fast")
 def test_the_student_is_sampled_by_its_own_solver_and_others_are_not():
     torch.manual_seed(0)
     denoiser = Denoiser(SMALL).eval()
-    settings = Sample(solver=Solver(steps=3))
+    settings = Sample(solver=Solver(steps=3, spacing="trailing"))
     own = Student(evaluations=2).solver
     sampler = Sampler(
         None, {"sd": denoiser, "sd-disc-fast": denoiser}, settings, {"sd-disc-fast": own}
