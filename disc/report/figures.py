@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from disc.evaluate.agreement import CEILINGS, KINDS
+from disc.evaluate.agreement import CEILINGS, KINDS, MULTI_CLASS, SINGLE_CLASS
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
 from disc.report.sentences import DATA_NAMES, KIND_NAMES, TRUTH_NAMES, in_order, name_label

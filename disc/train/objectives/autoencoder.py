@@ -28,8 +28,8 @@ def train_autoencoder(
 ) -> Autoencoder:
     """Train a VQ autoencoder with L1 and the commitment of its codebook.
 
-    The codebook is sampled from latents of the batch after a fraction of the steps: with random
-    codes a short training collapses onto a few of them. Where a source is trained further,
+    The codebook is drawn from latents of the batch and comes in after a share of the steps: with
+    random codes a short training collapses onto a few of them. Where a source is trained further,
     its own codebook is there from the first step. Last, latents are centred.
 
     Args:
@@ -88,7 +88,7 @@ class _Reconstruction(nn.Module):
     def forward(
         self, images: torch.Tensor, is_quantised: bool
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Images as decoded, commitment, and the fraction of the codebook that this batch uses."""
+        """Images as decoded, commitment, and the share of the codebook that this batch uses."""
         latents, quantise = self.vq.encode(images).latents, self.vq.quantize
         if is_quantised:
             # in bfloat16 the nearest code would often be another one
