@@ -1,4 +1,4 @@
-"""Mask agreement: how well generated tiles show what their masks asked for."""
+"""Mask agreement: how well generated tiles follow their target masks."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from disc.evaluate.bootstrap import Array, cluster_bootstrap, mean_interval
 from disc.labels import NUM_LABELS, Label
 
 RECALLS = [f"recall_{label.name}" for label in Label]
-ONE_LABEL, SEVERAL_LABELS = "one label", "several labels"
-KINDS = (ONE_LABEL, SEVERAL_LABELS)
+SINGLE_CLASS, MULTI_CLASS = "single-class", "multi-class"
+KINDS = (SINGLE_CLASS, MULTI_CLASS)
 CEILINGS = ("real", "reconstruction", "collage")
-"""What no generator made: real tiles, the same through the autoencoder, and real one-label tiles
-cut and joined by the masks asked for."""
+"""What no generator made: real tiles, the same through the autoencoder, and real single-class
+tiles cut and joined by the target masks."""
 
 
 def recalls(
     truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float64]:
-    """Share of each label's pixels that were read as that label.
+    """Recall: the fraction of each label's pixels that are predicted as that label.
 
     Args:
-        truth: asked masks, [N, H, W]; pixels of 255 do not count.
-        predicted: labels as the referee reads them, [N, H, W].
+        truth: target masks, [N, H, W]; pixels of 255 do not count.
+        predicted: labels predicted by the referee, [N, H, W].
 
     Returns:
-        [N, 4], NaN where a label was not asked for.
+        [N, 4], NaN where a label is not in the target mask.
     """
     result = np.full((len(truth), NUM_LABELS), np.nan)
     for label in Label:
@@ -38,7 +38,7 @@ def recalls(
 
 
 def tile_agreement(table: pd.DataFrame) -> pd.Series:
-    """Mean recall over the labels asked for, one number a row of the agreement table."""
+    """Mean recall over the labels of the target mask, one number a row of the agreement table."""
     return table[RECALLS].mean(axis=1)
 
 
@@ -46,7 +46,7 @@ def agreement_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFra
     """Mask agreement of each variant and kind of tile, with intervals clustered by source slide.
 
     Returns:
-        variant, kind ("one label" or "several labels"), value, low, high, tiles, slides.
+        variant, kind ("single-class" or "multi-class"), value, low, high, tiles, slides.
     """
     tiles = _by_tile(table)
     rows = [
@@ -111,7 +111,7 @@ def kept_gain_table(
 
 
 def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Mean recall of each label over the tiles that ask for it.
+    """Mean recall of each label over the tiles whose target mask has it.
 
     Returns:
         variant, kind, label ("NC".."GG5"), value, low, high, tiles, slides.
@@ -139,7 +139,7 @@ def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
     keys = ["variant", "tile", "source_slide"]
     tiles = table.groupby(keys, sort=False, as_index=False)[RECALLS].mean()
     num_targets = tiles[RECALLS].notna().sum(axis=1)
-    kind = np.where(num_targets == 1, ONE_LABEL, SEVERAL_LABELS)
+    kind = np.where(num_targets == 1, SINGLE_CLASS, MULTI_CLASS)
     return tiles.assign(agreement=tile_agreement(tiles), kind=kind)
 
 

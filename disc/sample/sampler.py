@@ -1,4 +1,4 @@
-"""The painter: from masks and seeds to tiles, by any variant, from the same noise."""
+"""The sampler: from masks and seeds to tiles, by any variant, from the same noise."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Sampler:
         """Latents [N, 3, h, w] of masks uint8 [N, H, W]; a seed gives all variants one noise.
 
         Args:
-            variant: which way to paint.
-            masks: what to paint.
+            variant: which way to sample.
+            masks: what to generate.
             seeds: one a tile.
             slide: the four bits of the slide that all tiles belong to; None: of no one slide.
         """

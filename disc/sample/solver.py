@@ -21,7 +21,7 @@ def draw_noise(seeds: list[int], latent_px: int) -> torch.Tensor:
 
 
 def name_solver(solver: Solver) -> str:
-    """A solver in a few words, as tables of painted tiles name it."""
+    """A solver in a few words, as tables of generated tiles name it."""
     guided = "" if solver.guidance == 1 else f" guidance {solver.guidance:g}"
     return f"{solver.name} {solver.steps} {solver.spacing}{guided}"
 
