@@ -104,11 +104,11 @@ def _read(context: Context, folder: Path) -> pd.DataFrame:
 
 def summarise(read: pd.DataFrame, base: Condition, draws: int = 2000) -> pd.DataFrame:
     """Agreement by condition, way and kind of mask, and its difference to the base's."""
-    from disc.evaluate.agreement import ONE_LABEL, RECALLS, SEVERAL_LABELS
+    from disc.evaluate.agreement import MULTI_CLASS, RECALLS, SINGLE_CLASS
 
     is_one = read[RECALLS].notna().sum(axis=1) == 1
     read = read.assign(
-        agreement=read[RECALLS].mean(axis=1), kind=np.where(is_one, ONE_LABEL, SEVERAL_LABELS)
+        agreement=read[RECALLS].mean(axis=1), kind=np.where(is_one, SINGLE_CLASS, MULTI_CLASS)
     )
     keys = ["way", "kind", "seed", "mask"]
     first = read[read["condition"] == base].set_index(keys)["agreement"].rename("first")

@@ -138,7 +138,7 @@ COMMANDS = {
         convert, ConvertRequest, "Write a set of any kind in the layout of SICAPv2.", SETS
     ),
     "select": Command(
-        select, SelectRequest, "Draw as many slides of every primary grade, by a seed.", SETS
+        select, SelectRequest, "Select as many slides of every primary grade, by a seed.", SETS
     ),
     "phantom": Command(
         phantom, PhantomRequest, "Draw a small simulated set: SICAPv2's, PANDA's or LAPC's.", SETS

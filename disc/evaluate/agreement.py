@@ -1,4 +1,4 @@
-"""Mask agreement: how well generated tiles show what their masks asked for."""
+"""Mask agreement: how well generated tiles follow their target masks."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from disc.labels import NUM_LABELS, Label
 
 RECALLS = [f"recall_{label.name}" for label in Label]
 FRACTIONS = [f"fraction_{label.name}" for label in Label]
-"""Columns of agreement.parquet: the fraction of the tile that a label was asked for."""
+"""Columns of agreement.parquet: the fraction of the tile that a label of the target mask covers."""
 MIN_FRACTION = 0.05
-"""Smaller regions enter no primary measure: nobody can read them, real tiles included."""
+"""Smaller regions enter no primary measure: no network reads them, real tiles included."""
 PRIMARY, AGREEMENT, ACCURACY = "primary", "agreement", "accuracy"
 """Measures of a tile: mean recall over the labels that cover at least 5 % of it; mean recall over
-all labels asked for; pixel accuracy. All are blind to blur: see `disc.evaluate.kernel_distance`."""
-ONE_LABEL, SEVERAL_LABELS = "one label", "several labels"
-KINDS = (ONE_LABEL, SEVERAL_LABELS)
+all labels of its mask; pixel accuracy. All are blind to blur: see `disc.evaluate.kernel_distance`.
+"""
+SINGLE_CLASS, MULTI_CLASS = "single-class", "multi-class"
+KINDS = (SINGLE_CLASS, MULTI_CLASS)
 CEILINGS = ("real", "reconstruction", "collage")
-"""What no generator made: real tiles, the same through the autoencoder, and real one-label tiles
-cut and joined by the masks asked for."""
+"""What no generator made: real tiles, the same through the autoencoder, and real single-class
+tiles cut and joined by the target masks."""
 
 
 def recalls(
     truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float64]:
-    """Share of each label's pixels that were read as that label.
+    """Recall: the fraction of each label's pixels that are predicted as that label.
 
     Args:
-        truth: asked masks, [N, H, W]; pixels of 255 do not count.
-        predicted: labels as the referee reads them, [N, H, W].
+        truth: target masks, [N, H, W]; pixels of 255 do not count.
+        predicted: labels predicted by the referee, [N, H, W].
 
     Returns:
-        [N, 4], NaN where a label was not asked for.
+        [N, 4], NaN where a label is not in the target mask.
     """
     result = np.full((len(truth), NUM_LABELS), np.nan)
     for label in Label:
@@ -110,7 +111,7 @@ def measure_tiles(
 
 
 def tile_agreement(table: pd.DataFrame) -> pd.Series:
-    """Mean recall over the labels asked for, one number a row of the agreement table."""
+    """Mean recall over the labels of the target mask, one number a row of the agreement table."""
     return table[RECALLS].mean(axis=1)
 
 
@@ -126,7 +127,7 @@ def agreement_table(
         seed: of the bootstrap.
 
     Returns:
-        variant, kind ("one label" or "several labels"), value, low, high, tiles, slides.
+        variant, kind ("single-class" or "multi-class"), value, low, high, tiles, slides.
     """
     tiles = _by_tile(table)
     _require(tiles, measure)
@@ -205,7 +206,7 @@ def kept_gain_table(
 
 
 def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Mean recall of each label over the tiles that ask for it.
+    """Mean recall of each label over the tiles whose target mask has it.
 
     Returns:
         variant, kind, label ("NC".."GG5"), value, low, high, tiles, slides.
@@ -235,7 +236,7 @@ def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
     columns = [name for name in (*RECALLS, *FRACTIONS, ACCURACY) if name in table]
     tiles = table.groupby(keys, sort=False, as_index=False)[columns].mean()
     num_targets = tiles[RECALLS].notna().sum(axis=1)
-    kind = np.where(num_targets == 1, ONE_LABEL, SEVERAL_LABELS)
+    kind = np.where(num_targets == 1, SINGLE_CLASS, MULTI_CLASS)
     tiles = tiles.assign(kind=kind, **{AGREEMENT: tile_agreement(tiles)})
     if not set(FRACTIONS) <= set(tiles):
         return tiles

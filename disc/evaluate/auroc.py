@@ -48,7 +48,7 @@ def auroc(
 
 
 def auroc_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """AUROC of every arm per label, and the mean over the labels that have both outcomes.
+    """AUROC of every configuration per label, and the mean over the labels that have both outcomes.
 
     Averaged over runs, with intervals over resampled patients.
 
@@ -69,13 +69,14 @@ def auroc_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
 
 
 def gain_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Paired difference of every arm's AUROC to the real-only arm's, with intervals.
+    """Paired difference of every configuration's AUROC to that of real tiles only.
 
     Returns:
         As `auroc_table`.
 
     Raises:
-        ValueError: if a setting has no arm of balance weight 0, or arms scored other patients.
+        ValueError: if a setting has no configuration of balance weight 0, or one scored other
+            patients.
     """
     table = configuration_gains(scores, SETTING, _configuration_auroc, draws=draws, seed=seed)
     return _name_labels(table).merge(

@@ -76,7 +76,7 @@ def mean_interval(
         clusters: [N], the cluster of each value.
         draws: of the bootstrap.
         seed: of the bootstrap.
-        level: share of the draws inside the interval.
+        level: fraction of the draws inside the interval.
 
     Raises:
         ValueError: if a value is not finite.

@@ -1,8 +1,8 @@
-"""Arms of an experiment and their paired differences, for any metric of graders.
+"""Configurations of an experiment and their paired differences, for any metric of graders.
 
-An arm is what one grader scored with one variant and balance weight, over all its runs (grader
-seeds, folds, generator seeds). A metric is computed in every run and averaged over runs; intervals
-come from resampled patients and do not hold the spread between runs.
+A configuration is what one grader scored with one variant and balance weight, over all its runs
+(grader seeds, folds, generator seeds). A metric is computed in every run and averaged over runs;
+intervals come from resampled patients and do not include seed variability.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from disc.evaluate.bootstrap import Array, Statistic, cluster_bootstrap
 
 CONFIGURATION = ["variant", "balance_weight"]
 Metric = Callable[[pd.DataFrame, pd.Index], Statistic]
-"""(rows of one arm, all patients) -> statistic of the patients' weights."""
+"""(rows of one configuration, all patients) -> statistic of the patients' weights."""
 
 
 def configuration_table(
     rows: pd.DataFrame, setting: Sequence[str], metric: Metric, *, draws: int, seed: int
 ) -> pd.DataFrame:
-    """A metric of every arm in every setting.
+    """A metric of every configuration in every setting.
 
     Args:
         rows: with the columns of `setting`, "variant", "balance_weight" and "patient".
-        setting: columns within which arms are compared (grader, data set, split, ...).
-        metric: gives K values an arm.
+        setting: columns within which configurations are compared (grader, data set, split, ...).
+        metric: gives K values a configuration.
         draws: of the bootstrap.
         seed: of the bootstrap.
 
     Returns:
-        One row per (setting, arm, k): setting, variant, balance_weight, k, value, low, high.
+        One row per (setting, configuration, k): setting, variant, balance_weight, k, value, low,
+        high.
     """
     parts = []
     for names, patients, configurations in _settings(rows, setting):
@@ -47,27 +48,31 @@ def configuration_table(
 def configuration_gains(
     rows: pd.DataFrame, setting: Sequence[str], metric: Metric, *, draws: int, seed: int
 ) -> pd.DataFrame:
-    """Differences of every arm to the real-only arm (balance weight 0) of its setting.
+    """Differences of every configuration to the real-only one (balance weight 0) of its setting.
 
-    Paired: both arms are computed from the same resampled patients.
+    Paired: both configurations are computed from the same resampled patients.
 
     Returns:
-        As `configuration_table`, without the real-only arm.
+        As `configuration_table`, without the real-only configuration.
 
     Raises:
-        ValueError: if a setting has no real-only arm, or an arm scored other patients.
+        ValueError: if a setting has no real-only configuration, or one scored other patients.
     """
     parts = []
     for names, patients, configurations in _settings(rows, setting):
         bases = [configuration for configuration in configurations if configuration[1] == 0]
         if len(bases) != 1:
-            raise ValueError(f"{names}: {len(bases)} arms of balance weight 0; expected one")
+            raise ValueError(
+                f"{names}: {len(bases)} configurations of balance weight 0; expected one"
+            )
         base = metric(configurations[bases[0]], patients)
         for configuration, part in configurations.items():
             if configuration == bases[0]:
                 continue
             if set(part["patient"]) != set(configurations[bases[0]]["patient"]):
-                raise ValueError(f"{names}, {configuration}: other patients than the real-only arm")
+                raise ValueError(
+                    f"{names}, {configuration}: other patients than the real-only configuration"
+                )
             difference = _difference(metric(part, patients), base)
             found = cluster_bootstrap(difference, len(patients), draws=draws, seed=seed)
             parts.append(_frame(names, configuration, found))
@@ -75,7 +80,7 @@ def configuration_gains(
 
 
 def split_runs(configuration: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of an arm by run."""
+    """The rows of a configuration by run."""
     runs = [key for key in ("generator_seed", "grader_seed", "fold") if key in configuration]
     return (
         [part for _, part in configuration.groupby(runs, sort=True, dropna=False)]

@@ -29,7 +29,7 @@ MEASURES = [
 
 
 def pixel_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Dice per label and precision of predicted Gleason grades, of every arm.
+    """Dice per label and precision of predicted Gleason grades, of every configuration.
 
     Counts are added up over tiles, then over resampled patients; averaged over runs. The mean
     Dice is over labels that are present in the truth.
@@ -49,13 +49,14 @@ def pixel_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
 
 
 def pixel_gain_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Paired difference of every arm to the real-only arm of its setting.
+    """Paired difference of every configuration to the real-only configuration of its setting.
 
     Returns:
         As `pixel_table`.
 
     Raises:
-        ValueError: if a setting has no arm of balance weight 0, or arms saw other patients.
+        ValueError: if a setting has no configuration of balance weight 0, or one saw other
+            patients.
     """
     return _name_measures(
         configuration_gains(pixels, SETTING, _configuration_measures, draws=draws, seed=seed)

@@ -25,7 +25,7 @@ def train_referee(settings: Evaluate, tiles: Tiles, folder: Path, seed: int) -> 
         settings: its sizes and optimisation.
         tiles: with exact masks where there are any.
         folder: of checkpoint and log.
-        seed: of weights and draws.
+        seed: of weights and batches.
     """
     return train_pixel_grader(
         net=settings.referee,

@@ -1,4 +1,4 @@
-"""Small changes of stain and sharpness, drawn anew for every tile of a batch."""
+"""Small changes of stain and sharpness, sampled anew for every tile of a batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Augment:
 
     Attributes:
         stain: standard deviation of the log of the factor on each channel's optical density.
-        blur: largest share of a 3 x 3 mean in a tile.
+        blur: largest fraction of a 3 x 3 mean in a tile.
     """
 
     stain: float = 0.08
@@ -28,7 +28,7 @@ class Augment:
 
         Args:
             images: this process's part of the batch.
-            generator: equal on all processes; drawn from for the whole batch.
+            generator: equal on all processes; sampled from for the whole batch.
             share: which part of the batch this is.
         """
         num = len(images) * share.count

@@ -97,12 +97,12 @@ class Residual(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Add the change to what came in."""
+        """Add the change to the input."""
         return F.relu(self.second(self.first(features)) + self.short(features))
 
 
 class Pyramid(nn.Module):
-    """Means over grids of 1, 2 and 3 cells a side, spread out again and joined."""
+    """Means over grids of 1, 2 and 3 cells a side, upsampled and joined."""
 
     def __init__(self, width: int) -> None:
         """Keep width and resolution."""

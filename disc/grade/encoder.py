@@ -71,7 +71,7 @@ def train_encoder(net: CarcinoNetSettings, train: Tiles, folder: Path, seed: int
         net: sizes and optimisation of each.
         train: training tiles with masks.
         folder: of checkpoints and logs, one sub-folder a network.
-        seed: of halves, weights and draws.
+        seed: of halves, weights and batches.
 
     Raises:
         BadInput: if all slides are of one patient.

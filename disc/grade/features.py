@@ -24,9 +24,9 @@ def describe_posteriors(
 ) -> npt.NDArray[np.float32]:
     """The feature vectors of tiles, from what a pixel grader reads in them.
 
-    Per label: log odds of the mean over the tile, spread over its pixels, and log odds of the
-    means over a 4 x 4 grid, sorted (where in the tile a pattern lies, and how the tile is turned,
-    must not matter). What a label means is the same for every network, so vectors of two
+    Per label: log odds of the mean over the tile, standard deviation over its pixels, and log odds
+    of the means over a 4 x 4 grid, sorted (where in the tile a pattern lies, and how the tile is
+    rotated, must not matter). What a label means is the same for every network, so vectors of two
     cross-fitted networks can stand in one bag space; their hidden activations could not.
 
     Args:

@@ -1,4 +1,4 @@
-"""How real and synthetic samples share a training: Eq. 4, for pixels and for slides."""
+"""Mixing the losses of real and synthetic samples: Eq. 4, for pixels and for slides."""
 
 from __future__ import annotations
 

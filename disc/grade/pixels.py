@@ -49,11 +49,11 @@ def train_pixel_grader(
         synthetic: with masks; None where the balance weight is 0.
         balance_weight: lambda of Eq. 4.
         folder: of checkpoint and log.
-        seed: of weights and draws.
+        seed: of weights and batches.
         augment: changes of stain and sharpness; None: the usual ones.
 
     Raises:
-        ValueError: if the balance weight is not in [0, 1], or asks for synthetic data not given.
+        ValueError: if the balance weight is not in [0, 1], or needs synthetic data and has none.
 
     Paper: Eq. (4), Sec. 2.4 (at pixel level).
     """

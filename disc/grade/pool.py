@@ -55,9 +55,9 @@ class TilePool:
 
     @property
     def label_fractions(self) -> npt.NDArray[np.float64]:
-        """Share of each label in the pixels that `draw_batch` shows, [4].
+        """Fraction of each label in the pixels that `draw_batch` shows, [4].
 
-        The square root of its share in the set, scaled to add up to 1: rare labels come often,
+        The square root of its fraction in the set, scaled to add up to 1: rare labels come often,
         but are not taken for common ones.
         """
         roots: npt.NDArray[np.float64] = np.sqrt(self.label_counts.sum(axis=0))
@@ -67,7 +67,7 @@ class TilePool:
         """Tiles and masks of a step: `images` uint8 [B, 3, H, W] and `masks` uint8 [B, H, W].
 
         A label is drawn by `label_fractions`, then a tile by how much of the label it holds; it is
-        turned and mirrored at random.
+        flipped and rotated at random.
         """
         key = size, seed, purpose
         if key not in self._ahead:
@@ -83,7 +83,7 @@ class TilePool:
         return [self.tiles.tiles[index].name for index in chosen]
 
     def _choose(self, key: tuple[int, int, str], draw: int) -> tuple[int, int]:
-        """Tile and symmetry of a draw."""
+        """Tile and dihedral transform of a draw."""
         size, seed, purpose = key
         step, place = divmod(draw, size)
         rng = numpy_generator(seed, purpose, "tiles", step)

@@ -46,10 +46,10 @@ def train_slide_grader(
         synthetic: bags; may be empty where the balance weight is 0.
         balance_weight: lambda of Eq. 4.
         folder: of checkpoint and log.
-        seed: of weights and draws.
+        seed: of weights and batches.
 
     Raises:
-        ValueError: if the balance weight is not in [0, 1], or asks for synthetic bags not given.
+        ValueError: if the balance weight is not in [0, 1], or needs synthetic bags and has none.
         BadInput: if a feature is not finite, naming the slide.
 
     Paper: Eq. (4), Sec. 2.4.
@@ -101,7 +101,7 @@ def score_rows(net: TransMIL, bags: Sequence[Bag]) -> pd.DataFrame:
 
 
 def _check_finite(bags: Sequence[Bag]) -> None:
-    """One bad value would spoil the mean that all bags are standardised by."""
+    """One bad value would corrupt the mean that all bags are standardised by."""
     for bag in bags:
         require(
             bool(np.isfinite(bag.features).all()),

@@ -24,7 +24,7 @@ class TransMIL(nn.Module):
 
     Paper: Sec. 2.4 (slide-level grader, ref. 34, with sigmoids in place of the softmax).
     Differs from paper: attention is exact and sees only tiles. The Nystrom attention of the
-    original lets small bags attend to padding, by a share that depends on the bag's size, and
+    original lets small bags attend to padding, by a fraction that depends on the bag's size, and
     real and synthetic bags differ in size.
     """
 
@@ -61,13 +61,13 @@ class TransMIL(nn.Module):
         return logits
 
     def standardise_by(self, features: Tensor) -> None:
-        """Take mean and spread of features [N, D] as those to standardise by."""
+        """Take mean and standard deviation of features [N, D] as those to standardise by."""
         self.mean.copy_(features.mean(0))
         self.std.copy_(features.std(0).clamp(min=1e-3))
 
 
 class Attention(nn.Module):
-    """Softmax attention over the tokens there are, added to what came in."""
+    """Softmax attention over the tokens there are, added to its input."""
 
     def __init__(self, settings: TransMILSettings) -> None:
         """Keep the width."""
@@ -106,5 +106,5 @@ class Positions(nn.Module):
         tiles = tiles * is_tile[..., None]
         side = isqrt(tiles.shape[1])
         grid = tiles.transpose(1, 2).reshape(len(tiles), -1, side, side)
-        standard_deviation = torch.stack([grid, *(each(grid) for each in self.filters)]).sum(0)
-        return standard_deviation.flatten(2).transpose(1, 2) * is_tile[..., None]
+        encoded = torch.stack([grid, *(each(grid) for each in self.filters)]).sum(0)
+        return encoded.flatten(2).transpose(1, 2) * is_tile[..., None]

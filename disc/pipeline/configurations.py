@@ -24,7 +24,7 @@ class Configuration:
 
 
 def pixel_configurations(run: Run) -> list[Configuration]:
-    """Arms of the pixel grader: real, and real + each variant."""
+    """Configurations of the pixel grader: real, and real + each variant."""
     weight = run.grade.pixel_balance_weight
     return [
         Configuration(),
@@ -33,7 +33,7 @@ def pixel_configurations(run: Run) -> list[Configuration]:
 
 
 def slide_configurations(run: Run) -> list[Configuration]:
-    """Arms of the slide grader: real, and real + each variant at each balance weight."""
+    """Configurations of the slide grader: real, and real + each variant at each balance weight."""
     weights = run.grade.balance_weights
     return [
         Configuration(),

@@ -142,7 +142,7 @@ class Context:
         return Denoiser.load(folder, self.run.denoiser).to(own_device())
 
     def sampler(self, *variants: Variant) -> Sampler:
-        """A sampler of some variants."""
+        """A sampler for some variants."""
         from disc.sample.sampler import Sampler
 
         wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}

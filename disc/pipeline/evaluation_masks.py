@@ -1,4 +1,4 @@
-"""Which masks are asked for and which tiles are read: the same for every variant."""
+"""Which masks are targets and which tiles are segmented: the same for every variant."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Masks = npt.NDArray[np.uint8]
 def draw_targets(
     book: ShapeBook, known: Sequence[int], settings: Evaluate, seed: int, tile_px: int
 ) -> tuple[Masks, list[str]]:
-    """The masks that every variant is asked for, and the slide that each was drawn on.
+    """The target masks of every variant, and the slide that each was drawn on.
 
-    One-label masks in equal parts of the known labels; then shapes of several regions, their
-    labels drawn evenly. A one-label mask has no source and stands for itself.
+    Single-class masks in equal parts of the known labels; then shapes of several regions, their
+    labels drawn evenly. A single-class mask has no source and stands for itself.
 
     Returns:
         uint8 [N, H, W], and N names.
@@ -33,12 +33,12 @@ def draw_targets(
     labels = [known[i % len(known)] for i in range(settings.num_uniform)]
     masks = [np.full((tile_px, tile_px), label, np.uint8) for label in labels]
     sources = [f"uniform {i}" for i in range(len(masks))]
-    several = [i for i, count in enumerate(book.regions) if 1 < count <= len(known)]
+    multi = [i for i, count in enumerate(book.regions) if 1 < count <= len(known)]
     weights = np.zeros(len(Label))
     weights[list(known)] = 1 / len(known)
-    for _ in range(settings.num_mixed if several else 0):
-        tile = draw_tile([book.regions[i] for i in several], weights, rng)
-        chosen = several[tile.shape]
+    for _ in range(settings.num_mixed if multi else 0):
+        tile = draw_tile([book.regions[i] for i in multi], weights, rng)
+        chosen = multi[tile.shape]
         masks.append(label_shape(book.shapes[chosen], tile.labels))
         sources.append(book.sources[chosen].slide_id)
     empty = np.empty((0, tile_px, tile_px), np.uint8)
@@ -69,10 +69,10 @@ def draw_synthesis_masks(
 
 
 def join_real_tiles(tiles: TileSet, targets: Masks, seed: int) -> tuple[list[int], Masks]:
-    """Collages: for each mask asked for, real one-label tiles, each where the mask has its label.
+    """Collages: for each target mask, real single-class tiles, each where the mask has its label.
 
     Returns:
-        Which masks can be served (all their labels have a one-label tile), and their collages
+        Which masks can be served (all their labels have a single-class tile), and their collages
         uint8 [M, H, W, 3].
     """
     masks = [tiles.mask(i) for i in range(len(tiles))]
@@ -87,10 +87,10 @@ def join_real_tiles(tiles: TileSet, targets: Masks, seed: int) -> tuple[list[int
     return served, collages
 
 
-def choose_tiles(tiles: TileSet, num_one: int, num_several: int, seed: int) -> list[int]:
-    """A seeded choice of one-label and of several-label tiles."""
+def choose_tiles(tiles: TileSet, num_one: int, num_multi: int, seed: int) -> list[int]:
+    """A seeded choice of single-class and of multi-class tiles."""
     order = numpy_generator(seed, "ceiling").permutation(len(tiles))
-    left = {True: num_one, False: num_several}
+    left = {True: num_one, False: num_multi}
     chosen = []
     for index in order:
         mask = tiles.mask(int(index))

@@ -1,4 +1,4 @@
-"""What `disc run` is asked to do; light, so that the command line can show it at once."""
+"""What `disc run` has to do; light, so that the command line can show it at once."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
 
 
 def deciding_settings(context: Context) -> list[Any]:
-    """What of the looks the weights depend on: nothing, unless the best are kept."""
+    """The validation settings that the weights depend on: none, unless the best are kept."""
     settings = context.run.validation
     if settings.keep == "last":
         return []

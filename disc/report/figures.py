@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from disc.evaluate.agreement import CEILINGS, KINDS
+from disc.evaluate.agreement import CEILINGS, KINDS, MULTI_CLASS, SINGLE_CLASS
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
 from disc.report.sentences import DATA_NAMES, KIND_NAMES, TRUTH_NAMES, in_order, name_label
@@ -41,6 +41,8 @@ WEIGHT_GAP = 0.035
 """Between variants at one balance weight, of the largest weight."""
 WIDTH = 4.2
 """Inches; at 10 points this stays readable on a phone."""
+KIND_FILES = {SINGLE_CLASS: "one label", MULTI_CLASS: "several labels"}
+"""Kinds of masks in the names of files, which stay as they were."""
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -61,7 +63,7 @@ def draw_figures(numbers: Numbers) -> dict[str, Figure]:
         for kind in KINDS[::-1]:
             part = _where(numbers.agreement, kind=kind)
             if not part.empty:
-                figures[f"agreement {kind}"] = draw_agreement(part, kind, limits)
+                figures[f"agreement {KIND_FILES[kind]}"] = draw_agreement(part, kind, limits)
         for (grader, encoder, data_set), part in _groups(
             _where(numbers.auroc, split="test", label=MEAN), ["grader", "encoder", "data_set"]
         ):

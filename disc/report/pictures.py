@@ -33,7 +33,7 @@ class Cell:
         heading: of its column.
         pixels: uint8 [H, W, 3].
         is_mask: drawn without smoothing.
-        reading: what the referee reads in it, uint8 [H, W, 3]; None: it was not asked.
+        reading: what the referee reads in it, uint8 [H, W, 3]; None: it was not read.
     """
 
     heading: str

@@ -85,7 +85,7 @@ class RunSummary:
     """Colours of masks."""
     sheet: Sequence[SheetRow] = ()
     standard_deviations: pd.DataFrame | None = None
-    """set, spread (the data's is 1), num (latents)."""
+    """set, standard_deviation (the data's is 1), num (latents)."""
     agreement: pd.DataFrame | None = None
     scores: pd.DataFrame | None = None
     pixels: pd.DataFrame | None = None

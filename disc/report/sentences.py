@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.agreement import ONE_LABEL, SEVERAL_LABELS
+from disc.evaluate.agreement import MULTI_CLASS, SINGLE_CLASS
 from disc.evaluate.auroc import MEAN
 from disc.labels import NAMES, Label
 from disc.report.numbers import Numbers
@@ -22,7 +22,7 @@ VARIANT_NAMES = {
     "sd-disc-fast": "few-step student",
 }
 """What variants are, in the order in which the page shows them."""
-KIND_NAMES = {ONE_LABEL: "single-class", SEVERAL_LABELS: "multi-class"}
+KIND_NAMES = {SINGLE_CLASS: "single-class", MULTI_CLASS: "multi-class"}
 """Of masks."""
 GRADER_NAMES = {"carcino": "Pixel grader (Carcino-Net)", "transmil": "Slide grader (TransMIL)"}
 ENCODER_NAMES = {"carcino": "Carcino-Net"}
@@ -96,8 +96,8 @@ def headline(numbers: Numbers) -> list[str]:
     """The page's first sentences."""
     sentences = []
     if not numbers.differences.empty:
-        several = numbers.differences[numbers.differences["kind"] == SEVERAL_LABELS]
-        sentences += [agreement_sentence(row) for row in several.itertuples()]
+        multi = numbers.differences[numbers.differences["kind"] == MULTI_CLASS]
+        sentences += [agreement_sentence(row) for row in multi.itertuples()]
     sentences += _kept(numbers) + _ceiling(numbers)
     gains = numbers.chosen_gains()
     if not gains.empty:
@@ -142,7 +142,7 @@ def _kept(numbers: Numbers) -> list[str]:
     if numbers.kept.empty:
         return []
     differences, kept = (
-        table[table["kind"] == SEVERAL_LABELS].set_index("variant")
+        table[table["kind"] == MULTI_CLASS].set_index("variant")
         for table in (numbers.differences, numbers.kept)
     )
     has_gain = "sd-sc" in differences.index and verdict(differences.loc["sd-sc"]) == "better"
@@ -162,8 +162,8 @@ def _percent(value: float) -> str:
 def _ceiling(numbers: Numbers) -> list[str]:
     if numbers.agreement.empty:
         return []
-    several = numbers.agreement[numbers.agreement["kind"] == SEVERAL_LABELS]
-    read = several.set_index("variant")["value"]
+    multi = numbers.agreement[numbers.agreement["kind"] == MULTI_CLASS]
+    read = multi.set_index("variant")["value"]
     if not {"real", "reconstruction"} <= set(read.index):
         return []
     sentences = [

@@ -72,10 +72,10 @@ def agreement_grid(numbers: Numbers, kind: str) -> Grid:
 def recall_grid(recalls: pd.DataFrame, kind: str) -> Grid:
     """Recall: the fraction of each label's pixels that the referee reads as that label."""
     part = recalls[recalls["kind"] == kind]
-    rows, unasked = [], Field(text="", small="not in a mask")
+    rows, absent = [], Field(text="", small="not in a mask")
     for variant, lines in in_order(part):
         by_label = {row.label: _value(row) for row in lines.itertuples() if row.tiles}
-        rows.append([_name(variant), *(by_label.get(name, unasked) for name in LABELS)])
+        rows.append([_name(variant), *(by_label.get(name, absent) for name in LABELS)])
     return Grid(
         caption=f"Recall by label, {KIND_NAMES[kind]} masks",
         columns=("tiles", *map(name_label, LABELS)),

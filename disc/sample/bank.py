@@ -21,7 +21,7 @@ from disc.seeds import derive
 from disc.settings.sampling import Sample
 
 CHUNK = 60
-"""Bundles of a shard; a stopped bank goes on at the next missing shard."""
+"""Bundles of a shard; a stopped bank resumes at the next missing shard."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Bank:
     """Bundles and the seeds that their noise can be drawn from again.
 
     Attributes:
-        latents: float [N, K, 3, h, w]; labels that were not asked for are zero.
+        latents: float [N, K, 3, h, w]; labels that were not requested are zero.
         seeds: one a bundle.
         labels: the labels that bundles hold.
     """

@@ -53,7 +53,7 @@ class Sampler:
 
         Args:
             variant: which denoiser, and whether labels are denoised apart.
-            masks: what to make: labels, or 255 where nothing is asked for.
+            masks: what to generate: labels, or 255 where nothing is asked for.
             seeds: one a tile.
             slide: the four bits of the slide that all tiles belong to; None: of no one slide.
             plan: how `sd-sc` joins labels; None: as the settings say. Other variants are plain.

@@ -51,8 +51,8 @@ def test_agreement_is_the_mean_over_tiles_of_the_mean_over_labels_asked() -> Non
     table = rows("sd", values)
     np.testing.assert_allclose(tile_agreement(table), values)
     found = agreement_table(table, draws=200, seed=0).set_index("kind")
-    assert found.loc["one label", "value"] == pytest.approx(values[::2].mean())
-    assert found.loc["several labels", "value"] == pytest.approx(values[1::2].mean())
+    assert found.loc["single-class", "value"] == pytest.approx(values[::2].mean())
+    assert found.loc["multi-class", "value"] == pytest.approx(values[1::2].mean())
     assert (found["low"] < found["value"]).all()
     assert (found["value"] < found["high"]).all()
     assert found["tiles"].tolist() == [20, 20]
@@ -67,10 +67,10 @@ def test_pairing_finds_a_small_difference_that_separate_intervals_hide() -> None
     shuffled = table.sample(frac=1, random_state=0)
     paired = difference_table(shuffled, draws=500, seed=0).set_index("kind")
     assert set(paired["variant"]) == {"sd-sc"}
-    assert paired.loc["several labels", "value"] == pytest.approx((better - values)[1::2].mean())
+    assert paired.loc["multi-class", "value"] == pytest.approx((better - values)[1::2].mean())
     assert (paired["low"] > 0).all()
     alone = agreement_table(table, draws=500, seed=0).set_index(["kind", "variant"])
-    assert alone.loc[("one label", "sd"), "high"] > alone.loc[("one label", "sd-sc"), "low"]
+    assert alone.loc[("single-class", "sd"), "high"] > alone.loc[("single-class", "sd-sc"), "low"]
 
 
 def test_a_variant_does_not_differ_from_its_copy() -> None:
@@ -83,10 +83,10 @@ def test_a_variant_does_not_differ_from_its_copy() -> None:
 def test_label_table_counts_only_tiles_that_ask_for_the_label() -> None:
     values = np.full(20, 0.5)
     found = label_table(rows("sd", values), draws=50, seed=0).set_index(["kind", "label"])
-    assert found.loc[("one label", "GG3"), "value"] == 0.5
-    assert found.loc[("several labels", "NC"), "value"] == pytest.approx(0.6)
-    assert found.loc[("several labels", "GG4"), "tiles"] == 0
-    assert np.isnan(found.loc[("several labels", "GG4"), "value"])
+    assert found.loc[("single-class", "GG3"), "value"] == 0.5
+    assert found.loc[("multi-class", "NC"), "value"] == pytest.approx(0.6)
+    assert found.loc[("multi-class", "GG4"), "tiles"] == 0
+    assert np.isnan(found.loc[("multi-class", "GG4"), "value"])
 
 
 def test_two_plans_of_one_variant_are_not_mixed() -> None:
@@ -106,12 +106,12 @@ def test_the_kept_fraction_of_a_gain() -> None:
     table = pd.concat([rows(name, one) for name, one in known.items()], ignore_index=True)
     shuffled = table.sample(frac=1, random_state=0)
     found = kept_gain_table(shuffled, draws=500, seed=0).set_index(["kind", "variant"])
-    several = found.loc["several labels"]
+    multi = found.loc["multi-class"]
     expected = (student - values)[1::2].mean() / gain[1::2].mean()
-    assert several.loc["sd-disc", "value"] == pytest.approx(expected)
-    assert several.loc["sd-disc", "low"] < 0.5 < several.loc["sd-disc", "high"]
-    assert several.loc["twice", ["value", "low", "high"]].tolist() == pytest.approx([2, 2, 2])
-    assert several.loc["sd-disc", ["tiles", "slides"]].tolist() == [100, 5]
+    assert multi.loc["sd-disc", "value"] == pytest.approx(expected)
+    assert multi.loc["sd-disc", "low"] < 0.5 < multi.loc["sd-disc", "high"]
+    assert multi.loc["twice", ["value", "low", "high"]].tolist() == pytest.approx([2, 2, 2])
+    assert multi.loc["sd-disc", ["tiles", "slides"]].tolist() == [100, 5]
 
 
 def test_without_a_teacher_nothing_is_kept() -> None:

@@ -87,7 +87,7 @@ def test_a_gain_is_paired_and_its_interval_excludes_zero_only_when_there_is_one(
 
 
 def test_a_gain_needs_the_real_arm_on_the_same_patients() -> None:
-    with pytest.raises(ValueError, match="0 arms of balance weight 0"):
+    with pytest.raises(ValueError, match="0 configurations of balance weight 0"):
         gain_table(configuration(0.3, 1, 0), draws=5, seed=0)
     other = configuration(0.3, 1, 0).query("patient != 'p0'")
     with pytest.raises(ValueError, match="other patients"):

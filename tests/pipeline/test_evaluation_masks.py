@@ -8,7 +8,7 @@ from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets, j
 from disc.sample.synthesis import ShapeBook, SlideRecipe
 from disc.settings.evaluation import Evaluate
 
-KNOBS = Evaluate(num_uniform=8, num_mixed=30)
+SETTINGS = Evaluate(num_uniform=8, num_mixed=30)
 
 
 def book(*names):
@@ -18,8 +18,8 @@ def book(*names):
     return ShapeBook([halves] * (len(names) - 1) + [whole], tiles)
 
 
-def test_one_label_masks_are_in_equal_parts_and_the_rest_has_several():
-    masks, sources = draw_targets(book("A", "B"), [0, 1, 2, 3], KNOBS, 0, 8)
+def test_single_class_masks_are_in_equal_parts_and_the_rest_is_multi_class():
+    masks, sources = draw_targets(book("A", "B"), [0, 1, 2, 3], SETTINGS, 0, 8)
     labels = [set(np.unique(mask)) for mask in masks]
     assert [len(found) for found in labels] == [1] * 8 + [2] * 30
     assert sorted(min(found) for found in labels[:8]) == [0, 0, 1, 1, 2, 2, 3, 3]
@@ -28,12 +28,12 @@ def test_one_label_masks_are_in_equal_parts_and_the_rest_has_several():
 
 
 def test_only_known_labels_are_asked_for():
-    masks, _ = draw_targets(book("A", "B"), [0, 2], KNOBS, 0, 8)
+    masks, _ = draw_targets(book("A", "B"), [0, 2], SETTINGS, 0, 8)
     assert set(np.unique(masks)) == {0, 2}
 
 
-def test_without_several_label_drawings_only_uniform_masks_are_asked_for():
-    masks, _ = draw_targets(book("A"), [0, 1], KNOBS, 0, 8)
+def test_without_multi_class_annotations_all_targets_are_uniform():
+    masks, _ = draw_targets(book("A"), [0, 1], SETTINGS, 0, 8)
     assert len(masks) == 8
 
 
@@ -49,7 +49,7 @@ def test_masks_of_synthesis_are_those_of_the_recipes_that_have_several_labels():
 
 
 class OneLabelTiles:
-    """Tiles of one label each, painted with ten times the label."""
+    """Tiles of one label each, filled with ten times the label."""
 
     labels = (0, 0, 2)
 

@@ -83,8 +83,8 @@ def kill_in_training(folder, process, later):
     process.wait()
 
 
-def looks_of(folder):
-    """What was seen at every look, without how long it took."""
+def validations_of(folder):
+    """What was measured at every validation, without how long it took."""
     lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
     return [line | {"seconds": 0} for line in lines if "validation" in line]
 
@@ -108,7 +108,7 @@ def test_killed_at_twenty_moments_of_training_it_ends_in_the_same_bytes(tmp_path
         assert one.read_bytes() == other.read_bytes(), name
     seen = [(run / "denoiser/sd/validation.json").read_text() for run in (straight, killed)]
     assert seen[0] == seen[1]
-    looks = [looks_of(run / "denoiser/sd") for run in (straight, killed)]
-    assert looks[0] == looks[1]
-    assert len(looks[0]) == STEPS // 7 + 1
+    found = [validations_of(run / "denoiser/sd") for run in (straight, killed)]
+    assert found[0] == found[1]
+    assert len(found[0]) == STEPS // 7 + 1
     assert not list(killed.rglob("*.tmp"))

@@ -1,4 +1,4 @@
-"""A run's folder is not trained anew for another configuration unless that is asked for."""
+"""A run's folder is not trained anew for another configuration unless that is requested."""
 
 import json
 from dataclasses import replace

@@ -108,7 +108,7 @@ def test_diffusers_reads_the_models(run):
     assert scale not in (1.0, 0.18215)
 
 
-def test_latents_are_scaled_to_spread_one(run):
+def test_latents_are_scaled_to_standard_deviation_one(run):
     from disc.train.latents.latent_set import read_latents
 
     latents = read_latents(run / "latents").latents
@@ -145,7 +145,7 @@ def test_a_deleted_stage_and_what_follows_are_done_again(run):
 
 
 def test_the_check_knows_what_the_generator_saw(run, tmp_path):
-    """Painted slides beside the set that they were learnt from, then with a learnt slide tested."""
+    """Synthetic slides beside their training set, then with a training slide as test slide."""
     generated, real = run / "synthetic" / "sd", tmp_path / "real"
 
     def kinds():

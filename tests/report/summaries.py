@@ -17,15 +17,15 @@ LEVELS["sd-disc-cotrain"] = 0.66
 
 
 def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFrame:
-    """Recalls about known levels; variants share the luck of the mask."""
-    luck = rng.normal(0, 0.1, (num_tiles, 4))
+    """Recalls about known levels; variants share the variability of the mask."""
+    noise = rng.normal(0, 0.1, (num_tiles, 4))
     targets = rng.random((num_tiles, 4)) < 0.5
     targets[:, 0] = True
     targets[: num_tiles // 3, 1:] = False
     targets[num_tiles // 3 :, 1] = True
     parts = []
     for variant, level in LEVELS.items():
-        recall = np.clip(level + luck + rng.normal(0, 0.03, luck.shape), 0, 1)
+        recall = np.clip(level + noise + rng.normal(0, 0.03, noise.shape), 0, 1)
         values = np.where(targets, recall, np.nan)
         names = {"variant": variant, "plan": "end", "solver": "dpmpp-2m 15", "seed": 0}
         places = {
@@ -96,7 +96,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
             StageRecord(name="data", seconds=4.21, what="60 tiles"),
             StageRecord(name="denoiser/sd", seconds=200.0, what="10 steps of 4"),
         ],
-        "notes": ["GG5 is absent from the training tiles: it is never asked for."],
+        "notes": ["GG5 is absent from the training tiles: it is never a target."],
         "sheet": [SheetRow(mask=mask, images=images, readings=dict.fromkeys(images, mask))] * 2,
         "made_by": {"Program": "disc 1.2.3", "Commit": "0123abcdef", "Command": "disc run test"},
         "um_per_px": 6.0,

@@ -65,7 +65,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
     return write_report(tmp_path_factory.mktemp("report"), summary), summary
 
 
-def several_labels(table: pd.DataFrame, variant: str) -> pd.Series:
+def multi_class(table: pd.DataFrame, variant: str) -> pd.Series:
     rows = table[table["variant"] == variant].set_index("tile")[RECALLS]
     return rows[rows.notna().sum(axis=1) > 1].mean(axis=1)
 
@@ -73,12 +73,12 @@ def several_labels(table: pd.DataFrame, variant: str) -> pd.Series:
 def test_headline_and_table_show_the_paired_difference(whole: tuple[Path, RunSummary]) -> None:
     path, summary = whole
     assert summary.agreement is not None
-    found = several_labels(summary.agreement, "sd-sc") - several_labels(summary.agreement, "sd")
+    found = multi_class(summary.agreement, "sd-sc") - multi_class(summary.agreement, "sd")
     text = read_page(path).text
     sentence = "sd-sc (separated conditions) follow multi-class masks better than sd"
     assert f"{sentence} (plain): {found.mean():+.3f} [" in text
     assert text.count(f"{found.mean():+.3f}") >= 2
-    assert f"{several_labels(summary.agreement, 'reconstruction').mean():.3f}" in text
+    assert f"{multi_class(summary.agreement, 'reconstruction').mean():.3f}" in text
 
 
 def test_auroc_of_real_tiles_is_scikit_learns(whole: tuple[Path, RunSummary]) -> None:

@@ -30,7 +30,7 @@ def row(value: float, low: float, high: float, **facts: object) -> SimpleNamespa
     ],
 )
 def test_verdict_follows_the_interval(low: float, high: float, expected: str) -> None:
-    found = row(0.05, low, high, variant="sd-sc", kind="several labels", tiles=9, slides=3)
+    found = row(0.05, low, high, variant="sd-sc", kind="multi-class", tiles=9, slides=3)
     assert verdict(found) == expected
     claims = ("better" in agreement_sentence(found), "worse" in agreement_sentence(found))
     assert claims == (expected == "better", expected == "worse")

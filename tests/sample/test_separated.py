@@ -7,7 +7,7 @@ from disc.sample.solver import denoise, draw_noise
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
 
-KNOBS = Sample(solver=Solver(steps=3, spacing="trailing"), batch=4)
+SETTINGS = Sample(solver=Solver(steps=3, spacing="trailing"), batch=4)
 SMALL = DenoiserSettings(
     channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
@@ -42,29 +42,29 @@ def test_fusing_refuses_what_is_no_label():
         fuse(torch.zeros(1, 4, 3, 8, 8), torch.full((1, 32, 32), 255, dtype=torch.uint8))
 
 
-def test_for_one_label_separated_is_plain(denoiser, masks):
+def test_for_a_single_class_mask_separated_is_plain(denoiser, masks):
     noise = draw_noise([7], 8)
-    plain = denoise(denoiser, noise, masks[:1], KNOBS)
-    torch.testing.assert_close(denoise_separated(denoiser, noise, masks[:1], KNOBS), plain)
+    plain = denoise(denoiser, noise, masks[:1], SETTINGS)
+    torch.testing.assert_close(denoise_separated(denoiser, noise, masks[:1], SETTINGS), plain)
 
 
 def test_each_region_is_its_label_alone(denoiser, masks):
     noise = draw_noise([1, 2, 3], 8)
-    mixed = denoise_separated(denoiser, noise, masks, KNOBS)
-    alone = denoise(denoiser, noise[1:2], torch.ones(1, 32, 32, dtype=torch.uint8), KNOBS)
+    mixed = denoise_separated(denoiser, noise, masks, SETTINGS)
+    alone = denoise(denoiser, noise[1:2], torch.ones(1, 32, 32, dtype=torch.uint8), SETTINGS)
     torch.testing.assert_close(mixed[1, :, :, 4:], alone[0, :, :, 4:], atol=1e-4, rtol=1e-4)
 
 
 def test_a_tile_depends_on_its_seed_alone(denoiser, masks):
     noise = draw_noise([1, 2, 3], 8)
-    together = denoise_separated(denoiser, noise, masks, KNOBS)
-    last = denoise_separated(denoiser, draw_noise([3], 8), masks[2:], KNOBS)
+    together = denoise_separated(denoiser, noise, masks, SETTINGS)
+    last = denoise_separated(denoiser, draw_noise([3], 8), masks[2:], SETTINGS)
     torch.testing.assert_close(together[2:], last, atol=1e-4, rtol=1e-4)
 
 
-def test_labels_that_nobody_wants_stay_zero(denoiser):
+def test_labels_that_are_not_wanted_stay_zero(denoiser):
     wanted = torch.tensor([[True, False, True, False]])
-    bundle = denoise_labels(denoiser, draw_noise([5], 8), wanted, KNOBS)
+    bundle = denoise_labels(denoiser, draw_noise([5], 8), wanted, SETTINGS)
     assert not bundle[0, [1, 3]].any()
     assert bundle[0, [0, 2]].flatten(1).any(1).all()
 

@@ -7,7 +7,7 @@ from disc.labels import Label
 from disc.sample.synthesis import ShapeBook, plan_slides
 from disc.settings.synthesis import Synthesis
 
-KNOBS = Synthesis(tiles=(3, 5))
+SETTINGS = Synthesis(tiles=(3, 5))
 
 
 def slides(*scores):
@@ -30,12 +30,12 @@ def count(plans):
 
 def test_every_primary_grade_is_filled_to_the_most():
     real = slides((0, 0), (3, 3), (4, 3), (4, 4), (4, 5), (5, 4))
-    assert count(plan_slides(real, book(), list(Label), KNOBS)) == {0: 2, 3: 2, 4: 0, 5: 2}
+    assert count(plan_slides(real, book(), list(Label), SETTINGS)) == {0: 2, 3: 2, 4: 0, 5: 2}
 
 
 def test_grades_absent_from_the_training_tiles_are_never_asked_for():
     known = [Label.NC, Label.GG3, Label.GG4]
-    plans = plan_slides(slides((4, 5), (4, 4)), book(), known, KNOBS)
+    plans = plan_slides(slides((4, 5), (4, 4)), book(), known, SETTINGS)
     assert count(plans)[5] == 0
     targets = {label for plan in plans for tile in plan.tiles for label in tile.labels}
     assert Label.GG5 not in targets
@@ -44,12 +44,12 @@ def test_grades_absent_from_the_training_tiles_are_never_asked_for():
 
 def test_secondary_grades_are_those_of_real_slides():
     real = slides((4, 5), (4, 5), (3, 4))
-    plans = plan_slides(real, book(), list(Label), KNOBS)
+    plans = plan_slides(real, book(), list(Label), SETTINGS)
     assert {p.slide.secondary for p in plans if p.slide.primary == 3} == {4}
 
 
 def test_benign_slides_are_non_cancer_only():
-    plans = plan_slides(slides((3, 3)), book(), list(Label), KNOBS)
+    plans = plan_slides(slides((3, 3)), book(), list(Label), SETTINGS)
     benign = [plan for plan in plans if plan.slide.primary == 0]
     assert benign
     assert {tile.labels for plan in benign for tile in plan.tiles} == {(Label.NC,)}
@@ -57,11 +57,11 @@ def test_benign_slides_are_non_cancer_only():
 
 def test_the_same_seed_plans_the_same_slides():
     real = slides((3, 3), (4, 4), (4, 4))
-    assert plan_slides(real, book(), list(Label), KNOBS) == plan_slides(
-        real, book(), list(Label), KNOBS
+    assert plan_slides(real, book(), list(Label), SETTINGS) == plan_slides(
+        real, book(), list(Label), SETTINGS
     )
 
 
 def test_unscored_slides_are_not_balanced():
     real = [Slide(slide_id="R", patient_id="1")]
-    assert plan_slides(real, book(), list(Label), KNOBS) == []
+    assert plan_slides(real, book(), list(Label), SETTINGS) == []

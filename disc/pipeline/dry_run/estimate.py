@@ -122,7 +122,7 @@ def _notes(run: Run, rows: Sequence[NetworkRow]) -> list[str]:
     source = run.autoencoder.source
     notes = [
         "GFLOP: convolutions and matrix products, a multiplication and an addition being two",
-        f"sd-sc: masks of several labels are assumed to have {LABELS_A_MASK:g}",
+        f"sd-sc: multi-class masks are assumed to have {LABELS_A_MASK:g}",
         "not counted: drawing or reading tiles, features, what graders read, the report",
     ]
     if any(row.measured < row.batch for row in rows):

@@ -101,9 +101,9 @@ def measure_training(
         return step(state, batch, generator)
 
     endless = replace(optim, steps=10**9, checkpoint_every=10**9)
-    # Nobody would take away the bar of a training that does not end.
+    # A training that is stopped would leave its bar on the screen.
     quiet = redirect_stderr(io.StringIO())
-    with _watch_memory() as peak, tempfile.TemporaryDirectory() as folder, quiet, suppress(_Enough):
+    with _track_memory() as peak, tempfile.TemporaryDirectory() as folder, quiet, suppress(_Enough):
         train(
             model=model(),
             step=timed,
@@ -118,7 +118,7 @@ def measure_training(
 def measure_calls(call: Callable[[], object], batch: int) -> Measured:
     """A few calls of the same work on `batch` samples."""
     clock = _Clock()
-    with _watch_memory() as peak, suppress(_Enough):
+    with _track_memory() as peak, suppress(_Enough):
         for number in range(MAX_STEPS + 1):
             clock.tick(number)
             call()
@@ -154,7 +154,7 @@ class _Clock:
 
 
 @contextmanager
-def _watch_memory() -> Iterator[list[int]]:
+def _track_memory() -> Iterator[list[int]]:
     """Bytes at the peak of what is done inside, beyond what was taken before; known at its end."""
     peak = [0]
     gc.collect()

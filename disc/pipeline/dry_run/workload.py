@@ -19,7 +19,7 @@ from disc.settings.training import Optim
 SICAPV2_SLIDES = (30, 31, 54, 9)
 """Slides of SICAPv2's training partition by primary grade."""
 LABELS_A_MASK = 2.0
-"""Labels of a mask of several, which separated conditions denoise one by one; assumed."""
+"""Labels of a multi-class mask, which separated conditions denoise one by one; assumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def list_work(run: Run, sizes: Sizes) -> list[Work]:
     if run.autoencoder.source is None or run.autoencoder.finetune:
         works += [_training("autoencoder", "autoencoder", optim)]
     codes = sizes.train * run.denoiser.dihedral
-    what = f"{sizes.train:,} tiles in {run.denoiser.dihedral} turns"
+    what = f"{sizes.train:,} tiles in {run.denoiser.dihedral} flips and rotations"
     works += [Work(stage="latents", what=what, units={"autoencoder, to latents": codes})]
     works += _generative(run, sizes)
     return [*works, *_synthesis(run, sizes), *_grading(run, sizes)]
@@ -175,12 +175,13 @@ def _grading(run: Run, sizes: Sizes) -> list[Work]:
         ),
         Work(
             stage="graders/slides",
-            what=f"{len(configurations)} arms, {grade.seeds} seeds, {transmil.steps:,} steps",
+            what=f"{len(configurations)} configurations, {grade.seeds} seeds, "
+            f"{transmil.steps:,} steps",
             units={"slide grader, a step": float(slide_steps)},
         ),
         Work(
             stage="graders/pixels",
-            what=f"{len(pixels)} arms, {carcino.steps:,} steps of {carcino.batch}",
+            what=f"{len(pixels)} configurations, {carcino.steps:,} steps of {carcino.batch}",
             units={"pixel grader, a step": float(pixel_steps)},
         ),
     ]

@@ -105,7 +105,7 @@ def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
 
 
 def _write_sheet(context: Context, folder: Path) -> None:
-    """Several-label test tiles, and what each variant makes of their annotation."""
+    """Multi-class test tiles, and what each variant generates from their annotation."""
     tiles, known = context.split.test, context.latents.known()
     chosen = choose_tiles(tiles, 0, SHEET_ROWS, context.run.seed)
     chosen = [i for i in chosen if set(np.unique(tiles.mask(i))) <= set(known)]

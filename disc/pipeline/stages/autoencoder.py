@@ -42,4 +42,6 @@ def make_latents(context: Context, folder: Path) -> str:
     scale = encode_tiles(autoencoder, tiles, folder, settings.dihedral, settings.latents_dtype)
     if own_share().is_first:
         autoencoder.save(folder / "autoencoder")
-    return f"{len(tiles)} tiles in {settings.dihedral} turns, measured scale {scale:.4f}"
+    return (
+        f"{len(tiles)} tiles in {settings.dihedral} flips and rotations, measured scale {scale:.4f}"
+    )

@@ -35,9 +35,9 @@ def make_bank(context: Context, folder: Path) -> str:
     quality = measure_bank(context, read_bank(folder))
     write_json(folder / "quality.json", quality)
     return (
-        f"{quality['bundles']} bundles; spread {quality['spread']:.2f} (data: 1), "
-        f"agreement {quality['one label']:.2f} on one label, "
-        f"{quality['several labels']:.2f} on several"
+        f"{quality['bundles']} bundles; standard deviation {quality['spread']:.2f} (data: 1), "
+        f"agreement {quality['one label']:.2f} single-class, "
+        f"{quality['several labels']:.2f} multi-class"
     )
 
 
@@ -46,7 +46,7 @@ BANK_SAMPLE = 96
 
 
 def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
-    """Spread of a bank, and what the referee reads in it, before anything is distilled from it.
+    """Standard deviation and mask agreement of a bank, before anything is distilled from it.
 
     Returns:
         bundles, spread, and the mean agreement of uniform ("one label") and of fused latents.

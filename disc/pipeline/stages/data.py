@@ -29,7 +29,7 @@ def check_source(settings: AutoencoderSettings) -> None:
 
 
 def prepare_data(context: Context, folder: Path) -> str:
-    """Draw the phantom, or look at every tile of the given sets."""
+    """Draw the phantom, or read every tile of the given sets."""
     run = context.run
     check_source(run.autoencoder)
     if context.is_simulated:

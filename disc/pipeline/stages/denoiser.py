@@ -39,7 +39,7 @@ def train_on_one_fold(context: Context, folder: Path) -> str:
 
 
 def train_on_fold(context: Context, fold: Fold, folder: Path) -> str:
-    """Train on the training tiles of a fold, watched on its validation tiles."""
+    """Train on the training tiles of a fold, validated on its validation tiles."""
     run, split = context.run, read_split(context.root, fold, context.read(context.root))
     optim, purpose = run.denoiser.optim, f"denoiser {fold}"
     torch.manual_seed(derive(run.seed, purpose))
@@ -93,7 +93,7 @@ def train_and_save(
         denoiser: with its first weights.
         batch_at: what it learns from.
         optim: how long, and how.
-        split: the fold on whose validation tiles it is watched; None: the run's.
+        split: the fold on whose validation tiles it is validated; None: the run's.
         step: gives the loss of a batch.
     """
     hooks = denoiser_hooks(context, folder, split)

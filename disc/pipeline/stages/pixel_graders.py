@@ -50,7 +50,7 @@ def grade_pixels(context: Context, folder: Path) -> str:
             _confusion(net, truths, configuration, run, i) for i in range(len(truths["annotation"]))
         ]
     write_table(context.folder / "pixels.parquet", parts, COUNTS)
-    return f"{sum(1 for _ in folder.glob('*/carcino.safetensors'))} arms"
+    return f"{sum(1 for _ in folder.glob('*/carcino.safetensors'))} configurations"
 
 
 def _confusion(

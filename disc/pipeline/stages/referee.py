@@ -44,7 +44,7 @@ def load_referee(context: Context) -> CarcinoNet:
 
 
 def pixel_accuracy(context: Context, referee: CarcinoNet) -> dict[str, float]:
-    """Share of pixels that the referee reads right, in tiles as they come in the test partition."""
+    """Pixel accuracy of the referee on tiles as they come in the test partition."""
     tiles = context.judged
     order = numpy_generator(context.run.seed, "referee's accuracy").permutation(len(tiles))
     chosen = [int(i) for i in order[:READ_SAMPLE]]

@@ -161,7 +161,7 @@ def read_sheet(context: Context) -> list[SheetRow]:
 
 
 def _pixel_pictures(context: Context) -> list[PixelRow]:
-    """Several-label test tiles, as every pixel grader reads them."""
+    """Multi-class test tiles, and the predictions of every pixel grader."""
     judged, drawn = context.judged, context.split.test
     chosen = choose_tiles(judged, 0, PICTURES, context.run.seed)
     readings = _readings(context, judged, chosen)

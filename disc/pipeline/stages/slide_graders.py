@@ -37,7 +37,7 @@ def grade_slides(context: Context, folder: Path) -> str:
     write_table(context.folder / "scores.parquet", parts, SCORES)
     if not parts:
         return "not possible: fewer than two training slides with scores"
-    return f"{len(slide_configurations(run))} arms, {run.grade.seeds} seeds"
+    return f"{len(slide_configurations(run))} configurations, {run.grade.seeds} seeds"
 
 
 def _slide_run(

@@ -27,4 +27,4 @@ def synthesise(context: Context, variant: Variant, folder: Path) -> str:
     }
     value = generate_slides(plans, context.book, VariantSampler(sampler, variant), folder, facts)
     num = sum(len(plan.tiles) for plan in plans)
-    return f"{len(plans)} slides, {num} tiles; spread {value:.2f} (data: 1)"
+    return f"{len(plans)} slides, {num} tiles; standard deviation {value:.2f} (data: 1)"

@@ -1,4 +1,4 @@
-"""What is looked at while a denoiser is trained: validation loss, painted tiles, mask agreement."""
+"""Validation while a denoiser is trained: loss, generated tiles, mask agreement."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ PREVIEW_DPI = 130
 
 
 def denoiser_hooks(context: Context, folder: Path, split: Split | None = None) -> Hooks:
-    """The looks that the settings ask for; only the first process looks.
+    """The validations that the settings ask for; only the first process runs them.
 
     Args:
         context: the run.
         folder: of the denoiser.
-        split: the fold whose validation tiles are looked at; None: the run's.
+        split: the fold whose validation tiles are used; None: the run's.
 
     Raises:
         BadInput: if the best weights are to be kept and there is nothing to tell them by.
     """
-    settings, looks, split = context.run.validation, list[Hook](), split or context.split
+    settings, hooks, split = context.run.validation, list[Hook](), split or context.split
     has_tiles = len(split.val) > 0
     require(
         settings.keep == "last" or has_tiles,
         "validation.keep best: there are no validation tiles; give another data.fold, or keep last",
     )
     if own_share().is_first and has_tiles:
-        hooks: list[tuple[int, Callable[[Context, Path, Split], Hook]]] = [
+        makers: list[tuple[int, Callable[[Context, Path, Split], Hook]]] = [
             (settings.num_tiles, ValidationHook),
             (settings.num_rows, PreviewHook),
             (settings.num_masks, AgreementHook),
         ]
-        looks = [make(context, folder, split) for num, make in hooks if num]
-    return Hooks(settings, looks)
+        hooks = [make(context, folder, split) for num, make in makers if num]
+    return Hooks(settings, hooks)
 
 
 def describe_validation(folder: Path) -> str:
@@ -85,7 +85,7 @@ class ValidationHook:
         return encode_validation(self.context.autoencoder, val, run.validation.num_tiles, run.seed)
 
     def __call__(self, network: nn.Module, step: int) -> dict[str, float]:
-        """The mean loss, and that of each band; `validation.json` holds all looks so far."""
+        """The mean loss, and that of each band; `validation.json` holds all validations so far."""
         run = self.context.run
         bands = measure_bands(network, self._tiles, run.validation.num_bands, run.seed)  # type: ignore[arg-type]
         self._record({"step": step, "loss": float(np.mean(bands)), "bands": bands})
@@ -109,7 +109,7 @@ class ValidationHook:
 
 @dataclass
 class PreviewHook:
-    """A sheet of validation tiles, their masks, and what is painted from these."""
+    """A sheet of validation tiles, their masks, and what is generated from these."""
 
     context: Context
     folder: Path
@@ -159,7 +159,7 @@ class AgreementHook:
         return draw_targets(book, known, settings, run.seed, run.data.tile_px)[0]
 
     def __call__(self, network: nn.Module, step: int) -> dict[str, float]:
-        """Mean agreement of one-label masks, and of those with several."""
+        """Mean agreement of single-class and of multi-class masks."""
         targets = self._targets
         if not len(targets):
             return {}
@@ -174,7 +174,7 @@ class AgreementHook:
 def _generate(
     context: Context, network: nn.Module, masks: npt.NDArray[np.uint8], purpose: str
 ) -> npt.NDArray[np.uint8]:
-    """Tiles of a denoiser in training, from the same noise at every look."""
+    """Tiles of a denoiser in training, from the same noise at every validation."""
     seeds = [derive(context.run.seed, purpose, i) for i in range(len(masks))]
     sampler = Sampler(context.autoencoder, {"sd": network}, context.run.sample)  # type: ignore[dict-item]
     return sampler.generate("sd", masks, seeds)

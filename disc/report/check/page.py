@@ -55,7 +55,10 @@ def write_check_page(path: Path, report: CheckReport) -> None:
             *[_part_grid(numbers) for numbers in report.sets if numbers.parts],
         ],
         cards=[_card(finding, report.meanings) for finding in report.findings],
-        legend=[*legend(), ("wrong value, or rim", "rgb({}, {}, {})".format(*STRANGE))],
+        legend=[
+            *legend(),
+            ("wrong value, or boundary artefact", "rgb({}, {}, {})".format(*STRANGE)),
+        ],
     )
     write_bytes(path, page.encode())
 
@@ -112,7 +115,7 @@ def _size(numbers: SetNumbers) -> str:
 
 
 def _pixel_grid(sets: Sequence[SetNumbers]) -> Grid:
-    """Share of the masks' pixels with each value."""
+    """Fraction of the masks' pixels with each value."""
     values = sorted({value for numbers in sets for value in numbers.pixels}, key=int)
     rows = [
         [

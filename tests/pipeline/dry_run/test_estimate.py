@@ -123,7 +123,7 @@ def test_the_amounts_of_the_paper(tmp_path):
     assert work["synthetic/sd"].what == "276 slides, 16,560 tiles in 200 steps"
     assert work["bank"].what == "20,000 latents in 200 steps"
     assert work["bank"].units == {"denoiser, an evaluation": 20_000 * 200}
-    assert work["latents"].what == "9,959 tiles in 1 turns"
+    assert work["latents"].what == "9,959 tiles in 1 flips and rotations"
     assert work["denoiser/Val1"].units == work["denoiser/Val2"].units
     assert 50 * 9959 <= 16 * work["denoiser/sd"].units["denoiser, a step"] < 50 * 9959 + 16
     assert "autoencoder" not in work

@@ -21,7 +21,7 @@ from disc.presets import smoke
 from disc.settings.training import Validation
 from disc.train.validation import encode_validation, measure_bands
 
-WATCH = Validation(every=2, num_tiles=8, num_bands=3, num_rows=3, num_masks=5, keep="best")
+VALIDATION = Validation(every=2, num_tiles=8, num_bands=3, num_rows=3, num_masks=5, keep="best")
 
 
 def small(out, **hooks):
@@ -45,7 +45,7 @@ def small(out, **hooks):
         autoencoder=short(run.autoencoder),
         denoiser=short(run.denoiser),
         evaluate=replace(run.evaluate, referee=short(run.evaluate.referee)),
-        hooks=replace(WATCH, **hooks),
+        hooks=replace(VALIDATION, **hooks),
         until="denoiser/sd",
     )
 
@@ -66,16 +66,16 @@ def folder_of(context):
 
 def test_every_look_is_a_line_of_the_log(done):
     lines = (folder_of(done) / "log.jsonl").read_text().splitlines()
-    looks = [line for line in map(json.loads, lines) if "validation" in line]
-    assert [look["step"] for look in looks] == [2, 4, 5]
-    for look in looks:
-        bands = [look[f"validation_{band}"] for band in range(3)]
-        assert look["validation"] == pytest.approx(np.mean(bands))
-        assert 0 <= look["agreement_one_label"] <= 1
-        assert 0 <= look["agreement_several_labels"] <= 1
+    validations = [line for line in map(json.loads, lines) if "validation" in line]
+    assert [line["step"] for line in validations] == [2, 4, 5]
+    for line in validations:
+        bands = [line[f"validation_{band}"] for band in range(3)]
+        assert line["validation"] == pytest.approx(np.mean(bands))
+        assert 0 <= line["agreement_one_label"] <= 1
+        assert 0 <= line["agreement_several_labels"] <= 1
     history = json.loads((folder_of(done) / "validation.json").read_text())["history"]
     assert [(e["step"], e["loss"]) for e in history] == [
-        (e["step"], e["validation"]) for e in looks
+        (e["step"], e["validation"]) for e in validations
     ]
 
 
@@ -89,30 +89,30 @@ def test_the_weights_on_disk_have_the_loss_that_was_the_lowest(done):
     assert measure_bands(denoiser, tiles, 3, done.run.seed) == pytest.approx(facts["bands"])
 
 
-def test_previews_are_pictures_of_masks_and_painted_tiles(done):
+def test_previews_are_pictures_of_masks_and_generated_tiles(done):
     found = sorted(path.name for path in (folder_of(done) / "previews").iterdir())
     assert found == ["000002.png", "000004.png", "000005.png"]
     sheets = [np.asarray(Image.open(folder_of(done) / "previews" / name)) for name in found]
     assert sheets[0].shape == sheets[2].shape
     width = sheets[0].shape[1]
     changed = (sheets[0] != sheets[2]).any(axis=(0, 2))
-    # the real tile and its mask are the same; what is painted from it has changed
+    # the real tile and its mask are the same; what is generated from it has changed
     assert not changed[: width // 2].any()
     assert changed[width // 2 :].any()
 
 
 def test_what_changes_no_weight_leaves_the_stage_done(done):
     for hooks, is_kept in [
-        (replace(WATCH, num_rows=0, num_masks=1, tensorboard=True), True),
-        (replace(WATCH, every=1), False),
-        (replace(WATCH, keep="last"), False),
+        (replace(VALIDATION, num_rows=0, num_masks=1, tensorboard=True), True),
+        (replace(VALIDATION, every=1), False),
+        (replace(VALIDATION, keep="last"), False),
     ]:
         stages = generator_stages(Context(replace(done.run, hooks=hooks), done.folder))
         sd = next(stage for stage in stages if stage.name == "denoiser/sd")
         assert (why_stale(sd, done.folder) is None) == is_kept
         assert (find_lost(stages, done.folder) == []) == is_kept
     settings = []
-    for hooks in (Validation(), Validation(every=7, num_tiles=0), WATCH):
+    for hooks in (Validation(), Validation(every=7, num_tiles=0), VALIDATION):
         stages = generator_stages(Context(replace(done.run, hooks=hooks), done.folder))
         settings.append(next(stage.settings for stage in stages if stage.name == "denoiser/sd"))
     assert settings[0] == settings[1] != settings[2]
