@@ -63,11 +63,13 @@ def _solve(
 ) -> torch.Tensor:
     scheduler = denoiser.schedule.make_scheduler(solver)
     null_condition = None if solver.guidance == 1 else _null_condition(denoiser, z)
+    # z: [B, 3, h, w]; one solver step z_t -> z_(t-1) a pass
     for t in scheduler.timesteps:
         times = t.to(z.device).expand(len(z))
         predicted = denoiser.predict(z, times, condition)
         if null_condition is not None:
             free = denoiser.predict(z, times, null_condition)
+            # classifier-free guidance: eps_free + w (eps_m - eps_free), [B, 3, h, w]
             predicted = free + solver.guidance * (predicted - free)
         z = scheduler.step(predicted, t, z, return_dict=False)[0]
     return z
