@@ -102,18 +102,18 @@ def test_previews_are_pictures_of_masks_and_generated_tiles(done):
 
 
 def test_what_changes_no_weight_leaves_the_stage_done(done):
-    for settings, is_kept in [
+    for validation, is_kept in [
         (replace(VALIDATION, num_rows=0, num_masks=1, tensorboard=True), True),
         (replace(VALIDATION, every=1), False),
         (replace(VALIDATION, keep="last"), False),
     ]:
-        stages = generator_stages(Context(replace(done.run, validation=settings), done.folder))
+        stages = generator_stages(Context(replace(done.run, validation=validation), done.folder))
         sd = next(stage for stage in stages if stage.name == "denoiser/sd")
         assert (why_stale(sd, done.folder) is None) == is_kept
         assert (find_lost(stages, done.folder) == []) == is_kept
     settings = []
-    for settings in (Validation(), Validation(every=7, num_tiles=0), VALIDATION):
-        stages = generator_stages(Context(replace(done.run, validation=settings), done.folder))
+    for validation in (Validation(), Validation(every=7, num_tiles=0), VALIDATION):
+        stages = generator_stages(Context(replace(done.run, validation=validation), done.folder))
         settings.append(next(stage.settings for stage in stages if stage.name == "denoiser/sd"))
     assert settings[0] == settings[1] != settings[2]
 
