@@ -36,9 +36,13 @@ def recalls(
 
     Returns:
         [N, 4], NaN where a label is not in the target mask.
+
+    >>> recalls(np.array([[[0, 0, 1]]], np.uint8), np.array([[[0, 1, 1]]], np.uint8))
+    array([[0.5, 1. , nan, nan]])
     """
     result = np.full((len(truth), NUM_LABELS), np.nan)
     for label in Label:
+        # |T = k and P = k| / |T = k| over H, W, [N]
         target = (truth == label).sum(axis=(1, 2))
         found = ((truth == label) & (predicted == label)).sum(axis=(1, 2))
         np.divide(found, target, out=result[:, label], where=target > 0)

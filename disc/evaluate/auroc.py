@@ -33,13 +33,18 @@ def auroc(
 
     Returns:
         [D], NaN where there is no positive or no negative.
+
+    >>> auroc([0, 1, 1], [0.2, 0.1, 0.9])
+    array([0.5])
     """
     positive, values = np.asarray(truth, bool), np.asarray(score, np.float64)
     if weights is None:
         weights = np.ones((1, len(values)))
+    # 1 where a positive scores above a negative, 1/2 for a tie, [positives, negatives]
     difference = values[positive][:, None] - values[~positive][None, :]
     wins = (difference > 0) + 0.5 * (difference == 0)
     of_positives, of_negatives = weights[:, positive], weights[:, ~positive]
+    # weighted number of pairs, and of pairs won, [D]
     pairs = of_positives.sum(axis=1) * of_negatives.sum(axis=1)
     won = ((of_positives @ wins) * of_negatives).sum(axis=1)
     areas = np.full(len(weights), np.nan)

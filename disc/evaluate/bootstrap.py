@@ -36,6 +36,9 @@ def cluster_weights(num_clusters: int, draws: int, seed: int) -> Array:
 
     The same number of clusters and seed give the same draws, so statistics computed from them
     are paired.
+
+    >>> cluster_weights(3, draws=2, seed=0).sum(axis=1)
+    array([3., 3.])
     """
     generator = numpy_generator(seed, "bootstrap", num_clusters)
     fraction = np.full(num_clusters, 1 / num_clusters)
@@ -53,6 +56,9 @@ def cluster_bootstrap(
 
     Returns:
         value, low and high, each [K].
+
+    >>> cluster_bootstrap(lambda weights: weights @ np.ones((3, 1)), 3, draws=9, seed=0)
+    (array([3.]), array([3.]), array([3.]))
     """
     value = statistic(np.ones((1, num_clusters)))[0]
     low, high = np.full_like(value, np.nan), np.full_like(value, np.nan)
@@ -80,6 +86,9 @@ def mean_interval(
 
     Raises:
         ValueError: if a value is not finite.
+
+    >>> mean_interval([1.0, 2.0, 3.0], ["a", "a", "b"], draws=99, seed=0).value
+    2.0
     """
     numbers = np.asarray(values, np.float64)
     if not np.isfinite(numbers).all():

@@ -103,11 +103,18 @@ def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array
     Returns:
         [D, 9]; Dice is NaN for a label that is neither present nor predicted, precision for a
         grade never predicted.
+
+    >>> confusion, counted = np.diag([3.0, 4, 0, 0])[None], np.array([True, True, False, False])
+    >>> confusion[0, 0, 1] = 1  # a pixel of NC, predicted as GG3
+    >>> measure_confusion(confusion, counted)[0, :2].round(2)
+    array([0.86, 0.89])
     """
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     target, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    # 2 TP / (2 TP + FN + FP), [D, 4]
     dice = _ratio(2 * hits, target + predicted)
     mean = np.where((target > 0)[:, counted], dice[:, counted], np.nan).mean(axis=1)
+    # TP / (TP + FP) of the grades, [D, 3]
     precision = _ratio(hits[:, 1:], predicted[:, 1:])
     overall = _ratio(hits[:, 1:].sum(axis=1), predicted[:, 1:].sum(axis=1))
     return np.column_stack([dice, mean, precision, overall])

@@ -26,6 +26,10 @@ def pixel_loss(
 
     The paper names the network and not its loss; these two are its public implementation's.
 
+    >>> masks = torch.zeros(1, 1, 1, dtype=torch.uint8)
+    >>> round(pixel_loss(torch.zeros(1, 4, 1, 1), masks).item(), 4)
+    1.3798
+
     Paper: Sec. 2.4 (pixel-level grader).
     """
     truth = masks.long()
@@ -33,12 +37,19 @@ def pixel_loss(
 
 
 def focal_loss(logits: Tensor, truth: Tensor, label_weights: Tensor | None, gamma: float) -> Tensor:
-    """Cross-entropy times (1 - probability of the truth)^gamma, averaged by weight."""
+    """Cross-entropy times (1 - probability of the truth)^gamma, averaged by weight.
+
+    >>> truth = torch.zeros(1, 1, 1, dtype=torch.long)
+    >>> round(focal_loss(torch.zeros(1, 4, 1, 1), truth, None, gamma=2).item(), 4)
+    0.7798
+    """
+    # -log p of the true label at every pixel, [B, H, W]; 0 where it is not known
     entropy = F.cross_entropy(logits, truth, ignore_index=IGNORE, reduction="none")
     is_known = (truth != IGNORE).to(logits.dtype)
     weights = is_known
     if label_weights is not None:
         weights = is_known * label_weights[truth.clamp(max=NUM_LABELS - 1)]
+    # focal: (1 - p)^gamma * -log p, [B, H, W]
     focused = entropy * (1 - torch.exp(-entropy)).clamp(min=1e-6) ** gamma if gamma else entropy
     return (weights * focused).sum() / weights.sum().clamp(min=1e-6)
 
@@ -46,13 +57,18 @@ def focal_loss(logits: Tensor, truth: Tensor, label_weights: Tensor | None, gamm
 def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """1 - soft Dice over the pixels of the batch, averaged over the labels present in it.
 
-    Differs from paper: the network's public implementation leaves Non-Cancer out; here what is
-    read as cancer in stroma should cost, and labels absent from a batch have no Dice.
+    Differs from paper: the network's public implementation leaves Non-Cancer out; here
+    cancer predicted in stroma should cost, and labels absent from a batch have no Dice.
+
+    >>> truth = torch.zeros(1, 1, 1, dtype=torch.long)
+    >>> round(dice_loss(torch.zeros(1, 4, 1, 1), truth).item(), 2)
+    0.6
     """
     is_known = truth != IGNORE
     one_hot = F.one_hot(truth.clamp(max=NUM_LABELS - 1), NUM_LABELS).movedim(-1, 1)
     target = (one_hot * is_known.unsqueeze(1)).to(logits.dtype)
     predicted = logits.softmax(1) * is_known.unsqueeze(1)
+    # Dice of a label: 2 |T P| / (|T| + |P|), sums over B, H, W, [4]
     overlap, total = (target * predicted).sum((0, 2, 3)), (target + predicted).sum((0, 2, 3))
     is_present = target.sum((0, 2, 3)) > 0
     losses = (1 - 2 * overlap / total.clamp(min=1e-6)) * is_present
@@ -60,10 +76,13 @@ def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def balance_labels(fractions: Sequence[float]) -> Tensor:
-    """Weights of the labels for the focal loss: 1 / sqrt(share), at most 4, averaging 1 a pixel.
+    """Weights of the labels for the focal loss: 1 / sqrt(fraction), at most 4, averaging 1 a pixel.
 
     Args:
         fractions: of each label in the pixels shown, [4], adding up to 1.
+
+    >>> [round(weight, 2) for weight in balance_labels([0.64, 0.16, 0.16, 0.04]).tolist()]
+    [0.69, 1.39, 1.39, 2.78]
     """
     fraction = torch.tensor(fractions, dtype=torch.float32)
     weights = fraction.clamp(min=1e-6).rsqrt()

@@ -20,6 +20,11 @@ def check_balance_weight(balance_weight: float, *, has_synthetic: bool) -> None:
 def mix_losses(real: Tensor, synthetic: Tensor, balance_weight: float) -> Tensor:
     """(1 - balance weight) real + balance weight synthetic.
 
+    >>> from torch import tensor
+    >>> mix_losses(tensor(1.0), tensor(3.0), 0.25).item()
+    1.5
+
     Paper: Eq. (4), Sec. 2.4.
     """
+    # Eq. (4): (1 - lambda) L_real + lambda L_synthetic, scalars
     return (1 - balance_weight) * real + balance_weight * synthetic

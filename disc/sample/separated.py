@@ -32,6 +32,7 @@ def fuse(bundle: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """
     if int(masks.max()) >= bundle.shape[1]:
         raise ValueError(f"mask value {int(masks.max())} in a fusion of {bundle.shape[1]} labels")
+    # Eq. (2): z_mixed = sum_k 1[m = k] z_0^k; m: [B, h, w], z_0^k: [B, 3, h, w]
     index = shrink_masks(masks, bundle.shape[-1]).long()[:, None, None]
     index = index.expand(-1, 1, bundle.shape[2], -1, -1)
     return torch.gather(bundle, 1, index)[:, 0]

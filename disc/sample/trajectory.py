@@ -203,6 +203,7 @@ class Walk:
         first, last = self.solver.guidance_interval
         if self.solver.guidance == 1 or not first <= t <= last:
             return predicted
+        # classifier-free guidance: eps_free + w (eps_m - eps_free), [R, 3, h, w]
         free = self.network.predict(z, time, self.network.null_condition(len(z)))
         return torch.lerp(free[rows.sources], predicted, self.solver.guidance)
 

@@ -193,7 +193,7 @@ def test_a_student_is_added_to_a_finished_run(run, tmp_path, capsys):
     assert quality.loc["sd-disc-fast", "evaluations"] == 1
     assert quality.loc["sd-sc", "evaluations"] > quality.loc["sd", "evaluations"] == 6
     assert np.isfinite(
-        quality.loc["sd-disc-fast", ["kid_real", "seam", "spread"]].astype(float)
+        quality.loc["sd-disc-fast", ["kid_real", "seam", "standard_deviation"]].astype(float)
     ).all()
     manifest = pd.read_parquet(tmp_path / "smoke/synthetic/sd-disc-fast/manifest.parquet")
     assert set(manifest["solver"]) == {"ddim 1 trailing"}

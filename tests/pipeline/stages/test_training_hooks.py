@@ -24,12 +24,12 @@ from disc.train.validation import encode_validation, measure_bands
 VALIDATION = Validation(every=2, num_tiles=8, num_bands=3, num_rows=3, num_masks=5, keep="best")
 
 
-def small(out, **hooks):
+def small(out, **settings):
     run = smoke()
 
-    def short(settings, **more):
-        optim = replace(settings.optim, steps=5, batch=4, checkpoint_every=2, warmup=1)
-        return replace(settings, optim=optim, **more)
+    def short(part, **more):
+        optim = replace(part.optim, steps=5, batch=4, checkpoint_every=2, warmup=1)
+        return replace(part, optim=optim, **more)
 
     return replace(
         run,
@@ -45,7 +45,7 @@ def small(out, **hooks):
         autoencoder=short(run.autoencoder),
         denoiser=short(run.denoiser),
         evaluate=replace(run.evaluate, referee=short(run.evaluate.referee)),
-        hooks=replace(VALIDATION, **hooks),
+        validation=replace(VALIDATION, **settings),
         until="denoiser/sd",
     )
 
@@ -64,7 +64,7 @@ def folder_of(context):
     return context.folder / "denoiser" / "sd"
 
 
-def test_every_look_is_a_line_of_the_log(done):
+def test_every_validation_is_a_line_of_the_log(done):
     lines = (folder_of(done) / "log.jsonl").read_text().splitlines()
     validations = [line for line in map(json.loads, lines) if "validation" in line]
     assert [line["step"] for line in validations] == [2, 4, 5]
@@ -102,18 +102,18 @@ def test_previews_are_pictures_of_masks_and_generated_tiles(done):
 
 
 def test_what_changes_no_weight_leaves_the_stage_done(done):
-    for hooks, is_kept in [
+    for validation, is_kept in [
         (replace(VALIDATION, num_rows=0, num_masks=1, tensorboard=True), True),
         (replace(VALIDATION, every=1), False),
         (replace(VALIDATION, keep="last"), False),
     ]:
-        stages = generator_stages(Context(replace(done.run, hooks=hooks), done.folder))
+        stages = generator_stages(Context(replace(done.run, validation=validation), done.folder))
         sd = next(stage for stage in stages if stage.name == "denoiser/sd")
         assert (why_stale(sd, done.folder) is None) == is_kept
         assert (find_lost(stages, done.folder) == []) == is_kept
     settings = []
-    for hooks in (Validation(), Validation(every=7, num_tiles=0), VALIDATION):
-        stages = generator_stages(Context(replace(done.run, hooks=hooks), done.folder))
+    for validation in (Validation(), Validation(every=7, num_tiles=0), VALIDATION):
+        stages = generator_stages(Context(replace(done.run, validation=validation), done.folder))
         settings.append(next(stage.settings for stage in stages if stage.name == "denoiser/sd"))
     assert settings[0] == settings[1] != settings[2]
 
