@@ -1,8 +1,8 @@
-"""Training steps with glibc's allocator as it comes, against the command's setting of it.
+"""Training steps with glibc's default allocator, against the setting that the command uses.
 
-glibc gives large blocks back after use and asks for them again at the next step. The command tells
-it to keep them (`disc.cli.prepare_process`). Child processes, alternating; seconds a step, and the
-ratio of the medians with the least and greatest ratio over rounds. About two minutes.
+By default glibc returns large blocks to the system and requests them again at the next step. The
+command tells it to keep them (`disc.cli.prepare_process`). Child processes, alternating; seconds a
+step, and the ratio of the medians with its minimum and maximum over rounds. About two minutes.
 
     python benchmarks/allocator.py
 """
@@ -56,9 +56,9 @@ def in_child(network: str, is_set: bool) -> float:
 
 
 def main() -> None:
-    """Compare, print a table for people, and one JSON line with every ratio."""
+    """Compare; print a table, and one JSON line with every ratio."""
     ratios = {}
-    print(f"{'network':12} {'as it comes':>12} {'kept':>8} {'ratio':>6}  least-greatest")
+    print(f"{'network':12} {'default':>12} {'kept':>8} {'ratio':>6}  min-max")
     for network in NETWORKS:
         plain, kept = [], []
         for _ in range(ROUNDS):

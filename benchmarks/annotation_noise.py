@@ -1,10 +1,10 @@
-"""How the gain of separated conditions depends on the annotators' errors.
+"""How the gain of separated conditions depends on annotation errors.
 
-Runs the pipeline up to mask agreement on the same simulated slides with annotators' masks at 0,
-1/2, 1 and 2 times the committed errors, and prints the paired differences to plain sampling (same
+Runs the pipeline up to mask agreement on the same simulated slides with annotation errors at 0,
+1/2, 1 and 2 times the standard level, and prints the paired differences to plain sampling (same
 masks, same noise) with 95 % intervals. All runs share the autoencoder of the first.
-The masks asked for have the annotators' outlines, so they too change with the errors. About ten
-minutes a run on two cores; stopped, the same command goes on.
+Target masks have the annotated outlines, so they too change with the errors. About ten minutes a
+run on two cores; stopped, the same command resumes.
 
     python benchmarks/annotation_noise.py [--preset laptop] [--out runs/annotation-noise]
 """
@@ -27,15 +27,15 @@ class Options:
     """What to run."""
 
     preset: str = "laptop"
-    """Name of a preset that draws the phantom."""
+    """Name of a preset that simulates the phantom."""
     out: Path = Path("runs/annotation-noise")
     """Folder of the runs."""
     noises: tuple[float, ...] = (1.0, 0.0, 0.5, 2.0)
-    """Multiples of the committed annotators' errors."""
+    """Annotation errors, as multiples of the standard level."""
 
 
 def measure(options: Options, noise: float) -> pd.DataFrame:
-    """Differences of mask agreement to `sd` at one level of errors."""
+    """Differences of mask agreement to `sd` at one level of annotation errors."""
     from disc.evaluate.agreement import CEILINGS, difference_table
     from disc.pipeline.run import execute
 
@@ -53,12 +53,12 @@ def measure(options: Options, noise: float) -> pd.DataFrame:
     execute(run)
     table = pd.read_parquet(options.out / name / "agreement.parquet")
     generated = table[~table["variant"].isin(CEILINGS)]
-    draws = run.evaluate.num_bootstrap
-    return difference_table(generated, draws=draws, seed=run.seed).assign(noise=noise)
+    num_bootstrap = run.evaluate.num_bootstrap
+    return difference_table(generated, draws=num_bootstrap, seed=run.seed).assign(noise=noise)
 
 
 def main() -> None:
-    """Run, print a table for people, and one JSON line with every difference."""
+    """Run; print a table, and one JSON line with every difference."""
     prepare_process()
     options = tyro.cli(Options)
     table = pd.concat([measure(options, noise) for noise in options.noises])

@@ -1,10 +1,10 @@
-"""Memory that vq-f4 takes for one 512 px tile beyond its weights: ours, as it comes, written out.
+"""Memory of vq-f4 for one 512 px tile beyond its weights: ours, diffusers', with plain attention.
 
-Ours takes distances to the codebook piece by piece, and fused attention. diffusers' own is taken
-as it comes; "written out" is its plain attention processor, as of old. Random weights of vq-f4's
-shape, no gradients; every figure is the peak resident memory of a process of its own, less what it
-held when the weights were loaded and a small tile had gone through. GiB; Linux only. Minutes: 1.8
-TFLOP to encode a tile and 3.1 to decode it.
+Ours computes distances to the codebook in chunks, and uses fused attention. "diffusers" is its
+VQModel unchanged; "plain attention" the same with its plain attention processor. Random weights of
+vq-f4's shape, no gradients; every figure is the peak resident memory of a process of its own, less
+what it held after loading the weights and processing a small tile. GiB; Linux only. Takes minutes:
+1.8 TFLOP to encode a tile and 3.1 to decode it.
 
     python benchmarks/autoencoder_memory.py [side in px]
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from disc.settings.autoencoder import Autoencoder
 
-WAYS = ("ours", "diffusers", "written out")
+WAYS = ("ours", "diffusers", "plain attention")
 PARTS = ("encode", "decode")
 LIMIT_GIB = 1.2
 
@@ -39,7 +39,7 @@ def build(way: str) -> Any:
     for module in vq.modules():
         if isinstance(module, Attention) and way == "diffusers":
             module.set_processor(Attention(query_dim=64).processor)
-        elif isinstance(module, Attention) and way == "written out":
+        elif isinstance(module, Attention) and way == "plain attention":
             module.set_processor(AttnProcessor())
     return vq
 
@@ -62,7 +62,7 @@ def measure_peak(way: str, part: str, side: int) -> dict[str, float]:
     with torch.no_grad():
         call(inputs[part][..., :32, :32])
         before = read_status("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         call(inputs[part])
         peak = read_status("VmHWM") - before
     weights = sum(value.numel() for value in vq.parameters()) * 4 / 2**30
@@ -70,7 +70,7 @@ def measure_peak(way: str, part: str, side: int) -> dict[str, float]:
 
 
 def main(side: int) -> None:
-    """Measure, print a table for people, and one JSON line with every figure."""
+    """Measure; print a table, and one JSON line with every figure."""
     peaks: dict[str, dict[str, float]] = {}
     print(f"{'GiB beyond the weights':24} {'encode':>8} {'decode':>8}", flush=True)
     for way in WAYS:
@@ -83,7 +83,8 @@ def main(side: int) -> None:
         line = " ".join(f"{peaks[way][part]:8.2f}" for part in PARTS)
         print(f"{way:24} {line}", flush=True)
     worst = max(peaks["ours"].values())
-    print(f"the weights take {facts['weights']:.2f}; ours at most {worst:.2f}, limit {LIMIT_GIB}")
+    weights = f"the weights take {facts['weights']:.2f}"
+    print(f"{weights}; the maximum of ours is {worst:.2f}, limit {LIMIT_GIB}")
     print(json.dumps({"side_px": side, "peak_gib": peaks, "limit_gib": LIMIT_GIB}))
 
 

@@ -2,10 +2,10 @@
 
 Writes a set with 18,783 tiles of 512 px whose names follow the real grammar: 155 slides, 95
 patients, every count of the ten workbooks as published. Pictures are coloured clouds under noise,
-as many bytes as real tiles; a third of the masks have rims. Written once (3 GB, some minutes);
-then the check is timed. It must find no error and no count that differs.
+as many bytes as real tiles; a third of the masks have boundary artefacts. Written once (3 GB, some
+minutes); then the check is timed. It must find no error and no count that differs.
 
-    python benchmarks/checking.py [--out /tmp/sicapv2-like] [--processes 2] [--share 1.0]
+    python benchmarks/checking.py [--out /tmp/sicapv2-like] [--processes 2] [--fraction 1.0]
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ class Options:
     """What to time."""
 
     out: Path = Path("/tmp/sicapv2-like")
-    """Folder of the set; what is there is used again."""
+    """Folder of the set; an existing set is used again."""
     processes: int = 2
     """Processes of the check."""
-    share: float = 1.0
-    """Share of the tiles that is written, for a quick look; counts then differ."""
+    fraction: float = 1.0
+    """Fraction of the tiles that is written, for a quick test; counts then differ."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One tile before it is drawn."""
+    """One tile before it is written."""
 
     name: str
     slide: str
@@ -167,34 +167,34 @@ def draw_tile(root: Path, number: int, plan: Plan) -> None:
     Image.fromarray(mask).save(root / "masks" / f"{plan.name}.png", compress_level=1)
 
 
-def write_set(root: Path, share: float) -> None:
-    """Write the set, unless it stands."""
+def write_set(root: Path, fraction: float) -> None:
+    """Write the set, unless it exists."""
     marker = root / "readme.txt"
     if marker.exists():
         return
     for folder in ("images", "masks"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    plans = plan_tiles()[:: round(1 / share)]
+    plans = plan_tiles()[:: round(1 / fraction)]
     with ProcessPoolExecutor(None, multiprocessing.get_context("spawn")) as pool:
         count = len(plans)
         list(pool.map(draw_tile, [root] * count, range(count), plans, chunksize=64))
     write_books(root, plans)
-    marker.write_text(f"written by benchmarks/checking.py, share {share}\n")
+    marker.write_text(f"written by benchmarks/checking.py, fraction {fraction}\n")
 
 
 def _cpu_seconds() -> float:
-    """Processor time of this process and those that it waited for: less hurt by busy cores."""
+    """Processor time of this process and its children: depends less on other work than a clock."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def main() -> None:
-    """Write, check, print a table for people and one JSON line."""
+    """Write and check the set; print a table, and one JSON line."""
     from disc.data.check.check_sets import check_sets
     from disc.data.check.request import CheckRequest
 
     options = tyro.cli(Options)
-    write_set(options.out, options.share)
+    write_set(options.out, options.fraction)
     start, used = time.perf_counter(), _cpu_seconds()
     report = check_sets(CheckRequest(roots=(options.out,), processes=options.processes))
     seconds, used = time.perf_counter() - start, _cpu_seconds() - used

@@ -1,12 +1,12 @@
 """Which condition follows its masks best: the six of `denoiser.condition`, three trainings each.
 
-One draw of simulated tissue, one autoencoder and one referee serve all; a training differs from the
-next by its condition and its seed (first weights, batches, noise). Every denoiser is asked for the
-same masks; the noise it starts from depends on the seed alone, so conditions are paired. Prints
-mask agreement of plain sampling and of separated conditions with 95 % intervals over slides and
-trainings (both resampled; with three trainings their share is coarse), and the differences to one
-condition. About four minutes a training on two cores; stopped, the same command goes on, and
-`--conditions` shares the work between two shells.
+One simulated set, one autoencoder and one referee serve all; trainings differ by condition and seed
+(initial weights, batches, noise). Every denoiser is sampled with the same masks, from noise that
+depends on the seed alone, so conditions are paired. Prints mask agreement of plain sampling and of
+separated conditions with 95 % intervals over slides and trainings (both resampled; seed variability
+is estimated from three trainings only), and the differences to one condition. About four minutes a
+training on two cores; stopped, the same command resumes, and `--conditions` divides the work
+between two shells.
 
     python benchmarks/conditions.py [--preset laptop] [--out runs/conditions] [--seeds 3]
 """
@@ -36,13 +36,13 @@ class Options:
     """What to run."""
 
     preset: str = "laptop"
-    """Name of a preset that draws the phantom."""
+    """Name of a preset that simulates the phantom."""
     out: Path = Path("runs/conditions")
     """Folder of the run that all share, and of the trainings."""
     conditions: tuple[Condition, ...] = CONDITIONS
     """Which conditions to train; differences are to the first."""
     seeds: int = 3
-    """Trainings of each."""
+    """Trainings of each condition, one a seed."""
 
 
 def share_run(options: Options) -> Context:
@@ -55,7 +55,7 @@ def share_run(options: Options) -> Context:
 
 
 def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
-    """Train one denoiser and let the referee read what it paints; a row a mask and way."""
+    """Train one denoiser; the referee reads the tiles that it generates. A row a mask and way."""
     from disc.files import write_bytes
     from disc.pipeline.stage_list import generator_stages
 
@@ -103,7 +103,7 @@ def _read(context: Context, folder: Path) -> pd.DataFrame:
 
 
 def summarise(read: pd.DataFrame, base: Condition, draws: int = 2000) -> pd.DataFrame:
-    """Agreement by condition, way and kind of mask, and its difference to the base's."""
+    """Agreement by condition, way and kind of mask, and its difference to the base condition."""
     from disc.evaluate.agreement import MULTI_CLASS, RECALLS, SINGLE_CLASS
 
     is_one = read[RECALLS].notna().sum(axis=1) == 1
@@ -125,7 +125,7 @@ def summarise(read: pd.DataFrame, base: Condition, draws: int = 2000) -> pd.Data
 
 
 def _interval(part: pd.DataFrame, values: pd.Series, draws: int) -> tuple[float, float, float]:
-    """Mean, and its interval over draws of slides and, crossed with them, of trainings."""
+    """Mean, and its bootstrap interval over slides and, crossed with them, trainings."""
     from disc.evaluate.bootstrap import cluster_weights
 
     table = pd.DataFrame({"slide": part["slide"], "seed": part["seed"], "value": values})
@@ -142,7 +142,7 @@ def _interval(part: pd.DataFrame, values: pd.Series, draws: int) -> tuple[float,
 
 
 def main() -> None:
-    """Train, read, print a table for people, and one JSON line with every number."""
+    """Train and measure; print a table, and one JSON line with every number."""
     prepare_process()
     options = tyro.cli(Options)
     shared = share_run(options)

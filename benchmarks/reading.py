@@ -3,7 +3,7 @@
 The reader checks names, headers and every value of a mask, and gives labels; the bare loop decodes
 and nothing else. 200 generated tiles of 512 px in the SICAPv2 layout, tile by tile in turn; tiles a
 second of processor time, so that other work on the machine does not count, and the median over
-rounds of the ratio with its least and greatest. Then the seconds that listing 20,000 tiles takes.
+rounds of the ratio with its minimum and maximum. Then the seconds that listing 20,000 tiles takes.
 About a minute.
 
     python benchmarks/reading.py
@@ -33,7 +33,7 @@ ROUNDS = 9
 
 
 def write_set(root: Path, num: int, kinds: int) -> None:
-    """A set of `num` tiles; `kinds` are drawn, the others are further names of these."""
+    """A set of `num` tiles: the first `kinds` are written, the others are links to them."""
     rng = np.random.default_rng(0)
     names = [
         f"16B{i // 120:07d}_Block_Region_0_{i % 120}_0_xini_0_yini_{1024 * i}" for i in range(num)
@@ -100,7 +100,7 @@ def time_listing(root: Path) -> float:
 
 
 def main() -> None:
-    """Compare, print a table for people, and one JSON line with the ratio and its interval."""
+    """Compare; print a table, and one JSON line with the ratio and its interval."""
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small", Path(folder) / "large"
         write_set(small, NUM, NUM)
@@ -112,10 +112,10 @@ def main() -> None:
     bare, ours = zip(*pairs[1:], strict=True)
     each = [reader / pillow for pillow, reader in pairs[1:]]
     ratio, low, high = statistics.median(each), min(each), max(each)
-    print(f"{'tiles a second':16} {'Pillow':>8} {'disc':>8} {'ratio':>6}  least-greatest")
+    print(f"{'tiles a second':16} {'Pillow':>8} {'disc':>8} {'ratio':>6}  min-max")
     rates = f"{statistics.median(bare):8.1f} {statistics.median(ours):8.1f}"
     print(f"{'image and mask':16} {rates} {ratio:6.2f}  {low:.2f}-{high:.2f}")
-    print(f"listing {LISTED:,} tiles: {min(listing):.2f} s, at most {max(listing):.2f} s")
+    print(f"listing {LISTED:,} tiles: {min(listing):.2f} to {max(listing):.2f} s")
     facts = {"ratio": ratio, "low": low, "high": high}
     print(json.dumps({"reading": facts, "listing_seconds": [min(listing), max(listing)]}))
 

@@ -1,10 +1,11 @@
 """`disc tile`, against OpenSlide merely reading the same boxes and Pillow encoding them.
 
-Both with as many processes, in turn, round after round. `disc tile` also finds tissue, spreads
-labels, draws the thumbnails and puts everything on disk; the other reads the boxes of slide and
-mask that `disc tile` chose, at the same levels, and encodes them, in memory or (second ratio) as
-files. `disc tile` decodes tiles of plain TIFFs without OpenSlide, so it can be the faster one.
-Starting Python is counted for neither. Slides are generated, or given. About ten minutes.
+Both with as many processes, in turn, round after round. `disc tile` also finds tissue, fills
+labelled territories, draws the thumbnails and puts everything on disk; the other reads the boxes of
+slide and mask that `disc tile` chose, at the same levels, and encodes them, in memory or (second
+ratio) as files. `disc tile` decodes tiles of plain TIFFs without OpenSlide, so it can be the faster
+one. Starting Python is counted for neither. Slides are generated, or those of the options. About
+ten minutes.
 
     python benchmarks/tiling.py
     python benchmarks/tiling.py --slides panda/train_images --masks panda/train_label_masks
@@ -33,17 +34,17 @@ from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tile_slides import tile_slides
 
 SETTINGS = {
-    # name: side of a tile, level whose resolution is asked for (or micrometres), overlap
+    # name: side of a tile, level whose resolution is used (or µm per px), overlap
     "512 px, level 0, overlap 0": (512, 0, 0.0),
-    "512 px, 1 um, overlap 0.5": (512, 1.0, 0.5),
-    "64 px, 4 um, overlap 0.5": (64, 4.0, 0.5),
+    "512 px, 1 µm, overlap 0.5": (512, 1.0, 0.5),
+    "64 px, 4 µm, overlap 0.5": (64, 4.0, 0.5),
 }
 UM, LEVELS = 0.5, (1, 4, 16)
 COLOURS = np.array([(243, 242, 243), (225, 150, 190), 0, (150, 90, 180), (190, 60, 120)], object)
 
 
 def generate(root: Path, num_slides: int) -> None:
-    """Pyramids like PANDA's: cores of stroma with glands, noise that JPEG cannot do away with."""
+    """Pyramids like PANDA's: cores of stroma with glands, noise that JPEG cannot remove."""
     colours = np.array([c or (0, 0, 0) for c in COLOURS], np.int16)
     for number in range(num_slides):
         rng = np.random.default_rng(number)
@@ -78,8 +79,8 @@ def save(path: Path, image: np.ndarray, compression: str = "lzw") -> None:
 
 
 def read_boxes(slide: Path, mask: Path | None, corners: list[tuple[int, int]], box: dict) -> int:
-    """What cannot be avoided: read, and encode (into files if there is a folder for them)."""
-    scan, drawn = openslide.OpenSlide(slide), mask and openslide.OpenSlide(mask)
+    """The unavoidable work: read and encode boxes (into files if there is a folder)."""
+    scan, labels = openslide.OpenSlide(slide), mask and openslide.OpenSlide(mask)
     total, size, side = 0, (box["tile_px"],) * 2, box["side"]
     for corner in corners:
         image = read_box(scan, corner, side, size).convert("RGB")
@@ -87,8 +88,8 @@ def read_boxes(slide: Path, mask: Path | None, corners: list[tuple[int, int]], b
             image = image.resize(size, Image.Resampling.BICUBIC)
         stem = box["folder"] and f"{box['folder']}/{slide.stem}_{corner[0]}_{corner[1]}"
         total += encode(image, stem, "JPEG", quality=95, subsampling=0)
-        if drawn is not None:
-            values = read_box(drawn, corner, side, size).getchannel(0)
+        if labels is not None:
+            values = read_box(labels, corner, side, size).getchannel(0)
             if values.size != size:
                 values = values.resize(size, Image.Resampling.NEAREST)
             total += encode(values, stem, "PNG")
@@ -118,9 +119,9 @@ def time_reading(request: TileRequest, out: Path, folder: Path | None = None) ->
         facts = json.loads((out / "slides" / f"{slide.stem}.json").read_text())
         corners = [(tile["x"], tile["y"]) for tile in facts["tiles"]]
         box = {"side": facts["side"], "tile_px": request.tile_px, "folder": folder}
-        fraction = max(1, -(-len(corners) // request.processes))
-        for start in range(0, len(corners), fraction):
-            part = corners[start : start + fraction]
+        size = max(1, -(-len(corners) // request.processes))
+        for start in range(0, len(corners), size):
+            part = corners[start : start + size]
             tasks.append((slide, find_mask(request.masks, slide), part, box))
     if folder:
         folder.mkdir()
@@ -141,12 +142,12 @@ def time_tiling(request: TileRequest) -> float:
     return time.perf_counter() - start
 
 
-def compare(given: TileRequest, scratch: Path, rounds: int) -> dict[str, dict[str, float]]:
+def compare(base: TileRequest, scratch: Path, rounds: int) -> dict[str, dict[str, float]]:
     """Ratios of the times, round by round; the first round only warms up."""
     times = []
     for number in range(rounds + 1):
         out = scratch / f"out{number}"
-        request = TileRequest(**{**vars(given), "out": out})
+        request = TileRequest(**{**vars(base), "out": out})
         tiling = time_tiling(request)
         times.append((tiling, time_reading(request, out), time_reading(request, out, out / "own")))
     tiling, reading, saving = np.array(times[1:]).T
@@ -156,49 +157,49 @@ def compare(given: TileRequest, scratch: Path, rounds: int) -> dict[str, dict[st
 def summarise(tiling: np.ndarray, other: np.ndarray) -> dict[str, float]:
     """Median ratio with its bootstrap interval over rounds, and the median seconds."""
     rng, ratios = np.random.default_rng(0), tiling / other
-    draws = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
+    medians = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
+    low, high = np.quantile(medians, [0.025, 0.975])
     found = {"ratio": np.median(ratios), "low": low, "high": high}
     found |= {"tile_seconds": np.median(tiling), "other_seconds": np.median(other)}
     return {name: round(float(value), 3) for name, value in found.items()}
 
 
 def main() -> None:
-    """Compare, print a table for people, and one JSON line with every ratio."""
+    """Compare; print a table, and one JSON line with every ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slides", type=Path)
     parser.add_argument("--masks", type=Path)
     parser.add_argument("--mask-values", default="radboud")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=7)
-    targets = parser.parse_args()
+    options = parser.parse_args()
     results = {}
     with tempfile.TemporaryDirectory() as folder:
-        if targets.slides is None:
-            generate(Path(folder), num_slides=8 * targets.processes)
-            targets.slides, targets.masks = Path(folder) / "slides", Path(folder) / "masks"
-        scan = openslide.OpenSlide(next(iter(sorted(targets.slides.iterdir()))))
+        if options.slides is None:
+            generate(Path(folder), num_slides=8 * options.processes)
+            options.slides, options.masks = Path(folder) / "slides", Path(folder) / "masks"
+        scan = openslide.OpenSlide(next(iter(sorted(options.slides.iterdir()))))
         um = float(scan.properties[openslide.PROPERTY_NAME_MPP_X])
         print(f"{'tiles':28} {'disc tile':>9} over reading and encoding, or saving; 95 % intervals")
         for number, (name, (tile_px, fine, overlap)) in enumerate(SETTINGS.items()):
             request = TileRequest(
-                slides=targets.slides,
-                masks=targets.masks,
-                mask_values=targets.mask_values,
+                slides=options.slides,
+                masks=options.masks,
+                mask_values=options.mask_values,
                 out=Path(folder),
                 tile_px=tile_px,
                 um_per_px=um * scan.level_downsamples[fine] if isinstance(fine, int) else fine,
                 overlap=overlap,
-                processes=targets.processes,
+                processes=options.processes,
             )
-            results[name] = compare(request, Path(folder) / str(number), targets.rounds)
+            results[name] = compare(request, Path(folder) / str(number), options.rounds)
             columns = [
                 f"{f['other_seconds']:7.2f}s: {f['ratio']:.2f} ({f['low']:.2f}-{f['high']:.2f})"
                 for f in results[name].values()
             ]
             seconds = results[name]["read"]["tile_seconds"]
             print(f"{name:28} {seconds:8.2f}s {'  '.join(columns)}", flush=True)
-    print(json.dumps({"processes": targets.processes, "tiling": results}))
+    print(json.dumps({"processes": options.processes, "tiling": results}))
 
 
 if __name__ == "__main__":

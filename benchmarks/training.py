@@ -1,11 +1,11 @@
 """Training steps a second: ours against a plain loop as diffusers' examples write it.
 
 The same network, data and batch; a process of its own for each, in turn. "encoding" is the plain
-loop that encodes its tiles at every step, "cached" the same on latents; both in float32, with
-memory laid out and allocated as it comes. "ours" is `disc run`'s, with the preset's settings for
-the device; "ours, bf16" the same in bfloat16. Random tiles and weights: only time is measured.
-Ratios are of medians, with the least and greatest ratio over the rounds. On a machine with other
-work, `--clock cpu` and OMP_NUM_THREADS=1 count processor time, which is what a step takes alone.
+loop that encodes its tiles at every step, "cached" the same on latents; both in float32, with the
+default memory format and allocator. "ours" is `disc run`'s, with the preset's settings for the
+device; "ours, bf16" the same in bfloat16. Random tiles and weights: only time is measured.
+Ratios are of medians, with their minimum and maximum over the rounds. On a machine with other work,
+`--clock cpu` and OMP_NUM_THREADS=1 count processor time, which is what a step takes alone.
 
     python benchmarks/training.py
     python benchmarks/training.py --device cuda --tile-px 512
@@ -31,14 +31,14 @@ PRESET = {64: "laptop", 128: "laptop", 256: "gpu", 512: "paper"}
 WAYS = ("encoding", "cached", "ours", "ours, bf16")
 GOAL = {"cpu": {"encoding": 2.0, "cached": 1.1}, "cuda": {"encoding": 3.0, "cached": 1.5}}
 WARM = 3
-"""Steps that do not count."""
+"""Warm-up steps, not counted."""
 NUM_TILES = 64
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 now = time.perf_counter
 
 
 def settings_of(args: argparse.Namespace) -> Any:
-    """The preset for a tile size, with the batch asked for."""
+    """The preset for a tile size, with the batch size of the options."""
     from disc.presets import PRESETS
 
     run = PRESETS[PRESET[args.tile_px]]()
@@ -58,11 +58,11 @@ def draw_tiles(tile_px: int) -> tuple[Any, Any, Any]:
     """Tiles uint8 [N, 3, H, W], their masks, and latents of their size."""
     import torch
 
-    draw = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     side, small = (tile_px, tile_px), (tile_px // 4, tile_px // 4)
-    tiles = torch.randint(0, 256, (NUM_TILES, 3, *side), generator=draw, dtype=torch.uint8)
-    masks = torch.randint(0, 4, (NUM_TILES, *side), generator=draw, dtype=torch.uint8)
-    return tiles, masks, torch.randn(NUM_TILES, 3, *small, generator=draw)
+    tiles = torch.randint(0, 256, (NUM_TILES, 3, *side), generator=rng, dtype=torch.uint8)
+    masks = torch.randint(0, 4, (NUM_TILES, *side), generator=rng, dtype=torch.uint8)
+    return tiles, masks, torch.randn(NUM_TILES, 3, *small, generator=rng)
 
 
 def train_ours(run: Any, tile_px: int) -> list[float]:
@@ -133,7 +133,7 @@ def train_plain(run: Any, tile_px: int, encodes: bool) -> list[float]:
 
 
 def call_unet(denoiser: Any, z_t: Any, t: Any, masks: Any) -> Any:
-    """What the U-Net gives, as it gives it."""
+    """The output of the U-Net."""
     import torch
 
     condition = denoiser.encode(masks)
@@ -159,7 +159,7 @@ def count_flops(run: Any, tile_px: int, device: str) -> float:
 
     from disc.model.denoiser import Denoiser
 
-    size = min(run.denoiser.optim.batch, 4)  # they grow with the batch
+    size = min(run.denoiser.optim.batch, 4)  # proportional to the batch
     _, masks, latents = (tensor[:size].to(device) for tensor in draw_tiles(tile_px))
     denoiser = Denoiser(run.denoiser).to(device)
     with FlopCounterMode(display=False) as counter:
@@ -168,14 +168,14 @@ def count_flops(run: Any, tile_px: int, device: str) -> float:
 
 
 def measure_ceiling(device: str, precision: str) -> float:
-    """Operations a second of a large matrix product: the best library and the best of some."""
+    """Operations a second of a large matrix product: the fastest of libraries and repetitions."""
     import torch
 
     size = 8192 if device == "cuda" else 1536
     one, two = (torch.randn(size, size, device=device).to(getattr(torch, precision)) for _ in "ab")
     products: list[Callable[[], Any]] = [lambda: one @ two]
     if device == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        # oneDNN's, of which convolutions are; some CPUs are slower by half with the other library
+        # oneDNN's, as convolutions use; on some CPUs the other library is half as fast
         products.append(lambda: torch.ops.mkldnn._linear_pointwise(one, two, None, "none", [], ""))
     best = float("inf")
     for product in products * 8:
@@ -223,9 +223,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def in_child(args: argparse.Namespace, way: str, tile_px: int, batch: int) -> dict[str, Any]:
     """`measure` in a process of its own."""
-    targets = {"way": way, "tile-px": tile_px, "batch": batch, "device": args.device}
-    targets |= {"steps": args.steps, "clock": args.clock}
-    command = [sys.executable, __file__, *(f"--{k}={v}" for k, v in targets.items())]
+    options = {"way": way, "tile-px": tile_px, "batch": batch, "device": args.device}
+    options |= {"steps": args.steps, "clock": args.clock}
+    command = [sys.executable, __file__, *(f"--{k}={v}" for k, v in options.items())]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     facts: dict[str, Any] = json.loads(output.splitlines()[-1])
     facts["of_ceiling"] = facts["gflop"] / facts["seconds"] / facts["ceiling_gflop_s"]
@@ -242,7 +242,7 @@ def show(name: str, facts: dict[str, Any]) -> None:
 
 
 def compare(found: dict[str, list[dict[str, Any]]], way: str, plain: str) -> dict[str, float]:
-    """How many times as fast a way is."""
+    """Speed-up of a way over a plain one: ratio of medians, and its range over rounds."""
     seconds = [[facts["seconds"] for facts in found[name]] for name in (plain, way)]
     each = [before / after for before, after in zip(*seconds, strict=True)]
     ratio = statistics.median(seconds[0]) / statistics.median(seconds[1])
@@ -250,7 +250,7 @@ def compare(found: dict[str, list[dict[str, Any]]], way: str, plain: str) -> dic
 
 
 def main(args: argparse.Namespace) -> None:
-    """Compare, print tables for people, and one JSON line with every figure."""
+    """Compare; print tables, and one JSON line with every figure."""
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for _ in range(args.rounds):
         for way in WAYS:

@@ -19,7 +19,7 @@ from disc.settings.training import Optim, Speed, Validation
 
 
 def smoke() -> Run:
-    """The whole pipeline in a minute and a half on two cores; too short to judge anything by."""
+    """The whole pipeline in a minute and a half on two cores; too short for results."""
     return Run(
         name="smoke",
         data=Data(tile_px=64, um_per_px=4.0),
@@ -62,8 +62,8 @@ def smoke() -> Run:
 def laptop() -> Run:
     """`make demo`: a quarter of an hour on two cores, long enough to see the effect.
 
-    Differs from paper: simulated tiles of 64 px, a small U-Net, 15 steps of DPM-Solver++ where the
-    paper takes 200 of DDIM, synthetic slides of 10-14 tiles where it has 20-100.
+    Differs from paper: simulated tiles of 64 px, a small U-Net, 15 steps of DPM-Solver++ instead of
+    200 of DDIM, synthetic slides of 10-14 tiles instead of 20-100.
     """
     return Run(
         name="laptop",
@@ -103,7 +103,7 @@ def _small_carcino(width: int, steps: int, batch: int) -> CarcinoNet:
 
 
 def gpu() -> Run:
-    """The phantom at 256 px, 1 um per pixel: under half an hour on one modern GPU."""
+    """The phantom at 256 px, 1 µm per pixel: under half an hour on one modern GPU."""
     return Run(
         name="gpu",
         data=Data(tile_px=256, um_per_px=1.0, workers=4),
@@ -149,10 +149,10 @@ def paper() -> Run:
     """The paper's: SICAPv2 at 512 px, vq-f4, 128-channel U-Net, DDIM 200, 276 synthetic slides.
 
     The denoiser is trained on Val1 and on Val2, and the better one for 50 epochs on all training
-    tiles, so it saw the validation tiles of every fold. The paper says days, not steps: these are
+    tiles, which include the validation tiles of every fold. The paper gives days, not steps: here
     half a million steps on the two folds together.
     Needs `data.root` (SICAPv2) and `autoencoder.source` (vq-f4 as a diffusers VQModel folder).
-    The paper names no precision; bfloat16 is for speed.
+    The paper gives no precision; bfloat16 is for speed.
     """
     return Run(
         name="paper",
@@ -187,9 +187,9 @@ def paper() -> Run:
 
 
 def fold_safe() -> Run:
-    """The paper's sizes, and for each fold a generator that saw no tile it validates or tests on.
+    """The paper's sizes; each fold has a generator not trained on its validation or test tiles.
 
-    Differs from paper: there one generator serves all folds, having seen what they validate on.
+    Differs from paper: there one generator, trained on all folds' validation tiles, serves all.
     """
     run = paper()
     return replace(

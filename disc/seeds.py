@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, purpose, index), so that any part can be drawn again alone."""
+"""Randomness as a function of (seed, purpose, index): any part can be reproduced alone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def derive(*parts: int | str) -> int:
 
 
 def numpy_generator(*parts: int | str) -> np.random.Generator:
-    """NumPy's generator for these parts."""
+    """NumPy generator seeded by these parts."""
     return np.random.default_rng(derive(*parts))
 
 
 def torch_generator(*parts: int | str) -> torch.Generator:
-    """Torch's generator for these parts, on the CPU: the same numbers on every device."""
+    """Torch generator seeded by these parts, on the CPU: the same numbers for every device."""
     import torch
 
     return torch.Generator().manual_seed(derive(*parts))

@@ -72,7 +72,7 @@ def test_settings_check_themselves():
         dataclasses.replace(run, denoiser=zero, sample=leading)
     trailing = dataclasses.replace(run.sample, solver=Solver(spacing="trailing"))
     dataclasses.replace(run, denoiser=zero, sample=trailing)
-    with pytest.raises(ValueError, match="not 3 equal pieces"):
+    with pytest.raises(ValueError, match="32 does not split into 3 equal pieces"):
         Optim(steps=1, batch=32, speed=Speed(accumulate=3))
     for wrong in ({"context": 30}, {"channels": (24, 48)}):
         with pytest.raises(ValueError, match="multiple"):
@@ -82,7 +82,7 @@ def test_settings_check_themselves():
             Optim(steps=1, **wrong)
 
 
-def test_what_changes_speed_only_leaves_stages_done():
+def test_settings_of_speed_leave_stages_done():
     optim = Optim(steps=1)
     faster = dataclasses.replace(optim, speed=Speed(accumulate=2, compile=True))
     assert as_json(DenoiserSettings(optim=faster)) == as_json(DenoiserSettings(optim=optim))

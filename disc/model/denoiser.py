@@ -113,7 +113,7 @@ class Denoiser(nn.Module):
         weights = torch.ones_like(level) if plain else 1 / level
         if not self.min_snr_gamma:
             return weights
-        # min(SNR, gamma) / (SNR + 1), and min(SNR, gamma) / SNR: over alpha_bar_t once more
+        # min(SNR, gamma) / (SNR + 1) for v; over alpha_bar_t, min(SNR, gamma) / SNR for eps
         kept = (level / (1 - level)).clamp(max=self.min_snr_gamma) * (1 - level)
         return weights * (kept / level if self.predicts == "eps" else kept)
 

@@ -1,1 +1,1 @@
-"""Every setting, one file a room; free of torch."""
+"""All settings, one file a room; free of torch."""

@@ -13,18 +13,20 @@ class Autoencoder:
     """The VQ autoencoder between tiles and latents (f = 4, 3 channels)."""
 
     source: Path | None = None
-    """A diffusers VQModel folder to use as it is (disc import makes one); None trains one."""
+    """Folder of a pretrained autoencoder (a diffusers VQModel, as `disc import` writes it) to use
+    as it is; None: train one."""
     finetune: bool = False
-    """Train the source's weights further, from its own codebook on, for `optim.steps`."""
+    """Fine-tune the weights and codebook of `source` for `optim.steps`."""
     channels: tuple[int, int, int] = (16, 32, 64)
-    """Width at full, half and quarter resolution."""
+    """Feature channels at full, half and quarter resolution; multiples of 16."""
     layers: int = 1
-    """Residual blocks a resolution."""
+    """Residual blocks per resolution; 1 or more."""
     num_codes: int = 2048
-    """Size of the codebook."""
+    """Codes in the codebook."""
     quantise_from: float = 0.5
-    """Share of the training after which the codebook, drawn from latents, comes in."""
+    """Fraction of the steps, in [0, 1], after which latents are quantised; the codebook starts from
+    latents of that step."""
     optim: Optim = field(
         default_factory=lambda: Optim(steps=450, batch=16, lr=2e-3, decay="cosine")
     )
-    """Its training."""
+    """Training of the autoencoder."""

@@ -1,4 +1,4 @@
-"""Settings of the data: which tiles are read."""
+"""Settings of the data."""
 
 from __future__ import annotations
 
@@ -14,27 +14,32 @@ Fold = Literal["Val1", "Val2", "Val3", "Val4", "All"]
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Which tiles are read."""
+    """Tiles to train and evaluate on."""
 
     root: Path | None = None
-    """Folder of a data set in the SICAPv2 layout; None draws the phantom."""
+    """Folder of a data set in the SICAPv2 layout; None: simulate one, the phantom."""
     external_root: Path | None = None
-    """A second set, for out-of-distribution evaluation; None: the phantom's, or none."""
+    """Folder of an external set, for out-of-distribution evaluation; None: none, or the phantom's
+    if `root` is None."""
     external_kind: Literal["auto", "sicapv2", "lapc", "folder"] = "auto"
-    """How the second set is laid out; auto: recognised by its files."""
+    """Layout of the external set; `auto`: recognised by its files."""
     external_values: Mapping[int, int] = field(default_factory=dict)
-    """Its mask values and their grades 0, 3, 4, 5, or 255; none: as its kind has them."""
+    """Mask values of the external set and what each means: 0 (Non-Cancer), 3, 4, 5 (Gleason grades)
+    or 255 (unlabelled); empty: those of its layout."""
     fit: Literal["exact", "resize", "crop"] = "exact"
-    """Images of another size: refused; squares resized to `tile_px`; central squares resized."""
+    """Images of another size: `exact` refuses them, `resize` resizes square ones to `tile_px`,
+    `crop` resizes the central square."""
     fold: Fold = "Val1"
-    """Its Train trains, its Test chooses, Test/Test is reported on; `All` (paper) trains on all."""
+    """Cross-validation fold: its Train tiles train, its Test tiles validate, Test/Test is the test
+    set. `All` (paper): all training tiles train."""
     tile_px: int = 64
     """Side of a tile in pixels; a multiple of 32."""
     workers: int = 0
-    """Processes that decode tiles ahead of a training; changes speed only."""
+    """Processes that decode tiles ahead of training; 0: none. Changes speed only."""
     um_per_px: float = 4.0
-    """Width of a pixel in micrometres (the phantom is drawn at it)."""
+    """Width of a pixel in µm, above 0; the phantom is simulated at it."""
 
     def __post_init__(self) -> None:
-        fits = self.tile_px > 0 and self.tile_px % 32 == 0 and self.um_per_px > 0
-        require(fits, f"data: {self.tile_px} px of {self.um_per_px} um; give a multiple of 32 px")
+        fits = self.tile_px > 0 and self.tile_px % 32 == 0
+        require(fits, f"data.tile_px is {self.tile_px}; it must be a multiple of 32 px")
+        require(self.um_per_px > 0, f"data.um_per_px is {self.um_per_px}; it must be > 0 µm")

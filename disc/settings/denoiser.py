@@ -1,4 +1,4 @@
-"""Settings of the denoiser and of its condition."""
+"""Settings of the denoiser and its condition."""
 
 from __future__ import annotations
 
@@ -19,49 +19,58 @@ LatentsDtype = Literal["float32", "float16"]
 
 @dataclass(frozen=True, kw_only=True)
 class Denoiser:
-    """The U-Net and the encoder of its condition."""
+    """The denoiser: a U-Net and the encoder of its condition."""
 
     condition: Condition = "hybrid"
-    """How the mask enters: as tokens (`crossattn`, paper), as input channels (`concat`), as both
-    (`hybrid`), or what is left of it: boxes (`layout`), `tile-label`, `tile+slide-label`."""
+    """How the mask conditions the U-Net: by cross-attention (`crossattn`, paper), as input channels
+    (`concat`), by both (`hybrid`), or reduced to its bounding boxes (`layout`), its most frequent
+    grade (`tile-label`), or that and the labels of the slide (`tile+slide-label`)."""
     condition_dropout: float = 0.0
-    """Share of training tiles whose mask is hidden (unknown everywhere), for guidance."""
+    """Fraction of training tiles, in [0, 1), with the null condition (a mask unlabelled
+    everywhere); classifier-free guidance needs it, 0.1 is usual. 0 (paper): none."""
     predicts: Literal["eps", "v"] = "v"
-    """What the U-Net gives, and the loss is of: noise (paper) or velocity."""
+    """What the U-Net predicts, and the loss is of: noise (`eps`, paper) or velocity (`v`)."""
     zero_terminal_snr: bool = False
-    """Let the last time step hold no signal, as sampling starts; needs `v` and trailing spacing."""
+    """Let the last time step be pure noise, as at the start of sampling (Lin et al. 2023); needs
+    `predicts v` and `sample.solver.spacing trailing`."""
     min_snr_gamma: float = 0.0
-    """Gamma of min-SNR weights of the loss (5 is usual); 0: none. They all but leave out the last
-    time steps of `zero_terminal_snr`."""
+    """Gamma of the min-SNR weights of the loss (Hang et al. 2023), 5 is usual; 0: none. With
+    `zero_terminal_snr` the last time steps get almost no weight."""
     channels: tuple[int, ...] = (48, 96, 128)
-    """Width by resolution, finest first."""
+    """Feature channels per resolution, finest first; multiples of 16."""
     attention: tuple[bool, ...] = (False, True, True)
-    """Which resolutions attend to the condition."""
+    """Which resolutions have cross-attention; as many values as `channels`."""
     layers: int = 1
-    """Residual blocks a resolution."""
+    """Residual blocks per resolution; 1 or more."""
     head_channels: int = 32
-    """Channels of an attention head."""
+    """Channels per attention head."""
     context: int = 64
-    """Channels of a condition token."""
+    """Channels of a condition token; a multiple of 4."""
     token_stride: int = 16
-    """Pixels of the mask a condition token covers."""
+    """Pixels of the mask per condition token, along each side: 4, 8, 16 or 32."""
     dihedral: int = 4
-    """Symmetries of the square (1 to 8) in which every training tile is encoded."""
+    """Dihedral augmentation: in how many of the 8 flips and rotations every training tile is
+    encoded; 1 to 8, 1: as it is."""
     latents_dtype: LatentsDtype = "float32"
-    """How latents are kept on disk; float16 halves them and rounds by 1 part in 2048 at most."""
+    """Type of the latents on disk; `float16` takes half the space, with a relative error of at most
+    1/2048."""
     uniform_fraction: float = 0.25
-    """Least share of one-label tiles in a batch: separated conditions ask for uniform masks."""
+    """Minimum fraction of tiles with a uniform mask in a batch, in [0, 1], balanced over the
+    labels; separated conditions use uniform masks. 0 (paper): as they come."""
     protocol: Literal["one-fold", "paper"] = "one-fold"
-    """`one-fold`: trained on the tiles that `data.fold` trains on; `paper`: on those of Val1 and of
-    Val2, then the one with the lower validation loss on all (`data.fold All`)."""
+    """`one-fold`: train on the training tiles of `data.fold`. `paper`: train on those of Val1 and
+    of Val2, then the one of lower validation loss on all; needs `data.fold All`."""
     final_epochs: int = 50
-    """protocol `paper`: passes over all training tiles, after `optim.steps` on each fold."""
+    """With protocol `paper`: epochs on all training tiles, after `optim.steps` on each fold."""
     optim: Optim = field(default_factory=lambda: Optim(steps=1500, lr=5e-4, ema=0.995))
-    """Its training (Eq. 1)."""
+    """Training of the denoiser (Eq. 1)."""
 
     def __post_init__(self) -> None:
         require(self.final_epochs >= 0, "denoiser.final_epochs must be >= 0")
-        require(len(self.channels) == len(self.attention), "denoiser: not one attention a width")
+        require(
+            len(self.channels) == len(self.attention),
+            "denoiser.attention: as many values as denoiser.channels",
+        )
         in_groups = all(width > 0 and width % 16 == 0 for width in self.channels)
         require(in_groups, "denoiser.channels must be multiples of 16")
         require(self.context > 0 and self.context % 4 == 0, "denoiser.context: a multiple of 4")
@@ -70,7 +79,7 @@ class Denoiser:
         require(
             self.predicts == "v" or not self.zero_terminal_snr,
             "denoiser.zero_terminal_snr needs denoiser.predicts v: where there is no signal, the "
-            "noise tells nothing of a latent",
+            "noise does not determine the latent",
         )
         require(0 <= self.uniform_fraction <= 1, "denoiser.uniform_fraction must be in [0, 1]")
         require(1 <= self.dihedral <= 8, "denoiser.dihedral must be in 1..8")

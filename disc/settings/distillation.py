@@ -58,11 +58,12 @@ class Distil:
     """Self-distillation from separated conditions (Eq. 3)."""
 
     num_bundles: int = 600
-    """Bundles of the bank, each of one latent a label (the paper's 20,000 latents: 5,000)."""
+    """Bundles in the bank; a bundle is one latent per label from the same noise (paper: 20,000
+    latents, 5,000 bundles)."""
     variants: tuple[Distilled, ...] = ("sd-disc", "sd-disc-cotrain")
     """What is distilled from the bank: DISC, DISC-CoTrain, and the few-step student."""
     optim: Optim = field(default_factory=lambda: Optim(steps=500, lr=2e-4, ema=0.99))
-    """Training of each of sd-disc and sd-disc-cotrain, from the weights of sd."""
+    """Training of sd-disc and of sd-disc-cotrain, each from the weights of sd."""
     student: Student = field(default_factory=Student)
     """Training and sampling of sd-disc-fast."""
 

@@ -10,17 +10,17 @@ from disc.settings.training import Optim
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """What is measured."""
+    """Evaluation of generated tiles and of graders."""
 
     referee: CarcinoNet = field(
         default_factory=lambda: CarcinoNet(
             width=24, optim=Optim(steps=500, lr=1e-3, decay="cosine")
         )
     )
-    """The network that re-reads generated tiles."""
+    """The referee: the independent evaluation network that segments generated tiles."""
     num_uniform: int = 96
-    """One-label masks in the agreement set."""
+    """Uniform masks, of one label, on which mask agreement is measured."""
     num_mixed: int = 256
-    """Several-label masks in the agreement set."""
+    """Multi-class masks on which mask agreement is measured."""
     num_bootstrap: int = 2000
-    """Bootstrap draws of every interval."""
+    """Bootstrap samples of every confidence interval."""

@@ -10,49 +10,53 @@ from disc.settings.training import Optim
 
 @dataclass(frozen=True, kw_only=True)
 class CarcinoNet:
-    """The pixel-level grader; also the referee's and the embedded encoder's architecture."""
+    """Carcino-Net: architecture of the pixel-level grader, the referee and the embedded encoder."""
 
     width: int = 16
-    """Channels at full resolution."""
+    """Feature channels at full resolution."""
     blocks: tuple[int, ...] = (1, 1, 1, 1)
-    """Residual blocks of the encoder by resolution."""
+    """Residual blocks of the encoder per resolution, finest first."""
     optim: Optim = field(default_factory=lambda: Optim(steps=200, lr=1e-3, decay="cosine"))
-    """Its training."""
+    """Training of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransMIL:
-    """The slide-level grader."""
+    """TransMIL: the slide-level grader."""
 
     width: int = 64
     """Channels of a token."""
     heads: int = 4
     """Attention heads."""
     dropout: float = 0.1
-    """Dropout after attention."""
+    """Dropout rate after attention, in [0, 1)."""
     optim: Optim = field(
         default_factory=lambda: Optim(
             steps=120, batch=8, lr=5e-4, weight_decay=1e-4, decay="cosine", warmup=10
         )
     )
-    """Its training; a batch is of bags."""
+    """Training of the grader; `batch` counts bags, the tiles of one slide each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grade:
-    """Graders on real and on real + synthetic data."""
+    """Graders, trained on real tiles and on real + synthetic tiles."""
 
     carcino: CarcinoNet = CarcinoNet()
-    """Pixel grader and embedded encoder."""
+    """Pixel-level grader and embedded encoder."""
     transmil: TransMIL = TransMIL()
-    """Slide grader."""
+    """Slide-level grader."""
     balance_weights: tuple[float, ...] = (0.1, 0.3, 0.5)
-    """Values of lambda in Eq. 4; 0 (real only) is always run."""
+    """Balance weights of the slide-level grader: weight of the synthetic loss (lambda of Eq. 4),
+    each in (0, 1); 0, real tiles only, is always run."""
     pixel_balance_weight: float = 0.3
-    """Lambda of the pixel grader."""
+    """Balance weight of the pixel-level grader, in (0, 1)."""
     seeds: int = 2
-    """Grader seeds."""
+    """Number of seeds with which each grader is trained."""
 
     def __post_init__(self) -> None:
         weights = (*self.balance_weights, self.pixel_balance_weight)
-        require(all(0 < w < 1 for w in weights), "grade: balance weights must lie in (0, 1)")
+        require(
+            all(0 < w < 1 for w in weights),
+            "grade.balance_weights and pixel_balance_weight must be in (0, 1)",
+        )

@@ -1,4 +1,4 @@
-"""Settings of the embedded, simulated data set."""
+"""Settings of the phantom, the simulated data set."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from disc.settings.checks import require
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """The simulated data set that stands in where no real one is given."""
+    """The phantom: a simulated data set, used where `data.root` is None."""
 
     slides: tuple[int, int, int, int] = (30, 31, 54, 9)
-    """Training-partition slides by primary grade: NC, GG3, GG4, GG5 (SICAPv2's by default)."""
+    """Slides of the training partition by primary grade: Non-Cancer, GG3, GG4, GG5 (default: as in
+    SICAPv2)."""
     test_slides: tuple[int, int, int, int] = (6, 9, 14, 2)
-    """Slides of the held-out test partition, by primary grade."""
+    """Slides of the test partition by primary grade."""
     external_slides: tuple[int, int, int, int] = (6, 6, 6, 6)
-    """Slides of the out-of-distribution test set (another scanner and stain)."""
+    """Slides of the external set (another scanner and stain) by primary grade."""
     referee_slides: tuple[int, int, int, int] = (8, 8, 8, 8)
-    """Slides of the separate draw on whose exact masks the referee is trained."""
+    """Slides by primary grade of a set apart, on whose exact masks the referee is trained."""
     core_um: tuple[float, float] = (650.0, 3000.0)
-    """Mean width and length of a needle core, in micrometres."""
+    """Mean width and length of a needle core in µm."""
     annotation_noise: float = 1.0
-    """How inexact and incomplete the annotator is: 0 gives exact masks, 1 the committed noise."""
+    """Annotation errors, as a multiple of the standard level, 0 or more; 0: exact masks."""
     seed: int = 2404
-    """Seed of the whole draw."""
+    """Random seed of the whole data set."""
 
     def __post_init__(self) -> None:
         require(self.annotation_noise >= 0, "phantom.annotation_noise must be >= 0")

@@ -26,43 +26,45 @@ class Run:
     name: str
     """Name of the run; its folder is `out`/`name`."""
     out: Path = Path("runs")
-    """Folder of runs."""
+    """Folder that holds runs."""
     seed: int = 0
-    """Seed of everything but the phantom and the recipes."""
+    """Random seed of everything except the phantom and the synthetic slides."""
     data: Data = field(default_factory=Data)
-    """Tiles."""
+    """Tiles to train and evaluate on."""
     phantom: Phantom = field(default_factory=Phantom)
-    """The embedded data set."""
+    """The simulated data set, used where `data.root` is None."""
     autoencoder: Autoencoder = field(default_factory=Autoencoder)
-    """Tiles <-> latents."""
+    """The autoencoder between tiles and latents."""
     denoiser: Denoiser = field(default_factory=Denoiser)
-    """Latents from noise and a mask."""
+    """The denoiser, which generates latents from noise and a mask."""
     sample: Sample = field(default_factory=Sample)
-    """Drawing."""
+    """Sampling of latents and tiles."""
     distil: Distil = field(default_factory=Distil)
-    """DISC and DISC-CoTrain."""
+    """Self-distillation: DISC and DISC-CoTrain."""
     validation: Validation = field(default_factory=Validation)
-    """What is looked at while the denoisers are trained."""
+    """Validation during the training of denoisers."""
     synthesis: Synthesis = field(default_factory=Synthesis)
     """Synthetic slides."""
     grade: Grade = field(default_factory=Grade)
     """Graders."""
     evaluate: Evaluate = field(default_factory=Evaluate)
-    """Measurements."""
+    """Evaluation."""
     report: Report = field(default_factory=Report)
     """The page."""
     folds: tuple[Fold, ...] = ()
-    """Folds to run one after the other, each in `out`/`name`/fold; none: only `data.fold`."""
+    """Cross-validation folds to run one after the other, each in the folder `out`/`name`/fold;
+    empty: only `data.fold`."""
     until: str = "report"
-    """Last stage to run."""
+    """Name of the last stage to run, such as `latents`, `denoiser/sd` or `report`."""
     redo: bool = False
-    """Train anew what another configuration trained in this folder; else that is refused."""
+    """Train again what a run of another configuration left in this folder; otherwise such a folder
+    is refused."""
 
     def __post_init__(self) -> None:
         is_guided = self.sample.solver.guidance != 1
         require(
             not is_guided or self.denoiser.condition_dropout > 0,
-            "sample.solver.guidance needs a denoiser that was trained without masks too; "
+            "sample.solver.guidance needs a denoiser trained with the null condition too; "
             "set denoiser.condition_dropout, 0.1 for example",
         )
         starts_at_noise = self.sample.solver.spacing != "leading"

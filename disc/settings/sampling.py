@@ -10,22 +10,22 @@ from disc.settings.checks import require
 
 @dataclass(frozen=True, kw_only=True)
 class Solver:
-    """How a latent is drawn from noise."""
+    """The solver that denoises noise to a latent."""
 
     name: Literal["ddim", "dpmpp-2m", "unipc"] = "dpmpp-2m"
-    """`ddim` is the paper's; `dpmpp-2m` is DPM-Solver++ of order 2, `unipc` UniPC of order 2."""
+    """`ddim` (paper), `dpmpp-2m`: DPM-Solver++ of order 2, `unipc`: UniPC of order 2."""
     steps: int = 15
-    """Time steps visited, each an evaluation of the network."""
+    """Time steps visited, each an evaluation of the network; 1 to 999."""
     spacing: Literal["leading", "trailing", "linspace", "logsnr"] = "leading"
-    """Which of the T time steps are visited: from 1 up in even strides (`leading`, latent
-    diffusion's; 10 steps at least), from the last down (`trailing`), from the last to 1 in even
-    strides of time (`linspace`) or of the ratio of signal to noise (`logsnr`)."""
+    """Which of the 1000 time steps are visited: from 1 up in even strides (`leading`, latent
+    diffusion's; 10 steps or more), from the last down (`trailing`), from the last to 1 in even
+    strides of time (`linspace`) or of the log signal-to-noise ratio (`logsnr`)."""
     eta: float = 0.0
-    """Share of DDPM's noise that `ddim` adds at every step; 0 (paper): none."""
+    """Fraction of DDPM's noise that `ddim` adds at every step, 0 to 1; 0 (paper): none."""
     guidance: float = 1.0
-    """1: none; more: away from what is made without a mask (needs condition_dropout)."""
+    """Scale of classifier-free guidance, 0 or more; 1: none. Needs `denoiser.condition_dropout`."""
     guidance_interval: tuple[int, int] = (0, 999)
-    """Time steps, first and last, within which there is guidance; outside it costs nothing."""
+    """First and last time step with guidance; outside it costs nothing."""
 
     def __post_init__(self) -> None:
         require(1 <= self.steps <= 999, "solver.steps must be in 1..999")
@@ -47,7 +47,7 @@ class Solver:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Drawing of tiles, the same for every variant."""
+    """Sampling of tiles, the same for every variant."""
 
     solver: Solver = Solver()
     """Solver of the plain and of the separated trajectories, and of the bank."""

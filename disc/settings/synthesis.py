@@ -20,20 +20,24 @@ STUDENT: Variant = "sd-disc-fast"
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
-    """Synthetic slides that balance the training slides."""
+    """Synthetic slides, which balance the primary grades of the training slides."""
 
     slides_per_grade: int | None = None
-    """Real + synthetic slides of each primary grade (paper: 100); None: as many as the most."""
+    """Real + synthetic slides per primary grade (paper: 100); None: as many as there are
+    real slides of the most frequent grade."""
     tiles: tuple[int, int] = (20, 100)
-    """Least and most tiles of a synthetic slide."""
+    """Minimum and maximum number of tiles of a synthetic slide."""
     weights: tuple[float, float, float, float] = (0.40, 0.25, 0.05, 0.30)
-    """Weights of primary, secondary, tertiary and Non-Cancer labels."""
+    """Weights of primary, secondary, tertiary and Non-Cancer labels in a slide; their sum is 1."""
     variants: tuple[Variant, ...] = VARIANTS
-    """Which variants paint the slides."""
+    """Variants of the generator, each of which generates the same slides."""
     seed: int = 0
-    """Seed of recipes and noise, shared by all variants."""
+    """Random seed of masks and noise, the same for all variants."""
 
     def __post_init__(self) -> None:
-        require(1 <= self.tiles[0] <= self.tiles[1], "synthesis.tiles must be (least, most)")
+        require(
+            1 <= self.tiles[0] <= self.tiles[1],
+            "synthesis.tiles must be (min, max), 1 <= min <= max",
+        )
         total = sum(self.weights)
         require(abs(total - 1) < 0.015, f"synthesis.weights add up to {total:.3f}, not to 1")

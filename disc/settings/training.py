@@ -10,19 +10,21 @@ from disc.settings.checks import require
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast a network is trained and how much memory that takes; never what it learns.
+    """Speed and memory of training; what is learned stays the same up to rounding.
 
-    Beyond floating point, that is; another choice leaves finished stages done.
+    Finished stages stay done when these change.
     """
 
     accumulate: int = 1
-    """Pieces of a batch that follow each other, for less memory; the batch stays `optim.batch`."""
+    """Gradient accumulation: pieces that a batch is split into, to save memory; divides `batch`.
+    The gradient is still that of the whole batch."""
     compile: bool = False
-    """torch.compile for one shape of batch, on a GPU; a CPU, where it gains nothing, ignores it."""
+    """Compile the network with torch.compile; ignored on a CPU, where it gains nothing."""
     channels_last: bool = False
-    """Lay images out with channels last: pays on a GPU, in bfloat16."""
+    """Channels-last memory format; faster on a GPU in bfloat16."""
     checkpoint_activations: bool = False
-    """Compute the U-Net's activations again for the gradient instead of keeping them."""
+    """Gradient checkpointing: recompute activations in the backward pass, to save memory; denoisers
+    only."""
 
     def __post_init__(self) -> None:
         require(self.accumulate >= 1, "speed.accumulate must be >= 1")
@@ -30,30 +32,31 @@ class Speed:
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
-    """How one network is trained."""
+    """Optimisation of one network."""
 
     steps: int
-    """Optimisation steps."""
+    """Optimisation steps; 0 or more."""
     batch: int = 32
-    """Samples a step, over all processes."""
+    """Batch size over all processes; 1 or more."""
     lr: float = 1e-4
-    """Learning rate of AdamW after warm-up."""
+    """Learning rate of AdamW after warm-up; 0 or more."""
     warmup: int = 100
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up of the learning rate."""
     decay: Literal["constant", "cosine"] = "constant"
-    """What the rate does after warm-up."""
+    """Learning rate after warm-up: `constant`, or `cosine` decay to 0 at the last step."""
     weight_decay: float = 0.0
-    """Decoupled weight decay."""
+    """Decoupled weight decay of AdamW."""
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient, above 0; larger gradients are scaled down to it."""
     ema: float = 0.0
-    """Decay of the moving average of the weights; 0: none."""
+    """Decay of the exponential moving average of the weights, in [0, 1); 0: no average."""
     checkpoint_every: int = 500
-    """Steps between checkpoints."""
+    """Steps between checkpoints; 1 or more."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16`: the network's products are taken in it (autocast); weights stay in float32."""
+    """`bfloat16`: matrix products and convolutions are computed in it (autocast); weights stay in
+    float32."""
     speed: Speed = Speed()
-    """What changes speed and memory only."""
+    """Speed and memory; what is learned stays the same up to rounding."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 0, "optim.steps must be >= 0")
@@ -63,27 +66,30 @@ class Optim:
         require(self.clip > 0, "optim.clip must be > 0")
         require(self.checkpoint_every >= 1, "optim.checkpoint_every must be >= 1")
         pieces = self.speed.accumulate
-        require(self.batch % pieces == 0, f"optim.batch {self.batch}: not {pieces} equal pieces")
+        require(
+            self.batch % pieces == 0,
+            f"optim.batch {self.batch} does not split into {pieces} equal pieces",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What is looked at while denoisers are trained; all of it sees the averaged weights."""
+    """Validation during the training of denoisers, with the averaged weights (EMA)."""
 
     every: int = 0
-    """Steps between looks; there is one at the end in any case. 0: only that one."""
+    """Steps between validations; there is always one at the end. 0: only that one."""
     num_tiles: int = 64
-    """Validation tiles whose loss is measured; 0: none."""
+    """Number of validation tiles whose loss is measured; 0: none."""
     num_bands: int = 5
-    """Equal bands of time steps by which the validation loss is split."""
+    """Number of equal bands of time steps for which the validation loss is reported; 1 to 1000."""
     num_rows: int = 0
-    """Rows of the preview sheet; 0: no sheet."""
+    """Rows of the preview image of generated tiles; 0: no preview."""
     num_masks: int = 0
-    """Masks whose tiles the referee re-reads, half of them with one label; 0: none."""
+    """Number of masks on which the referee measures agreement, half of them uniform; 0: none."""
     keep: Literal["last", "best"] = "last"
-    """Which weights a training ends with: its last, or those of the lowest validation loss."""
+    """Final weights: those of the `last` step, or the `best`, of the lowest validation loss."""
     tensorboard: bool = False
-    """Write the logs as TensorBoard events too (needs the package `tensorboard`)."""
+    """Also write logs as TensorBoard events; needs the package `tensorboard`."""
 
     def __post_init__(self) -> None:
         counts = (self.every, self.num_tiles, self.num_rows, self.num_masks)

@@ -1,4 +1,4 @@
-"""Every condition: what it sees of a mask, and what it does not."""
+"""Every condition: what of a mask it depends on, and what not."""
 
 import dataclasses
 
@@ -53,18 +53,18 @@ def test_the_label_of_a_uniform_mask_matters(condition):
 
 
 @pytest.mark.parametrize(
-    ("condition", "sees_place"),
+    ("condition", "is_spatial"),
     [
         *(("crossattn", True), ("concat", True), ("hybrid", True), ("layout", True)),
         *(("tile-label", False), ("tile+slide-label", False)),
     ],
 )
-def test_only_conditions_of_place_see_where_a_label_is(condition, sees_place):
+def test_only_spatial_conditions_depend_on_where_a_label_is(condition, is_spatial):
     mask = halves(2, 1)
-    assert differ(build(condition), mask, mask.flip(2)) == sees_place
+    assert differ(build(condition), mask, mask.flip(2)) == is_spatial
 
 
-def test_a_layout_sees_boxes_and_no_outlines():
+def test_a_layout_depends_on_boxes_and_not_on_outlines():
     frame = halves(0, 0)
     frame[:, 8:24, 8:24] = 1
     cut = frame.clone()
@@ -85,7 +85,7 @@ def test_without_a_grade_a_tile_is_benign_or_unknown():
     assert tile_labels(masks).tolist() == [0, 4]
 
 
-def test_the_slide_matters_where_it_is_asked_for_and_nowhere_else():
+def test_the_slide_matters_to_its_own_condition_only():
     mask = halves(1, 1)
     slides = [torch.tensor([bits], dtype=torch.uint8) for bits in ([0, 1, 0, 0], [0, 0, 1, 1])]
     for condition in CONDITIONS:
@@ -94,7 +94,7 @@ def test_the_slide_matters_where_it_is_asked_for_and_nowhere_else():
         assert torch.equal(one, other) == (condition != "tile+slide-label"), condition
 
 
-def test_the_labels_of_the_mask_stand_for_a_slide_that_nobody_scored():
+def test_the_labels_of_the_mask_replace_those_of_an_unlabelled_slide():
     denoiser, mask = build("tile+slide-label"), halves(1, 3)
     unknown = torch.full((1, 4), 255, dtype=torch.uint8)
     known = torch.tensor([[0, 1, 0, 1]], dtype=torch.uint8)
@@ -112,7 +112,7 @@ def test_saved_and_loaded_it_is_the_same(condition, tmp_path):
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_weight_learns(condition):
-    """Data-parallel training wants a gradient for every parameter."""
+    """Data-parallel training needs a gradient of every parameter."""
     denoiser = build(condition).train()
     z = torch.randn(1, 3, 8, 8)
     denoiser(z, torch.tensor([400]), halves(1, 2)).square().mean().backward()

@@ -26,7 +26,7 @@ def inputs(num=2):
 
 
 def test_velocity_and_noise_are_two_names_of_one_prediction():
-    """A U-Net that gives v and one that gives eps agree if their outputs are each other's."""
+    """U-Nets that predict v and eps agree if their outputs follow from each other."""
     torch.manual_seed(0)
     denoiser = Denoiser(SMALL).eval()
     z, t, masks = inputs()
@@ -49,7 +49,7 @@ def test_the_velocity_loss_is_the_noise_loss_over_alpha_bar():
 
 @pytest.mark.parametrize("predicts", ["eps", "v"])
 def test_min_snr_weights_are_those_of_diffusers_examples(predicts):
-    """As in examples/text_to_image: of losses of what the U-Net gives."""
+    """As in examples/text_to_image: weights of the loss of what the U-Net predicts."""
     t, gamma = torch.tensor([0, 3, 250, 600, 999]), 5.0
     betas = {"beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195}
     snr = compute_snr(DDPMScheduler(**betas), t)
@@ -73,7 +73,7 @@ ZERO = dataclasses.replace(SMALL, zero_terminal_snr=True)
 TRAILING = Sample(solver=Solver(name="ddim", steps=4, spacing="trailing"))
 
 
-def test_with_zero_terminal_snr_the_velocity_is_learned_and_given():
+def test_with_zero_terminal_snr_the_velocity_is_the_target_and_the_prediction():
     torch.manual_seed(0)
     denoiser, (z, _, masks) = Denoiser(ZERO).eval(), inputs()
     t, eps = torch.tensor([999, 300]), torch.randn_like(z)
@@ -83,13 +83,13 @@ def test_with_zero_terminal_snr_the_velocity_is_learned_and_given():
     assert denoiser.weigh_losses(t).flatten().tolist() == [1, 1]
     with torch.no_grad():
         tokens, planes = denoiser.encode(masks)
-        given = denoiser.unet(torch.cat([z, planes], 1), t, tokens).sample
-        assert torch.equal(denoiser(z, t, masks), given)
+        prediction = denoiser.unet(torch.cat([z, planes], 1), t, tokens).sample
+        assert torch.equal(denoiser(z, t, masks), prediction)
 
 
 @pytest.mark.parametrize("name", ["ddim", "dpmpp-2m"])
 def test_with_zero_terminal_snr_sampling_starts_at_the_last_step_and_stays_finite(name):
-    """A network that always gives v = -0.5 says at pure noise that the latent is 0.5."""
+    """A network that always predicts v = -0.5 implies, at pure noise, a latent of 0.5."""
     denoiser, (z, _, masks) = Denoiser(ZERO).eval(), inputs()
     seen = []
     denoiser.predict = lambda z, t, condition: seen.append(int(t[0])) or torch.full_like(z, -0.5)
@@ -112,7 +112,7 @@ def test_a_denoiser_is_never_sampled_with_another_schedule(tmp_path):
         denoise(Denoiser.load(tmp_path, ZERO), z, masks, leading)
 
 
-def test_another_schedule_is_refused_and_so_is_a_folder_that_names_none(tmp_path):
+def test_another_schedule_is_refused_and_so_is_a_folder_without_one(tmp_path):
     Denoiser(SMALL).save(tmp_path)
     with pytest.raises(BadInput, match="zero_terminal_snr is False; expected True"):
         Denoiser.load(tmp_path, ZERO)

@@ -230,7 +230,7 @@ class ModelCheckpoint:
     """Stands in for Lightning's, whose class is a key in its checkpoints."""
 
 
-def test_lightnings_callbacks_do_no_harm(tmp_path, tiles, monkeypatch):
+def test_lightnings_callbacks_are_ignored(tmp_path, tiles, monkeypatch):
     module = types.ModuleType("pytorch_lightning.callbacks.model_checkpoint")
     module.ModelCheckpoint = ModelCheckpoint
     monkeypatch.setattr(ModelCheckpoint, "__module__", module.__name__)

@@ -24,9 +24,9 @@ def both(latents, codes):
     return results
 
 
-@pytest.mark.parametrize("most", [2**24, 1000, 1])
-def test_in_pieces_it_gives_what_diffusers_gives(monkeypatch, most):
-    monkeypatch.setattr(quantiser, "NUM_DISTANCES", most)
+@pytest.mark.parametrize("max_distances", [2**24, 1000, 1])
+def test_in_chunks_it_equals_diffusers(monkeypatch, max_distances):
+    monkeypatch.setattr(quantiser, "NUM_DISTANCES", max_distances)
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(2, 3, 8, 12, generator=generator)
     codes = torch.randn(40, 3, generator=generator)
@@ -34,7 +34,7 @@ def test_in_pieces_it_gives_what_diffusers_gives(monkeypatch, most):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
 
 
-def test_a_table_that_fits_is_taken_at_once_bit_for_bit():
+def test_one_chunk_equals_diffusers_bit_for_bit():
     generator = torch.Generator().manual_seed(1)
     latents = torch.randn(8, 3, 16, 16, generator=generator)
     codes = torch.randn(1024, 3, generator=generator)
@@ -42,7 +42,7 @@ def test_a_table_that_fits_is_taken_at_once_bit_for_bit():
         assert torch.equal(ours, theirs)
 
 
-def test_fused_attention_gives_what_the_written_out_gives():
+def test_fused_attention_equals_plain_attention():
     torch.manual_seed(0)
     vq = build_vq(Autoencoder(channels=(16, 16, 32), num_codes=32)).eval()
     images = torch.rand(1, 3, 64, 64) * 2 - 1

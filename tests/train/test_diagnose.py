@@ -22,7 +22,7 @@ NUM, SIZE = 12, 4
 
 
 def latent_set():
-    """Latents tell the tile's number."""
+    """Latents hold the tile's number."""
     numbers = torch.arange(float(NUM))[:, None, None, None, None].expand(-1, 2, 3, 4, 4)
     masks = torch.zeros(NUM, 2, 16, 16, dtype=torch.uint8)
     names = tuple(f"slide{i // 4}_tile{i}" for i in range(NUM))
@@ -115,7 +115,7 @@ def test_names_are_those_of_the_samples_in_the_batch(tmp_path):
 
 
 class Numbered(TileSet):
-    """Tiles whose pixels tell their number."""
+    """Tiles whose pixels hold their number."""
 
     def image(self, index):
         return np.full((32, 32, 3), 10 * index, np.uint8)

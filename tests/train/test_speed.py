@@ -99,7 +99,7 @@ def test_gradients_of_pieces_add_up_to_the_gradient_of_the_batch(tmp_path):
 
 
 def test_a_batch_that_does_not_split_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="8: not 3 equal pieces"):
+    with pytest.raises(ValueError, match="8 does not split into 3 equal pieces"):
         replace(OPTIM, speed=Speed(accumulate=3))
 
 

@@ -1,4 +1,4 @@
-"""Tensors for training: the same whatever decodes them, and nothing but the set's own pixels."""
+"""Tensors for training: the set's own pixels, whatever process decodes them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ NUM = 6
 
 @dataclass(frozen=True)
 class Numbered:
-    """Tiles in memory whose image says their number, and in every pixel its mask's value."""
+    """Tiles in memory whose image holds their number and the values of their mask."""
 
     num: int = NUM
 
@@ -63,7 +63,7 @@ def test_any_number_of_workers_gives_the_same(on_disk: TileSet) -> None:
     assert torch.equal(resumed["images"], runs[0][3]["images"])
 
 
-def test_masks_turn_with_their_tiles() -> None:
+def test_masks_are_flipped_and_rotated_with_their_tiles() -> None:
     draws = TileDraws(Numbered(), seed=0)
     seen = set()
     for draw in range(40):
@@ -114,7 +114,7 @@ def test_a_damaged_file_is_one_line(on_disk: TileSet, workers: int) -> None:
     assert str(caught.value).startswith(f"{broken}: damaged") and "\n" not in str(caught.value)
 
 
-def test_the_trainings_own_randomness_is_left_alone(on_disk: TileSet) -> None:
+def test_the_random_state_of_a_training_is_left_alone(on_disk: TileSet) -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)

@@ -15,15 +15,15 @@ NUM = 70
 
 
 class Fake(nn.Module):
-    """A network with one weight that gives what a function makes of its input."""
+    """A network with one weight that predicts what a function computes."""
 
-    def __init__(self, give):
+    def __init__(self, predict):
         super().__init__()
-        self.weight, self.give = nn.Parameter(torch.zeros(1)), give
+        self.weight, self.predict = nn.Parameter(torch.zeros(1)), predict
         self.schedule = Schedule()
 
     def predict_noise(self, z_t, t, masks, slides):
-        return self.give(z_t, t, masks)
+        return self.predict(z_t, t, masks)
 
 
 def tiles(num=NUM):
@@ -39,13 +39,13 @@ def part(whole, chosen):
     return ValidationTiles(*rows, names)
 
 
-def test_a_network_that_says_nothing_is_wrong_by_the_spread_of_the_noise():
+def test_a_network_that_predicts_zero_has_the_loss_of_unit_noise():
     nothing = Fake(lambda z_t, t, masks: torch.zeros_like(z_t))
     assert measure_bands(nothing, tiles(), 4, 0) == pytest.approx([1] * 4, abs=0.05)
 
 
-def test_a_network_that_knows_the_tile_is_right():
-    """Noise from Sec. 2.3, solved for eps; the mask tells which tile it is."""
+def test_a_network_that_knows_the_tile_has_no_loss():
+    """Sec. 2.3 solved for eps; the mask holds the number of the tile."""
     whole = tiles()
 
     def know(z_t, t, masks):
@@ -56,15 +56,15 @@ def test_a_network_that_knows_the_tile_is_right():
     assert max(measure_bands(Fake(know), whole, 3, 0)) < 1e-4
 
 
-def test_bands_share_the_time_steps_least_noise_first():
-    seen = []
+def test_bands_divide_the_time_steps_from_low_noise_to_high():
+    visited = []
 
-    def note(z_t, t, masks):
-        seen.append(t)
+    def record(z_t, t, masks):
+        visited.append(t)
         return torch.zeros_like(z_t)
 
-    measure_bands(Fake(note), tiles(64), 3, 0)
-    bands = [torch.cat(seen[i : i + 2]) for i in (0, 2, 4)]
+    measure_bands(Fake(record), tiles(64), 3, 0)
+    bands = [torch.cat(visited[i : i + 2]) for i in (0, 2, 4)]
     for band, (low, high) in zip(bands, [(0, 333), (333, 666), (666, 1000)], strict=True):
         assert len(band) == 64
         assert low <= int(band.min())
@@ -72,7 +72,7 @@ def test_bands_share_the_time_steps_least_noise_first():
         assert len(band.unique()) > 40
 
 
-def test_a_tiles_loss_is_its_own_and_the_same_at_every_look():
+def test_a_tiles_loss_depends_on_no_other_and_is_the_same_every_time():
     half = Fake(lambda z_t, t, masks: 0.5 * z_t)
     whole = tiles()
     first = measure_bands(half, whole, 2, 0)
@@ -86,7 +86,7 @@ def test_a_tiles_loss_is_its_own_and_the_same_at_every_look():
 
 
 class FewTiles:
-    """Twenty tiles whose pixels and masks tell their number."""
+    """Twenty tiles whose pixels and masks hold their number."""
 
     tiles = tuple(SimpleNamespace(name=f"tile{i}", slide_id="S") for i in range(20))
     slides = MappingProxyType({"S": Slide(slide_id="S", patient_id="P", primary=3, secondary=4)})
@@ -101,7 +101,7 @@ class FewTiles:
         return np.full((32, 32), index, np.uint8)
 
 
-def test_a_seeded_choice_is_encoded_with_its_masks_and_names():
+def test_a_random_subset_is_encoded_with_its_masks_and_names():
     torch.manual_seed(0)
     autoencoder = Autoencoder(build_vq(Settings(channels=(16, 16, 16), num_codes=16))).eval()
     found = encode_validation(autoencoder, FewTiles(), 6, 0)

@@ -43,7 +43,7 @@ def distil_batches(
         drawn = [draw_tile(regions, weights, rng) for _ in range(batch)]
         masks = np.stack([label_shape(shapes[tile.shape], tile.labels) for tile in drawn])
         target_masks = torch.from_numpy(masks)
-        # Eq. (3): z_0 = sum_k m_k * z_0^k; bundles [B, K, 3, h, w], masks [B, H, W] -> [B, 3, h, w]
+        # Eq. (2): z_0^mixed = sum_k [m = k] z_0^k; z_0^k [B, K, 3, h, w], m [B, H, W]
         fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], target_masks)
         return {"latents": fused, "masks": target_masks, "slides": unknown_slides(batch)}
 

@@ -14,7 +14,7 @@ def draw(step):
 batch_at = NamedBatches(draw, lambda step: [f"{step} {i}" for i in range(50)])
 
 
-def test_about_the_share_is_hidden_whole_and_with_its_slide():
+def test_about_the_fraction_loses_its_whole_mask_and_its_slide():
     dropped_at = drop_masks(batch_at, 0.2, seed=0, purpose="x")
     batches = [dropped_at(step) for step in range(40)]
     masks = torch.cat([batch["masks"] for batch in batches]).flatten(1)
@@ -26,16 +26,16 @@ def test_about_the_share_is_hidden_whole_and_with_its_slide():
     assert slides[~is_dropped].all()
 
 
-def test_it_is_a_function_of_the_step_and_leaves_the_source_alone():
+def test_it_is_a_function_of_the_step_and_does_not_change_the_batches():
     dropped_at = drop_masks(batch_at, 0.5, seed=0, purpose="x")
     assert torch.equal(dropped_at(3)["masks"], dropped_at(3)["masks"])
     assert not torch.equal(dropped_at(3)["masks"], dropped_at(4)["masks"])
     assert (batch_at(3)["masks"] == 2).all()
 
 
-def test_a_hidden_tile_keeps_its_name():
+def test_a_tile_with_the_null_condition_keeps_its_name():
     assert drop_masks(batch_at, 0.5, seed=0, purpose="x").names_at(3)[7] == "3 7"
 
 
-def test_nothing_is_hidden_by_default():
+def test_nothing_is_dropped_by_default():
     assert drop_masks(batch_at, 0.0, seed=0, purpose="x") is batch_at

@@ -21,17 +21,17 @@ class Pooling(Autoencoder):
 
 
 class ManyTiles:
-    """Tiles drawn when asked for; notes how much memory of its own the process has then."""
+    """Tiles generated on access; records the memory of the process then."""
 
     def __init__(self, num):
         self.tiles = [SimpleNamespace(name=f"tile{i}") for i in range(num)]
-        self.seen = []
+        self.bytes = []
 
     def __len__(self):
         return len(self.tiles)
 
     def image(self, index):
-        self.seen.append(own_bytes())
+        self.bytes.append(own_bytes())
         return np.random.default_rng(index).integers(0, 256, (128, 128, 3), dtype=np.uint8)
 
     def mask(self, index):
@@ -39,7 +39,7 @@ class ManyTiles:
 
 
 def own_bytes():
-    """Memory that is not a file's: pages of shards in use may be dropped at any time."""
+    """Anonymous memory: pages of memory-mapped shards may be dropped at any time."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
@@ -58,8 +58,8 @@ def test_memory_does_not_grow_with_the_set(tmp_path, monkeypatch):
         )
         for step in range(2 * num // 8):
             batch_at(step)
-            tiles.seen.append(own_bytes())
-        peaks[num] = max(tiles.seen)
+            tiles.bytes.append(own_bytes())
+        peaks[num] = max(tiles.bytes)
     kept = sum(path.stat().st_size for path in tmp_path.glob("1280/shards/*"))
     assert kept > 100e6
     assert peaks[1280] - peaks[64] < 16e6

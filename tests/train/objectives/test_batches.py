@@ -10,7 +10,7 @@ from disc.train.objectives.distil import cotrain_batches, distil_batches
 
 
 def latent_set(labels):
-    """One-label tiles of the labels given, -1 for mixed ones; latents tell the tile's number."""
+    """Tiles of one label each, or of two for -1; latents hold the tile's number."""
     masks = torch.zeros(len(labels), 1, 16, 16, dtype=torch.uint8)
     for i, label in enumerate(labels):
         masks[i] = max(label, 0)
@@ -34,13 +34,13 @@ def test_every_tile_comes_once_an_epoch():
     assert not np.array_equal(np.concatenate(drawn[:2]), np.concatenate(drawn[2:]))
 
 
-def test_the_eight_turns_are_different():
+def test_the_eight_flips_and_rotations_are_different():
     square = np.arange(9, dtype=np.uint8).reshape(3, 3)
     assert len({transform(square, version).tobytes() for version in range(8)}) == 8
 
 
-def test_the_rarest_label_has_its_share_of_uniform_tiles():
-    """97 benign tiles, three of GG5: half of the one-label part must be GG5."""
+def test_the_rarest_label_has_its_fraction_of_uniform_masks():
+    """97 benign tiles, three of GG5: half of the uniform masks must be GG5."""
     batch_at = draw_batches(
         latent_set([0] * 97 + [3] * 3), batch=20, uniform_fraction=0.5, seed=0, purpose="x"
     )
@@ -71,7 +71,7 @@ def test_distilled_latents_follow_their_masks():
     assert len({tuple(mask.unique().tolist()) for mask in batch["masks"]}) > 4
 
 
-def test_masks_are_drawn_fresh_at_every_step():
+def test_masks_are_new_at_every_step():
     shapes = [np.repeat([[0], [1]], 8, 0).repeat(16, 1).astype(np.uint8)]
     batch_at = distil_batches(bank(), shapes, batch=16, seed=0, purpose="x")
     assert not torch.equal(batch_at(0)["masks"], batch_at(1)["masks"])

@@ -34,12 +34,12 @@ def decoded(autoencoder, quantised=True):
         return autoencoder.vq.decode(latents, force_not_quantize=not quantised).sample
 
 
-def knobs_of(source, **optim):
+def settings_of(source, **optim):
     return AutoencoderSettings(source=source, finetune=True, optim=replace(OPTIM, **optim))
 
 
 def test_it_starts_from_the_sources_weights_and_codebook(source, tmp_path):
-    trained = train_autoencoder(knobs_of(source, lr=0.0), batch_at, tmp_path / "run", 0)
+    trained = train_autoencoder(settings_of(source, lr=0.0), batch_at, tmp_path / "run", 0)
     original = Autoencoder.load(source)
     assert trained.scale == 1.0
     torch.testing.assert_close(decoded(trained), decoded(original), atol=1e-5, rtol=0)
@@ -52,7 +52,7 @@ def test_it_starts_from_the_sources_weights_and_codebook(source, tmp_path):
 def test_it_learns_with_the_codebook_from_the_first_step(source, tmp_path, monkeypatch):
     monkeypatch.setattr("disc.train.log.EVERY", 2)
     before = (decoded(Autoencoder.load(source)) - to_unit(batch_at(99)["tiles"])).abs().mean()
-    trained = train_autoencoder(knobs_of(source, steps=30), batch_at, tmp_path / "run", 0)
+    trained = train_autoencoder(settings_of(source, steps=30), batch_at, tmp_path / "run", 0)
     after = (decoded(trained) - to_unit(batch_at(99)["tiles"])).abs().mean()
     assert after < 0.9 * before, (after, before)
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
@@ -63,7 +63,7 @@ def test_it_learns_with_the_codebook_from_the_first_step(source, tmp_path, monke
     assert 0 < use.fraction <= 1 <= use.perplexity <= 48
 
 
-def test_from_nothing_the_codebook_comes_in_later(tmp_path, monkeypatch):
+def test_from_random_weights_latents_are_quantised_later(tmp_path, monkeypatch):
     monkeypatch.setattr("disc.train.log.EVERY", 1)
     settings = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=OPTIM)
     train_autoencoder(settings, batch_at, tmp_path, 0)
@@ -71,8 +71,8 @@ def test_from_nothing_the_codebook_comes_in_later(tmp_path, monkeypatch):
     assert [line["codes_used"] > 0 for line in lines] == [False, False, True, True]
 
 
-def test_in_bfloat16_and_in_pieces_the_codebook_comes_in_once(tmp_path):
-    """Codes are compared in float32, and drawn from the latents of the first piece alone."""
+def test_in_bfloat16_and_in_pieces_the_codebook_is_initialised_once(tmp_path):
+    """Codes are compared in float32, and initialised from the latents of the first piece."""
     speed = Speed(accumulate=2)
     optim = replace(OPTIM, precision="bfloat16", speed=speed)
     settings = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=optim)
