@@ -35,9 +35,9 @@ class Data:
     tile_px: int = 64
     """Side of a tile in pixels; a multiple of 32."""
     workers: int = 0
-    """Processes that decode tiles ahead of training; 0: none. Changes speed only."""
+    """Processes that decode tiles ahead; changes speed only."""
     um_per_px: float = 4.0
-    """Width of a pixel in µm, above 0; the phantom is simulated at it."""
+    """Width of a pixel in µm; the phantom is drawn at it."""
 
     def __post_init__(self) -> None:
         fits = self.tile_px > 0 and self.tile_px % 32 == 0

@@ -28,7 +28,7 @@ class Run:
     out: Path = Path("runs")
     """Folder that holds runs."""
     seed: int = 0
-    """Random seed of everything except the phantom and the synthetic slides."""
+    """Seed of everything but the phantom and synthetic slides."""
     data: Data = field(default_factory=Data)
     """Tiles to train and evaluate on."""
     phantom: Phantom = field(default_factory=Phantom)
@@ -55,7 +55,7 @@ class Run:
     """Cross-validation folds to run one after the other, each in the folder `out`/`name`/fold;
     empty: only `data.fold`."""
     until: str = "report"
-    """Name of the last stage to run, such as `latents`, `denoiser/sd` or `report`."""
+    """Last stage to run, such as `latents`, `denoiser/sd`."""
     redo: bool = False
     """Train again what a run of another configuration left in this folder; otherwise such a folder
     is refused."""

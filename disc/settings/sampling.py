@@ -15,7 +15,7 @@ class Solver:
     name: Literal["ddim", "dpmpp-2m", "unipc"] = "dpmpp-2m"
     """`ddim` (paper), `dpmpp-2m`: DPM-Solver++ of order 2, `unipc`: UniPC of order 2."""
     steps: int = 15
-    """Time steps visited, each an evaluation of the network; 1 to 999."""
+    """Time steps visited, an evaluation each; 1 to 999."""
     spacing: Literal["leading", "trailing", "linspace", "logsnr"] = "leading"
     """Which of the 1000 time steps are visited: from 1 up in even strides (`leading`, latent
     diffusion's; 10 steps or more), from the last down (`trailing`), from the last to 1 in even
