@@ -37,7 +37,7 @@ class Denoiser:
     """Gamma of the min-SNR weights of the loss (Hang et al. 2023), 5 is usual; 0: none. With
     `zero_terminal_snr` the last time steps get almost no weight."""
     channels: tuple[int, ...] = (48, 96, 128)
-    """Feature channels per resolution, finest first; multiples of 16."""
+    """Channels, finest level first; multiples of 16."""
     attention: tuple[bool, ...] = (False, True, True)
     """Which resolutions have cross-attention; as many values as `channels`."""
     layers: int = 1
