@@ -80,7 +80,7 @@ def to_unit(tiles: torch.Tensor) -> torch.Tensor:
 
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
     """Images float [B, 3, H, W] in -1..1 as uint8 [B, H, W, 3]."""
-    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     array: npt.NDArray[np.uint8] = pixels.movedim(1, -1).cpu().numpy()
     return array
 

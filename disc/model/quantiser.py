@@ -44,10 +44,11 @@ class Quantiser(nn.Module):
 
     @torch.no_grad()
     def nearest(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Index of the nearest code of each vector [N, C]; int [N]."""
+        """Index of the nearest code of each vector [N, C]; int [N]. In float32 always."""
         codes = self.embedding.weight
-        rows = max(1, NUM_DISTANCES // len(codes))
-        return torch.cat([torch.cdist(v, codes).argmin(1) for v in torch.split(vectors, rows)])
+        parts = torch.split(vectors.to(codes), max(1, NUM_DISTANCES // len(codes)))
+        # autocast takes distances in float32 too
+        return torch.cat([torch.cdist(part, codes).argmin(1) for part in parts])
 
 
 def lighten(vq: Any) -> Any:

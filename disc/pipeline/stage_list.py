@@ -15,6 +15,7 @@ from disc.files import digest
 from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
 from disc.pipeline.context import FOLDS, Context, as_json
 from disc.pipeline.stage import Stage
+from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.distillation import Distilled
 from disc.settings.synthesis import STUDENT, Variant
@@ -131,6 +132,7 @@ def judge_stages(context: Context) -> list[Stage]:
     """Agreement of every variant with its masks, as the referee reads it."""
     run = context.run
     sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
+    sampling += _other_plan("sd-sc", run.sample.plan)
     if STUDENT in run.variants:
         sampling.append(as_json(run.solver_of(STUDENT)))
     trained = [f"denoiser/{variant}" for variant in run.variants if variant != "sd-sc"]
@@ -191,13 +193,21 @@ def grading_stages(context: Context) -> list[Stage]:
 
 def _synthesis(context: Context, variant: Variant) -> Stage:
     source = "denoiser/sd" if variant == "sd-sc" else f"denoiser/{variant}"
+    run = context.run
+    sampling = [as_json(run.synthesis), as_json(run.solver_of(variant))]
     return Stage(
         name=f"synthetic/{variant}",
         needs=("data", source),
-        settings=[as_json(context.run.synthesis), as_json(context.run.solver_of(variant))],
+        settings=[*sampling, *_other_plan(variant, run.sample.plan)],
         work=_later(context, f"synthetic/{variant}"),
         is_shared=True,
     )
+
+
+def _other_plan(variant: str, text: str) -> list[str]:
+    """A plan that is not the paper's; runs from before there were others stay done."""
+    plan = plan_of(variant, text)
+    return [] if plan.name in ("plain", "end") else [str(plan)]
 
 
 def page_stage(context: Context, before: Sequence[Stage]) -> Stage:

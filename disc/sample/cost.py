@@ -36,14 +36,14 @@ def count_evaluations(
         np.bincount(part.sources.numpy(), minlength=len(masks))
         for part in (regions.separate, regions.rows)
     )
-    targets = {"joint": one, "separate": separate, "fused": separate, "guided": rows}
+    evaluated = {"joint": one, "separate": separate, "fused": separate, "guided": rows}
     steps = schedule.time_steps(solver)
     total = np.zeros(len(masks), np.int64)
     first, last = solver.guidance_interval
     for t, phase in zip(steps, plan.phases(steps), strict=True):
         is_guided = solver.guidance != 1 and first <= t <= last
         latents = separate if phase == "separate" else one
-        total += targets[phase] + is_guided * latents
+        total += evaluated[phase] + is_guided * latents
     for t in plan.healing_steps(steps):
         is_guided = solver.guidance != 1 and first <= t <= last
         total += regions.has_several.numpy() * (1 + is_guided)

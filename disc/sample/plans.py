@@ -24,8 +24,8 @@ class Plan:
 
     - `plain`: under the whole mask, as the denoiser was trained.
     - `end`: each label alone, all from one noise; the last latents are fused by the mask.
-    - `switch@s`: as `end` for the first share s of the steps, then fused and plain.
-    - `late@s`: plain for the first share s, then each label alone, fused at the end.
+    - `switch@s`: as `end` for the first fraction s of the steps, then fused and plain.
+    - `late@s`: plain for the first fraction s, then each label alone, fused at the end.
     - `step`: one latent; at every step the predictions of its labels are fused by the mask.
     - `step-null`: the same, a label's prediction being made with the rest of the tile unknown.
     - `guide@w`: one latent; to the plain prediction, w times its difference to the fused one is
@@ -91,7 +91,9 @@ class Plan:
     def _check(self, text: str) -> None:
         first, last = self.interval
         if self.name in ("switch", "late") and not 0 <= self.value <= 1:
-            raise BadInput(f"plan {text!r}: a share of the steps lies in 0..1, as in switch@0.75")
+            raise BadInput(
+                f"plan {text!r}: a fraction of the steps lies in 0..1, as in switch@0.75"
+            )
         if self.name == "guide" and not 0 <= self.value < 100:
             raise BadInput(f"plan {text!r}: a weight lies in 0..100, as in guide@1.5")
         if not 0 <= first <= last <= 999:
@@ -111,11 +113,11 @@ class Plan:
     def phases(self, time_steps: Sequence[int]) -> list[Phase]:
         """What is done at each of some falling time steps (before `heal` begins anew)."""
         num = len(time_steps)
-        transform = int(self.value * num + 0.5)
+        turn = int(self.value * num + 0.5)
         if self.name == "switch":
-            return _turning("separate", "joint", transform, num)
+            return _turning("separate", "joint", turn, num)
         if self.name == "late":
-            return _turning("joint", "separate", transform, num)
+            return _turning("joint", "separate", turn, num)
         if self.name == "guide":
             first, last = self.interval
             return ["guided" if first <= t <= last else "joint" for t in time_steps]
@@ -136,5 +138,15 @@ class Plan:
         return chosen
 
 
-def _turning(before: Phase, after: Phase, transform: int, num: int) -> list[Phase]:
-    return [before] * transform + [after] * (num - transform)
+def plan_of(variant: str, text: str) -> Plan:
+    """The plan that a variant's tiles follow: `sd-sc` the one that settings name, others `plain`.
+
+    Raises:
+        BadInput: if it is no plan.
+    """
+    plan = Plan.parse(text)
+    return plan if variant == "sd-sc" else Plan(name="plain")
+
+
+def _turning(before: Phase, after: Phase, turn: int, num: int) -> list[Phase]:
+    return [before] * turn + [after] * (num - turn)

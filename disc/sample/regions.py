@@ -141,14 +141,14 @@ def find_regions(
     small, num = shrink_masks(masks, latent_px), len(masks)
     has_several = (masks != masks[:, :1, :1]).flatten(1).any(1) & separates
     chosen = torch.arange(num)[:, None, None].repeat(1, latent_px, latent_px)
-    tiles, targets = list(range(num)), list(masks)
+    tiles, asked = list(range(num)), list(masks)
     for tile in torch.nonzero(has_several).flatten().tolist():
         for label in [k for k in np.unique(small[tile]).tolist() if k < NUM_LABELS]:
             chosen[tile][small[tile] == label] = len(tiles)
             tiles.append(tile)
-            targets.append(_ask_alone(masks[tile], label, hides_rest))
+            asked.append(_ask_alone(masks[tile], label, hides_rest))
     sources = torch.tensor(tiles)
-    conditions, wanted = _encode_once(targets, None if slides is None else slides[sources])
+    conditions, wanted = _encode_once(asked, None if slides is None else slides[sources])
     used, compact = np.unique(chosen, return_inverse=True)
     regions = Regions(
         rows=Rows(sources, conditions),

@@ -12,7 +12,7 @@ import torch
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.latent_shape import LATENT_FACTOR
-from disc.sample.plans import Plan
+from disc.sample.plans import Plan, plan_of
 from disc.sample.solver import draw_noise
 from disc.sample.trajectory import Order, follow_plan
 from disc.settings.sampling import Sample, Solver
@@ -22,6 +22,8 @@ DECODE_CHUNK = 32
 """Most tiles that are decoded together."""
 DECODE_PIXELS = 2**20
 """Most pixels: 4 tiles of 512 px, of which vq-f4 takes about 1 GiB each."""
+DECODE_BYTES = 2**12
+"""Bytes that vq-f4 takes for a pixel of a tile."""
 Tiles = npt.NDArray[np.uint8]
 
 
@@ -71,17 +73,18 @@ class Sampler:
             slides=slides,
             seeds=list(seeds),
         )
-        if variant != "sd-sc":
-            return follow_plan(self.denoisers[variant], order, Plan(name="plain"), settings)
-        chosen = plan or Plan.parse(settings.plan)
-        return follow_plan(self.denoisers["sd"], order, chosen, settings)
+        own = plan_of(variant, settings.plan)
+        chosen = plan if plan is not None and variant == "sd-sc" else own
+        denoiser = self.denoisers["sd" if variant == "sd-sc" else variant]
+        return follow_plan(denoiser, order, chosen, settings)
 
     def decode(self, latents: torch.Tensor) -> Tiles:
         """Tiles uint8 [N, H, W, 3] of latents."""
         device = next(self.autoencoder.parameters()).device
         if self.settings.channels_last:
             self.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        chunks = torch.split(latents, decode_chunk(LATENT_FACTOR * latents.shape[-1]))
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+        chunks = torch.split(latents, decode_chunk(LATENT_FACTOR * latents.shape[-1], free))
         is_cast = self.settings.precision == "bfloat16"
         with torch.autocast(device.type, torch.bfloat16, enabled=is_cast):
             return np.concatenate([self.autoencoder.decode(chunk.to(device)) for chunk in chunks])
@@ -97,8 +100,15 @@ class Sampler:
         return self.decode(self.draw_latents(variant, masks, seeds, plan=plan))
 
 
-def decode_chunk(tile_px: int) -> int:
-    """How many tiles are decoded together; changes speed and memory only."""
+def decode_chunk(tile_px: int, free_bytes: int | None = None) -> int:
+    """How many tiles are decoded together; changes speed and memory only.
+
+    Args:
+        tile_px: side of a tile.
+        free_bytes: memory of a GPU that may be filled by half; None: what suits a CPU.
+    """
+    if free_bytes is not None:
+        return max(1, free_bytes // (2 * DECODE_BYTES * tile_px**2))
     return max(1, min(DECODE_CHUNK, DECODE_PIXELS // tile_px**2))
 
 

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from disc.files import BadInput
 from disc.pipeline.context import Context
 from disc.pipeline.stage_list import LATENTS, all_stages
 from disc.pipeline.stage_work import find_work
@@ -35,3 +37,17 @@ def test_every_stage_has_its_work_and_what_it_needs_comes_before(name, tmp_path,
 
 def test_the_result_of_latents_is_what_their_encoding_writes_last():
     assert LATENTS == NAME
+
+
+def test_another_plan_makes_stale_what_separated_conditions_generate(tmp_path):
+    run = PRESETS["smoke"]()
+
+    def settings(plan):
+        planned = replace(run, sample=replace(run.sample, plan=plan))
+        return {stage.name: stage.settings for stage in all_stages(Context(planned, tmp_path))}
+
+    end, step = settings("end"), settings("step")
+    changed = {name for name in end if end[name] != step[name]}
+    assert changed == {"agreement", "synthetic/sd-sc"}
+    with pytest.raises(BadInput, match="plan 'mix': no plan; expected end"):
+        settings("mix")

@@ -18,6 +18,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles, draw_targets, join_real_tiles
 from disc.pipeline.quality import measure_quality
 from disc.pipeline.stages.referee import load_referee, pixel_accuracy
+from disc.sample.plans import plan_of
 from disc.sample.sampler import rebuild
 from disc.sample.solver import name_solver, standard_deviation
 from disc.sample.synthesis import collect_shapes
@@ -80,7 +81,7 @@ def _rows(
 ) -> pd.DataFrame:
     facts = {
         "variant": variant,
-        "plan": "end" if variant == "sd-sc" else "plain",
+        "plan": str(plan_of(variant, context.run.sample.plan)),
         "solver": name_solver(context.run.solver_of(variant)),
         "seed": context.run.seed,
         "tile": names,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from disc.model.store import hash_weights
 from disc.pipeline.context import Context
+from disc.sample.plans import plan_of
 from disc.sample.solver import name_solver
 from disc.sample.synthesis import VariantSampler, generate_slides, plan_slides
 from disc.settings.synthesis import Variant
@@ -24,6 +25,7 @@ def synthesise(context: Context, variant: Variant, folder: Path) -> str:
         "training_slides": " ".join(sorted(slides)),
         "fold": run.data.fold,
         "solver": name_solver(run.solver_of(variant)),
+        "plan": str(plan_of(variant, run.sample.plan)),
     }
     value = generate_slides(plans, context.book, VariantSampler(sampler, variant), folder, facts)
     num = sum(len(plan.tiles) for plan in plans)
