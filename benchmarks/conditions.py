@@ -13,7 +13,6 @@ between two shells.
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +55,7 @@ def share_run(options: Options) -> Context:
 
 def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
     """Train one denoiser; the referee reads the tiles that it generates. A row a mask and way."""
-    from disc.files import write_bytes
+    from disc.files import write_parquet
     from disc.pipeline.stage_list import generator_stages
 
     name = f"{condition}-{seed}"
@@ -67,9 +66,7 @@ def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
         context = Context(replace(shared.run, denoiser=settings, seed=seed), shared.folder)
         stage = next(s for s in generator_stages(context) if s.name == "denoiser/sd")
         print(f"{name}: {stage.work(folder)}", flush=True)
-        buffer = io.BytesIO()
-        _read(context, folder).to_parquet(buffer, index=False)
-        write_bytes(path, buffer.getvalue())
+        write_parquet(path, _read(context, folder))
     return pd.read_parquet(path).assign(condition=condition, seed=seed)
 
 

@@ -15,7 +15,6 @@ autoencoder, standard deviation of latents, gradient energy over that of these t
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import time
@@ -37,7 +36,7 @@ from disc.evaluate.agreement import measure_tiles
 from disc.evaluate.marks import find_marks
 from disc.evaluate.readings import describe_tiles, summarise_readings
 from disc.evaluate.referee import read_tiles
-from disc.files import BadInput, write_bytes
+from disc.files import BadInput, write_bytes, write_parquet
 from disc.model.denoiser import Denoiser
 from disc.model.store import hash_weights, read_tensors
 from disc.pipeline.config_file import read_config
@@ -199,7 +198,7 @@ def read(context: Context, reading: Reading, targets: Asked, path: Path) -> pd.D
     moments = {"latent_mean": latents, "latent_square": latents.square()}
     columns |= {name: part.mean(dim=(1, 2, 3)).numpy() for name, part in moments.items()}
     table = pd.DataFrame(columns).assign(seconds=seconds, steps=reading.solver.steps)
-    keep(path, table)
+    write_parquet(path, table)
     print(f"{path.parent.name}: {reading.title}: {1000 * seconds:.0f} ms a tile", flush=True)
     return table
 
@@ -212,16 +211,11 @@ def read_real(context: Context, targets: Asked, folder: Path) -> dict[str, pd.Da
         if not path.exists():
             masks = targets.masks[targets.sets == name]
             gallery = hang_real(context, load_referee(context), masks)["reconstruction"]
-            keep(path, pd.DataFrame(describe_tiles(gallery)).assign(slide=list(gallery.slides)))
+            write_parquet(
+                path, pd.DataFrame(describe_tiles(gallery)).assign(slide=list(gallery.slides))
+            )
         found[name] = pd.read_parquet(path)
     return found
-
-
-def keep(path: Path, table: pd.DataFrame) -> None:
-    """Write a table whole or not at all."""
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_bytes(path, buffer.getvalue())
 
 
 def compare(options: Options) -> pd.DataFrame:

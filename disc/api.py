@@ -6,7 +6,7 @@ What the studio, the commands and notebooks use. `import disc` alone loads none 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from disc.data.pixels.mask_values import SICAPV2
 from disc.evaluate.referee import read_tiles
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
-from disc.labels import IGNORE, NUM_LABELS, Label
-from disc.masks.recipes import draw_tile, label_weights
+from disc.labels import IGNORE, Label
+from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
@@ -27,7 +27,7 @@ from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
 from disc.seeds import derive, numpy_generator
 from disc.settings.sampling import Solver
-from disc.settings.synthesis import Variant
+from disc.settings.synthesis import Variant, weights_of
 
 Masks = npt.NDArray[np.uint8]
 Tiles = npt.NDArray[np.uint8]
@@ -73,17 +73,14 @@ class Model:
     """A trained generator and the referee beside it; networks are read when first asked for."""
 
     context: Context
+    _samplers: dict[Variant, Sampler] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
         """The variants that can be sampled."""
         folder = self.context.folder / "denoiser"
         trained = {path.parent.name for path in folder.glob("*/denoiser.json")}
-        return tuple(
-            name
-            for name in self.context.run.variants
-            if ("sd" if name == "sd-sc" else name) in trained
-        )
+        return tuple(name for name in self.context.run.variants if weights_of(name) in trained)
 
     @property
     def tile_px(self) -> int:
@@ -122,8 +119,7 @@ class Model:
         if plan is not None and name != "sd-sc":
             raise BadInput(f"plan {plan}: only sd-sc fuses labels; leave it out with {name}")
         chosen = None if plan is None else Plan.parse(plan)
-        sampler = self._with_steps(name, steps)
-        tiles = sampler.generate(name, stack, _seeds(seed, len(stack)), chosen)
+        tiles = self._sampler(name, steps).generate(name, stack, _seeds(seed, len(stack)), chosen)
         return tiles if np.ndim(masks) == 3 else tiles[0]
 
     def segment(self, tiles: Tiles) -> Masks:
@@ -159,39 +155,31 @@ class Model:
         """
         if tiles < 1:
             raise BadInput(f"{tiles} tiles; a recipe has 1 or more")
-        book = self.context.book
+        book, rng = self.context.book, numpy_generator(seed, "recipe", primary, secondary)
         try:
-            weights = label_weights(primary, secondary, known=self._known)
+            weights = label_weights(primary, secondary, known=self.context.latents.known())
+            drawn = draw_recipe(book.regions, weights, tiles=(tiles, tiles), rng=rng)
         except ValueError as error:
             raise BadInput(f"recipe {primary}+{secondary}: {error}") from error
-        rng = numpy_generator(seed, "recipe", primary, secondary)
-        possible = int(np.count_nonzero(weights))
-        fit = [i for i, count in enumerate(book.regions) if count <= possible]
-        drawn = [draw_tile([book.regions[i] for i in fit], weights, rng) for _ in range(tiles)]
-        return np.stack([label_shape(book.shapes[fit[tile.shape]], tile.labels) for tile in drawn])
-
-    @cached_property
-    def _known(self) -> list[int]:
-        tiles = self.context.split.train
-        seen = np.unique(np.concatenate([np.unique(tiles.mask(i)) for i in range(len(tiles))]))
-        return [int(label) for label in seen if label < NUM_LABELS]
-
-    @cached_property
-    def _sampler(self) -> Sampler:
-        return self.context.sampler(*self.variants)
+        return np.stack([label_shape(book.shapes[tile.shape], tile.labels) for tile in drawn])
 
     @cached_property
     def _referee(self) -> CarcinoNet:
         return load_referee(self.context)
 
-    def _with_steps(self, name: Variant, steps: int | None) -> Sampler:
+    def _sampler(self, name: Variant, steps: int | None) -> Sampler:
+        """The sampler of a variant, with its own weights alone read, once."""
+        weights = weights_of(name)
+        if weights not in self._samplers:
+            self._samplers[weights] = self.context.sampler(weights)
+        sampler = self._samplers[weights]
         if steps is None:
-            return self._sampler
+            return sampler
         try:
             solver: Solver = replace(self.context.run.solver_of(name), steps=steps)
         except ValueError as error:
             raise BadInput(f"steps {steps}: {error}") from error
-        return replace(self._sampler, solvers={**self._sampler.solvers, name: solver})
+        return replace(sampler, solvers={**sampler.solvers, name: solver})
 
     def _check_variant(self, variant: str) -> Variant:
         for name in self.variants:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class BadInput(ValueError):
@@ -166,6 +170,13 @@ def claim_folder(folder: Path, request: Mapping[str, Any]) -> None:
             )
         shutil.rmtree(folder / "slides", ignore_errors=True)
     write_json(path, facts)
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table without its index."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_bytes(path, buffer.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

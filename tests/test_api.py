@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import disc
 from disc.files import BadInput
 from disc.sample.sampler import Sampler
+from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
 from tests.tiny_run import write_tiny_run
 
@@ -70,7 +72,7 @@ def test_of_one_label_separated_conditions_are_plain(model, masks):
 
 
 def test_steps_are_those_asked_for(model):
-    sampler = model._with_steps("sd", 4)
+    sampler = model._sampler("sd", 4)
     assert sampler.solvers["sd"] == replace(model.context.run.sample.solver, steps=4)
     assert isinstance(sampler.solvers["sd"], Solver)
 
@@ -87,6 +89,17 @@ def test_masks_of_sicapv2_become_classes():
     assert disc.masks_from_sicapv2(values).tolist() == [[0, 1], [2, 3], [255, 0]]
     with pytest.raises(BadInput, match=r"mask value 2; SICAPv2's masks hold 0, 3, 4, 5 or 255"):
         disc.masks_from_sicapv2(np.array([2]))
+
+
+def test_a_score_that_no_shape_can_serve_is_refused(folder):
+    """A benign slide has one label, so shapes of two regions are none of its."""
+    model, shape = disc.load(folder), np.zeros((SIDE, SIDE), np.uint8)
+    shape[:8] = 1
+    model.context.__dict__["book"] = ShapeBook([shape], [])
+    model.context.__dict__["latents"] = SimpleNamespace(known=lambda: [0, 1, 2, 3])
+    assert set(np.unique(model.recipe(3, 4, tiles=2))) <= {0, 1, 2, 3}
+    with pytest.raises(BadInput, match=r"recipe 0\+0: every shape map has more than the 1 labels"):
+        model.recipe(0, 0, tiles=2)
 
 
 SICAPV2_VALUES = np.full((SIDE, SIDE), 4, np.uint8)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import asdict
 
 import numpy as np
-from PIL import Image
 
 from disc.api import Masks, Model, Tiles, load
-from disc.data.pixels.images import encode_mask, read_mask
-from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.pixels.images import encode_mask, encode_png, read_mask
+from disc.data.pixels.mask_values import INDICES, SICAPV2
 from disc.data.readers.set_scale import read_scale
 from disc.files import BadInput, claim_folder, write_bytes
-from disc.labels import GRADES, IGNORE
+from disc.report.figures import as_png
 from disc.report.pictures import sheet_cells
 from disc.report.run_summary import SheetRow
 from disc.report.sheet_figure import draw_sheet
 from disc.sample.request import SampleRequest
 
-CLASSES = Meaning({**{int(label): grade for label, grade in GRADES.items()}, IGNORE: IGNORE})
-"""Masks whose values are classes."""
 MAX_ROWS = 24
 """Tiles that a contact sheet shows."""
 SHEET_DPI = 150
@@ -49,7 +45,7 @@ def sample_tiles(request: SampleRequest) -> str:
         seed=request.seed,
     )
     for name, tile, mask in zip(names, tiles, masks, strict=True):
-        write_bytes(request.out / "images" / f"{name}.png", _encode_png(tile))
+        write_bytes(request.out / "images" / f"{name}.png", encode_png(tile))
         write_bytes(request.out / "masks" / f"{name}.png", encode_mask(mask))
     write_bytes(request.out / "sheet.png", _draw_sheet(model, request.variant, tiles, masks))
     return f"{request.out}: {len(tiles)} tile(s) by {request.variant}, their masks, sheet.png"
@@ -65,7 +61,7 @@ def _read_masks(request: SampleRequest, model: Model) -> tuple[list[str], Masks]
     paths = sorted(request.mask.glob("*.png")) if request.mask.is_dir() else [request.mask]
     if not paths:
         raise BadInput(f"{request.mask}: no PNG in it; give a mask, or a folder of masks")
-    meaning = SICAPV2 if request.values == "sicapv2" else CLASSES
+    meaning = SICAPV2 if request.values == "sicapv2" else INDICES
     masks = np.stack([read_mask(path, model.tile_px, path, meaning=meaning) for path in paths])
     return [path.stem for path in paths], masks
 
@@ -80,12 +76,4 @@ def _draw_sheet(model: Model, variant: str, tiles: Tiles, masks: Masks) -> bytes
     ]
     root = model.context.root
     um_per_px = read_scale(root, data.tile_px, data.fit) if root.exists() else None
-    buffer = io.BytesIO()
-    draw_sheet(sheet_cells(rows), um_per_px).savefig(buffer, format="png", dpi=SHEET_DPI)
-    return buffer.getvalue()
-
-
-def _encode_png(pixels: Tiles) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return as_png(draw_sheet(sheet_cells(rows), um_per_px), SHEET_DPI)

@@ -14,7 +14,7 @@ from disc.pipeline.renamed import is_hashed, name_as_hashed
 from disc.processes import own_device
 from disc.settings.data import Fold
 from disc.settings.run import Run
-from disc.settings.synthesis import STUDENT, Variant
+from disc.settings.synthesis import STUDENT, Variant, weights_of
 
 if TYPE_CHECKING:
     from disc.data.tiles.split import Split
@@ -145,7 +145,7 @@ class Context:
         """A sampler for some variants."""
         from disc.sample.sampler import Sampler
 
-        wanted = {"sd" if variant == "sd-sc" else variant for variant in variants}
+        wanted = {weights_of(variant) for variant in variants}
         denoisers: dict[Variant, Denoiser] = {
             name: self.denoiser(name) for name in self.run.variants if name in wanted
         }

@@ -16,6 +16,7 @@ from disc.files import write_bytes
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.pipeline.stages.report import read_sheet
+from disc.report.figures import as_png
 from disc.report.pictures import sheet_cells
 from disc.report.run_summary import SheetRow
 from disc.report.sheet_figure import draw_sheet
@@ -34,9 +35,8 @@ def draw_picture(folder: Path) -> bytes:
     context = Context(run, folder)
     scale = read_scale(context.root, run.data.tile_px, run.data.fit)
     rows = choose_rows(read_sheet(context))
-    figure, buffer = draw_sheet(sheet_cells(rows), scale), io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
-    return encode_small_png(Image.open(buffer).convert("RGB"))
+    sheet = as_png(draw_sheet(sheet_cells(rows), scale), _DPI)
+    return encode_small_png(Image.open(io.BytesIO(sheet)).convert("RGB"))
 
 
 def choose_rows(rows: Sequence[SheetRow]) -> list[SheetRow]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from disc.model.foreign import read_foreign
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.request import ImportRequest
 from disc.processes import own_device
+from disc.report.figures import as_png
 from disc.report.pictures import Cell
 from disc.report.sheet_figure import draw_sheet
 
@@ -149,10 +149,8 @@ def draw_extremes(autoencoder: Autoencoder, tiles: TileSet, fidelity: Fidelity) 
                 Cell(heading=f"again, SSIM {fidelity.ssim[index]:.3f}", pixels=decoded),
             ]
         )
-    buffer = io.BytesIO()
     # a tile is 1.3 inches wide on a sheet: about one pixel of the picture for one of the tile
-    draw_sheet(lines).savefig(buffer, format="png", dpi=max(120, tiles.tile_px / 1.3))
-    return buffer.getvalue()
+    return as_png(draw_sheet(lines), max(120, tiles.tile_px / 1.3))
 
 
 def pick_extremes(psnr: npt.NDArray[np.float64]) -> list[tuple[str, int]]:

@@ -18,7 +18,7 @@ from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.distillation import Distilled
-from disc.settings.synthesis import STUDENT, Variant
+from disc.settings.synthesis import STUDENT, Variant, weights_of
 
 LATENTS = "latents.json"
 """What `disc.train.latents.encoding` writes last."""
@@ -192,12 +192,11 @@ def grading_stages(context: Context) -> list[Stage]:
 
 
 def _synthesis(context: Context, variant: Variant) -> Stage:
-    source = "denoiser/sd" if variant == "sd-sc" else f"denoiser/{variant}"
     run = context.run
     sampling = [as_json(run.synthesis), as_json(run.solver_of(variant))]
     return Stage(
         name=f"synthetic/{variant}",
-        needs=("data", source),
+        needs=("data", f"denoiser/{weights_of(variant)}"),
         settings=[*sampling, *_other_plan(variant, run.sample.plan)],
         work=_later(context, f"synthetic/{variant}"),
         is_shared=True,

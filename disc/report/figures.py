@@ -156,10 +156,10 @@ def as_svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def as_png(figure: Figure) -> bytes:
+def as_png(figure: Figure, dpi: float = 200) -> bytes:
     """The figure as PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -16,7 +16,7 @@ from disc.sample.plans import Plan, plan_of
 from disc.sample.solver import draw_noise
 from disc.sample.trajectory import Order, follow_plan
 from disc.settings.sampling import Sample, Solver
-from disc.settings.synthesis import Variant
+from disc.settings.synthesis import Variant, weights_of
 
 DECODE_CHUNK = 32
 """Most tiles that are decoded together."""
@@ -75,7 +75,7 @@ class Sampler:
         )
         own = plan_of(variant, settings.plan)
         chosen = plan if plan is not None and variant == "sd-sc" else own
-        denoiser = self.denoisers["sd" if variant == "sd-sc" else variant]
+        denoiser = self.denoisers[weights_of(variant)]
         return follow_plan(denoiser, order, chosen, settings)
 
     def decode(self, latents: torch.Tensor) -> Tiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from disc.data.tiles.labels import count_labels, most_frequent_grade
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.data.writing.set_writer import SetWriter
-from disc.files import read_json, sync_all, write_bytes, write_json
+from disc.files import read_json, sync_all, write_json, write_parquet
 from disc.labels import GRADES, Label, label_of_grade, slide_label
 from disc.masks.recipes import TileRecipe, draw_recipe, fill_counts, label_weights
 from disc.masks.shapes import count_regions, label_shape, shape_map
@@ -179,9 +178,7 @@ def _finish_set(
             rows.append({"tile": name, "seed": seed, "shape_source": source, **facts})
     slides = [plan.slide for plan in plans]
     writer.finish(slides, {"Test/Train": [slide.slide_id for slide in slides]}, labels)
-    buffer = io.BytesIO()
-    pd.DataFrame(rows).to_parquet(buffer, index=False)
-    write_bytes(root / "manifest.parquet", buffer.getvalue())
+    write_parquet(root / "manifest.parquet", pd.DataFrame(rows))
 
 
 def _masks_of(plan: SlideRecipe, book: ShapeBook) -> list[Masks]:

@@ -18,6 +18,11 @@ STUDENT: Variant = "sd-disc-fast"
 """Ours, trained where `distil.variants` has it."""
 
 
+def weights_of(variant: Variant) -> Variant:
+    """The variant whose trained weights one is sampled with: `sd-sc` is `sd`, each label apart."""
+    return "sd" if variant == "sd-sc" else variant
+
+
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
     """Synthetic slides, which balance the primary grades of the training slides."""

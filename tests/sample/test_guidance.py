@@ -3,22 +3,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from disc.model.denoiser import Denoiser
 from disc.presets import smoke
 from disc.sample.solver import denoise, draw_noise, name_solver
-from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
+from tests.sample.small_denoiser import build_small_denoiser
 
-SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
-)
 MASKS = torch.full((1, 32, 32), 2, dtype=torch.uint8)
 
 
 @pytest.fixture(scope="module")
 def denoiser():
-    torch.manual_seed(0)
-    return Denoiser(SMALL).eval()
+    return build_small_denoiser()
 
 
 def draw(denoiser, guidance, masks=MASKS):

@@ -13,20 +13,16 @@ from disc.pipeline.run import all_stages
 from disc.presets import PRESETS, laptop, paper
 from disc.sample.sampler import Sampler
 from disc.sample.solver import denoise, draw_noise
-from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.distillation import Student
 from disc.settings.sampling import Sample, Solver
 from disc.settings.synthesis import VARIANTS
+from tests.sample.small_denoiser import SMALL, build_small_denoiser
 
-SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
-)
 FAST = ("sd-disc", "sd-disc-cotrain", "sd-disc-fast")
 
 
 def test_the_student_is_sampled_by_its_own_solver_and_others_are_not():
-    torch.manual_seed(0)
-    denoiser = Denoiser(SMALL).eval()
+    denoiser = build_small_denoiser()
     settings = Sample(solver=Solver(steps=3, spacing="trailing"))
     own = Student(evaluations=2).solver
     sampler = Sampler(

@@ -14,12 +14,9 @@ from disc.sample.regions import beside_borders, shrink_masks
 from disc.sample.separated import denoise_labels, fuse
 from disc.sample.solver import denoise, draw_noise
 from disc.sample.trajectory import Order, follow_plan
-from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
+from tests.sample.small_denoiser import SMALL, build_small_denoiser
 
-SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
-)
 SOLVERS = {
     "ddim": Solver(name="ddim", steps=4, spacing="trailing"),
     "ddim eta": Solver(name="ddim", steps=4, spacing="trailing", eta=0.7),
@@ -36,8 +33,7 @@ SEEDS = [3, 1, 4, 15, 9, 2, 6]
 
 @pytest.fixture(scope="module")
 def denoiser():
-    torch.manual_seed(0)
-    return Denoiser(SMALL).eval()
+    return build_small_denoiser()
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,9 @@ from disc.sample.sampler import Sampler, decode_chunk
 from disc.sample.solver import draw_noise
 from disc.sample.trajectory import Order, follow_plan
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
-from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
+from tests.sample.small_denoiser import SMALL, build_small_denoiser
 
-SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
-)
 SAMPLE = Sample(solver=Solver(steps=3, spacing="logsnr"))
 SEEDS = [5, 6, 7]
 
@@ -147,8 +144,7 @@ def test_compiled_networks_see_one_shape(sampler, masks, monkeypatch):
 @pytest.mark.parametrize("plan", ["end", "switch@0.5", "step", "guide@2", "plain"])
 def test_no_step_waits_for_the_device(name, plan, masks, monkeypatch):
     """What makes a host wait is reading a value of a tensor; a step reads none of a latent's."""
-    torch.manual_seed(0)
-    denoiser = Denoiser(SMALL).eval()
+    denoiser = build_small_denoiser()
     solver = Solver(name=name, steps=4, spacing="logsnr")
     order = Order(draw_noise(SEEDS, 8), torch.from_numpy(masks))
     read = []

@@ -1,22 +1,17 @@
 import pytest
 import torch
 
-from disc.model.denoiser import Denoiser
 from disc.sample.separated import denoise_labels, denoise_separated, fuse, shrink_masks
 from disc.sample.solver import denoise, draw_noise
-from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Sample, Solver
+from tests.sample.small_denoiser import build_small_denoiser
 
 SETTINGS = Sample(solver=Solver(steps=3, spacing="trailing"), batch=4)
-SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
-)
 
 
 @pytest.fixture(scope="module")
 def denoiser():
-    torch.manual_seed(0)
-    return Denoiser(SMALL).eval()
+    return build_small_denoiser()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import safetensors.numpy
 
 from disc.evaluate.agreement import measure_tiles
 from disc.evaluate.referee import read_tiles
-from disc.files import write_bytes, write_json
+from disc.files import write_bytes, write_json, write_parquet
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles, draw_targets, join_real_tiles
 from disc.pipeline.quality import measure_quality
@@ -55,25 +54,19 @@ def measure_agreement(context: Context, folder: Path) -> str:
     table = pd.concat(tables, ignore_index=True)
     right = pixel_accuracy(context, referee)
     quality = measure_quality(context, referee, generated, targets, sources)
-    _write_table(
+    write_parquet(
         folder / "quality.parquet",
         quality.assign(standard_deviation=quality["variant"].map(standard_deviations)),
     )
     write_json(folder / "spreads.json", standard_deviations)
     write_json(folder / "referee.json", right)
     _write_sheet(context, folder)
-    _write_table(context.folder / "agreement.parquet", table)
+    write_parquet(context.folder / "agreement.parquet", table)
     return (
         f"{len(targets)} masks, {len(run.variants)} variants; the referee reads "
         f"{right['real']:.2f} of real pixels right, {right['reconstruction']:.2f} through the "
         "autoencoder"
     )
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_bytes(path, buffer.getvalue())
 
 
 def _rows(

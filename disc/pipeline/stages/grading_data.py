@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 from disc.data.readers.sicapv2 import read_split
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
-from disc.files import write_bytes
+from disc.files import write_parquet
 from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
 from disc.settings.synthesis import Variant
@@ -60,6 +59,4 @@ def label_rows(
 def write_table(path: Path, parts: list[pd.DataFrame], columns: list[str]) -> None:
     """Write a table as Parquet; without parts, one of no rows."""
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_bytes(path, buffer.getvalue())
+    write_parquet(path, table)

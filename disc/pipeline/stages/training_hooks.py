@@ -22,6 +22,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles, draw_targets
 from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_share
+from disc.report.figures import as_png
 from disc.report.pictures import sheet_cells
 from disc.report.run_summary import SheetRow
 from disc.report.sheet_figure import draw_sheet
@@ -132,10 +133,9 @@ class PreviewHook:
             SheetRow(mask=mask, images={"real": tiles.image(i), "painted": image})
             for i, mask, image in zip(self._rows, masks, generated, strict=True)
         ]
-        buffer = io.BytesIO()
-        draw_sheet(sheet_cells(rows)).savefig(buffer, format="png", dpi=PREVIEW_DPI)
-        write_bytes(self.folder / "previews" / f"{step:06d}.png", buffer.getvalue())
-        return {"preview": np.asarray(Image.open(buffer).convert("RGB"))}
+        sheet = as_png(draw_sheet(sheet_cells(rows)), PREVIEW_DPI)
+        write_bytes(self.folder / "previews" / f"{step:06d}.png", sheet)
+        return {"preview": np.asarray(Image.open(io.BytesIO(sheet)).convert("RGB"))}
 
 
 @dataclass

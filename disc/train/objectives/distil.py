@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +30,8 @@ def distil_batches(
 
     Paper: Eq. (3), Sec. 2.3.
     """
-    regions = [count_regions(shape) for shape in shapes]
-    weights = np.zeros(bank.latents.shape[1])
-    weights[list(bank.labels)] = 1 / len(bank.labels)
-
-    def bundles_at(step: int) -> npt.NDArray[np.int64]:
-        num = len(bank.latents)
-        return epoch_indices(num, step=step, batch=batch, seed=seed, purpose=purpose)
+    regions, weights = [count_regions(shape) for shape in shapes], even_weights(bank)
+    bundles_at = deal_bundles(bank, batch=batch, seed=seed, purpose=purpose)
 
     def batch_at(step: int) -> Batch:
         rng = numpy_generator(seed, purpose, "masks", step)
@@ -47,10 +42,27 @@ def distil_batches(
         fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], target_masks)
         return {"latents": fused, "masks": target_masks, "slides": unknown_slides(batch)}
 
-    def names_at(step: int) -> list[str]:
-        return [f"bundle {i} of the bank" for i in bundles_at(step)]
+    return NamedBatches(batch_at, lambda step: name_bundles(bundles_at(step)))
 
-    return NamedBatches(batch_at, names_at)
+
+def even_weights(bank: Bank) -> npt.NDArray[np.float64]:
+    """Probability of each label [K]: all that the bank holds are equally likely."""
+    weights = np.zeros(bank.latents.shape[1])
+    weights[list(bank.labels)] = 1 / len(bank.labels)
+    return weights
+
+
+def deal_bundles(
+    bank: Bank, *, batch: int, seed: int, purpose: str
+) -> Callable[[int], npt.NDArray[np.int64]]:
+    """From a step to the bundles [batch] of its batch; each once an epoch, in a new order."""
+    num = len(bank.latents)
+    return lambda step: epoch_indices(num, step=step, batch=batch, seed=seed, purpose=purpose)
+
+
+def name_bundles(bundles: npt.NDArray[np.int64]) -> list[str]:
+    """What an error calls some bundles."""
+    return [f"bundle {i} of the bank" for i in bundles]
 
 
 def cotrain_batches(real: NamedBatches, distilled: NamedBatches) -> NamedBatches:

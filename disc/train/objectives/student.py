@@ -25,8 +25,9 @@ from disc.seeds import numpy_generator
 from disc.settings.distillation import Student
 from disc.train.checkpoint import State
 from disc.train.diagnose import Batch, NamedBatches, Step
-from disc.train.draws import NUM_DIHEDRAL, epoch_indices
+from disc.train.draws import NUM_DIHEDRAL
 from disc.train.latents.latent_set import unknown_slides
+from disc.train.objectives.distil import deal_bundles, even_weights, name_bundles
 
 Shapes = Sequence[npt.NDArray[np.uint8]]
 
@@ -57,12 +58,8 @@ def student_batches(
     several = [i for i, count in enumerate(regions) if 1 < count <= len(bank.labels)]
     kept = several or list(range(len(shapes)))
     room = [regions[i] for i in kept]
-    weights = np.zeros(bank.latents.shape[1])
-    weights[list(bank.labels)] = 1 / len(bank.labels)
-
-    def bundles_at(step: int) -> npt.NDArray[np.int64]:
-        num = len(bank.latents)
-        return epoch_indices(num, step=step, batch=batch, seed=seed, purpose=purpose)
+    weights = even_weights(bank)
+    bundles_at = deal_bundles(bank, batch=batch, seed=seed, purpose=purpose)
 
     def batch_at(step: int) -> Batch:
         rng, bundles = numpy_generator(seed, purpose, "masks", step), bundles_at(step)
@@ -76,10 +73,7 @@ def student_batches(
             found["noise"] = turn_each(bank.draw_noise(bundles.tolist()), versions)
         return {**found, "slides": unknown_slides(batch)}
 
-    def names_at(step: int) -> list[str]:
-        return [f"bundle {i} of the bank" for i in bundles_at(step)]
-
-    return NamedBatches(batch_at, names_at)
+    return NamedBatches(batch_at, lambda step: name_bundles(bundles_at(step)))
 
 
 def student_step(settings: Student) -> Step:
