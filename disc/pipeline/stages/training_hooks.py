@@ -130,7 +130,7 @@ class PreviewHook:
         masks = np.stack([tiles.mask(i) for i in self._rows])
         generated = _generate(self.context, network, masks, "preview")
         rows = [
-            SheetRow(mask=mask, images={"real": tiles.image(i), "painted": image})
+            SheetRow(mask=mask, images={"real": tiles.image(i), "generated": image})
             for i, mask, image in zip(self._rows, masks, generated, strict=True)
         ]
         sheet = as_png(draw_sheet(sheet_cells(rows)), PREVIEW_DPI)
