@@ -62,7 +62,7 @@ def smoke() -> Run:
 def laptop() -> Run:
     """`make demo`: a quarter of an hour on two cores, long enough to see the effect.
 
-    Differs from paper: simulated tiles of 64 px, a small U-Net, 15 steps of DPM-Solver++ instead of
+    Differs from paper: simulated tiles of 64 px, a small U-Net, 10 steps of DPM-Solver++ instead of
     200 of DDIM, synthetic slides of 10-14 tiles instead of 20-100.
     """
     return Run(
@@ -177,7 +177,7 @@ def paper() -> Run:
             protocol="paper",
             optim=_paper_optim(250_000),
         ),
-        sample=Sample(solver=Solver(name="ddim", steps=200), batch=16),
+        sample=Sample(solver=Solver(name="ddim", steps=200, spacing="leading"), batch=16),
         distil=Distil(num_bundles=5000, optim=_paper_optim(60_000)),
         validation=Validation(every=10_000, num_tiles=256, num_rows=6),
         synthesis=Synthesis(slides_per_grade=100),

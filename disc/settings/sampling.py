@@ -14,9 +14,9 @@ class Solver:
 
     name: Literal["ddim", "dpmpp-2m", "unipc"] = "dpmpp-2m"
     """`ddim` (paper), `dpmpp-2m`: DPM-Solver++ of order 2, `unipc`: UniPC of order 2."""
-    steps: int = 15
+    steps: int = 10
     """Time steps visited, an evaluation each; 1 to 999."""
-    spacing: Literal["leading", "trailing", "linspace", "logsnr"] = "leading"
+    spacing: Literal["leading", "trailing", "linspace", "logsnr"] = "logsnr"
     """Which of the 1000 time steps are visited: from 1 up in even strides (`leading`, latent
     diffusion's; 10 steps or more), from the last down (`trailing`), from the last to 1 in even
     strides of time (`linspace`) or of the log signal-to-noise ratio (`logsnr`)."""

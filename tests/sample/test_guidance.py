@@ -46,6 +46,6 @@ def test_a_denoiser_that_never_missed_its_mask_cannot_be_guided():
 
 
 def test_tables_tell_guided_tiles_from_others():
-    plain = Solver(name="ddim", steps=200)
+    plain = Solver(name="ddim", steps=200, spacing="leading")
     assert name_solver(plain) == "ddim 200 leading"
     assert name_solver(replace(plain, guidance=1.5)) == "ddim 200 leading guidance 1.5"
