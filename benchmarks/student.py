@@ -38,7 +38,7 @@ from disc.evaluate.readings import describe_tiles, summarise_readings
 from disc.evaluate.referee import read_tiles
 from disc.files import BadInput, write_bytes, write_parquet
 from disc.model.denoiser import Denoiser
-from disc.model.store import hash_weights, read_tensors
+from disc.model.store import hash_weights
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets
@@ -47,6 +47,7 @@ from disc.pipeline.stages.referee import load_referee
 from disc.pipeline.stages.student import train_student
 from disc.sample.bank import CHUNK, Bank, fill_bank, read_bank
 from disc.sample.sampler import Sampler
+from disc.sample.shards import open_shard
 from disc.sample.solver import name_solver
 from disc.sample.synthesis import collect_shapes, plan_slides
 from disc.seeds import derive
@@ -135,7 +136,8 @@ def draw_masks(context: Context, num: int) -> Asked:
 def make_bank(context: Context, folder: Path, num: int) -> Bank:
     """Bundles of the run's `sd`; whole shards of its own bank, of the same seeds, are copied."""
     for shard in sorted((context.folder / "bank").glob("bundles_*.safetensors")):
-        is_whole = len(read_tensors(shard)["seeds"]) == CHUNK
+        found = open_shard(shard)
+        is_whole = found.facts is not None and len(found.seeds) == CHUNK
         if is_whole and not (folder / shard.name).exists():
             write_bytes(folder / shard.name, shard.read_bytes())
     run = context.run
@@ -160,7 +162,7 @@ def train_students(context: Context, out: Path, options: Options, index: int) ->
         if not (folder / "student.json").exists():
             run = replace(context.run, seed=context.run.seed + 1000 * index)
             own = Context(replace(run, distil=replace(run.distil, student=student)), context.folder)
-            part = Bank(bank.latents[:num], bank.seeds[:num], bank.labels)
+            part = bank.first(num)
             start = time.perf_counter()
             what = train_student(own, part, folder)
             print(f"{folder}: {what}, {time.perf_counter() - start:.0f} s", flush=True)
