@@ -123,4 +123,4 @@ def _count(plans: Sequence[SlideRecipe]) -> str:
     """How many slides, and of which primary grades."""
     numbers = {label: sum(p.slide.primary == GRADES[label] for p in plans) for label in Label}
     parts = [f"{NAMES[label]} {number}" for label, number in numbers.items() if number]
-    return f"{len(plans)} slides ({', '.join(parts)})"
+    return f"{len(plans)} slide(s): {', '.join(parts)}"
