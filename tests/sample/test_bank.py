@@ -151,7 +151,7 @@ def test_what_is_not_as_it_was_written_is_refused_and_made_again(tmp_path, denoi
 def test_a_damaged_shard_does_not_go_into_a_bank_that_is_continued(tmp_path, denoiser):
     fill(tmp_path, denoiser)
     flip_a_bit(list_shards(tmp_path)[0], "latents")
-    with pytest.raises(BadInput, match="damaged .* delete it, and the same command"):
+    with pytest.raises(BadInput, match=r"damaged .* delete it, and the same command"):
         fill(tmp_path, denoiser)
 
 
