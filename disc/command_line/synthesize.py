@@ -49,7 +49,7 @@ def synthesize_slides(request: SynthesisRequest) -> str:
     num = sum(len(plan.tiles) for plan in plans)
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
-        f"standard deviation {value:.2f} (data: 1)"
+        f"standard deviation {value:.2f} (data: 1){_tell_absent(request, model)}"
     )
 
 
@@ -117,6 +117,15 @@ def _describe(model: Model, source: LatentSource, plans: Sequence[SlideRecipe]) 
         "slides": digest([asdict(plan) for plan in plans]),
         "shapes": digest([digest(np.ascontiguousarray(shapes[i]).tobytes()) for i in used]),
     }
+
+
+def _tell_absent(request: SynthesisRequest, model: Model) -> str:
+    """Which grades were filled up with nothing."""
+    absent = {*Label} - {*model.context.latents.known()}
+    if request.counts or not absent:
+        return ""
+    names = ", ".join(label.name for label in sorted(absent))
+    return f"; none of {names}, which no training tile has"
 
 
 def _count(plans: Sequence[SlideRecipe]) -> str:

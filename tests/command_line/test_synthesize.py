@@ -17,10 +17,10 @@ from disc.model.denoiser import Denoiser
 from disc.presets import smoke
 from disc.sample import generation
 from disc.sample.bank import read_bank
-from disc.sample.plans import Plan
 from disc.sample.separated import fuse
 from disc.sample.synthesis import deal_bundles, plan_slides
 from disc.settings.synthesis import Synthesis
+from disc.train.latents.shards import StoredMasks
 from tests.tiny_run import write_tiny_data, write_tiny_run
 
 COUNTS = ("--counts", "NC=1,GG4=2", "--tiles", "3", "4", "--seed", "5")
@@ -87,6 +87,21 @@ def test_a_tile_is_that_of_the_door(run, undisturbed):
         assert (np.abs(again - written) > 1).mean() <= 0.001
 
 
+def test_primary_grades_are_filled_up(run, tmp_path, monkeypatch, capsys):
+    """Of the training slides two are benign, two GG3, two GG4 and none GG5."""
+    out, words = tmp_path / "out", ("--slides-per-grade", "3", "--tiles", "1", "1", "--steps", "1")
+    assert call("synthesize", run, out, *words) == 0
+    assert "6 slide(s): Non-Cancer 1, GG3 1, GG4 1, GG5 3, 6 tiles by" in capsys.readouterr().out
+    monkeypatch.setattr(StoredMasks, "known", lambda self: [0, 1, 2])
+    assert call("synthesize", run, tmp_path / "less", *words) == 0
+    said = capsys.readouterr().out
+    assert "3 slide(s): Non-Cancer 1" in said and "none of GG5, which no training tile" in said
+    assert call("synthesize", run, tmp_path / "none", "--counts", "GG5=1") == 2
+    assert "--counts asks for GG5, which no training tile of" in capsys.readouterr().err
+    assert call("synthesize", run, tmp_path / "none", "--slides-per-grade", "2") == 2
+    assert "need no slide more; ask for more with --slides" in capsys.readouterr().err
+
+
 def test_what_was_stopped_ends_in_the_same_bytes(run, undisturbed, tmp_path, monkeypatch, capsys):
     out, words, real = tmp_path / "stopped", (*COUNTS, "--steps", "2"), generation.write_json
     markers = []
@@ -125,9 +140,7 @@ def test_tiles_of_a_bank_are_those_of_separated_conditions(run, bank, tmp_path):
     assert manifest["seed"].tolist() == [held.seeds[i] for i in manifest["bundle"]]
     sampler = disc.load(run).sampler("sd-sc", plan="end", steps=2)
     masks = read_masks(out, manifest["tile"])
-    expected = sampler.draw_latents(
-        "sd-sc", masks, manifest["seed"].tolist(), plan=Plan(name="end")
-    )
+    expected = sampler.draw_latents("sd-sc", masks, manifest["seed"].tolist())
     fused = fuse(held.take(manifest["bundle"].to_numpy()), torch.from_numpy(masks))
     assert any(len(np.unique(mask)) > 1 for mask in masks)
     torch.testing.assert_close(fused, expected, atol=1e-4, rtol=0)
@@ -170,7 +183,6 @@ def test_a_bank_is_filled_once_and_can_grow(run, bank, tmp_path, capsys):
         ("--counts NC=0", "--counts asks for no slide"),
         ("--slides-per-grade 0", "--slides-per-grade is 0; expected 1 or more"),
         ("--slides-per-grade 1 --tiles 5 4", "--tiles is 5 4; expected minimum and maximum"),
-        ("--slides-per-grade 1", "need no slide more; ask for more"),
         ("--counts GG3=1 --variant sd-dis", "no variant 'sd-dis' in it; it has sd, sd-sc"),
         ("--counts GG3=1 --plan both", "plan 'both': no plan; expected end"),
         ("--counts GG3=1 --plan end --variant sd", "only sd-sc fuses labels"),
