@@ -30,6 +30,7 @@ CHUNK = 60
 INDEX = "bank.json"
 """Written last: facts of the bank, and its shards with the hash of their content."""
 VERSION = 1
+_ELSEWHERE = "give another folder, or delete this one"
 Indices = Sequence[int] | npt.NDArray[np.int64]
 
 
@@ -197,9 +198,9 @@ def _open_own(path: Path, facts: BankFacts) -> Shard:
     """
     shard = open_shard(path)
     if shard.facts is None:
-        raise BadInput(f"{path}: does not say how it was made (an older bank); give another folder")
+        raise BadInput(f"{path}: does not say how it was made (an older bank); {_ELSEWHERE}")
     if said := shard.facts.find_difference(facts):
-        raise BadInput(f"{path}: made with {said}; give another folder, or delete this one")
+        raise BadInput(f"{path}: made with {said}; {_ELSEWHERE}")
     return shard
 
 

@@ -198,8 +198,8 @@ def test_a_bank_is_filled_once_and_can_grow(run, bank, tmp_path, capsys):
         ),
     ],
 )
-def test_what_cannot_be_is_one_line(words, said, run, bank, tmp_path, capsys):
-    out = tmp_path / "out"
+def test_what_cannot_be_is_one_line(words, said, run, bank, capsys):
+    out = bank.parent / "out"
     assert call("synthesize", run, out, *words.format(bank=bank, run=run).split()) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1

@@ -25,7 +25,7 @@ from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.config_file import to_json
 from disc.presets import laptop
-from disc.sample.request import SampleRequest
+from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.settings.run import Run
 from tests.tiny_run import write_tiny_run
 
@@ -35,6 +35,8 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 REQUESTS = (
     Run,
     SampleRequest,
+    SynthesisRequest,
+    BankRequest,
     CheckRequest,
     TileRequest,
     ConvertRequest,
