@@ -172,14 +172,14 @@ def mark(row: pd.Series, table: pd.DataFrame, column: str, title: str) -> str:
     return " ".join(find_marks(steps=steps, deviation=deviation, kid_gain_low=gain))
 
 
-def show(table: pd.DataFrame, bases: Sequence[str], what: str) -> None:
+def show(table: pd.DataFrame, bases: Sequence[str], what: str, **more: object) -> None:
     """Print what people read, then one JSON line with every number, under the benchmark's name."""
     for name, part in table.groupby("masks", sort=False):
         print(f"\n{name}")
         rows = [tell(row, bases) for _, row in part.iterrows()]
         print(pd.DataFrame(rows).to_string(index=False))
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    print(json.dumps({what: rows}))
+    print(json.dumps({what: rows, **more}))
 
 
 def tell(row: pd.Series, bases: Sequence[str]) -> dict[str, str]:
