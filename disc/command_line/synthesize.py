@@ -12,6 +12,7 @@ from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.store import hash_weights
+from disc.pipeline.context import Context
 from disc.pipeline.stages.synthesis import list_training
 from disc.processes import own_share, wait_for_all
 from disc.sample.bank import Bank, read_bank
@@ -32,9 +33,9 @@ def synthesize_slides(request: SynthesisRequest) -> str:
             something else.
     """
     model = load(request.run)
-    name = model.check_variant(request.variant)
+    context, name = model.context, model.check_variant(request.variant)
     sampler = model.sampler(name, plan=request.plan or None, steps=request.steps)
-    plans = _plan(request, model)
+    plans = _plan(request, context)
     source: LatentSource = VariantSampler(sampler, name)
     if request.from_bank is not None:
         bank = _open_bank(request, model, source)
@@ -42,19 +43,18 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         _check_labels(request, bank, plans)
         source = BankSampler(sampler, bank)
     if own_share().is_first:
-        claim_folder(request.out, _describe(model, source, plans))
+        claim_folder(request.out, _describe(context, source, plans))
     wait_for_all()
-    facts = list_training(model.context)
-    value = generate_slides(plans, model.context.book, source, request.out, facts)
+    facts = list_training(context)
+    value = generate_slides(plans, context.book, source, request.out, facts)
     num = sum(len(plan.tiles) for plan in plans)
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
-        f"standard deviation {value:.2f} (data: 1){_tell_absent(request, model)}"
+        f"standard deviation {value:.2f} (data: 1){_tell_absent(request, context)}"
     )
 
 
-def _plan(request: SynthesisRequest, model: Model) -> list[SlideRecipe]:
-    context = model.context
+def _plan(request: SynthesisRequest, context: Context) -> list[SlideRecipe]:
     settings, known = context.run.synthesis, context.latents.known()
     settings = replace(
         settings,
@@ -106,12 +106,14 @@ def _check_labels(request: SynthesisRequest, bank: Bank, plans: Sequence[SlideRe
         raise BadInput(f"{request.from_bank}: holds no {Label(missing[0]).name}, which masks have")
 
 
-def _describe(model: Model, source: LatentSource, plans: Sequence[SlideRecipe]) -> dict[str, str]:
+def _describe(
+    context: Context, source: LatentSource, plans: Sequence[SlideRecipe]
+) -> dict[str, str]:
     """All that the bytes of a set depend on."""
-    autoencoder, shapes = source.sampler.autoencoder, model.context.book.shapes
+    autoencoder, shapes = source.sampler.autoencoder, context.book.shapes
     used = sorted({tile.shape for plan in plans for tile in plan.tiles})
     return {
-        "facts": digest({**source.facts, **list_training(model.context)}),
+        "facts": digest({**source.facts, **list_training(context)}),
         "precision": source.sampler.settings.precision,
         "decoder": digest([hash_weights(autoencoder), autoencoder.scale]),
         "slides": digest([asdict(plan) for plan in plans]),
@@ -119,9 +121,9 @@ def _describe(model: Model, source: LatentSource, plans: Sequence[SlideRecipe]) 
     }
 
 
-def _tell_absent(request: SynthesisRequest, model: Model) -> str:
+def _tell_absent(request: SynthesisRequest, context: Context) -> str:
     """Which grades were filled up with nothing."""
-    absent = {*Label} - {*model.context.latents.known()}
+    absent = {*Label} - {*context.latents.known()}
     if request.counts or not absent:
         return ""
     names = ", ".join(label.name for label in sorted(absent))
