@@ -16,8 +16,11 @@ from disc.sample.bank import read_bank
 from tests.tiny_run import write_tiny_data, write_tiny_run
 
 pytestmark = pytest.mark.slow
+ALONE = (sys.executable, "-m")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2")
 WORDS = ["--counts", "NC=10,GG3=20,GG4=20,GG5=10", "--tiles", "3", "6", "--steps", "4"]
+# without --, torchrun takes --run for one of its own options
+SIDE_BY_SIDE = (*TORCHRUN, "-m", "--")
 NUM = 60
 SAMPLE = """
 import sys
@@ -49,10 +52,10 @@ def undisturbed(run, tmp_path_factory):
     return out
 
 
-def start(run, out, *words, launcher=(sys.executable,), command="synthesize"):
+def start(run, out, *words, launcher=ALONE, command="synthesize"):
     words = words or WORDS
     return subprocess.Popen(
-        [*launcher, "-m", "disc", command, "--run", str(run), "--out", str(out), *words],
+        [*launcher, "disc", command, "--run", str(run), "--out", str(out), *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         start_new_session=True,
     )
@@ -86,7 +89,7 @@ def test_killed_twice_a_set_ends_in_the_same_bytes(run, undisturbed, tmp_path):
 
 def test_two_processes_write_the_set_of_one(run, undisturbed, tmp_path):
     out = tmp_path / "two"
-    assert start(run, out, launcher=TORCHRUN).wait() == 0
+    assert start(run, out, launcher=SIDE_BY_SIDE).wait() == 0
     one, two = contents(undisturbed), contents(out)
     assert one.keys() == two.keys()
     chosen = {"images", "chunks"}
@@ -103,7 +106,7 @@ def test_two_processes_write_the_set_of_one(run, undisturbed, tmp_path):
 def test_two_processes_fill_the_bank_of_one(run, tmp_path):
     words = ("--bundles", "130", "--steps", "2")
     assert start(run, tmp_path / "one", *words, command="bank").wait() == 0
-    assert start(run, tmp_path / "two", *words, command="bank", launcher=TORCHRUN).wait() == 0
+    assert start(run, tmp_path / "two", *words, command="bank", launcher=SIDE_BY_SIDE).wait() == 0
     banks = [read_bank(tmp_path / name) for name in ("one", "two")]
     one, two = (bank.take(range(130)) for bank in banks)
     assert banks[0].seeds == banks[1].seeds and banks[0].facts == banks[1].facts
