@@ -48,7 +48,9 @@ def test_tiles_are_those_of_the_sampler(model, masks):
     run = model.weights.context.run
     settings = replace(run.sample, solver=replace(run.sample.solver, steps=3))
     sampler = Sampler(
-        model.weights.context.autoencoder, {"sd-disc": model.weights.context.denoiser("sd-disc")}, settings
+        model.weights.context.autoencoder,
+        {"sd-disc": model.weights.context.denoiser("sd-disc")},
+        settings,
     )
     assert tiles.dtype == np.uint8 and tiles.shape == (2, SIDE, SIDE, 3)
     assert np.array_equal(tiles, sampler.generate("sd-disc", masks, [7, 8]))

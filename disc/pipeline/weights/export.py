@@ -51,7 +51,9 @@ def export_run(request: ExportRequest) -> str:
         write_json(folder / NAME, as_values(facts))
     size = sum(path.stat().st_size for path in request.out.rglob("*")) / 1e6
     variants = ", ".join(facts.variants)
-    return f"{request.out}: {variants} as {facts.dtype}, {size:.1f} MB; README.md says how to use it"
+    return (
+        f"{request.out}: {variants} as {facts.dtype}, {size:.1f} MB; README.md says how to use it"
+    )
 
 
 def _check_complete(weights: TrainedWeights) -> None:
@@ -93,7 +95,9 @@ def _choose(weights: Weights, asked: Sequence[str]) -> tuple[Variant, ...]:
     known = {str(name): name for name in weights.variants}
     for name in asked:
         if name not in known:
-            raise BadInput(f"{weights.folder}: no variant '{name}' in it; it has {', '.join(known)}")
+            raise BadInput(
+                f"{weights.folder}: no variant '{name}' in it; it has {', '.join(known)}"
+            )
     names = [known[name] for name in asked] or weights.variants
     return tuple(dict.fromkeys(weights_of(name) for name in names))
 
@@ -137,14 +141,21 @@ def _write_schedulers(facts: Facts, folder: Path) -> None:
 
 def _pack_shapes(weights: Weights) -> bytes:
     """Different shape maps once, which of them each training tile has, and the known labels."""
+    try:
+        book, known = weights.book, weights.known
+    except (FileNotFoundError, BadInput) as error:
+        raise BadInput(
+            f"{weights.folder}: no training tiles to take shapes from ({error}); bring them back, "
+            "or leave shapes out with --no-shapes"
+        ) from error
     places: dict[bytes, int] = {}
-    tiles = [places.setdefault(shape.tobytes(), len(places)) for shape in weights.book.shapes]
+    tiles = [places.setdefault(shape.tobytes(), len(places)) for shape in book.shapes]
     maps = np.frombuffer(b"".join(places), np.uint8).reshape(-1, weights.tile_px, weights.tile_px)
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
         shapes=maps,
         tiles=np.array(tiles, np.int32),
-        known=np.array(weights.known, np.uint8),
+        known=np.array(list(known), np.uint8),
     )
     return buffer.getvalue()

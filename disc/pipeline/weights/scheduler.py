@@ -31,9 +31,7 @@ def plain_scheduler(settings: Denoiser, solver: Solver) -> Any:
         )
     if solver.name == "ddim":
         # the last step ends at the first level of noise, as DDIM's does
-        return DPMSolverMultistepScheduler(
-            **common, solver_order=1, final_sigmas_type="sigma_min"
-        )
+        return DPMSolverMultistepScheduler(**common, solver_order=1, final_sigmas_type="sigma_min")
     if solver.name == "dpmpp-2m":
         return DPMSolverMultistepScheduler(**common, solver_order=2)
     return UniPCMultistepScheduler(**common, solver_order=2)

@@ -36,6 +36,7 @@ def write_run(folder, *, solver=None, variants=("sd",), **denoiser):
     write_tiny_run(folder, run, variants)
     autoencoder = Autoencoder.load(folder / "latents" / "autoencoder")
     autoencoder.set_scale(1.7)
+    torch.nn.init.normal_(autoencoder.vq.quantize.embedding.weight, std=1.7)
     autoencoder.save(folder / "latents" / "autoencoder")
     for path in folder.glob("denoiser/*/condition.safetensors"):
         encoder = ConditionEncoder(run.denoiser)
