@@ -53,7 +53,8 @@ class ExportedWeights:
         Raises:
             BadInput: if they were left out.
         """
-        return ShapeBook(list(self._shapes["shapes"][self._shapes["tiles"]]), [])
+        shapes = self._shapes["shapes"]
+        return ShapeBook([shapes[i] for i in self._shapes["tiles"]], [])
 
     @property
     def known(self) -> Collection[int]:
