@@ -34,7 +34,7 @@ def make_bank(request: BankRequest) -> str:
         request.out,
         replace(sampler.settings, solver=solver),
         num=request.bundles,
-        labels=model.context.latents.known(),
+        labels=list(model.weights.known),
         latent_px=model.tile_px // LATENT_FACTOR,
         seed=request.seed,
     )

@@ -7,13 +7,14 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from disc.api import Model, load
+from disc.api import Model
 from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.store import hash_weights
 from disc.pipeline.context import Context
 from disc.pipeline.stages.synthesis import list_training
+from disc.pipeline.weights.trained import open_run
 from disc.processes import own_share, wait_for_all
 from disc.sample.bank import Bank, read_bank
 from disc.sample.generation import BankSampler, LatentSource, VariantSampler, generate_slides
@@ -32,8 +33,9 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         BadInput: if the slides, the variant, the plan or the bank cannot be, or `out` holds
             something else.
     """
-    model = load(request.run)
-    context, name = model.context, model.check_variant(request.variant)
+    weights = open_run(request.run)
+    context, model = weights.context, Model(weights)
+    name = model.check_variant(request.variant)
     sampler = model.sampler(name, plan=request.plan or None, steps=request.steps)
     plans = _plan(request, context)
     source: LatentSource = VariantSampler(sampler, name)

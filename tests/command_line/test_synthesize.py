@@ -150,7 +150,7 @@ def test_tiles_of_a_bank_are_those_of_separated_conditions(run, bank, tmp_path):
 
 def test_bundles_are_dealt_evenly_and_by_seed(run):
     model = disc.load(run)
-    context, counts = model.context, {0: 2, 4: 2}
+    context, counts = model.weights.context, {0: 2, 4: 2}
     slides, known = list(context.split.train.slides.values()), context.latents.known()
     plans = plan_slides(slides, context.book, known, Synthesis(tiles=(5, 5)), counts)
     one, again, other = (deal_bundles(plans, range(8), seed=s, reuse=3) for s in (1, 1, 2))
