@@ -12,13 +12,14 @@ from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.slide_table import Row, read_slide_table
 from disc.data.readers.source import Source
 from disc.data.tables.image_files import IMAGES, list_images
+from disc.data.tables.matching import match_heads
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.names import parse_name
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 
-_NO_ROW = Row(score=None, patient="", provider="", split="")
+_NO_ROW = Row()
 
 
 def read_folder(source: Source) -> TileSet:
@@ -56,10 +57,15 @@ def gather(
     if not images:
         raise BadInput(f"{folder}: no images in it; expected {', '.join(sorted(IMAGES))}")
     table = read_slide_table(source.slides) if source.slides is not None else {}
+    matches = match_heads({name: _heads(name) for name in images}, table, source.slides)
     found = {name: tuple(m[name] for m in masks.values() if name in m) for name in images}
-    notes = [*notes, *_notes(source, folder, images, masks, table)]
-    tiles = [_tile(name, path, found[name], table) for name, path in images.items()]
-    slides = _slides(folder, tiles, table)
+    notes = [*notes, *matches.notes, *_notes(source, folder, images, masks, table)]
+    rows = {name: table[row] for name, row in matches.rows.items()}
+    tiles = [
+        _tile(path, matches.heads.get(name, name), found[name], rows.get(name, _NO_ROW))
+        for name, path in images.items()
+    ]
+    slides = _slides(folder, tiles, {**_first_rows(tiles, rows), **table})
     side = source.tile_px
     if source.coordinates is not None:
         placed = [replace(slides[t.slide_id], image=t.image, mask=t.mask) for t in tiles]
@@ -116,11 +122,25 @@ def _reading(source: Source) -> Reading:
     )
 
 
-def _tile(name: str, path: Path, masks: Sequence[Path], table: Mapping[str, Row]) -> Tile:
-    slide_id, x, y = _place(name, table)
-    row = table.get(name, table.get(slide_id, _NO_ROW))
+def _heads(name: str) -> tuple[str, ...]:
+    """What the row of a tile's slide may be called: the tile, and beginnings of its name."""
+    try:
+        return name, parse_name(name)["slide"]
+    except BadInput:
+        parts = name.split("_")
+        return tuple("_".join(parts[:end]) for end in range(len(parts), 0, -1))
+
+
+def _tile(path: Path, slide_id: str, masks: Sequence[Path], row: Row) -> Tile:
+    x, y = 0, 0
+    try:
+        match = parse_name(path.stem)
+    except BadInput:
+        pass
+    else:
+        slide_id, x, y = match["slide"], int(match["x"]), int(match["y"])
     return Tile(
-        name=name,
+        name=path.stem,
         slide_id=slide_id,
         image=path,
         mask=masks[0] if masks else None,
@@ -131,15 +151,23 @@ def _tile(name: str, path: Path, masks: Sequence[Path], table: Mapping[str, Row]
     )
 
 
-def _place(name: str, table: Mapping[str, Row]) -> tuple[str, int, int]:
-    """Slide of a tile, and where on it the tile is (0, 0 where unknown)."""
-    try:
-        match = parse_name(name)
-    except BadInput:
-        parts = name.split("_")
-        heads = ("_".join(parts[:end]) for end in range(len(parts), 0, -1))
-        return next((head for head in heads if head in table), name), 0, 0
-    return match["slide"], int(match["x"]), int(match["y"])
+def _first_rows(tiles: Sequence[Tile], rows: Mapping[str, Row]) -> dict[str, Row]:
+    """Rows of slides, where a table lists tiles: that of a slide's first tile.
+
+    Raises:
+        BadInput: if tiles of a slide are of several patients.
+    """
+    first: dict[str, Row] = {}
+    for tile in tiles:
+        if (row := rows.get(tile.name)) is None:
+            continue
+        known = first.setdefault(tile.slide_id, row)
+        if known.patient != row.patient:
+            raise BadInput(
+                f"{tile.image}: of slide {tile.slide_id}, whose tiles are of the patients "
+                f"'{known.patient}' and '{row.patient}'; correct the table"
+            )
+    return first
 
 
 def _slides(folder: Path, tiles: Sequence[Tile], table: Mapping[str, Row]) -> dict[str, Slide]:

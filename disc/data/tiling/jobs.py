@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from disc.data.pixels.mask_values import BY_NAME, Meaning
-from disc.data.readers.panda_table import Case, find_mask, read_cases
+from disc.data.readers.slide_masks import find_mask
+from disc.data.readers.slide_table import Row, read_slide_table
+from disc.data.tables.matching import list_some, match_names
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
 from disc.data.wsi.coordinates import SUFFIX
@@ -33,7 +35,16 @@ class Job:
     """Why it cannot be tiled; the other slides can."""
 
 
-def list_jobs(request: TileRequest) -> list[Job]:
+@dataclass(frozen=True, kw_only=True)
+class JobList:
+    """The slides of a request."""
+
+    jobs: list[Job]
+    notes: tuple[str, ...] = ()
+    """What was decided and left over while they were listed; for people."""
+
+
+def list_jobs(request: TileRequest) -> JobList:
     """Every slide of the request, by name; one with a fault of its own comes with it.
 
     Raises:
@@ -42,21 +53,38 @@ def list_jobs(request: TileRequest) -> list[Job]:
     """
     paths = _list_slides(request.slides)
     listed = _find_coordinates(request.coordinates, paths)
-    cases = read_cases(request.labels) if request.labels is not None else {}
+    rows, notes = _match_rows(request.labels, paths)
     masks = _find_masks(request.masks, paths)
     jobs = [
-        _job(request, path, cases.get(path.stem, Case()), masks[path], listed.get(path))
+        _job(request, path, rows.get(path.stem, Row()), masks[path], listed.get(path))
         for path in paths
     ]
     slide_id, count = Counter(job.slide.slide_id for job in jobs).most_common(1)[0]
     if count > 1:
         same = ", ".join(job.path.name for job in jobs if job.slide.slide_id == slide_id)
         raise BadInput(f"{request.slides}: {same} would all be called {slide_id}; rename them")
-    return jobs
+    return JobList(jobs=jobs, notes=notes)
+
+
+def _match_rows(table: Path | None, paths: list[Path]) -> tuple[dict[str, Row], tuple[str, ...]]:
+    """What the table says of each slide, by stem, and notes."""
+    if table is None:
+        return {}, ()
+    rows = read_slide_table(table)
+    matches = match_names([path.stem for path in paths], rows, table)
+    found = {name: rows[row] for name, row in matches.rows.items()}
+    unsaid = [name for name, row in found.items() if row.is_open]
+    notes = [*matches.notes]
+    if unsaid:
+        notes.append(
+            f"{table}: {len(unsaid)} slide(s) with isup_grade alone, 4 or 5, which leaves the "
+            f"grades open, so not scored: {list_some(unsaid)}"
+        )
+    return found, tuple(notes)
 
 
 def _job(
-    request: TileRequest, path: Path, case: Case, mask: Path | None, coordinates: Path | None
+    request: TileRequest, path: Path, case: Row, mask: Path | None, coordinates: Path | None
 ) -> Job:
     job = Job(path=path, slide=_slide(path, case), mask=mask, coordinates=coordinates)
     try:
@@ -137,7 +165,7 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
     return found
 
 
-def _slide(path: Path, case: Case) -> Slide:
+def _slide(path: Path, case: Row) -> Slide:
     # The grammar of tile names leaves no room for an underscore in a slide's id.
     name = path.stem.replace("_", "-")
     primary, secondary = case.score or (None, None)
@@ -145,7 +173,7 @@ def _slide(path: Path, case: Case) -> Slide:
     return Slide(slide_id=name, patient_id=patient, primary=primary, secondary=secondary)
 
 
-def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
+def meaning_of(request: TileRequest, image_id: str, case: Row) -> Meaning:
     """What the values in a slide's mask mean.
 
     Raises:
@@ -154,7 +182,7 @@ def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
     if request.own_values:
         return Meaning(request.own_values)
     name = case.provider if request.mask_values == "panda" else request.mask_values
-    if name is None or name not in BY_NAME:
+    if name not in BY_NAME:
         raise BadInput(
             f"slide {image_id}: data_provider is {name or 'not given'}, so what its mask's values "
             f"mean is unknown; give --mask-values {', '.join(BY_NAME)}, or --own-values"

@@ -43,6 +43,8 @@ class TileReport:
     """Slides without a mask; their tiles are unlabelled."""
     without_score: Sequence[str]
     """Slides that the table does not score."""
+    notes: Sequence[str] = ()
+    """What was decided and left over while slides were listed."""
     failures: Mapping[str, str]
     """Slides that could not be tiled, each with the reason; the set is complete without them."""
 
@@ -59,6 +61,7 @@ class TileReport:
                 f"fewer than {MIN_PATIENTS} patients: the parts are bands of the same slides, "
                 f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
             )
+        text += self.notes
         for what in ("without_tiles", "without_mask", "without_score"):
             names = getattr(self, what)
             if names:
@@ -78,7 +81,8 @@ def tile_slides(request: TileRequest) -> TileReport:
         FileNotFoundError: if slides, masks, coordinates or labels are not there.
         BadInput: if no slide can be used, or `out` holds something else.
     """
-    jobs, share = list_jobs(request), own_share()
+    listed, share = list_jobs(request), own_share()
+    jobs = listed.jobs
     if share.is_first:
         request_facts = {
             name: value for name, value in asdict(request).items() if name != "processes"
@@ -91,7 +95,7 @@ def tile_slides(request: TileRequest) -> TileReport:
     writer = SetWriter(request.out, um_per_px=request.um_per_px)
     report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
-    return report
+    return replace(report, notes=listed.notes)
 
 
 def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:

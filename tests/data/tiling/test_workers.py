@@ -225,10 +225,22 @@ def test_a_crashed_process_takes_only_its_slide_with_it(folder: Path) -> None:
     request = request_for(folder, processes=2)
     jobs = [
         replace(job, path=Bomb(job.path)) if job.path.stem == "b" else job
-        for job in list_jobs(request)
+        for job in list_jobs(request).jobs
     ]
     cut_slides(jobs, request, shown=False)
     records = {job.path.stem: read_json(record_of(request, job)) for job in jobs}
     assert "b.tiff: the program that reads it crashed" in records["b"]["failed"]
     assert records["a"]["tiles"] and len(records["a"]["tiles"]) == len(records["c"]["tiles"])
     assert not list((folder / "out").rglob("b_*"))
+
+
+def test_a_table_of_file_names_scores_slides_and_one_of_others_is_refused(folder: Path) -> None:
+    table = folder / "labels.csv"
+    table.write_text("slide_id;patient_id;isup_grade\na.tiff;p1;2\nb.svs;p1 ;2\nc.tiff;p2;2\n")
+    tile_slides(request_for(folder, labels=table))
+    slides = read_set(folder / "out", TILE).slides
+    assert [slides[name].patient_id for name in "abc"] == ["p1", "p1", "p2"]
+    assert {(slide.primary, slide.secondary) for slide in slides.values()} == {(3, 4)}
+    table.write_text("slide_id,isup_grade\nother,2\n")
+    with pytest.raises(BadInput, match="no row is about any file: rows 'other'; files 'a', 'b'"):
+        tile_slides(request_for(folder, labels=table, out=folder / "second"))
