@@ -58,7 +58,8 @@ def cut_slide(
 
     Returns:
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
-        the slide is longer, and for each tile its name, place, label, and whether it is mixed.
+        the slide is longer, and for each tile its name, place, label, and whether it is mixed;
+        `given_um`, the width of its pixels, where the file does not say it.
 
     Raises:
         BadInput: if slide or mask cannot be used.
@@ -76,13 +77,15 @@ def cut_slide(
             tiles.append({"name": name, "x": x, "y": y, **_describe(mask)})
     if share.is_first:
         _write_beside(job, request, plan)
-    return {"side": side, "axis": "y" if scan.height > scan.width else "x", "tiles": tiles}
+    axis = "y" if scan.height > scan.width else "x"
+    given = scan.um_per_px if scan.is_given_um else None
+    return {"side": side, "axis": axis, "tiles": tiles, "given_um": given}
 
 
 def _plan(job: Job, request: TileRequest) -> _Plan:
     if job.fault:
         raise BadInput(job.fault)
-    scan, annotation = Scan(job.path, request.mpp), None
+    scan, annotation = _open(job), None
     scale = request.um_per_px / scan.um_per_px
     listed = None
     if job.coordinates is not None:
@@ -109,6 +112,22 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
         places=places,
         dropped=dropped,
     )
+
+
+def _open(job: Job) -> Scan:
+    """A slide, unless the table says another resolution of it than its file.
+
+    Raises:
+        BadInput: if it does, or it is no slide.
+    """
+    scan = Scan(job.path, job.um_per_px)
+    listed = job.um_per_px if job.is_listed_um else None
+    if listed is not None and abs(scan.um_per_px / listed - 1) > _TOLERANCE:
+        raise BadInput(
+            f"{job.path}: says {scan.um_per_px:.3g} µm per pixel, and the table of --labels mpp "
+            f"{listed:.3g}; correct one of them"
+        )
+    return scan
 
 
 def _read_listed(path: Path, request: TileRequest, scan: Scan) -> Coordinates:

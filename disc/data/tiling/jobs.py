@@ -31,6 +31,10 @@ class Job:
     """What the values of its mask mean; None: there is no mask."""
     coordinates: Path | None = None
     """Where its tiles are listed."""
+    um_per_px: float | None = None
+    """Width of its level-0 pixels, as the table says, or else --mpp."""
+    is_listed_um: bool = False
+    """Whether the table says so."""
     fault: str = ""
     """Why it cannot be tiled; the other slides can."""
 
@@ -86,7 +90,14 @@ def _match_rows(table: Path | None, paths: list[Path]) -> tuple[dict[str, Row], 
 def _job(
     request: TileRequest, path: Path, case: Row, mask: Path | None, coordinates: Path | None
 ) -> Job:
-    job = Job(path=path, slide=_slide(path, case), mask=mask, coordinates=coordinates)
+    job = Job(
+        path=path,
+        slide=_slide(path, case),
+        mask=mask,
+        coordinates=coordinates,
+        um_per_px=case.um_per_px or request.mpp,
+        is_listed_um=case.um_per_px is not None,
+    )
     try:
         _refuse_outside(path, request.slides)
         _refuse_unlisted(job, request)

@@ -58,7 +58,7 @@ class TileRequest:
     masks: Path | None = None
     """A mask, or a folder of masks named like the slides or `<slide>_mask`; None: no masks."""
     labels: Path | None = None
-    """CSV with columns image_id, gleason_score, and if known data_provider, patient_id."""
+    """Table with columns image_id, gleason_score, and if known data_provider, patient_id, mpp."""
     mask_values: MaskValues = "panda"
     """What mask values mean; `panda`: radboud or karolinska, as data_provider says."""
     own_values: Mapping[int, int] = field(default_factory=dict)
@@ -70,7 +70,8 @@ class TileRequest:
     um_per_px: float = 4.0
     """Width of a tile's pixel in micrometres (SICAPv2: about 1, with 512 px)."""
     mpp: float | None = None
-    """Micrometres per pixel of the slides at full resolution, where their files do not say."""
+    """Micrometres per pixel of the slides at full resolution, where their files do not say; a
+    column mpp of `labels` says it slide by slide."""
     overlap: float = 0.5
     """Fraction of a tile's side that it has in common with its neighbour."""
     min_tissue: float = 0.4

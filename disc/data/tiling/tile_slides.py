@@ -43,6 +43,8 @@ class TileReport:
     """Slides without a mask; their tiles are unlabelled."""
     without_score: Sequence[str]
     """Slides that the table does not score."""
+    without_resolution: Sequence[str]
+    """Slides whose files do not say how wide pixels are: --mpp, or the table, does."""
     notes: Sequence[str] = ()
     """What was decided and left over while slides were listed."""
     failures: Mapping[str, str]
@@ -62,10 +64,12 @@ class TileReport:
                 f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
             )
         text += self.notes
-        for what in ("without_tiles", "without_mask", "without_score"):
+        for what in ("without_tiles", "without_mask", "without_score", "without_resolution"):
             names = getattr(self, what)
             if names:
-                text.append(f"{what.replace('_', ' ')}: {len(names)} slide(s), first {names[0]}")
+                known = ", as given" if what == "without_resolution" else ""
+                what = what.replace("_", " ")
+                text.append(f"{what}: {len(names)} slide(s){known}, first {names[0]}")
         if self.failures:
             text.append(f"failed: {len(self.failures)} slide(s); the same command tries them again")
             text += [f"  {slide}: {reason}" for slide, reason in self.failures.items()]
@@ -84,10 +88,10 @@ def tile_slides(request: TileRequest) -> TileReport:
     listed, share = list_jobs(request), own_share()
     jobs = listed.jobs
     if share.is_first:
-        request_facts = {
-            name: value for name, value in asdict(request).items() if name != "processes"
-        }
-        claim_folder(request.out, request_facts)
+        # Slides whose files say their resolution stand, whatever --mpp is; the others know theirs.
+        facts = {**asdict(request), "mpp": None}
+        del facts["processes"]
+        claim_folder(request.out, facts)
     wait_for_all()
     own = [job for number, job in enumerate(jobs) if share.has(number)]
     cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
@@ -152,5 +156,6 @@ def _report(
         without_tiles=[name for name, record in records.items() if not record["tiles"]],
         without_mask=[job.slide.slide_id for job in jobs if job.mask is None],
         without_score=[slide.slide_id for slide in slides if slide.primary is None],
+        without_resolution=[name for name, record in records.items() if record.get("given_um")],
         failures={},
     )
