@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import openslide
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from disc.data.wsi.tiled_tiffs import TiledTiff
 from disc.files import BadInput
@@ -75,10 +75,16 @@ def _check_tiff(path: Path, is_mask: bool) -> None:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
             bits, kind = np.ravel(page.bitspersample), int(page.photometric)
+            turned = int(page.tags.valueof("Orientation", default=1))
     except Exception:  # then its readers will say what is wrong
         return
     if (bits != 8).any():
         raise BadInput(f"{path}: {bits.max()}-bit pixels; expected 8-bit; convert the file")
+    if turned != 1:
+        raise BadInput(
+            f"{path}: its tag Orientation is {turned}; expected an upright slide (1), for readers "
+            "differ in what they make of others; convert the file"
+        )
     if kind not in (_COLOURS | _GREY if is_mask else _COLOURS):
         name = getattr(page.photometric, "name", kind)
         expected = "grey or RGB values" if is_mask else "RGB or YCbCr"
@@ -132,9 +138,10 @@ def _open_plain(path: Path, is_mask: bool) -> Any:
             with image:
                 _check_plain(image, path, is_mask)
                 image.load()
+                pixels = np.asarray(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise BadInput(f"{path}: its header claims an enormous image ({error})") from error
-    return openslide.ImageSlide(Image.fromarray(np.asarray(image)))
+    return openslide.ImageSlide(Image.fromarray(pixels))
 
 
 def _check_plain(image: Any, path: Path, is_mask: bool) -> None:

@@ -29,6 +29,7 @@ def check_tiles(contents: Contents, looks: Sequence[Look]) -> None:
     seen = list(zip(contents.items, looks, strict=True))
     for fault in _REASONS:
         _check_fault(contents, seen, fault)
+    _check_orientation(contents, seen)
     _check_sizes(contents, seen)
     _check_values(contents, seen)
     _check_labels(contents, seen)
@@ -52,6 +53,25 @@ def _check_fault(contents: Contents, seen: Seen, fault: str) -> None:
                 note = f"{path.parent.name}/{path.name}: {sight.note}"
                 cases.append(Case(note=note, files=(path,), shown=(item.shown,)))
     contents.error(fault, (f"{len(cases)} file(s) {what}", expected, action), cases)
+
+
+def _check_orientation(contents: Contents, seen: Seen) -> None:
+    cases = [
+        Case(note=f"{path.parent.name}/{path.name}", files=(path,), shown=(item.shown,))
+        for item, look in seen
+        for path, sight in ((item.image, look.image), (item.mask, look.mask))
+        if path is not None and sight is not None and sight.orientation != 1
+        if path != item.image or not item.rater
+    ]
+    contents.warning(
+        "turned",
+        (
+            f"{len(cases)} file(s) that say by EXIF that they are turned",
+            "upright files; disc turns them, other programs may not, and masks then lie elsewhere",
+            "look whether image and mask agree; write the files upright",
+        ),
+        cases,
+    )
 
 
 def _check_sizes(contents: Contents, seen: Seen) -> None:
