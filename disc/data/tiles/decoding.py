@@ -40,6 +40,8 @@ class Reading:
     """Label of a pixel on which raters are divided evenly."""
     fit: Fit = "exact"
     """What is done with files of another size than requested."""
+    square_px: int = 0
+    """Side of the central square of a file that becomes a tile, in pixels; 0: as `fit` says."""
     artefact_px: int = 0
     """Max width of boundary artefacts that are cleaned, in pixels; 0: masks stay as they are."""
     reach_um: float = 0.0
@@ -52,7 +54,7 @@ class Reading:
             BadInput: if its file is missing, damaged, or of a size that does not fit.
         """
         if tile.box_px is None:
-            return read_image(tile.image, tile_px, self.fit)
+            return read_image(tile.image, tile_px, self.square_px or self.fit)
         scan = _open_scan(tile.image, _level0_um(tile, tile_px), _stamp(tile.image))
         return scan.read(tile.x, tile.y, (tile_px, tile_px), tile.box_px / tile_px)
 
@@ -84,7 +86,8 @@ class Reading:
 
     def _read(self, tile: Tile, path: Path | None, meaning: Meaning, tile_px: int) -> Pixels:
         if tile.box_px is None:
-            return read_mask(path, tile_px, tile.image, meaning=meaning, fit=self.fit)
+            fit = self.square_px or self.fit
+            return read_mask(path, tile_px, tile.image, meaning=meaning, fit=fit)
         if path is None:
             raise BadInput(f"{tile.image}: has no mask; leave out its tiles, or add one")
         slide = tile.image, _level0_um(tile, tile_px), _stamp(tile.image)

@@ -13,6 +13,9 @@ from disc.pipeline.context import Context
 from disc.progress import Bar
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
+_SAME_SCALE = 0.05
+"""How far two scales may differ and be called the same."""
+
 
 def check_source(settings: AutoencoderSettings) -> None:
     """Refuse an autoencoder that cannot be loaded, or fine-tuned, before anything is trained.
@@ -47,10 +50,23 @@ def prepare_data(context: Context, folder: Path) -> str:
         _read_all(tiles)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     notes = [note for tiles in sets for note in tiles.notes]
+    if external is not None:
+        notes += compare_scales(split.train, sets[-1], external)
     facts = {"tiles": sizes, "slides": len(split.train.slides), "notes": notes}
     write_json(folder / "summary.json", facts)
     counted = ", ".join(f"{size} {name}" for name, size in sizes.items())
     return "; ".join([f"{counted} tiles", *notes])
+
+
+def compare_scales(training: TileSet, external: TileSet, root: Path) -> list[str]:
+    """A note where tiles to train on and of an external set are known to differ in scale."""
+    train, test = (tiles.tiles[0].um_per_px for tiles in (training, external))
+    if train is None or test is None or abs(test / train - 1) <= _SAME_SCALE:
+        return []
+    return [
+        f"{root}: {test:.3g} µm per pixel, training tiles {train:.3g}: graders see another "
+        "magnification; give --data.external-um-per-px, or tiles of the same scale"
+    ]
 
 
 def _read_all(tiles: TileSet) -> None:
