@@ -56,9 +56,7 @@ def test_the_set_may_lie_deeper(tmp_path: Path) -> None:
 def test_an_impossible_scale_is_refused(tmp_path: Path, wrong: object) -> None:
     root = write_set(tmp_path, 64, {"tile_px": 64, "um_per_px": wrong})
     for read in (lambda: read_scale(root, 64), lambda: read_source(Source(root=root))):
-        with pytest.raises(
-            BadInput, match=r"set\.json: um_per_px is .*; expected a number above 0"
-        ):
+        with pytest.raises(BadInput, match=r"set\.json: um_per_px is .*; expected a number"):
             read()
 
 
@@ -88,7 +86,7 @@ def test_images_are_brought_to_a_scale(tmp_path: Path) -> None:
     tiles = read_source(source)
     assert tiles.tiles[0].um_per_px == pytest.approx(0.92, rel=1e-3)
     assert np.abs(tiles.image(0).astype(int) - (200, 100, 150)).max() <= 12
-    with pytest.raises(BadInput, match="coarser than the 0.4 asked for"):
+    with pytest.raises(BadInput, match=r"coarser than the 0\.4 asked for"):
         read_source(replace(source, to_um_per_px=0.4))
     with pytest.raises(BadInput, match="1300 x 1200 px; expected 2048 px or more each way"):
         read_source(replace(source, to_um_per_px=2.0)).image(0)
