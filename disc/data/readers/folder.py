@@ -11,7 +11,7 @@ from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.slide_table import Row, read_slide_table
 from disc.data.readers.source import Source
-from disc.data.tables.image_files import IMAGES, list_images
+from disc.data.tables.image_files import IMAGES, Listing, list_images
 from disc.data.tables.matching import match_heads
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.names import parse_name
@@ -41,6 +41,7 @@ def read_folder(source: Source) -> TileSet:
     """
     folder = source.root / (source.images or "images")
     listing = list_images(folder, deep=True)
+    _refuse_none(folder, listing)
     patterns = source.masks or (("masks",) if (source.root / "masks").exists() else ())
     masks = {pattern: find_masks(source.root, pattern, listing.images) for pattern in patterns}
     return gather(source, folder, listing.images, masks, listing.notes())
@@ -54,8 +55,6 @@ def gather(
     notes: Sequence[str],
 ) -> TileSet:
     """A set of images and the masks found for them, by where they were looked for."""
-    if not images:
-        raise BadInput(f"{folder}: no images in it; expected {', '.join(sorted(IMAGES))}")
     table = read_slide_table(source.slides) if source.slides is not None else {}
     matches = match_heads({name: _heads(name) for name in images}, table, source.slides)
     found = {name: tuple(m[name] for m in masks.values() if name in m) for name in images}
@@ -83,6 +82,16 @@ def gather(
         reading=_reading(source),
         notes=tuple(notes),
     )
+
+
+def _refuse_none(folder: Path, listing: Listing) -> None:
+    if not listing.images:
+        kinds = sorted({Path(name).suffix for name in listing.others} - {""})
+        found = f"; found {len(listing.others)} file(s) {', '.join(kinds)}" if kinds else ""
+        raise BadInput(
+            f"{folder}: no images in it; expected {', '.join(sorted(IMAGES))}{found}; convert "
+            "them, or name the folder with --images"
+        )
 
 
 def find_masks(root: Path, pattern: str, images: Mapping[str, Path]) -> dict[str, Path]:

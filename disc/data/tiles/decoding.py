@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from disc.data.pixels.boundary_artefacts import clean_artefacts
-from disc.data.pixels.images import Fit, Pixels, read_image, read_mask
+from disc.data.pixels.images import Fit, Pixels, open_image, read_image, read_mask
 from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.pixels.strict import find_orientation
 from disc.data.wsi.annotation import Annotation
 from disc.data.wsi.scan import Scan
-from disc.files import BadInput
+from disc.files import BadInput, read_bytes
 from disc.labels import IGNORE, NUM_LABELS
 
 if TYPE_CHECKING:
@@ -56,7 +57,24 @@ class Reading:
         if tile.box_px is None:
             return read_image(tile.image, tile_px, self.square_px or self.fit)
         scan = _open_scan(tile.image, _level0_um(tile, tile_px), _stamp(tile.image))
+        if tile.x >= scan.width or tile.y >= scan.height:
+            raise BadInput(
+                f"{tile.image}: {scan.width} x {scan.height} px, and a place at ({tile.x}, "
+                f"{tile.y}); give the coordinates of this slide"
+            )
         return scan.read(tile.x, tile.y, (tile_px, tile_px), tile.box_px / tile_px)
+
+    def jpeg(self, tile: Tile, tile_px: int) -> bytes | None:
+        """The file of a tile that `image` read, if it is a JPEG of its very pixels.
+
+        Raises:
+            BadInput: if it cannot be read.
+        """
+        if tile.box_px is not None or self.square_px not in (0, tile_px):
+            return None
+        with open_image(tile.image) as image:
+            is_same = image.size == (tile_px, tile_px) and find_orientation(image) == 1
+            return read_bytes(tile.image) if image.format == "JPEG" and is_same else None
 
     def mask(self, tile: Tile, provider: str, tile_px: int) -> Pixels:
         """Its mask, uint8 [tile_px, tile_px]: 0 NC, 1 GG3, 2 GG4, 3 GG5, 255 ignore.

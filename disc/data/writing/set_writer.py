@@ -27,7 +27,15 @@ class SetWriter:
         self.root = root
         self.um_per_px = um_per_px
 
-    def add(self, name: str, image: Pixels, mask: Pixels, exact: Pixels | None = None) -> None:
+    def add(
+        self,
+        name: str,
+        image: Pixels,
+        mask: Pixels,
+        exact: Pixels | None = None,
+        *,
+        jpeg: bytes | None = None,
+    ) -> None:
         """Write one tile.
 
         Args:
@@ -35,6 +43,7 @@ class SetWriter:
             image: uint8 [H, H, 3].
             mask: uint8 [H, H], labels 0..3 and 255.
             exact: mask without an annotator's errors; only simulated tiles have one.
+            jpeg: the image as it is to be written, where it is a JPEG already.
 
         Raises:
             BadInput: if the name breaks the grammar.
@@ -48,7 +57,7 @@ class SetWriter:
             path = self.root / folder / f"{name}.png"
             write_bytes(path, encode_mask(pixels), is_durable=False)
         path = self.root / "images" / f"{name}.jpg"
-        write_bytes(path, encode_jpeg(image), is_durable=False)
+        write_bytes(path, jpeg or encode_jpeg(image), is_durable=False)
 
     def finish(
         self,
