@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from disc.data.tiles.records import Slide
@@ -47,6 +47,8 @@ class TileReport:
     """Slides whose files do not say how wide pixels are: --mpp, or the table, does."""
     notes: Sequence[str] = ()
     """What was decided and left over while slides were listed."""
+    pen: Mapping[str, float] = field(default_factory=dict)
+    """Slides with strokes of a pen that are left out: their share of all that is coloured."""
     failures: Mapping[str, str]
     """Slides that could not be tiled, each with the reason; the set is complete without them."""
 
@@ -64,6 +66,12 @@ class TileReport:
                 f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
             )
         text += self.notes
+        if self.pen:
+            name, share = max(self.pen.items(), key=lambda item: item[1])
+            text.append(
+                f"pen strokes left out: {len(self.pen)} slide(s), most of {name}: {share:.0%} of "
+                "what is coloured; --tissue.keep-pen keeps them"
+            )
         for what in ("without_tiles", "without_mask", "without_score", "without_resolution"):
             names = getattr(self, what)
             if names:
@@ -114,9 +122,11 @@ def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None)
     records = {name: record for name, record in records.items() if name not in failures}
     slides = [job.slide for job in jobs if records[job.slide.slide_id]["tiles"]]
     if not slides:
+        failed = f"{len(failures)} slide(s) failed, the first: " if failures else ""
+        failed += f"{next(iter(failures.values()))}; of the others " if failures else ""
         raise BadInput(
-            f"{request.slides}: no tile has {request.min_tissue:.0%} tissue; give a smaller "
-            "--min-tissue, --tile-px or --um-per-px"
+            f"{request.slides}: {failed}no tile has {request.min_tissue:.0%} tissue; give a "
+            "smaller --min-tissue, --tile-px or --um-per-px"
         )
     is_by_position = len({slide.patient_id for slide in slides}) < MIN_PATIENTS
     if is_by_position:
@@ -156,6 +166,7 @@ def _report(
         without_tiles=[name for name, record in records.items() if not record["tiles"]],
         without_mask=[job.slide.slide_id for job in jobs if job.mask is None],
         without_score=[slide.slide_id for slide in slides if slide.primary is None],
+        pen={name: record["pen"] for name, record in records.items() if record.get("pen", 0) > 0},
         without_resolution=[name for name, record in records.items() if record.get("given_um")],
         failures={},
     )
