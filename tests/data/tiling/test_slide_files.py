@@ -100,7 +100,7 @@ def test_masks_by_a_template(tmp_path: Path, picture: Path) -> None:
     )
     report = tile_slides(asked)
     assert not report.without_mask and report.labels["GG4"] > 0
-    with pytest.raises(BadInput, match="no mask of any slide; .* say with {name} how they are"):
+    with pytest.raises(BadInput, match=r"no mask of any slide; .* say with \{name\} how they are"):
         tile_slides(request_for(tmp_path, masks=tmp_path / "labels", out=tmp_path / "second"))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from disc.data.tiling.request import TissueRule
-from disc.data.tiling.tissue import complete_rule, find_tissue
+from disc.data.tiling.tissue import complete_rule, find_pen, find_tissue
 
 PINK, PALE, WHITE = (200, 110, 160), (232, 222, 228), (243, 243, 243)
 UM = 16.0
