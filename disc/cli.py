@@ -63,13 +63,13 @@ def check(request: CheckRequest) -> int:
     from disc.report.check.table import print_check
 
     report, is_piped = check_sets(request), str(request.json) == "-"
-    if request.page is not None:
-        write_check_page(request.page, report)
+    console = Console(stderr=is_piped)
+    # First, for whatever cannot be written, what was found is said.
+    print_check(report, console)
     if request.json is not None and not is_piped:
         write_json(request.json, report.as_json())
-    console = Console(stderr=is_piped)
-    print_check(report, console)
     if request.page is not None:
+        write_check_page(request.page, report)
         console.print(f"page: {request.page}", markup=False, highlight=False)
     if is_piped:
         print(json.dumps(report.as_json()))

@@ -11,7 +11,7 @@ from disc.data.pixels.mask_values import PANDA, RADBOUD, Meaning
 from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.slide_table import NAMES, Row, read_slide_table
 from disc.data.readers.source import Source
-from disc.data.tables.image_files import list_images
+from disc.data.tables.image_files import Listing, list_images
 from disc.data.tables.matching import match_names
 from disc.data.tables.tables import cell_text, read_table
 from disc.data.tiles.decoding import Reading
@@ -22,7 +22,7 @@ from disc.files import BadInput
 TILE_PX = 512
 
 
-def read_panda(source: Source) -> TileSet:
+def read_panda(source: Source, *, is_ahead: bool = False) -> TileSet:
     """Slides of PANDA, and their tiles if there are coordinates; nothing is opened but tables.
 
     Slides whose ISUP group contradicts their Gleason score (one is known) count as not scored.
@@ -30,14 +30,17 @@ def read_panda(source: Source) -> TileSet:
     Args:
         source: its root has `train.csv`, `train_images/` and, if there are masks,
             `train_label_masks/`.
+        is_ahead: whether the table alone counts where there is no slide yet, as when slides are
+            chosen that are to be fetched.
 
     Raises:
         FileNotFoundError: if folder or table are missing.
         BadInput: if tables and files do not fit together.
     """
     table = source.slides or source.root / "train.csv"
-    listing = list_images(source.root / "train_images")
-    cases, notes = _match_rows(table, listing.images)
+    folder = source.root / "train_images"
+    listing = Listing(folder, {}, ()) if is_ahead and not folder.is_dir() else list_images(folder)
+    cases, notes = _match_rows(table, listing.images, is_ahead=is_ahead)
     notes = [*listing.notes(), *notes]
     slides = _kept(source, _list_slides(source, cases, listing.images), notes)
     slides = _group_duplicates(source, slides, notes)
@@ -61,9 +64,13 @@ def read_panda(source: Source) -> TileSet:
     )
 
 
-def _match_rows(table: Path, images: Mapping[str, Path]) -> tuple[dict[str, Row], list[str]]:
+def _match_rows(
+    table: Path, images: Mapping[str, Path], *, is_ahead: bool
+) -> tuple[dict[str, Row], list[str]]:
     """What the table says of each image, and notes."""
     rows = read_slide_table(table, is_unique=True)
+    if is_ahead and not images:
+        return rows, [f"{table}: no slide is there yet, so all {len(rows)} rows count"]
     matches = match_names(images, rows, table)
     return {name: rows[row] for name, row in matches.rows.items()}, list(matches.notes)
 
@@ -96,7 +103,7 @@ def _list_slides(
             primary=primary,
             secondary=secondary,
             provider=case.provider,
-            image=images[name],
+            image=images.get(name),
             mask=masks.get(name),
         )
         slides.append(slide)

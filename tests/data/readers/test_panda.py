@@ -227,3 +227,33 @@ def test_lists_with_suffixes_and_numbers(panda: Path, tmp_path: Path) -> None:
     found = read_source(Source(root=panda, duplicates=tmp_path / "groups.xlsx"))
     assert found.slides[RADBOUD].patient_id == found.slides[KAROLINSKA].patient_id == "group-7"
     assert any("2 name(s) match without folders" in note for note in found.notes)
+
+
+def save_table(root: Path, rows: list[tuple[str, str]], groups: dict[str, int]) -> Source:
+    table = pd.DataFrame(rows, columns=["image_id", "gleason_score"])
+    table.assign(data_provider="radboud").to_csv(root / "train.csv", index=False)
+    pairs = pd.DataFrame(groups.items(), columns=["image_id", "group_id"])
+    pairs.to_csv(root / "groups.csv", index=False)
+    return Source(root=root, duplicates=root / "groups.csv")
+
+
+def test_selection_needs_no_slide_and_takes_one_of_a_group(tmp_path: Path) -> None:
+    """a1 alone is 3+3, so its twin b1 must not be taken for 4+4, whatever the seed."""
+    rows = [("a1", "3+3"), ("b1", "4+4"), ("b2", "4+4"), ("c1", "5+5"), ("d1", "negative")]
+    source = save_table(tmp_path, rows, {"a1": 1, "b1": 1})
+    for seed in range(6):
+        out = tmp_path / "chosen.csv"
+        said = select_slides(SelectRequest(source=source, per_grade=1, seed=seed, out=out))
+        assert pd.read_csv(out).image_id.tolist() == ["d1", "a1", "b2", "c1"]
+        assert "no slide is there yet, so all 5 rows count" in said
+
+
+def test_no_group_is_taken_twice(tmp_path: Path) -> None:
+    scores = ["0+0", "3+4", "4+3", "5+5"]
+    rows = [(f"s{number}", scores[number % 4]) for number in range(80)]
+    source = save_table(tmp_path, rows, {f"s{number}": number // 2 for number in range(80)})
+    for seed in range(5):
+        out = tmp_path / "chosen.csv"
+        select_slides(SelectRequest(source=source, per_grade=8, seed=seed, out=out))
+        groups = [int(name[1:]) // 2 for name in pd.read_csv(out).image_id]
+        assert len(groups) == 32 == len(set(groups))

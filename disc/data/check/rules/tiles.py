@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from disc.data.check.contents import Contents, Item
 from disc.data.check.decode import Look, Sight, max_artefact_px
@@ -34,6 +35,21 @@ def check_tiles(contents: Contents, looks: Sequence[Look]) -> None:
     _check_values(contents, seen)
     _check_labels(contents, seen)
     _check_artefacts(contents, seen)
+
+
+def label_by_masks(contents: Contents, looks: Sequence[Look]) -> None:
+    """Label images that no workbook labels by the most frequent grade in their first mask."""
+    if contents.kind not in {"lapc", "folder"}:
+        return
+    labels: dict[str, Label | None] = {}
+    for number, (item, look) in enumerate(zip(contents.items, looks, strict=True)):
+        grades = _by_grade(look.values, contents.meaning)
+        drawn = _most_frequent(grades) if grades.total() > grades[IGNORE] else set()
+        if not item.rater and len(drawn) == 1:
+            labels[item.name] = next(iter(drawn))
+            contents.items[number] = replace(item, label=labels[item.name])
+    for book, part in contents.parts.items():
+        contents.parts[book] = {name: labels.get(name) for name in part}
 
 
 def common_size(looks: Sequence[Look]) -> tuple[int, int] | None:
