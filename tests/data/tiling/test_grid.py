@@ -97,7 +97,7 @@ def test_the_edges_of_a_slide_are_covered_or_left_out() -> None:
 def test_tiles_off_the_grid_leave_the_others_together() -> None:
     whole = np.ones((SCAN.height, SCAN.width), np.bool_)
     places = places_of(whole, 2.5, overlap=0.5, edges="shift")
-    assert any(place.x % 40 for place in places)
+    assert any(place.y % 40 for place in places)
     blocks = list_blocks(places, TILE, 2.5, 1.0)
     assert sorted(p.corner for b in blocks for p in b.places) == sorted(p.corner for p in places)
     assert len(blocks) < len(places) / 3 and all(

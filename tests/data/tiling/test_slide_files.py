@@ -45,6 +45,7 @@ def test_slides_lie_in_folders_beside_other_files(tmp_path: Path, picture: Path)
         f"{root}: 4 file(s) are not read: 2 .dcm, 1 .qptiff, 1 .txt "
         "(d.dcm, e.dcm, f.qptiff, notes.txt)"
     ]
+    shutil.rmtree(root / "out")
     report = tile_slides(request_for(tmp_path, out=root / "out"))
     assert report.num_slides == 3 and notes[0] in report.lines() and not report.failures
     with pytest.raises(BadInput, match=r"no slides in it; expected .*; found 1 \.dcm \(d\.dcm\)"):
@@ -86,7 +87,7 @@ def test_an_odd_name_is_listed_and_the_others_go_on(
 
 def test_names_that_can_be_used() -> None:
     assert not any(map(find_name_fault, ("S1", "Möller 3", "プレパラート", "a.b-c d")))
-    assert "over 180 bytes" in find_name_fault("x" * 200)
+    assert "180 bytes" in find_name_fault("x" * 200)
 
 
 def test_masks_by_a_template(tmp_path: Path, picture: Path) -> None:
