@@ -14,8 +14,9 @@ import openslide
 import tifffile
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from disc.data.wsi.ome import read_ome_scale
 from disc.data.wsi.tiled_tiffs import TiledTiff
-from disc.files import BadInput
+from disc.files import BadInput, reason
 
 MAX_PLAIN_PIXELS = 89_000_000
 """A plain image is held whole in memory; a pyramid is not, and may be of any size."""
@@ -51,6 +52,9 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
         is_tiff = file.read(4) in _TIFF_STARTS
     if is_tiff:
         _check_tiff(path, is_mask)
+    scale = _find_ome(path) if is_tiff else None
+    if scale is not None:
+        return _open_ome(path, is_mask, scale)
     try:
         return _check_tiles(path, TiledTiff(path) if is_tiff else openslide.OpenSlide(path))
     except openslide.OpenSlideError as error:
@@ -126,6 +130,28 @@ def _open_tiff(path: Path, is_mask: bool) -> Any:
         file.close()
         raise
     weakref.finalize(slide, file.close)
+    return slide
+
+
+def _find_ome(path: Path) -> tuple[float, float] | None:
+    try:
+        return read_ome_scale(path)
+    except Exception:  # then its readers will say what is wrong
+        return None
+
+
+def _open_ome(path: Path, is_mask: bool, scale: tuple[float, float]) -> Any:
+    """An OME-TIFF, whose levels lie in SubIFDs that OpenSlide passes over."""
+    try:
+        slide = _open_tiff(path, is_mask)
+    except BadInput:
+        raise
+    except Exception as error:  # foreign readers fail on damaged files in any way
+        raise BadInput(
+            f"{path}: an OME-TIFF that tiffslide does not read ({reason(error)}); convert it to a "
+            "tiled TIFF"
+        ) from error
+    slide.properties["tiffslide.mpp-x"], slide.properties["tiffslide.mpp-y"] = scale
     return slide
 
 
