@@ -177,7 +177,9 @@ def _finish_set(
             source = book.sources[tile.shape].name
             rows.append({"tile": name, "seed": seed, "shape_source": source, **facts})
     slides = [plan.slide for plan in plans]
-    writer.finish(slides, {"Test/Train": [slide.slide_id for slide in slides]}, labels)
+    # Public readers open both workbooks.
+    parts = {"Test/Train": [slide.slide_id for slide in slides], "Test/Test": list[str]()}
+    writer.finish(slides, parts, labels)
     write_parquet(root / "manifest.parquet", pd.DataFrame(rows))
 
 

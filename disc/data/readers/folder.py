@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from disc.data.pixels.images import measure_side, measure_size
 from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.readers.class_folders import read_class
 from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.slide_table import Row, read_slide_table
 from disc.data.readers.source import Source
 from disc.data.tables.image_files import IMAGES, Listing, list_images
-from disc.data.tables.matching import match_heads
+from disc.data.tables.matching import list_some, match_heads
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.names import parse_name
 from disc.data.tiles.records import Slide, Tile
@@ -20,6 +21,8 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 
 _NO_ROW = Row()
+_MANY_SLIDES = 5
+"""Slides of a patient; with more of each, folders are more likely classes."""
 
 
 def read_folder(source: Source) -> TileSet:
@@ -27,8 +30,8 @@ def read_folder(source: Source) -> TileSet:
 
     An image is a tile, or with `coordinates` a slide with tiles on it. It belongs to the slide of
     the table whose id is its stem or begins it (`<id>_...`); else to the one in its name, if that
-    is SICAPv2's; else it is a slide of its own. A patient is the table's, or the subfolder, or
-    the slide.
+    is SICAPv2's; else it is a slide of its own. A patient is the table's, or the subfolder
+    (unless subfolders are classes), or the slide.
 
     Args:
         source: `images` names the folder of images; each of `masks` a folder of masks with equal
@@ -64,7 +67,12 @@ def gather(
         _tile(path, matches.heads.get(name, name), found[name], rows.get(name, _NO_ROW))
         for name, path in images.items()
     ]
-    slides = _slides(folder, tiles, {**_first_rows(tiles, rows), **table})
+    is_class = source.labels_from == "folders"
+    if is_class:
+        tiles = [replace(tile, label=read_class(tile.image.parent)) for tile in tiles]
+    flat = [tile for tile in tiles if is_class or tile.image.parent == folder]
+    slides = _slides({tile.slide_id for tile in flat}, tiles, {**_first_rows(tiles, rows), **table})
+    notes += _note_patients(source, folder, slides, flat)
     side = source.tile_px
     if source.coordinates is not None:
         placed = [replace(slides[t.slide_id], image=t.image, mask=t.mask) for t in tiles]
@@ -193,15 +201,18 @@ def _first_rows(tiles: Sequence[Tile], rows: Mapping[str, Row]) -> dict[str, Row
     return first
 
 
-def _slides(folder: Path, tiles: Sequence[Tile], table: Mapping[str, Row]) -> dict[str, Slide]:
+def _slides(
+    alone: Collection[str], tiles: Sequence[Tile], table: Mapping[str, Row]
+) -> dict[str, Slide]:
+    """Slides; the patient of one that no table names is its folder, or if it is alone itself."""
     slides = {}
     for tile in tiles:
         row = table.get(tile.slide_id, _NO_ROW)
         primary, secondary = row.score or (None, None)
-        inner = tile.image.parent
+        inner = tile.slide_id if tile.slide_id in alone else tile.image.parent.name
         slides[tile.slide_id] = Slide(
             slide_id=tile.slide_id,
-            patient_id=row.patient or (tile.slide_id if inner == folder else inner.name),
+            patient_id=row.patient or inner,
             primary=primary,
             secondary=secondary,
             provider=row.provider,
@@ -236,10 +247,22 @@ def _notes(
     if len(masks) > 1 and not source.layers:
         counts = ", ".join(f"{pattern} {len(found)}" for pattern, found in masks.items())
         notes.append(f"{source.root}: masks by rater: {counts}; majority, ties: {source.ties}")
-    flat = [path for path in images.values() if path.parent == folder]
-    if flat and not any(row.patient for row in table.values()):
-        notes.append(
+    return notes
+
+
+def _note_patients(
+    source: Source, folder: Path, slides: Mapping[str, Slide], flat: Sequence[Tile]
+) -> list[str]:
+    """What patients were taken to be, where no table says who they are."""
+    patients = sorted({slide.patient_id for slide in slides.values()})
+    if flat and len(patients) == len(slides):
+        return [
             f"{source.root}: patients are unknown, so each slide counts as a patient of its own; "
             "give --slides with a column patient_id"
-        )
-    return notes
+        ]
+    if not flat and len(slides) > _MANY_SLIDES * len(patients):
+        return [
+            f"{folder}: {len(slides)} slides of {len(patients)} patient(s), the folders "
+            f"{list_some(patients)}; if these are classes, give --labels-from folders"
+        ]
+    return []

@@ -71,7 +71,7 @@ _SPECIAL: Mapping[Kind, tuple[str, ...]] = {
     "lapc": ("slides", "images", "masks", "values", "fit", "to_um_per_px"),
     "folder": (
         *("slides", "images", "masks", "values", "fit", "coordinates", "layers", "ties"),
-        "to_um_per_px",
+        *("to_um_per_px", "labels_from"),
     ),
 }
 """Fields that some kinds have and others have not."""

@@ -13,8 +13,8 @@ from disc.data.readers.sicapv2_masks import decide_meaning
 from disc.data.readers.sicapv2_tables import (
     Entry,
     read_listed,
+    read_partition,
     read_slides,
-    read_tile_labels,
 )
 from disc.data.readers.source import Source
 from disc.data.tables.image_files import list_images
@@ -134,7 +134,7 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
 
     def part(workbook: str) -> TileSet:
         path = root / "partition" / f"{workbook}.xlsx"
-        names = read_tile_labels(path)
+        names = read_partition(path)
         if not names:
             raise BadInput(f"{path}: lists no tiles; a part of a split cannot be empty")
         _refuse_missing(root, names, tile_set.tiles)

@@ -37,12 +37,6 @@ class Entry:
     """Official part that lists it."""
 
 
-def read_tile_labels(path: Path) -> dict[str, Label]:
-    """Label of every tile that a partition workbook lists; arguments as in `read_partition`."""
-    entries = _read_entries(find_table(path))
-    return {name: entry.label for name, entry in entries.items() if entry.label is not None}
-
-
 def read_listed(root: Path) -> dict[str, Entry]:
     """Every tile that `partition/Test` lists; of one in both parts, what the test says of it."""
     listed: dict[str, Entry] = {}
@@ -66,7 +60,7 @@ def read_partition(path: Path, on_fault: OnFault = refuse) -> dict[str, Entry]:
 
     Raises:
         FileNotFoundError: if there is no such workbook.
-        BadInput: if a column is missing, a row is not one-hot, or rows contradict each other.
+        BadInput: if a column is missing, a row is neither one-hot nor empty, or rows contradict.
     """
     entries = _read_entries(find_table(path), on_fault)
     beside = find_table(path.with_stem(f"{path.stem}Cribfriform"))
@@ -119,13 +113,19 @@ def read_slides(path: Path, on_fault: OnFault = refuse) -> dict[str, Slide]:
     return slides
 
 
-def encode_tile_labels(labels: Mapping[str, Label]) -> bytes:
-    """A partition workbook; G4C, cribriform GG4, is not known and always 0."""
+def encode_tile_labels(labels: Mapping[str, Label | None]) -> bytes:
+    """A partition workbook; G4C, cribriform GG4, is not known and always 0.
+
+    A tile without a label has empty cells.
+    """
     rows = [
         {
             "image_name": f"{name}.jpg",
-            **{column: int(label == known) for column, known in LABEL_COLUMNS.items()},
-            "G4C": 0,
+            **{
+                column: None if label is None else int(label == known)
+                for column, known in LABEL_COLUMNS.items()
+            },
+            "G4C": None if label is None else 0,
         }
         for name, label in labels.items()
     ]
@@ -139,8 +139,11 @@ def encode_slides(slides: Iterable[Slide]) -> bytes:
     return encode_table(SLIDE_COLUMNS, rows)
 
 
-def _one_hot(path: Path, name: str, row: Mapping[str, Any]) -> Label:
+def _one_hot(path: Path, name: str, row: Mapping[str, Any]) -> Label | None:
+    """The label of a tile; None where all cells are empty."""
     marks = {column: _mark(row[column]) for column in LABEL_COLUMNS}
+    if not any(marks.values()):
+        return None
     chosen = [LABEL_COLUMNS[column] for column, mark in marks.items() if mark == "1"]
     if len(chosen) != 1 or not set(marks.values()) <= {"0", "1"}:
         raise BadInput(f"{path}: {name} has {marks}; expected a 1 in one column and 0 elsewhere")

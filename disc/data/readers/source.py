@@ -70,6 +70,8 @@ class Source:
     """panda: CSV of image_id, group_id; slides of a group count as one patient's."""
     layers: Mapping[str, int] = field(default_factory=dict)
     """folder: for one mask file a class, from its stem to a grade: G3_Mask 3 G4_Mask 4."""
+    labels_from: Literal["masks", "folders"] = "masks"
+    """folder: whether the folder that an image is in is its class (Benign, Gleason3, GG4, ...)."""
     ties: Literal["ignore", "lower", "higher"] = "ignore"
     """folder: a pixel's label when raters are divided evenly."""
 

@@ -72,6 +72,11 @@ class TileReport:
                 f"pen strokes left out: {len(self.pen)} slide(s), most of {name}: {share:.0%} of "
                 "what is coloured; --tissue.keep-pen keeps them"
             )
+        if not any(count for name, count in self.labels.items() if name != "unlabelled"):
+            text.append(
+                "no tile has a label: the set serves whole slides and as external set; a generator "
+                "and pixel-level graders need masks"
+            )
         for what in ("without_tiles", "without_mask", "without_score", "without_resolution"):
             names = getattr(self, what)
             if names:
@@ -149,7 +154,8 @@ def _report(
 ) -> TileReport:
     slides: list[Slide] = [job.slide for job in jobs]
     tiles = [{**tile, "slide": key} for key, record in records.items() for tile in record["tiles"]]
-    listed = [tile for tile in tiles if tile["label"] is not None]
+    is_unlabelled = all(tile["label"] is None for tile in tiles)
+    listed = [tile for tile in tiles if is_unlabelled or tile["label"] is not None]
     key = "name" if is_split_by_position else "slide"
     parts = {
         workbook: [tile for tile in listed if tile[key] in chosen]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 
+import numpy as np
+
 from disc.data.readers.read import read_source
+from disc.data.tiles.labels import Counts
 from disc.data.tiles.names import format_name
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
@@ -14,6 +17,10 @@ from disc.data.writing.request import ConvertRequest
 from disc.data.writing.set_writer import SetWriter
 from disc.data.writing.tile_files import write_tiles
 from disc.files import BadInput, claim_folder
+from disc.labels import GRADES, Label
+
+_MIN_SECOND = 0.05
+"""Fraction of graded pixels from which a second grade is in a score derived from masks."""
 
 
 def convert_set(request: ConvertRequest) -> str:
@@ -47,6 +54,9 @@ def convert_set(request: ConvertRequest) -> str:
     )
     labels, damaged = written.labels, written.damaged
     slides = _with_tiles(tiles, slides, damaged)
+    notes = list(tiles.notes)
+    if request.scores_from_masks:
+        slides = score_by_masks(slides, written.pixels, notes)
     groups = deal_patients(list(slides.values()), request.seed)
     is_small = len({slide.patient_id for slide in slides.values()}) < NUM_GROUPS
     partitions: Mapping[str, Sequence[str]] = name_partitions(groups)
@@ -56,9 +66,43 @@ def convert_set(request: ConvertRequest) -> str:
     parts = "all in Test/Test" if is_small else f"{NUM_GROUPS} parts by patient"
     num = len(tiles) - len(damaged)
     counts = f"{num} tiles of {len(slides)} slides, {len(labels)} with a label; {parts}"
+    if not labels:
+        counts += "; without tile labels it serves whole slides and as external set: a generator "
+        counts += "and pixel-level graders need masks"
     left_out = [f"left out: {len(damaged)} damaged tile(s)"] if damaged else []
     left_out += [f"  {fault}" for fault in damaged.values()]
-    return "\n".join([*tiles.notes, *left_out, f"{request.out}: {counts}"])
+    return "\n".join([*notes, *left_out, f"{request.out}: {counts}"])
+
+
+def score_by_masks(
+    slides: Mapping[str, Slide], pixels: Mapping[str, Counts], notes: list[str]
+) -> dict[str, Slide]:
+    """Slides with scores, where they had none, of the two most frequent grades in their masks.
+
+    A second grade counts from 5 % of the graded pixels on; a slide is benign where no pixel of it
+    has a grade and some are Non-Cancer.
+
+    Args:
+        slides: by their old ids.
+        pixels: of each label [4], by the same.
+        notes: to which it is added how many were scored.
+    """
+    scored = dict(slides)
+    for name, slide in slides.items():
+        counts = pixels[name]
+        if slide.primary is not None or not counts.any():
+            continue
+        first, second = np.argsort(-counts[1:], kind="stable")[:2] + 1
+        is_mixed = counts[second] >= _MIN_SECOND * counts[1:].sum()
+        grades = (GRADES[Label(int(first))], GRADES[Label(int(second if is_mixed else first))])
+        primary, secondary = grades if counts[1:].any() else (0, 0)
+        scored[name] = replace(slide, primary=primary, secondary=secondary)
+    num = sum(slide.primary is not None for slide in scored.values())
+    num -= sum(slide.primary is not None for slide in slides.values())
+    notes.append(
+        f"scores of {num} slide(s) were derived from their masks, which no pathologist gave"
+    )
+    return scored
 
 
 def _with_tiles(

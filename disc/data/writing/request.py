@@ -45,6 +45,8 @@ class ConvertRequest:
     """Folder of the new set."""
     seed: int = 0
     """Seed of the division of patients into folds and test."""
+    scores_from_masks: bool = False
+    """Give slides without a score that of their masks: the two most frequent grades."""
     skip_damaged: bool = False
     """Leave out tiles whose image or mask cannot be used, and list them; else the first stops."""
     processes: int = 0

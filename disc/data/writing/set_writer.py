@@ -72,7 +72,8 @@ class SetWriter:
         Args:
             slides: every slide of the set.
             partitions: slide ids by workbook: "Test/Train", "Validation/Val1/Test", ...
-            labels: label by tile name; tiles without one are in no workbook.
+            labels: label by tile name; tiles without one are in no workbook, unless none has one:
+                then all are listed, their labels left empty, for work on whole slides.
             is_split_by_position: partitions hold names of tiles instead, because there are too
                 few slides to keep them whole.
 
@@ -91,7 +92,9 @@ class SetWriter:
         for workbook, members in partitions.items():
             _refuse_unknown(members, known, workbook)
             chosen = set(members)
-            listed = {n: labels[n] for n in names if n in labels and keys[n] in chosen}
+            listed = {n: labels.get(n) for n in names if keys[n] in chosen}
+            if labels:
+                listed = {name: label for name, label in listed.items() if label is not None}
             path = self.root / "partition" / f"{workbook}.xlsx"
             write_bytes(path, encode_tile_labels(listed), is_durable=False)
         write_bytes(self.root / "wsi_labels.xlsx", encode_slides(slides), is_durable=False)

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from disc.data.tiles.labels import count_labels, label_tile
+from disc.data.tiles.labels import Counts, count_labels, label_tile
 from disc.data.tiles.tile_set import TileSet
 from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput
@@ -32,6 +32,8 @@ class Written:
     """Labels by name of those that have one."""
     damaged: Mapping[str, str]
     """Why tiles were left out, by their old names."""
+    pixels: Mapping[str, Counts]
+    """Pixels of each label [4] by id of the slide."""
 
 
 def write_tiles(
@@ -56,6 +58,7 @@ def write_tiles(
     parts = ((tiles.only(chunk), [names[i] for i in chunk]) for chunk in chunks)
     labels: dict[str, Label] = {}
     damaged: dict[str, str] = {}
+    pixels: dict[str, Counts] = {}
     bar = Bar("converting", total=len(tiles), unit="tile")
     with ExitStack() as stack:
         stack.callback(bar.close)
@@ -66,13 +69,15 @@ def write_tiles(
             ):
                 labels |= written.labels
                 damaged |= written.damaged
+                for slide_id, counts in written.pixels.items():
+                    pixels[slide_id] = pixels.get(slide_id, 0) + counts
                 bar.advance(_CHUNK)
         except BrokenProcessPool as error:
             raise OSError(
                 f"{writer.root}: a process that writes tiles was killed, most likely for want of "
                 "memory; give fewer --processes"
             ) from error
-    return Written(labels=labels, damaged=damaged)
+    return Written(labels=labels, damaged=damaged, pixels=pixels)
 
 
 _Part = tuple[TileSet, list[str]]
@@ -93,9 +98,10 @@ def _write_part(part: _Part, *, writer: SetWriter, skip: bool) -> Written:
     tiles, names = part
     labels: dict[str, Label] = {}
     damaged: dict[str, str] = {}
+    pixels: dict[str, Counts] = {}
     for index, name in enumerate(names):
         try:
-            label = _write_tile(tiles, index, name, writer)
+            label, counts = _write_tile(tiles, index, name, writer)
         except BadInput as error:
             if not skip:
                 raise
@@ -103,13 +109,22 @@ def _write_part(part: _Part, *, writer: SetWriter, skip: bool) -> Written:
             continue
         if label is not None:
             labels[name] = label
-    return Written(labels=labels, damaged=damaged)
+        slide_id = tiles.tiles[index].slide_id
+        pixels[slide_id] = pixels.get(slide_id, 0) + counts
+    return Written(labels=labels, damaged=damaged, pixels=pixels)
 
 
-def _write_tile(tiles: TileSet, index: int, name: str, writer: SetWriter) -> Label | None:
+def _write_tile(
+    tiles: TileSet, index: int, name: str, writer: SetWriter
+) -> tuple[Label | None, Counts]:
+    """Label of a tile, and pixels of each label in its mask."""
     image = tiles.image(index)
     mask = np.full(image.shape[:2], IGNORE, np.uint8)
     if tiles.tiles[index].mask is not None:
         mask = tiles.mask(index)
     writer.add(name, image, mask, jpeg=tiles.jpeg(index))
-    return label_tile(count_labels(mask), mask.size)
+    counts = count_labels(mask)
+    label = label_tile(counts, mask.size)
+    if label is None and not counts.any():
+        label = tiles.tiles[index].label
+    return label, counts

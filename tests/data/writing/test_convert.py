@@ -11,7 +11,8 @@ from PIL import Image
 
 from disc.data.readers.sicapv2 import read_set, read_split
 from disc.data.readers.source import Source
-from disc.data.writing.convert import convert_set
+from disc.data.tiles.records import Slide
+from disc.data.writing.convert import convert_set, score_by_masks
 from disc.data.writing.request import ConvertRequest
 from disc.files import BadInput
 from tests.data.scans import save_pyramid
@@ -158,3 +159,23 @@ def test_a_place_outside_of_the_slide_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"a\.tiff: 512 x 512 px, and a place at \(5000, 0\)"):
         convert_set(asked)
     assert "left out: 1 damaged" in convert_set(replace(asked, skip_damaged=True))
+
+
+def test_scores_are_derived_from_masks_if_asked(tmp_path: Path) -> None:
+    """LAPC scores nobody: of GG3 with a rim of stroma, GG4 so, GG5 so, and benign."""
+    write_lapc(tmp_path / "lapc", 4)
+    asked = request(tmp_path / "lapc", tmp_path / "set")
+    said = convert_set(replace(asked, scores_from_masks=True))
+    assert "scores of 4 slide(s) were derived from their masks" in said
+    slides = read_set(tmp_path / "set", SIDE).slides
+    scores = [slides[f"tile-{n}-0"].primary for n in range(4)]
+    assert scores == [3, 4, 5, 0] and slides["tile-0-1"].primary is None
+    one = {"a": Slide(slide_id="a", patient_id="a")}
+    for counts, score in (
+        ([9, 100, 40, 0], (3, 4)),
+        ([9, 2, 100, 3], (4, 4)),
+        ([9, 0, 0, 0], (0, 0)),
+        ([0, 0, 0, 0], (None, None)),
+    ):
+        (found,) = score_by_masks(one, {"a": np.array(counts)}, []).values()
+        assert (found.primary, found.secondary) == score

@@ -170,7 +170,19 @@ def _compare(contents: Contents) -> None:
         ),
         [Case(note=name, files=(first[name].image,)) for name in strangers] if known else [],
     )
-    unlisted = [item for item in items if item.label is None]
+    listed = {name for part in contents.parts.values() for name in part}
+    unlisted = [item for item in items if item.name not in listed]
+    unlabelled = [item for item in items if item.name in listed and item.label is None]
+    contents.warning(
+        "unlabelled-tiles",
+        (
+            f"{len(unlabelled)} tile(s) whose row in a workbook has no label",
+            "a label for every tile, where tiles train",
+            "nothing, if whole slides are graded: such tiles serve for features, and as external "
+            "set; a generator needs masks, and pixel-level graders need labels",
+        ),
+        [item.case(item.name) for item in unlabelled],
+    )
     contents.warning(
         "unlisted-tiles",
         (
