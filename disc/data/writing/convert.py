@@ -12,6 +12,7 @@ from disc.data.tiles.labels import Counts
 from disc.data.tiles.names import format_name
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
+from disc.data.writing.box_scale import find_scale
 from disc.data.writing.new_split import NUM_GROUPS, deal_patients, name_partitions
 from disc.data.writing.request import ConvertRequest
 from disc.data.writing.set_writer import SetWriter
@@ -44,7 +45,8 @@ def convert_set(request: ConvertRequest) -> str:
     for name in ("skip_damaged", "processes"):  # They change nothing of what is written.
         del facts[name]
     claim_folder(request.out, facts)
-    writer = SetWriter(request.out, um_per_px=tiles.tiles[0].um_per_px)
+    notes = list(tiles.notes)
+    writer = SetWriter(request.out, um_per_px=find_scale(tiles, notes))
     written = write_tiles(
         tiles,
         _name_tiles(tiles, slides),
@@ -54,7 +56,6 @@ def convert_set(request: ConvertRequest) -> str:
     )
     labels, damaged = written.labels, written.damaged
     slides = _with_tiles(tiles, slides, damaged)
-    notes = list(tiles.notes)
     if request.scores_from_masks:
         slides = score_by_masks(slides, written.pixels, notes)
     groups = deal_patients(list(slides.values()), request.seed)

@@ -14,7 +14,7 @@ from disc.data.readers.source import Source
 from disc.data.tiles.records import Slide
 from disc.data.writing.convert import convert_set, score_by_masks
 from disc.data.writing.request import ConvertRequest
-from disc.files import BadInput
+from disc.files import BadInput, read_json
 from tests.data.scans import save_pyramid
 from tests.data.writing.test_set_writer import contents
 
@@ -179,3 +179,23 @@ def test_scores_are_derived_from_masks_if_asked(tmp_path: Path) -> None:
     ):
         (found,) = score_by_masks(one, {"a": np.array(counts)}, []).values()
         assert (found.primary, found.secondary) == score
+
+
+@pytest.mark.parametrize("given", [None, 7.0])
+def test_boxes_have_the_scale_that_their_slides_say(tmp_path: Path, given: float | None) -> None:
+    """Slides say 0.5 µm, squares of 256 px become 64: 2 µm, which the set did not record."""
+    rows = "".join(f"{name},radboud,3+3\n" for name in "ab")
+    (tmp_path / "train.csv").write_text(f"image_id,data_provider,gleason_score\n{rows}")
+    picture = np.full((512, 512, 3), 200, np.uint8)
+    for name in "ab":
+        save_pyramid(tmp_path / f"train_images/{name}.tiff", picture)
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            placed = file.create_dataset("coords", data=np.array([[0, 0]]))
+            placed.attrs["patch_size_level0"] = 256
+    source = Source(root=tmp_path, coordinates=tmp_path, tile_px=64, um_per_px=given)
+    convert_set(ConvertRequest(source=source, out=tmp_path / "set", processes=1))
+    assert read_json(tmp_path / "set/set.json")["um_per_px"] == pytest.approx(2.0, rel=1e-3)
+    save_pyramid(tmp_path / "train_images/b.tiff", picture, um=0.25)
+    said = convert_set(ConvertRequest(source=source, out=tmp_path / "other", processes=1))
+    assert "slides differ in scale: tiles of b have 1 µm per pixel, of a 2" in said
+    assert read_json(tmp_path / "other/set.json")["um_per_px"] is None

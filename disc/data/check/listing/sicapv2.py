@@ -170,6 +170,12 @@ def _compare(contents: Contents) -> None:
         ),
         [Case(note=name, files=(first[name].image,)) for name in strangers] if known else [],
     )
+    _report_unlabelled(contents)
+
+
+def _report_unlabelled(contents: Contents) -> None:
+    """Tiles that no workbook lists, or that one lists without a label."""
+    items = contents.items
     listed = {name for part in contents.parts.values() for name in part}
     unlisted = [item for item in items if item.name not in listed]
     unlabelled = [item for item in items if item.name in listed and item.label is None]
