@@ -45,8 +45,8 @@ def label_by_masks(contents: Contents, looks: Sequence[Look]) -> None:
     for number, (item, look) in enumerate(zip(contents.items, looks, strict=True)):
         grades = _by_grade(look.values, contents.meaning)
         drawn = _most_frequent(grades) if grades.total() > grades[IGNORE] else set()
-        if not item.rater and len(drawn) == 1:
-            labels[item.name] = next(iter(drawn))
+        if not item.rater and drawn:
+            labels[item.name] = min(drawn)
             contents.items[number] = replace(item, label=labels[item.name])
     for book, part in contents.parts.items():
         contents.parts[book] = {name: labels.get(name) for name in part}
