@@ -18,6 +18,8 @@ from disc.progress import Bar
 from disc.sample.synthesis import plan_slides
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
+_BEFORE_SLIDES = frozenset({"data", "autoencoder", "latents", "denoiser", "bank", "referee"})
+"""Stages that need no synthetic slides."""
 _SAME_SCALE = 0.05
 """How far two scales may differ and be called the same."""
 
@@ -83,7 +85,8 @@ def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> No
         notes: to which it is added that none will be made.
 
     Raises:
-        BadInput: if no training mask has a label, or no shape map suits a slide that is planned.
+        BadInput: if no training mask has a label, or no shape map suits a slide that is planned
+            (a run that ends before slides are made says so only).
     """
     if not known:
         raise BadInput(
@@ -95,10 +98,14 @@ def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> No
     try:
         plans = plan_slides(slides, context.book, known, context.run.synthesis)
     except ValueError as error:
-        raise BadInput(
+        text = (
             f"{context.root}: synthetic slides cannot be planned: {error}; draw or give more "
             "training tiles, some of them with one label"
-        ) from error
+        )
+        if context.run.until.partition("/")[0] not in _BEFORE_SLIDES:
+            raise BadInput(text) from error
+        notes.append(text)
+        return
     if not plans and not any(slide.primary is not None for slide in slides):
         notes.append(
             "no training slide has a score, so no synthetic slide will be made and no slide "

@@ -1,5 +1,6 @@
 """What a run says of its data before anything is trained."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +43,10 @@ def test_shape_maps_that_suit_no_benign_slide() -> None:
     notes: list[str] = []
     plan_ahead(context_of([1, 2], 3), [0, 1], notes)
     assert notes == []
+    early = context_of([2, 3], 3)
+    early.run = replace(early.run, until="denoiser/sd")
+    plan_ahead(early, [0, 1], notes)
+    assert len(notes) == 1 and "cannot be planned" in notes[0]
 
 
 def test_slides_without_scores() -> None:
