@@ -123,7 +123,7 @@ def print_goals(
         best = None if chosen.empty else chosen.loc[chosen["tiles_per_second"].idxmax()]
         found = None if best is None else {v: best[f"over_{base}{k}"] for k, v in ENDS.items()}
         name = None if best is None else best["name"]
-        is_met = found is not None and found["value"] >= goal
+        is_met = found is not None and bool(found["value"] >= goal)
         goals.append({"what": what, "goal": goal, "by": name, "met": is_met, "found": found})
     bank = [one[BANK] for one in rounds]
     found = ratio([made(one) for one in bank], [one["decoder"] for one in bank])

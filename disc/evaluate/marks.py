@@ -48,4 +48,4 @@ def is_equal(*, primary_gain_low: float, kid_gain_low: float) -> bool:
     >>> is_equal(primary_gain_low=-0.004, kid_gain_low=0.1)
     False
     """
-    return primary_gain_low > -MAX_LOSS and kid_gain_low <= 0
+    return bool(primary_gain_low > -MAX_LOSS and kid_gain_low <= 0)
