@@ -39,9 +39,9 @@ def is_equal(*, primary_gain_low: float, kid_gain_low: float) -> bool:
     """Whether a cheaper way to make tiles may be called equal to another.
 
     Args:
-        primary_gain_low: lower end of the paired interval of its primary measure minus the other's.
-        kid_gain_low: lower end of the interval of its kernel distance minus the other's; above 0, it
-            is farther from real tiles, beyond what chance does.
+        primary_gain_low: lower end of the paired interval of the difference in primary measure.
+        kid_gain_low: lower end of the interval of the difference in kernel distance; above 0, it is
+            farther from real tiles, beyond what chance does.
 
     >>> is_equal(primary_gain_low=-0.004, kid_gain_low=-0.1)
     True

@@ -1,4 +1,4 @@
-"""The benchmark of sampling: its baselines paint the same tiles, its figures say what they should."""
+"""The benchmark of sampling: its baselines paint our tiles; only what is equal meets a goal."""
 
 import importlib
 import json
@@ -127,4 +127,3 @@ def test_a_reading_of_other_steps_is_of_the_same_line(load):
     assert front._series("sd-sc end, dpmpp-2m 6 logsnr") == "sd-sc end, dpmpp-2m logsnr"
     assert front.own_base("sd-disc, dpmpp-2m 6 logsnr") == "C"
     assert front.own_base("sd-disc-fast, ddim 1 trailing") == "A"
-
