@@ -58,7 +58,7 @@ ENDS = {"": "value", "_low": "low", "_high": "high"}
 def print_table(table: pd.DataFrame, bases: Mapping[str, str]) -> None:
     """For people: cheapest last, each set of masks for itself."""
     for base in sorted(bases):
-        print(f"{base}: {bases[base]}, plain diffusers")
+        print(f"{base}: {bases[base]}; timed as plain diffusers makes it")
     for name, part in table.groupby("masks", sort=False):
         print(f"\n{name}")
         ordered = part.sort_values("evaluations", ascending=False, kind="stable")
@@ -161,7 +161,7 @@ def draw_front(table: pd.DataFrame, bases: Mapping[str, str], path: Path) -> Non
         _draw(lower, part, "kid", bases)
         upper.set_title("recall of labels that cover 5 % or more, mean")
         lower.set_title("kernel distance to real tiles (lower: nearer)")
-        lower.set_yscale("log")
+        lower.set_yscale("symlog", linthresh=1)
         lower.set_xlabel("evaluations of the network a tile")
         figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
         write_bytes(path, as_png(figure))
@@ -175,7 +175,8 @@ def _draw(axes: Axes, table: pd.DataFrame, column: str, bases: Mapping[str, str]
         line = part.sort_values("evaluations")
         x, y = line["evaluations"].to_numpy(), line[column].to_numpy()
         spread = np.abs(line[[f"{column}_low", f"{column}_high"]].to_numpy().T - y)
-        look = {"color": COLOURS.get(name.split()[0], "#8a8a8a"), "marker": MARKERS[number % 12]}
+        variant = name.split()[0].removesuffix(",")
+        look = {"color": COLOURS.get(variant, "#8a8a8a"), "marker": MARKERS[number % len(MARKERS)]}
         axes.errorbar(x, y, spread, label=name, lw=1, elinewidth=0.5, ms=5, **look)
     for base, title in bases.items():
         row = table[table["name"] == title].iloc[0]
