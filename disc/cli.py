@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import sys
@@ -64,13 +65,13 @@ def check(request: CheckRequest) -> int:
     from disc.report.check.table import print_check
 
     report, is_piped = check_sets(request), str(request.json) == "-"
-    if request.page is not None:
-        write_check_page(request.page, report)
+    console = Console(stderr=is_piped)
+    # First, for whatever cannot be written, what was found is said.
+    print_check(report, console)
     if request.json is not None and not is_piped:
         write_json(request.json, report.as_json())
-    console = Console(stderr=is_piped)
-    print_check(report, console)
     if request.page is not None:
+        write_check_page(request.page, report)
         console.print(f"page: {request.page}", markup=False, highlight=False)
     if is_piped:
         print(json.dumps(report.as_json()))
@@ -195,6 +196,9 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; what a user got wrong is one line and exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         return understand(words, COMMANDS, ABOUT)()
     except (BadInput, OSError, FloatingPointError) as error:

@@ -23,7 +23,9 @@ class BadInput(ValueError):
 
     def __init__(self, message: str) -> None:
         """Keep the message in one line, whatever a library said that is quoted in it."""
-        super().__init__(" ".join(message.splitlines()))
+        text = " ".join(message.splitlines())
+        # Bytes of a name that are no UTF-8 could not be printed.
+        super().__init__(text.encode("utf-8", "backslashreplace").decode())
 
 
 def require(condition: bool, message: str) -> None:

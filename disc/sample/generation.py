@@ -187,7 +187,9 @@ def _finish_set(
                 row |= {"bundle": bundle, "times_used": uses[bundle]}
             rows.append(row)
     slides = [plan.slide for plan in plans]
-    writer.finish(slides, {"Test/Train": [slide.slide_id for slide in slides]}, labels)
+    # Public readers open both workbooks.
+    parts = {"Test/Train": [slide.slide_id for slide in slides], "Test/Test": list[str]()}
+    writer.finish(slides, parts, labels)
     write_parquet(writer.root / "manifest.parquet", pd.DataFrame(rows))
 
 
