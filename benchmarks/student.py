@@ -42,7 +42,7 @@ from disc.model.store import hash_weights, read_tensors
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets
-from disc.pipeline.quality import hang, hang_real
+from disc.pipeline.galleries import hang, hang_real
 from disc.pipeline.stages.referee import load_referee
 from disc.pipeline.stages.student import train_student
 from disc.sample.bank import CHUNK, Bank, fill_bank, read_bank

@@ -20,6 +20,8 @@ from disc.settings.autoencoder import Autoencoder
 from disc.settings.distillation import Distilled
 from disc.settings.synthesis import STUDENT, Variant, weights_of
 
+QUALITY = "quality.parquet"
+"""Kernel distances, textures and standard deviations of the tiles whose agreement is measured."""
 LATENTS = "latents.json"
 """What `disc.train.latents.encoding` writes last."""
 
@@ -131,7 +133,10 @@ def referee_stage(context: Context) -> Stage:
 def judge_stages(context: Context) -> list[Stage]:
     """Agreement of every variant with its masks, as the referee reads it."""
     run = context.run
-    sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
+    recipes = as_json(run.synthesis)
+    # which variants are generated for graders changes no mask
+    del recipes["variants"]
+    sampling = [as_json(run.sample.solver), as_json(run.evaluate), recipes, run.seed]
     sampling += _other_plan("sd-sc", run.sample.plan)
     if STUDENT in run.variants:
         sampling.append(as_json(run.solver_of(STUDENT)))
@@ -142,7 +147,10 @@ def judge_stages(context: Context) -> list[Stage]:
             needs=("referee", *trained),
             settings=sampling,
             work=_later(context, "agreement"),
-            outputs=(context.folder / "agreement.parquet",),
+            outputs=(
+                context.folder / "agreement.parquet",
+                context.folder / "agreement" / QUALITY,
+            ),
         ),
     ]
 
