@@ -13,15 +13,13 @@ from typing import Any
 
 from disc.files import digest
 from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
-from disc.pipeline.context import FOLDS, Context, as_json
+from disc.pipeline.context import FOLDS, QUALITY, Context, as_json
 from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.distillation import Distilled
 from disc.settings.synthesis import STUDENT, Variant, weights_of
 
-QUALITY = "quality.parquet"
-"""Kernel distances, textures and standard deviations of the tiles whose agreement is measured."""
 LATENTS = "latents.json"
 """What `disc.train.latents.encoding` writes last."""
 

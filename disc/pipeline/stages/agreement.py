@@ -18,7 +18,7 @@ from disc.evaluate.agreement import (
 )
 from disc.evaluate.referee import read_tiles
 from disc.files import write_bytes, write_json, write_parquet
-from disc.pipeline.context import Context
+from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.evaluation_masks import (
     choose_tiles,
     draw_synthesis_masks,
@@ -26,7 +26,6 @@ from disc.pipeline.evaluation_masks import (
     join_real_tiles,
 )
 from disc.pipeline.galleries import Asked, Generated, measure_quality
-from disc.pipeline.stage_list import QUALITY
 from disc.pipeline.stages.referee import load_referee, pixel_accuracy
 from disc.sample.plans import plan_of
 from disc.sample.sampler import rebuild

@@ -24,7 +24,7 @@ from disc.labels import NAMES, Label
 from disc.model.store import load_weights
 from disc.pipeline.config_file import to_json
 from disc.pipeline.configurations import pixel_configurations
-from disc.pipeline.context import Context
+from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.evaluation_masks import choose_tiles
 from disc.pipeline.made_by import describe_making
 from disc.pipeline.stage import StageRecord
@@ -52,6 +52,7 @@ def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
         sheet=read_sheet(context),
         standard_deviations=_standard_deviations(context),
         agreement=_table(context, "agreement"),
+        quality=pd.read_parquet(context.folder / "agreement" / QUALITY),
         scores=_table(context, "scores"),
         pixels=_table(context, "pixels"),
         pixel_pictures=_pixel_pictures(context),
@@ -129,10 +130,9 @@ def _table(context: Context, name: str) -> pd.DataFrame | None:
 
 def _standard_deviations(context: Context) -> pd.DataFrame:
     found = read_json(context.folder / "agreement" / "spreads.json")
-    settings = context.run.evaluate
-    num = settings.num_uniform + settings.num_mixed
+    tiles = pd.read_parquet(context.folder / "agreement.parquet")["variant"].value_counts()
     rows = [
-        {"set": variant, "standard_deviation": value, "num": num}
+        {"set": variant, "standard_deviation": value, "num": tiles[variant]}
         for variant, value in found.items()
     ]
     bank = read_json(context.folder / "bank" / "quality.json")
