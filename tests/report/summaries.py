@@ -37,9 +37,8 @@ def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFram
         values = np.where(targets, recall, np.nan)
         fractions = np.where(targets[:, :3], 1.0, 0.0)
         small = np.where(targets[:, 3], 0.02, 0.0)[:, None]
-        fractions = np.hstack(
-            [fractions / fractions.sum(axis=1, keepdims=True) * (1 - small), small]
-        )
+        fractions *= (1 - small) / fractions.sum(axis=1, keepdims=True)
+        fractions = np.hstack([fractions, small])
         names = {"variant": variant, "plan": "end", "solver": "dpmpp-2m 15", "seed": 0}
         places = {
             "tile": [f"asked {i}" for i in range(num_tiles)],

@@ -145,9 +145,13 @@ def _write_sheet(context: Context, folder: Path) -> None:
         return
     masks = np.stack([tiles.mask(i) for i in chosen])
     images = np.stack([tiles.image(i) for i in chosen])
-    seeds = [derive(context.run.seed, "sheet", i) for i in range(len(chosen))]
-    variants = context.run.variants
+    seeds, variants = sheet_seeds(context.run, len(chosen)), context.run.variants
     sampler = context.sampler(*variants)
     arrays = {"mask": masks, "real": images, "reconstruction": rebuild(context.autoencoder, images)}
     arrays |= {variant: sampler.generate(variant, masks, seeds) for variant in variants}
     write_bytes(folder / "sheet.safetensors", safetensors.numpy.save(arrays))
+
+
+def sheet_seeds(run: Run, num: int) -> list[int]:
+    """Of the noise of the sheet's lines, one a line."""
+    return [derive(run.seed, "sheet", i) for i in range(num)]

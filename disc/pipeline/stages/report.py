@@ -33,6 +33,9 @@ from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_device
 from disc.report.page import write_report
 from disc.report.run_summary import AGREEMENT, SLIDE_GRADING, PixelRow, RunSummary, SheetRow
+from disc.settings.distillation import Student
+from disc.settings.run import Run
+from disc.settings.synthesis import STUDENT
 
 PICTURES = 6
 
@@ -115,7 +118,18 @@ def _notes(context: Context) -> list[str]:
             f"{AGREEMENT}: the referee was trained on the validation tiles' own annotation, not on "
             "exact masks; mask agreement inherits the annotators' errors"
         )
-    return notes
+    return notes + _short_training(context.run)
+
+
+def _short_training(run: Run) -> list[str]:
+    """What is said where the student was trained for less than its settings propose."""
+    steps, proposed = run.distil.student.optim.steps, Student().optim.steps
+    if STUDENT not in run.variants or steps >= proposed:
+        return []
+    return [
+        f"{AGREEMENT}: {STUDENT} was trained for {steps:,} steps, where its settings propose "
+        f"{proposed:,}: what a shorter training costs is in docs/results.md"
+    ]
 
 
 def _count_slides(context: Context) -> str:
