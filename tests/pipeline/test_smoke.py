@@ -1,5 +1,6 @@
 """The whole pipeline once, at its smallest, and what must hold of its results."""
 
+import io
 import json
 import resource
 import shutil
@@ -20,6 +21,7 @@ from disc.data.check.request import CheckRequest
 from disc.data.readers.sicapv2 import read_set
 from disc.evaluate.agreement import RECALLS
 from disc.files import BadInput
+from disc.pipeline.demo_picture import draw_picture
 from disc.settings.synthesis import STUDENT, VARIANTS
 
 
@@ -79,6 +81,13 @@ def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
         assert (part.loc["sd-sc", "evaluations"] > 6) == (kind != "single-class")
         columns = ["kid_real", "kid_reconstruction_gain_low", "standard_deviation"]
         assert np.isfinite(part.loc[[*VARIANTS, STUDENT], columns].astype(float)).all(axis=None)
+
+
+def test_the_picture_of_the_readme_is_drawn_from_a_run(run):
+    picture = Image.open(io.BytesIO(draw_picture(run)))
+    width, height = picture.size
+    assert 900 < width < 1300 and height > 300
+    assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 100
 
 
 def test_synthetic_slides_fill_every_primary_grade(run):
