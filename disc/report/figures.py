@@ -91,7 +91,7 @@ def draw_agreement(table: pd.DataFrame, kind: str, limits: tuple[float, float]) 
     axes.invert_yaxis()
     axes.set_xlim(limits)
     axes.grid(axis="x", color="#e4e4e4")
-    axes.set_xlabel("mask agreement: mean recall, labels of 5 % or more")
+    axes.set_xlabel("mean recall, labels of 5 % or more")
     name = KIND_NAMES[kind]
     axes.set_title(f"{name[:1].upper()}{name[1:]}")
     return figure

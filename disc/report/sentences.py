@@ -114,7 +114,7 @@ def tell_reasons(marks: str) -> str:
 
 def tell_marks(marks: str) -> str:
     """The same in a sentence: "marked † (unequal steps, KID)"."""
-    return f"marked {MARK} ({tell_reasons(marks)})"
+    return f"marked\N{NO-BREAK SPACE}{MARK} ({tell_reasons(marks)})"
 
 
 def headline(numbers: Numbers) -> list[str]:

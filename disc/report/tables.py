@@ -75,7 +75,7 @@ def agreement_grid(numbers: Numbers, kind: str) -> Grid:
     return Grid(
         caption=f"{KIND_NAMES[kind][:1].upper()}{KIND_NAMES[kind][1:]}",
         columns=(
-            *("tiles", "labels of 5 % or more", "difference to sd", "all labels"),
+            *("tiles", "recall, labels of 5 % or more", "difference to sd", "recall, all labels"),
             *("pixel accuracy", "evaluations a tile", "masks"),
         ),
         rows=rows,

@@ -37,7 +37,7 @@ def test_verdict_follows_the_interval(low: float, high: float, expected: str) ->
     assert claims == (expected == "better", expected == "worse")
     marked = agreement_sentence(row(0.05, low, high, marks="steps, KID", **facts))
     assert "better" not in marked and "worse" not in marked
-    is_marked = "marked † (unequal steps, KID)" in marked
+    is_marked = "marked\N{NO-BREAK SPACE}† (unequal steps, KID)" in marked
     assert is_marked == (expected in ("better", "worse"))
 
 

@@ -132,7 +132,7 @@ def test_a_difference_at_unequal_steps_is_marked_with_its_reasons(
     assert cells_of(page, "Multi-class masks of test slides", "sd-sc")[5] == ">22.2"
     assert "differ by more than 0.05" in reader.text and "agreement is blind to blur" in reader.text
     (line,) = (line for line in headline(measure(make_summary())) if "sd-disc-fast" in line)
-    assert "reads higher than sd (plain), marked † (unequal steps, standard" in line
+    assert "reads higher than sd (plain), marked\N{NO-BREAK SPACE}† (unequal steps, stand" in line
 
 
 def test_both_sets_of_masks_have_every_measure(page: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_run_without_what_agreement_does_not_see_has_a_page(tmp_path: Path) ->
     summary = make_summary(quality=None, scores=None, pixels=None, pixel_pictures=())
     text = read_page(write_report(tmp_path, summary)).text
     assert "this run compared no tiles with real ones" in text
-    assert "marked †" not in text
+    assert "marked † (" not in text
 
 
 def test_the_fraction_of_the_gain_that_is_kept_has_an_interval() -> None:
