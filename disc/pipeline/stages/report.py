@@ -127,8 +127,8 @@ def _short_training(run: Run) -> list[str]:
     if STUDENT not in run.variants or steps >= proposed:
         return []
     return [
-        f"{AGREEMENT}: the student ({STUDENT}) was trained for {steps:,} steps, where its settings propose "
-        f"{proposed:,}: what a shorter training costs is in docs/results.md"
+        f"{AGREEMENT}: the student ({STUDENT}) was trained for {steps:,} steps, where its settings "
+        f"propose {proposed:,}: what a shorter training costs is in docs/results.md"
     ]
 
 
