@@ -71,12 +71,12 @@ def agreement_grid(numbers: Numbers, kind: str) -> Grid:
         support = Field(text=str(row.tiles), small=count(row.slides, "slide"))
         others = [_value(of_kind[name].loc[row.variant]) for name in ("all_labels", "accuracy")]
         cost = Field(text=_spent(spent, row.variant))
-        rows.append([_name(row.variant), _value(row), pair, *others, cost, support])
+        rows.append([_name(row.variant), cost, _value(row), pair, *others, support])
     return Grid(
         caption=f"{KIND_NAMES[kind][:1].upper()}{KIND_NAMES[kind][1:]}",
         columns=(
-            *("tiles", "recall, labels of 5 % or more", "difference to sd", "recall, all labels"),
-            *("pixel accuracy", "evaluations a tile", "masks"),
+            *("tiles", "evaluations a tile", "recall, labels of 5 % or more"),
+            *("difference to sd", "recall, all labels", "pixel accuracy", "masks"),
         ),
         rows=rows,
         files=("agreement.csv", "differences.csv", "all_labels.csv", "accuracy.csv"),
