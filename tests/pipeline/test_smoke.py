@@ -69,7 +69,7 @@ def test_every_variant_is_asked_for_the_same_masks(run):
         pd.testing.assert_frame_equal(targets[variant], targets["sd"])
     assert set(table["variant"]) - {"collage"} == {*generated, "real", "reconstruction"}
     drawn_for = table[table["variant"] == "sd"]["masks"].value_counts().to_dict()
-    assert drawn_for == {"test slides": 24, "synthesis": 12}
+    assert drawn_for["test slides"] == 24 and 2 < drawn_for["synthesis"] <= 12
 
 
 def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
