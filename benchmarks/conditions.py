@@ -61,7 +61,7 @@ def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
 
     name = f"{condition}-{seed}"
     folder = shared.folder.parent / name
-    path = folder / "read.parquet"
+    path = folder / "tiles.parquet"
     if not path.exists():
         settings = replace(shared.run.denoiser, condition=condition)
         context = Context(replace(shared.run, denoiser=settings, seed=seed), shared.folder)
