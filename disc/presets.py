@@ -45,8 +45,8 @@ def smoke() -> Run:
         distil=Distil(
             num_bundles=24,
             variants=("sd-disc", "sd-disc-cotrain", "sd-disc-fast"),
-            optim=Optim(steps=20, batch=16, lr=2e-4, ema=0.9),
-            student=Student(optim=Optim(steps=20, batch=16, lr=4e-4, ema=0.9)),
+            optim=_few_steps(2e-4),
+            student=Student(optim=_few_steps(4e-4)),
         ),
         synthesis=Synthesis(tiles=(4, 6)),
         grade=Grade(
@@ -55,13 +55,21 @@ def smoke() -> Run:
             balance_weights=(0.3,),
             seeds=1,
         ),
-        evaluate=Evaluate(
-            referee=_small_carcino(8, 40, 16),
-            num_uniform=8,
-            num_mixed=16,
-            num_synthesis=12,
-            num_bootstrap=200,
-        ),
+        evaluate=_few_masks(),
+    )
+
+
+def _few_steps(lr: float) -> Optim:
+    return Optim(steps=20, batch=16, lr=lr, ema=0.9)
+
+
+def _few_masks() -> Evaluate:
+    return Evaluate(
+        referee=_small_carcino(8, 40, 16),
+        num_uniform=8,
+        num_mixed=16,
+        num_synthesis=12,
+        num_bootstrap=200,
     )
 
 

@@ -53,22 +53,28 @@ def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFram
 
 def make_quality() -> pd.DataFrame:
     """All alike, but the student: fewer steps, less deviation of latents, farther from real."""
-    rows = []
-    for kind in ("multi-class", "synthesis", "single-class"):
-        for variant in (*GENERATED, "real", "reconstruction"):
-            is_fast, is_real = variant == STUDENT, variant not in GENERATED
-            gain = 0.2 if is_fast else -0.01
-            row: dict[str, object] = {"kind": kind, "variant": variant, "seam": 1.13}
-            row |= dict.fromkeys(ENERGIES, 40.0 if variant == "real" else 20.0)
-            if not is_real:
-                facts = {"": 0.3 + gain, "_low": 0.2, "_high": 0.6, "_gain": gain}
-                facts |= {"_gain_low": gain - 0.05, "_gain_high": gain + 0.05}
-                for view in ("real", "reconstruction"):
-                    row |= {f"kid_{view}{end}": value for end, value in facts.items()}
-                row["standard_deviation"], row["steps"] = (0.7, 1) if is_fast else (0.9, 10)
-                row["evaluations"] = {STUDENT: 1.0, "sd-sc": 22.25}.get(variant, 10.0)
-            rows.append(row)
-    return pd.DataFrame(rows)
+    kinds = ("multi-class", "synthesis", "single-class")
+    return pd.DataFrame(
+        [
+            {"kind": kind, "variant": variant, **_looks(variant)}
+            for kind in kinds
+            for variant in (*GENERATED, "real", "reconstruction")
+        ]
+    )
+
+
+def _looks(variant: str) -> dict[str, float]:
+    row = dict.fromkeys(ENERGIES, 40.0 if variant == "real" else 20.0) | {"seam": 1.13}
+    if variant not in GENERATED:
+        return row
+    is_fast = variant == STUDENT
+    gain = 0.2 if is_fast else -0.01
+    facts = {"": 0.3 + gain, "_low": 0.2, "_high": 0.6, "_gain": gain}
+    facts |= {"_gain_low": gain - 0.05, "_gain_high": gain + 0.05}
+    for view in ("real", "reconstruction"):
+        row |= {f"kid_{view}{end}": value for end, value in facts.items()}
+    row["standard_deviation"], row["steps"] = (0.7, 1) if is_fast else (0.9, 10)
+    return row | {"evaluations": {STUDENT: 1.0, "sd-sc": 22.25}.get(variant, 10.0)}
 
 
 def make_scores(
