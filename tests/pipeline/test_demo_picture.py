@@ -26,7 +26,9 @@ def test_columns_are_the_plans_the_student_and_what_they_cost():
         "sd-disc\n10 evaluations",
         "sd-disc-fast\n1 evaluation",
     ]
-    run = replace(laptop(), distil=replace(laptop().distil, variants=("sd-disc",)))
+    run = replace(
+        laptop(), distil=replace(laptop().distil, variants=("sd-disc", "sd-disc-cotrain"))
+    )
     assert list(name_columns(run).values()) == columns[:-1], "what the run has"
 
 
