@@ -20,7 +20,8 @@ from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.request import RunRequest
 from disc.pipeline.weights.request import ExportRequest
-from disc.sample.request import SampleRequest
+from disc.processes import own_share
+from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
@@ -121,6 +122,29 @@ def sample(request: SampleRequest) -> int:
     return 0
 
 
+def synthesize(request: SynthesisRequest) -> int:
+    """Generate synthetic slides that balance the primary grades."""
+    prepare_process()
+    from disc.command_line.synthesize import synthesize_slides
+
+    return _say(synthesize_slides(request))
+
+
+def bank(request: BankRequest) -> int:
+    """Fill a bank of separated conditions, from which tiles are then only decoded."""
+    prepare_process()
+    from disc.command_line.bank import make_bank
+
+    return _say(make_bank(request))
+
+
+def _say(what: str) -> int:
+    """Print what all processes did together, once."""
+    if own_share().is_first:
+        print(what)
+    return 0
+
+
 def export(request: ExportRequest) -> int:
     """Write a run's weights to a folder that diffusers loads."""
     prepare_process()
@@ -140,6 +164,12 @@ COMMANDS = {
     ),
     "sample": Command(
         sample, SampleRequest, "Generate tiles from masks, or for a Gleason score.", RUNS
+    ),
+    "synthesize": Command(
+        synthesize, SynthesisRequest, "Generate slides that balance the primary grades.", RUNS
+    ),
+    "bank": Command(
+        bank, BankRequest, "Denoise each label alone, for tiles that need decoding only.", RUNS
     ),
     "check": Command(
         check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS

@@ -114,6 +114,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed writes left in a folder and below it; nobody may be writing there."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink()
+
+
 def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:
     """All bytes of a file that a user gave.
 
