@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
 """The two folds of the paper."""
+QUALITY = "quality.parquet"
+"""Beside mask agreement: kernel distances, textures, standard deviation of the same tiles."""
 
 
 @dataclass

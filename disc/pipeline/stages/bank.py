@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from disc.evaluate.agreement import recalls
+from disc.evaluate.agreement import primary_measure
 from disc.evaluate.referee import read_tiles
 from disc.files import write_json
 from disc.model.latent_shape import LATENT_FACTOR
@@ -58,8 +58,8 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
     def agree(latents: torch.Tensor, masks: Masks) -> float:
         if not len(masks):
             return float("nan")
-        values = recalls(masks, read_tiles(referee, sampler.decode(latents)))
-        return float(np.nanmean(values, axis=1).mean())
+        values = primary_measure(masks, read_tiles(referee, sampler.decode(latents)))
+        return float(np.nanmean(values))
 
     uniform = np.stack(
         [np.full((tile_px, tile_px), labels[i % len(labels)], np.uint8) for i in range(num)]
