@@ -1,0 +1,204 @@
+"""AUROC, average precision and kappa of slide graders, from scores.parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from disc.evaluate.auroc import LABELS, MEAN, Area, weigh_auprc, weigh_auroc
+from disc.evaluate.graders.configurations import (
+    RUN,
+    Measure,
+    Statistic,
+    measure_settings,
+    name_runs,
+)
+from disc.evaluate.graders.delong import delong
+from disc.evaluate.graders.kappa import NUM_GROUPS, check_groups, quadratic_kappa
+from disc.evaluate.graders.resampling import mean_weights, split_patients
+
+SETTING = ["grader", "encoder", "data_set", "split"]
+ISUP = "ISUP"
+"""Label of the rows whose truth and score are ISUP grade groups, of graders that give any."""
+AUPRC_DRAWS = 2000
+"""At most: it is shown, and enters no test."""
+MIN_PATIENTS = 2
+"""With, and without, a positive slide: with fewer a label has no interval."""
+
+
+def auroc_tables(
+    scores: pd.DataFrame, *, draws: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """AUROC of every configuration per label, and the differences to real tiles only.
+
+    The mean is over the labels that have both outcomes. Intervals and errors are over resampled
+    patients and seeds.
+
+    Args:
+        scores: scores.parquet.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        Both: grader, encoder, data_set, split, variant, balance_weight, label ("NC".."GG5" or
+        "mean"), value, low, high, error (NaN where a label lacks an outcome), positives, negatives
+        (slides; of the mean: NaN). Differences: p besides, two-sided, of no difference.
+
+    Raises:
+        ValueError: if a setting has no configuration of balance weight 0, one has other slides, or
+            a score is NaN.
+    """
+    measured = list(
+        measure_settings(scores, SETTING, _areas(weigh_auroc), _strata, draws=draws, seed=seed)
+    )
+    levels, gains = (
+        [part.levels() for part in measured],
+        [part.differences() for part in measured],
+    )
+    return _finish(levels, scores), _finish(gains, scores)
+
+
+def auprc_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
+    """Average precision of every configuration; else as `auroc_tables`.
+
+    A grader at chance has the fraction of positives, so values of sets that hold other fractions
+    are no likes.
+    """
+    num = min(draws, AUPRC_DRAWS)
+    measured = measure_settings(
+        scores, SETTING, _areas(weigh_auprc), _strata, draws=num, seed=seed
+    )
+    return _finish([part.levels() for part in measured], scores)
+
+
+def kappa_tables(
+    scores: pd.DataFrame, *, draws: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Quadratic weighted kappa of ISUP grade groups, and its differences to real tiles only.
+
+    Args:
+        scores: scores.parquet; only rows with label "ISUP" count, whose truth and score are groups
+            0 to 5. Without such rows both tables are empty.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        As `auroc_tables`, without label and support.
+
+    Raises:
+        ValueError: if a truth or score is no ISUP grade group.
+    """
+    rows = scores[scores["label"] == ISUP]
+    measured = list(
+        measure_settings(rows, SETTING, _kappa, _isup_strata, draws=draws, seed=seed)
+    )
+    if not measured:
+        return pd.DataFrame(), pd.DataFrame()
+    levels = pd.concat([part.levels() for part in measured], ignore_index=True)
+    gains = pd.concat([part.differences() for part in measured], ignore_index=True)
+    return levels.drop(columns="k"), gains.drop(columns="k")
+
+
+def delong_error(
+    scores: pd.DataFrame, variant: str, balance_weight: float, label: str
+) -> float:
+    """DeLong's standard error of one configuration's difference to real tiles only.
+
+    Args:
+        scores: scores.parquet, of one setting.
+        variant: of the configuration.
+        balance_weight: of the configuration.
+        label: "NC" to "GG5".
+
+    Returns:
+        NaN where a patient has several slides, or runs scored different slides.
+    """
+    rows = name_runs(scores[scores["label"] == label])
+    is_base = rows["balance_weight"] == 0
+    is_chosen = (rows["variant"] == variant) & (rows["balance_weight"] == balance_weight)
+    parts, factors = list[pd.Series](), list[float]()
+    for sign, part in ((1, rows[is_chosen]), (-1, rows[is_base])):
+        runs = dict(iter(part.groupby(list(RUN), dropna=False)))
+        parts += [run.set_index(["patient", "slide"])["score"] for run in runs.values()]
+        factors += list(sign * mean_weights(list(runs))[:, 0])
+    slides = rows.drop_duplicates(["patient", "slide"]).set_index(["patient", "slide"])["truth"]
+    table = pd.concat(parts, axis=1).reindex(slides.index)
+    if table.isna().any(axis=None) or slides.index.get_level_values("patient").has_duplicates:
+        return np.nan
+    return delong(slides, table.to_numpy().T, factors)[1]
+
+
+def _areas(weigh: Callable[..., Area]) -> Measure:
+    """A measure of the four labels and their mean, [5, D]."""
+
+    def measure(run: pd.DataFrame, patients: pd.Index) -> Statistic:
+        parts = [run[run["label"] == label] for label in LABELS]
+        areas = [
+            weigh(part["truth"], part["score"], patients.get_indexer(part["patient"]))
+            for part in parts
+        ]
+        has_both = np.array([part["truth"].nunique() == 2 for part in parts])
+
+        def statistic(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+            values = np.stack([area(weights) for area in areas])
+            # A draw that lost all positives of a label gives no mean: a mean over fewer labels
+            # would be another quantity.
+            mean = values[has_both].mean(axis=0) if has_both.any() else np.nan * values[0]
+            return np.concatenate([values, mean[None]])
+
+        return statistic
+
+    return measure
+
+
+def _kappa(run: pd.DataFrame, patients: pd.Index) -> Statistic:
+    groups = NUM_GROUPS * check_groups(run["truth"], "truth") + check_groups(run["score"], "score")
+    # slides by (truth, predicted) of each patient, [patients, 36]
+    counts = np.zeros((len(patients), NUM_GROUPS**2))
+    np.add.at(counts, (patients.get_indexer(run["patient"]), groups), 1)
+    return lambda weights: quadratic_kappa(
+        (weights.T @ counts).reshape(-1, NUM_GROUPS, NUM_GROUPS)
+    )[None]
+
+
+def _strata(rows: pd.DataFrame, patients: pd.Index) -> npt.NDArray[np.bool_]:
+    return split_patients(_positive_patients(rows).reindex(patients).to_numpy(bool))
+
+
+def _isup_strata(rows: pd.DataFrame, patients: pd.Index) -> npt.NDArray[np.bool_]:
+    """Patients with and without a slide of cancer."""
+    has = (rows["truth"] > 0).groupby(rows["patient"]).any()
+    return split_patients(has.reindex(patients).to_numpy(bool)[:, None])
+
+
+def _positive_patients(rows: pd.DataFrame) -> pd.DataFrame:
+    """Whether a patient has a positive slide of each label, [patients, 4]."""
+    found = rows.pivot_table(index="patient", columns="label", values="truth", aggfunc="max")
+    return found.reindex(columns=LABELS).fillna(0) > 0
+
+
+def _finish(tables: list[pd.DataFrame], scores: pd.DataFrame) -> pd.DataFrame:
+    """Labels by name, and their support; no interval where a label has too few patients."""
+    if not tables:
+        return pd.DataFrame()
+    table = pd.concat(tables, ignore_index=True)
+    label = table["k"].map(dict(enumerate([*LABELS, MEAN])))
+    table.insert(table.columns.get_loc("k"), "label", label)
+    table = table.drop(columns="k").merge(_support(scores), on=[*SETTING, "label"], how="left")
+    spread = [name for name in ("low", "high", "error", "p") if name in table]
+    table.loc[table["patients"] < MIN_PATIENTS, spread] = np.nan
+    return table.drop(columns="patients")
+
+
+def _support(scores: pd.DataFrame) -> pd.DataFrame:
+    """Slides with and without each label, and patients on the rarer side."""
+    keys = [*SETTING, "label"]
+    slides = scores.drop_duplicates([*keys, "patient", "slide"])
+    slides = slides.assign(positives=slides["truth"] > 0, negatives=slides["truth"] == 0)
+    counts = slides.groupby(keys, dropna=False)[["positives", "negatives"]].sum()
+    of_patients = slides.groupby([*keys, "patient"], dropna=False)[["positives", "negatives"]].any()
+    patients = of_patients.groupby(level=keys, dropna=False).sum().min(axis=1)
+    return counts.assign(patients=patients).reset_index()
