@@ -9,6 +9,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.stages.denoiser import finish, train_and_save
 from disc.sample.bank import Bank
 from disc.settings.synthesis import STUDENT
+from disc.train.diagnose import NamedBatches
 from disc.train.objectives.student import student_batches, student_step
 
 
@@ -27,10 +28,26 @@ def train_student(context: Context, bank: Bank, folder: Path) -> str:
         purpose=STUDENT,
         is_paired=settings.paired_noise,
     )
+    noise = "the bank's noise" if settings.paired_noise else "fresh noise"
+    return teach_student(context, batch_at, folder, noise)
+
+
+def teach_student(context: Context, batch_at: NamedBatches, folder: Path, on: str) -> str:
+    """Train the student on some batches, from the weights of sd, and write it into a folder.
+
+    Args:
+        context: the run.
+        batch_at: as of `student_batches`.
+        folder: of the student.
+        on: what its noise is, in a few words.
+
+    Returns:
+        What was done, in a few words.
+    """
+    settings = context.run.distil.student
     denoiser, step = context.denoiser("sd"), student_step(settings)
     train_and_save(_watched(context), folder, denoiser, batch_at, settings.optim, step=step)
-    noise = "the bank's noise" if settings.paired_noise else "fresh noise"
-    what = f"{settings.optim.steps} steps of {settings.optim.batch} on {noise}"
+    what = f"{settings.optim.steps} steps of {settings.optim.batch} on {on}"
     return finish(context, folder, context.split.train, what)
 
 

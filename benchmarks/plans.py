@@ -1,0 +1,103 @@
+"""Every plan and variant beside each other, over several trainings.
+
+Takes finished runs, one a training of everything (`disc run laptop --seed 1 --name demo-1 --until
+agreement` makes another). All plans and variants are asked for the same masks, of several labels
+(those of test slides, and those that synthesis asks for) and of one, from the same noise and by the
+same solver, the student by its own few evaluations. Prints the primary measure with its paired
+differences to `sd` and to `sd-sc` under the plan `end` (and what marks the latter: agreement is
+blind to blur), kernel distance to real tiles through the autoencoder, standard deviation of
+latents, gradient energy over that of these tiles, seams, with 95 % intervals over trainings and
+slides (of one training: slides alone); then one JSON line. About ten minutes a run on one quiet
+thread; stopped, the same command goes on.
+
+    python benchmarks/plans.py runs/demo runs/demo-1 runs/demo-2 [--out runs/plans]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+import tyro
+from side_by_side import Asked, Reading, draw_masks, open_run, read, read_real, show, summarise
+
+from disc.cli import prepare_process
+from disc.files import BadInput
+from disc.model.store import hash_weights
+from disc.pipeline.context import Context
+from disc.settings.synthesis import STUDENT
+
+TRAINED = ("sd", "sd-disc", "sd-disc-cotrain", STUDENT)
+BASES = ("sd", "end")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of finished runs on the same data, each with other weights."""
+    out: Path = Path("runs/plans")
+    """Folder of readings."""
+    plans: tuple[str, ...] = (
+        *("end", "step", "step-null", "switch@0.25", "switch@0.5", "switch@0.75", "late@0.5"),
+        *("guide@1.5", "guide@2", "heal@250", "heal@250:2"),
+    )
+    """How `sd-sc` joins labels; the first is what the others are compared with."""
+    evaluations: tuple[int, ...] = (1, 2)
+    """Of the student."""
+    steps: int | None = None
+    """Of the solver; None: as in the runs."""
+    masks: int = 320
+    """Masks of each set of several labels, and a quarter as many of one."""
+
+
+def list_readings(context: Context, options: Options) -> Iterator[Reading]:
+    """Every variant and plan of a run."""
+    folder, solver = context.folder / "denoiser", context.run.sample.solver
+    solver = solver if options.steps is None else replace(solver, steps=options.steps)
+    yield Reading("sd", folder / "sd", solver)
+    for plan in options.plans:
+        yield Reading("sd-sc", folder / "sd", solver, "sd-sc", plan)
+    for name in ("sd-disc", "sd-disc-cotrain"):
+        yield Reading(name, folder / name, solver)
+    for num in options.evaluations:
+        few = replace(context.run.solver_of(STUDENT), steps=num)
+        yield Reading(STUDENT, folder / STUDENT, few)
+
+
+def compare(options: Options) -> pd.DataFrame:
+    """Read everything in every run; a row a set of masks and reading."""
+    asked: Asked | None = None
+    readings, real = dict[str, list[pd.DataFrame]](), []
+    for folder in options.runs:
+        context = open_run(folder, TRAINED)
+        out = options.out / f"{folder.name} {hash_weights(context.denoiser('sd'))[:8]}"
+        out /= f"masks {options.masks}"
+        drawn = draw_masks(context, options.masks)
+        asked = asked or drawn
+        if not np.array_equal(asked.masks, drawn.masks):
+            raise BadInput(f"{folder}: other data, or labels, than {options.runs[0]}")
+        real.append(read_real(context, asked, out))
+        for reading in list_readings(context, options):
+            table = read(context, reading, asked, out / f"{reading.title}.parquet")
+            readings.setdefault(reading.title, []).append(table)
+    assert asked is not None
+    return summarise(readings, real, asked, dict(zip(BASES, readings, strict=False)))
+
+
+def main() -> None:
+    """Read, print a table for people, and one JSON line with every number."""
+    prepare_process()
+    show(compare(tyro.cli(Options)), BASES, "plans")
+
+
+if __name__ == "__main__":
+    main()
