@@ -16,8 +16,7 @@ Weights = npt.NDArray[np.floating]
 """Weights of observations or of their patients, one column a draw, [rows, D]."""
 Area = Callable[[Weights], Weights]
 """Weights [rows, D] -> [D], NaN where one outcome has no weight."""
-_Ties = list[tuple[list[int], list[int]]]
-"""Rows of equal score, (negatives, positives), in the order of the score."""
+TINY = 1e-30
 
 
 def auroc(truth: npt.ArrayLike, score: npt.ArrayLike, weights: Weights | None = None) -> Array:
@@ -64,23 +63,23 @@ def weigh_auroc(
     Raises:
         ValueError: if a score is NaN.
     """
-    ties = _group_ties(truth, score, rows)
+    positive, values, owner = _check(truth, score, rows)
+    # ascending; positives before the negatives that they tie with, of which they win half
+    order = np.lexsort((~positive, values))
+    steps = list(zip(owner[order].tolist(), positive[order].tolist(), strict=True))
+    ties = _mixed_ties(positive, values, owner)
 
     def area(weights: Weights) -> Weights:
         below, above, won, product = np.zeros((4, weights.shape[1]), weights.dtype)
-        for negatives, positives in ties:
-            # Of negatives that tie with positives, half are won.
-            half = sum(weights[row] for row in negatives) / 2 if negatives and positives else None
-            if half is not None:
-                below += half
-            for row in positives:
+        for row, is_positive in steps:
+            if is_positive:
                 np.multiply(weights[row], below, out=product)
                 won += product
                 above += weights[row]
-            if half is not None:
-                below += half
-            for row in [] if positives else negatives:
+            else:
                 below += weights[row]
+        for negatives, positives in ties:
+            won += weights[negatives].sum(axis=0) * weights[positives].sum(axis=0) / 2
         return _divide(won, above * below)
 
     return area
@@ -90,20 +89,33 @@ def weigh_auprc(
     truth: npt.ArrayLike, score: npt.ArrayLike, rows: Sequence[int] | None = None
 ) -> Area:
     """The average precision as a function of weights; as `weigh_auroc`."""
-    ties = _group_ties(truth, score, rows)[::-1]
+    positive, values, owner = _check(truth, score, rows)
+    # descending; negatives before the positives that they tie with
+    order = np.lexsort((positive, -values))
+    is_last = (np.diff(values[order], append=np.nan) != 0).tolist()
+    steps, tied = list[tuple[int, bool, tuple[int, ...]]](), list[int]()
+    for row, is_positive, ends in zip(
+        owner[order].tolist(), positive[order].tolist(), is_last, strict=True
+    ):
+        tied += [row] * is_positive
+        steps.append((row, is_positive, tuple(tied) if ends else ()))
+        tied = [] if ends else tied
 
     def area(weights: Weights) -> Weights:
         # sum over thresholds of precision times the positives that it adds, / all positives
-        positive, negative, total = np.zeros((3, weights.shape[1]), weights.dtype)
-        for negatives, positives in ties:
-            for row in negatives:
-                negative += weights[row]
-            if positives:
-                added = sum(weights[row] for row in positives)
-                positive += added
-                called = positive + negative
-                total += added * positive / np.where(called > 0, called, 1)
-        return _divide(np.where(negative > 0, total, np.nan), positive)
+        hit, miss, total, precision = np.zeros((4, weights.shape[1]), weights.dtype)
+        miss += TINY  # where nothing is called yet, precision is 0, not 0 / 0
+        for row, is_positive, added in steps:
+            if is_positive:
+                hit += weights[row]
+            else:
+                miss += weights[row]
+            if added:
+                np.add(hit, miss, out=precision)
+                np.divide(hit, precision, out=precision)
+                precision *= weights[added[0]] if len(added) == 1 else weights[[*added]].sum(axis=0)
+                total += precision
+        return _divide(np.where(miss > TINY, total, np.nan), hit)
 
     return area
 
@@ -115,21 +127,29 @@ def _measure(
     weights: Weights | None,
 ) -> Array:
     columns = np.ones((len(np.asarray(truth)), 1)) if weights is None else np.asarray(weights).T
-    return weigh(truth, score)(columns.astype(np.float64))
+    return weigh(truth, score)(columns.astype(np.float64)).astype(np.float64)
 
 
-def _group_ties(truth: npt.ArrayLike, score: npt.ArrayLike, rows: Sequence[int] | None) -> _Ties:
+def _check(
+    truth: npt.ArrayLike, score: npt.ArrayLike, rows: Sequence[int] | None
+) -> tuple[npt.NDArray[np.bool_], Array, npt.NDArray[np.int64]]:
+    """Truth, scores, and the row of the weights of each observation."""
     positive, values = np.asarray(truth, bool), np.asarray(score, np.float64)
     if np.isnan(values).any():
         raise ValueError(f"{np.isnan(values).sum()} of {len(values)} scores are NaN")
-    owner = np.arange(len(values)) if rows is None else np.asarray(rows)
-    ties: _Ties = []
-    order = np.argsort(values, kind="stable")
-    for place, index in enumerate(order):
-        if place == 0 or values[index] != values[order[place - 1]]:
-            ties.append(([], []))
-        ties[-1][int(positive[index])].append(int(owner[index]))
-    return ties
+    owner = np.arange(len(values)) if rows is None else np.asarray(rows, np.int64)
+    return positive, values, owner
+
+
+def _mixed_ties(
+    positive: npt.NDArray[np.bool_], values: Array, owner: npt.NDArray[np.int64]
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Rows of the negatives and of the positives that share a score."""
+    shared = np.intersect1d(values[positive], values[~positive])
+    return [
+        (owner[(values == value) & ~positive], owner[(values == value) & positive])
+        for value in shared
+    ]
 
 
 def _divide(part: Weights, whole: Weights) -> Weights:

@@ -1,8 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import confusion_matrix, f1_score, precision_score
-
 from disc.evaluate.pixels import (
     MEASURES,
     baseline_table,
@@ -10,6 +8,8 @@ from disc.evaluate.pixels import (
     pixel_gain_table,
     pixel_table,
 )
+from sklearn.metrics import confusion_matrix, f1_score, precision_score
+
 from disc.grade.confusion import COUNTS
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from disc.evaluate.pixels import COUNTS
 from PIL import Image
 
-from disc.evaluate.pixels import COUNTS
 from disc.labels import PALETTES, Label
 from disc.report.limitations import limitations
 from disc.report.numbers import measure

@@ -30,10 +30,10 @@ RUN = {"generator_seed": 0, "grader_seed": 0, "fold": ""}
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
 """Weights of the patients [patients, D] -> values [K, D]."""
-Measure = Callable[[pd.DataFrame, pd.Index], Statistic]
-"""(rows of one run, all patients of the setting) -> statistic."""
-Strata = Callable[[pd.DataFrame, pd.Index], npt.NDArray[np.bool_]]
-"""(rows of one setting, its patients) -> stratum of each patient."""
+Measure = Callable[[pd.DataFrame, int], Statistic]
+"""(rows of one run, number of patients) -> statistic; "patient" holds numbers from 0."""
+Strata = Callable[[pd.DataFrame, int], npt.NDArray[np.bool_]]
+"""(rows of one setting, number of patients) -> stratum of each patient."""
 LEVEL = 0.95
 POWER = 0.8
 ROUNDING = 1e-6
@@ -118,16 +118,19 @@ def measure_settings(
     """
     for key, part in name_runs(rows).groupby(list(setting), sort=True, dropna=False):
         names = dict(zip(setting, key, strict=True))
-        patients = pd.Index(sorted(part["patient"].unique()))
+        codes, patients = pd.factorize(part["patient"], sort=True)
+        part = part.assign(patient=codes, slide=part.groupby(["patient", "slide"]).ngroup())
+        part = part.drop(columns=list(setting))  # every column less makes the splits faster
         configurations = dict(iter(part.groupby(CONFIGURATION, sort=True)))
         _check_same_slides(names, configurations)
-        statistics = [_statistics(some, patients, measure) for some in configurations.values()]
-        every = np.ones((len(patients), 1))
+        num = len(patients)
+        statistics = [_statistics(some, num, measure) for some in configurations.values()]
+        every = np.ones((num, 1))
         values = np.stack([_average(runs, every, mean_weights(list(runs))) for runs in statistics])
         of_runs = [cell_weights(list(runs), draws, seed) for runs in statistics]
         drawn = np.empty((*values.shape[:2], draws), np.float32)
         start = 0
-        for weights in patient_weights(strata(part, patients), draws, seed):
+        for weights in patient_weights(strata(part, num), draws, seed):
             stop = start + weights.shape[1]
             for place, (runs, shares) in enumerate(zip(statistics, of_runs, strict=True)):
                 drawn[place, :, start:stop] = _average(runs, weights, shares[:, start:stop])
@@ -151,15 +154,18 @@ def smallest_difference(error: npt.ArrayLike) -> Array:
     >>> smallest_difference([0.01]).round(3)
     array([0.028])
     """
-    return np.asarray(error, np.float64) * (norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER))
+    errors: Array = np.asarray(error, np.float64)
+    return errors * float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER))
 
 
 def _statistics(
-    configuration: pd.DataFrame, patients: pd.Index, measure: Measure
+    configuration: pd.DataFrame, num_patients: int, measure: Measure
 ) -> dict[Cell, Statistic]:
     return {
-        key: measure(run, patients)
-        for key, run in configuration.groupby(list(RUN), sort=True, dropna=False)
+        key: measure(run, num_patients)
+        for key, run in configuration.drop(columns=CONFIGURATION).groupby(
+            list(RUN), sort=True, dropna=False
+        )
     }
 
 
@@ -178,14 +184,11 @@ def _average(
 def _check_same_slides(
     names: dict[str, Any], configurations: dict[tuple[str, float], pd.DataFrame]
 ) -> None:
-    slides = {
-        configuration: frozenset(part[["patient", "slide"]].itertuples(index=False, name=None))
-        for configuration, part in configurations.items()
-    }
+    slides = {name: np.unique(part["slide"]) for name, part in configurations.items()}
     first = next(iter(slides))
-    for configuration, found in slides.items():
-        if found != slides[first]:
-            raise ValueError(f"{names}: {configuration} has other slides or patients than {first}")
+    for name, found in slides.items():
+        if not np.array_equal(found, slides[first]):
+            raise ValueError(f"{names}: {name} has other slides or patients than {first}")
 
 
 def _spread(value: float, drawn: Draws) -> dict[str, float]:

@@ -131,21 +131,26 @@ def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array
     return np.column_stack([dice, mean, precision, overall])
 
 
-def _run(run: pd.DataFrame, patients: pd.Index) -> Statistic:
-    counts = run.groupby("patient")[COUNTS].sum().reindex(patients, fill_value=0)
-    matrix = counts.to_numpy(np.float64)
+def _run(run: pd.DataFrame, num_patients: int) -> Statistic:
+    matrix = _count(run, num_patients)
     # Those of the whole sample: a draw without a rare label would measure another quantity.
     counted = matrix.sum(axis=0).reshape(NUM_LABELS, NUM_LABELS).sum(axis=1) > 0
-    return lambda weights: measure_confusion(
-        (weights.T @ matrix).reshape(-1, NUM_LABELS, NUM_LABELS), counted
-    ).T
+    return lambda weights: (
+        measure_confusion((weights.T @ matrix).reshape(-1, NUM_LABELS, NUM_LABELS), counted).T
+    )
 
 
-def _strata(rows: pd.DataFrame, patients: pd.Index) -> npt.NDArray[np.bool_]:
+def _strata(rows: pd.DataFrame, num_patients: int) -> npt.NDArray[np.bool_]:
     """Patients with and without pixels of the rarest label."""
-    first = rows.drop_duplicates(["patient", "slide", "tile"])
-    counts = first.groupby("patient")[COUNTS].sum().reindex(patients).to_numpy()
-    return split_patients(counts.reshape(-1, NUM_LABELS, NUM_LABELS).sum(axis=2) > 0)
+    counts = _count(rows, num_patients).reshape(-1, NUM_LABELS, NUM_LABELS)
+    return split_patients(counts.sum(axis=2) > 0)
+
+
+def _count(rows: pd.DataFrame, num_patients: int) -> Array:
+    """Confusion counts of each patient, [patients, 16]."""
+    counts = rows.groupby("patient")[COUNTS].sum().reindex(range(num_patients), fill_value=0)
+    matrix: Array = counts.to_numpy(np.float64)
+    return matrix
 
 
 def _ratio(part: Array, whole: Array) -> Array:

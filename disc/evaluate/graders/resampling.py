@@ -111,4 +111,5 @@ def mean_weights(cells: Sequence[Cell]) -> npt.NDArray[np.float64]:
 def _seed_shares(names: Sequence[int | str], draws: int, seed: int) -> npt.NDArray[np.float64]:
     """Share of each seed in each draw, [seeds, draws]; the same names give the same draws."""
     weights = training_weights(len(names), draws, derive(seed, *names))
-    return (weights / weights.sum(axis=1, keepdims=True)).T
+    shares: npt.NDArray[np.float64] = (weights / weights.sum(axis=1, keepdims=True)).T
+    return shares

@@ -1,4 +1,4 @@
-"""Did synthetic tiles help: the weight that validation chose, the primary tests, and their words."""
+"""Did synthetic tiles help: the weight that validation chose, the primary tests, the words."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ VERDICTS = (HELPS, HARMS, UNCLEAR, UNTRAINED, UNDEFINED)
 def choose_balance_weights(levels: pd.DataFrame, grader: Sequence[str]) -> pd.DataFrame:
     """For each grader and variant the balance weight of the highest mean on validation slides.
 
-    Looks at split "val" only, never at a test set; the smaller weight wins a tie. A variant whose
-    mean is undefined on validation slides is left out.
+    Looks at split "val" only, never at a test set; the smaller weight wins a tie. A variant with
+    one weight needs no choice; one with several, whose mean is undefined on validation slides, is
+    left out.
 
     Args:
         levels: values of configurations, with rows of label "mean".
@@ -34,12 +35,13 @@ def choose_balance_weights(levels: pd.DataFrame, grader: Sequence[str]) -> pd.Da
     Differs from paper: there the weight quoted is the best on each test set.
     """
     columns = [*grader, "variant", "balance_weight"]
-    if levels.empty:
-        return pd.DataFrame(columns=columns)
-    means = levels[(levels["split"] == "val") & (levels["label"] == MEAN)]
-    means = means[means["balance_weight"] > 0].dropna(subset="value")
-    best = means.sort_values("balance_weight").groupby(columns[:-1], sort=True)["value"].idxmax()
-    return means.loc[best, columns].reset_index(drop=True)
+    added = levels[levels["balance_weight"] > 0]
+    means = added[(added["split"] == "val") & (added["label"] == MEAN)].dropna(subset="value")
+    means = means.sort_values("balance_weight")
+    best = means.loc[means.groupby(columns[:-1], sort=True)["value"].idxmax(), columns]
+    every = added[columns].drop_duplicates()
+    single = every[~every.duplicated(columns[:-1], keep=False)]
+    return pd.concat([best, single]).drop_duplicates().sort_values(columns, ignore_index=True)
 
 
 def primary_tests(

@@ -1,0 +1,91 @@
+"""All statistics of a study, by the name of their table, from its two tables alone."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from disc.evaluate.graders.pixels import baseline_table, confusion_table, pixel_tables
+from disc.evaluate.graders.slides import (
+    SETTING,
+    auprc_table,
+    auroc_tables,
+    delong_error,
+    kappa_tables,
+)
+from disc.evaluate.graders.verdicts import choose_balance_weights, primary_tests
+
+SLIDE_GRADER = ["grader", "encoder"]
+PIXEL_GRADER = ["grader", "truth_kind"]
+CHANCE = 0.5
+"""AUROC of a grader that knows nothing."""
+
+
+def slide_statistics(scores: pd.DataFrame, *, draws: int, seed: int) -> dict[str, pd.DataFrame]:
+    """Statistics of slide graders.
+
+    Args:
+        scores: scores.parquet.
+        draws: of the bootstrap; 20,000 for what is to be quoted.
+        seed: of the bootstrap.
+
+    Returns:
+        auroc, auroc_gains (descriptive: all weights), auprc, kappa and kappa_gains (empty where no
+        grader gives grade groups), chosen (weights), auroc_tests (primary, with DeLong's error).
+    """
+    levels, gains = auroc_tables(scores, draws=draws, seed=seed)
+    kappa, kappa_gains = kappa_tables(scores, draws=draws, seed=seed)
+    chosen = choose_balance_weights(levels, SLIDE_GRADER)
+    tests = primary_tests(gains, chosen, above_chance(levels), SLIDE_GRADER)
+    settings = dict(iter(scores.groupby(SETTING, dropna=False)))
+    errors = [
+        delong_error(settings[tuple(row[SETTING])], row["variant"], row["balance_weight"], label)
+        for label, (_, row) in zip(tests["label"], tests.iterrows(), strict=True)
+    ]
+    return {
+        "auroc": levels,
+        "auroc_gains": gains.drop(columns="p"),
+        "auprc": auprc_table(scores, draws=draws, seed=seed),
+        "kappa": kappa,
+        "kappa_gains": kappa_gains.drop(columns="p", errors="ignore"),
+        "chosen": chosen,
+        "auroc_tests": tests.assign(delong_error=errors),
+    }
+
+
+def pixel_statistics(pixels: pd.DataFrame, *, draws: int, seed: int) -> dict[str, pd.DataFrame]:
+    """Statistics of pixel graders.
+
+    The primary tests are those of Dice; the balance weight is chosen by the mean Dice on
+    validation tiles, against their annotation where there is one: the truth that a real set has.
+
+    Args:
+        pixels: pixels.parquet.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        dice, dice_gains (descriptive; both with precision), confusion, baselines, dice_chosen,
+        dice_tests (primary).
+    """
+    levels, gains = pixel_tables(pixels, draws=draws, seed=seed)
+    baselines = baseline_table(pixels)
+    truth = min(levels["truth_kind"])  # annotation before exact
+    means = levels[(levels["metric"] == "dice") & (levels["truth_kind"] == truth)]
+    chosen = choose_balance_weights(means, PIXEL_GRADER[:1])
+    of_test = baselines[baselines["split"] == "test"]
+    is_learnt = of_test.set_index([*PIXEL_GRADER, "data_set", "label"])["is_learnt"]
+    tests = primary_tests(gains[gains["metric"] == "dice"], chosen, is_learnt, PIXEL_GRADER)
+    return {
+        "dice": levels,
+        "dice_gains": gains.drop(columns="p"),
+        "confusion": confusion_table(pixels),
+        "baselines": baselines,
+        "dice_chosen": chosen,
+        "dice_tests": tests,
+    }
+
+
+def above_chance(levels: pd.DataFrame) -> pd.Series:
+    """Whether the interval of real tiles only lies above chance, by grader, test set and label."""
+    base = levels[(levels["balance_weight"] == 0) & (levels["split"] == "test")]
+    return base.set_index([*SLIDE_GRADER, "data_set", "label"])["low"] > CHANCE
