@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from disc.evaluate.auroc import LABELS, MEAN, Area, weigh_auprc, weigh_auroc
 from disc.evaluate.graders.configurations import (
     RUN,
     Measure,
+    Measured,
     Statistic,
     measure_settings,
     name_runs,
@@ -51,15 +52,9 @@ def auroc_tables(
         ValueError: if a setting has no configuration of balance weight 0, one has other slides, or
             a score is NaN.
     """
-    measured = list(
-        measure_settings(
-            _of_labels(scores), SETTING, _areas(weigh_auroc), _strata, draws=draws, seed=seed
-        )
-    )
-    levels, gains = (
-        [part.levels() for part in measured],
-        [part.differences() for part in measured],
-    )
+    measured = list(_measure(scores, weigh_auroc, draws, seed))
+    levels = [part.levels() for part in measured]
+    gains = [part.differences() for part in measured]
     return _finish(levels, scores), _finish(gains, scores)
 
 
@@ -69,10 +64,7 @@ def auprc_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
     A grader at chance has the fraction of positives, so values of sets that hold other fractions
     are no likes.
     """
-    num = min(draws, AUPRC_DRAWS)
-    measured = measure_settings(
-        _of_labels(scores), SETTING, _areas(weigh_auprc), _strata, draws=num, seed=seed
-    )
+    measured = _measure(scores, weigh_auprc, min(draws, AUPRC_DRAWS), seed)
     return _finish([part.levels() for part in measured], scores)
 
 
@@ -129,19 +121,23 @@ def delong_error(scores: pd.DataFrame, variant: str, balance_weight: float, labe
     return delong(slides, table.to_numpy().T, factors)[1]
 
 
-def _of_labels(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the four labels, numbered: rows of numbers are split faster than text."""
-    places = pd.Index(LABELS).get_indexer(scores["label"])
-    return scores.assign(label=places)[places >= 0]
+def _measure(
+    scores: pd.DataFrame, weigh: Callable[..., Area], draws: int, seed: int
+) -> Iterator[Measured]:
+    places = pd.Index(LABELS).get_indexer(scores["label"])  # numbers are split faster than text
+    rows = scores.assign(label=places)[places >= 0]
+    return measure_settings(rows, SETTING, _areas(weigh), _strata, draws=draws, seed=seed)
 
 
 def _areas(weigh: Callable[..., Area]) -> Measure:
     """A measure of the four labels and their mean, [5, D]."""
 
     def measure(run: pd.DataFrame, num_patients: int) -> Statistic:
-        parts = [run[run["label"] == place] for place in range(len(LABELS))]
-        areas = [weigh(part["truth"], part["score"], part["patient"]) for part in parts]
-        has_both = np.array([part["truth"].nunique() == 2 for part in parts])
+        columns = [run[name].to_numpy() for name in ("truth", "score", "patient")]
+        labels = run["label"].to_numpy()
+        parts = [[part[labels == place] for part in columns] for place in range(len(LABELS))]
+        areas = [weigh(*part) for part in parts]
+        has_both = np.array([len(np.unique(truth)) == 2 for truth, _, _ in parts])
 
         def statistic(weights: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
             values = np.stack([area(weights) for area in areas])
