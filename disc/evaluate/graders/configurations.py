@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from disc.evaluate.graders.resampling import (
     Cell,
@@ -22,6 +22,7 @@ from disc.evaluate.graders.resampling import (
     cell_weights,
     mean_weights,
     patient_weights,
+    seed_freedom,
 )
 
 CONFIGURATION = ["variant", "balance_weight"]
@@ -34,8 +35,11 @@ Measure = Callable[[pd.DataFrame, int], Statistic]
 """(rows of one run, number of patients) -> statistic; "patient" holds numbers from 0."""
 Strata = Callable[[pd.DataFrame, int], npt.NDArray[np.bool_]]
 """(rows of one setting, number of patients) -> stratum of each patient."""
-LEVEL = 0.95
+ALPHA = 0.05
+"""Two-sided level of every test; intervals hold 1 - ALPHA."""
 POWER = 0.8
+SPREAD = ("low", "high", "error", "freedom", "p")
+"""Interval, standard error with its degrees of freedom, two-sided p of zero."""
 ROUNDING = 1e-6
 """Differences nearer to zero than this are none: draws are held in single precision."""
 
@@ -49,16 +53,21 @@ class Measured:
         configurations: variant and balance weight of each, [C].
         values: [C, K].
         drawn: the values in each draw, [C, K, D].
+        of_seeds: the values in each draw of seeds, on the patients as they are, [C, K, D].
+        freedom: degrees of freedom of the seeds, [C]; infinite where none is resampled.
     """
 
     names: dict[str, Any]
     configurations: list[tuple[str, float]]
     values: Array
     drawn: Draws
+    of_seeds: Draws
+    freedom: Array
 
     def levels(self) -> pd.DataFrame:
         """Every configuration's values with intervals and standard errors."""
-        return self._frame(range(len(self.configurations)), self.values, self.drawn)
+        frame = self._frame(range(len(self.configurations)))
+        return frame.drop(columns=["freedom", "p"]).assign(high=frame["high"].clip(upper=1))
 
     def differences(self) -> pd.DataFrame:
         """Paired differences to real tiles only, with the two-sided p of no difference.
@@ -72,25 +81,23 @@ class Measured:
                 f"{self.names}: {weights.count(0)} configurations of balance weight 0; expected one"
             )
         base = weights.index(0)
-        others = [place for place in range(len(weights)) if place != base]
-        values = self.values[others] - self.values[base]
-        drawn = self.drawn[others] - self.drawn[base]
-        frame = self._frame(others, values, drawn)
-        return frame.assign(p=[_two_sided(part) for row in drawn for part in row])
+        return self._frame([place for place in range(len(weights)) if place != base], base)
 
-    def _frame(self, places: Sequence[int], values: Array, drawn: Draws) -> pd.DataFrame:
-        rows = [
-            {
-                **self.names,
-                **dict(zip(CONFIGURATION, self.configurations[place], strict=True)),
-                "k": k,
-                "value": value,
-                **_spread(value, part),
-            }
-            for place, line, parts in zip(places, values, drawn, strict=True)
-            for k, (value, part) in enumerate(zip(line, parts, strict=True))
-        ]
-        return pd.DataFrame(rows)
+    def _frame(self, places: Sequence[int], base: int | None = None) -> pd.DataFrame:
+        columns = [*self.names, *CONFIGURATION, "k", "value", *SPREAD]
+        rows = []
+        for place in places:
+            values, drawn, of_seeds = self.values[place], self.drawn[place], self.of_seeds[place]
+            freedom = self.freedom[place]
+            if base is not None:
+                values, drawn = values - self.values[base], drawn - self.drawn[base]
+                of_seeds = of_seeds - self.of_seeds[base]
+                freedom = min(freedom, self.freedom[base])
+            for k, value in enumerate(values):
+                found = _spread(value, drawn[k], of_seeds[k], freedom)
+                names = [*self.names.values(), *self.configurations[place]]
+                rows.append([*names, k, value, *found])
+        return pd.DataFrame(rows, columns=columns)
 
 
 def measure_settings(
@@ -128,15 +135,14 @@ def measure_settings(
         every = np.ones((num, 1))
         values = np.stack([_average(runs, every, mean_weights(list(runs))) for runs in statistics])
         of_runs = [cell_weights(list(runs), draws, seed) for runs in statistics]
-        drawn = np.empty((*values.shape[:2], draws), np.float32)
-        start = 0
-        for weights in patient_weights(strata(part, num), draws, seed):
-            stop = start + weights.shape[1]
-            for place, (runs, shares) in enumerate(zip(statistics, of_runs, strict=True)):
-                drawn[place, :, start:stop] = _average(runs, weights, shares[:, start:stop])
-            start = stop
+        pairs = list(zip(statistics, of_runs, strict=True))
         yield Measured(
-            names=names, configurations=list(configurations), values=values[..., 0], drawn=drawn
+            names=names,
+            configurations=list(configurations),
+            values=values[..., 0],
+            drawn=_draw(pairs, patient_weights(strata(part, num), draws, seed), values.shape[1]),
+            of_seeds=np.stack([_average(runs, every, share) for runs, share in pairs]),
+            freedom=np.array([seed_freedom(list(runs)) for runs in statistics]),
         )
 
 
@@ -145,17 +151,18 @@ def name_runs(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: value for name, value in RUN.items() if name not in rows})
 
 
-def smallest_difference(error: npt.ArrayLike) -> Array:
+def smallest_difference(error: npt.ArrayLike, freedom: npt.ArrayLike) -> Array:
     """The smallest true difference that would be found with power .8 at a two-sided level of .05.
 
     Args:
         error: standard error of the difference, [N].
+        freedom: its degrees of freedom, [N].
 
-    >>> smallest_difference([0.01]).round(3)
-    array([0.028])
+    >>> smallest_difference([0.01, 0.01], [np.inf, 2]).round(3)
+    array([0.028, 0.054])
     """
-    errors: Array = np.asarray(error, np.float64)
-    return errors * float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER))
+    tails = t.ppf(1 - ALPHA / 2, freedom) + t.ppf(POWER, freedom)
+    return np.asarray(error, np.float64) * np.asarray(tails, np.float64)
 
 
 def _statistics(
@@ -167,6 +174,20 @@ def _statistics(
             list(RUN), sort=True, dropna=False
         )
     }
+
+
+def _draw(
+    pairs: Sequence[tuple[dict[Cell, Statistic], Draws]], blocks: Iterator[Draws], num: int
+) -> Draws:
+    """Values of all configurations in all draws, [C, K, D]."""
+    drawn = np.empty((len(pairs), num, pairs[0][1].shape[1]), np.float32)
+    start = 0
+    for weights in blocks:
+        stop = start + weights.shape[1]
+        for place, (runs, shares) in enumerate(pairs):
+            drawn[place, :, start:stop] = _average(runs, weights, shares[:, start:stop])
+        start = stop
+    return drawn
 
 
 def _average(
@@ -191,19 +212,32 @@ def _check_same_slides(
             raise ValueError(f"{names}: {name} has other slides or patients than {first}")
 
 
-def _spread(value: float, drawn: Draws) -> dict[str, float]:
-    """Percentile interval and standard error, over the draws in which there is a value."""
+def _spread(
+    value: float, drawn: Draws, of_seeds: Draws, seed_freedom: float
+) -> tuple[float, float, float, float, float]:
+    """`SPREAD`, over the draws in which there is a value.
+
+    The percentile interval is stretched by Student's t over the normal quantile: a few seeds tell
+    little of how much seeds vary. Degrees of freedom by Satterthwaite, patients counting as many.
+    """
     finite = drawn[np.isfinite(drawn)].astype(np.float64)
     if not np.isfinite(value) or len(finite) < 2:
-        return {"low": np.nan, "high": np.nan, "error": np.nan}
-    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"low": float(low), "high": float(high), "error": float(finite.std(ddof=1))}
+        return np.nan, np.nan, np.nan, np.nan, np.nan
+    variance, of_seed = finite.var(ddof=1), np.nanvar(of_seeds.astype(np.float64))
+    is_varied = np.isfinite(seed_freedom) and of_seed > ROUNDING**2
+    freedom = seed_freedom * max(1.0, (variance / of_seed) ** 2) if is_varied else np.inf
+    stretch = t.ppf(1 - ALPHA / 2, freedom) / norm.ppf(1 - ALPHA / 2)
+    low, high = value + stretch * (np.quantile(finite, [ALPHA / 2, 1 - ALPHA / 2]) - value)
+    error = float(np.sqrt(variance))
+    if abs(value) < ROUNDING:
+        return float(low), float(high), error, float(freedom), 1.0
+    # The larger of the p by the draws and of that by their error: draws end, and t has long tails.
+    by_draws = _two_sided(finite)
+    by_error = 2 * t.sf(abs(value) / max(error, ROUNDING), freedom)
+    return float(low), float(high), error, float(freedom), float(max(by_draws, by_error))
 
 
-def _two_sided(drawn: Draws) -> float:
-    """Twice the smaller fraction of draws on one side of zero; NaN without draws."""
-    finite = drawn[np.isfinite(drawn)]
-    if len(finite) < 2:
-        return np.nan
-    fewer = min((finite < ROUNDING).sum(), (finite > -ROUNDING).sum())
-    return float(min(1.0, 2 * (fewer + 1) / (len(finite) + 1)))
+def _two_sided(drawn: Array) -> float:
+    """Twice the smaller fraction of draws on one side of zero."""
+    fewer = min((drawn < ROUNDING).sum(), (drawn > -ROUNDING).sum())
+    return float(min(1.0, 2 * (fewer + 1) / (len(drawn) + 1)))

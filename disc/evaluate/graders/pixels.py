@@ -44,7 +44,7 @@ def pixel_tables(
 
     Returns:
         Both: grader, truth_kind, data_set, split, variant, balance_weight, metric, label, value,
-        low, high, error. Differences: p besides, two-sided, of no difference.
+        low, high, error. Differences: besides, freedom and p, as of `auroc_tables`.
 
     Raises:
         ValueError: if a setting has no configuration of balance weight 0, or one has other slides.

@@ -108,6 +108,16 @@ def mean_weights(cells: Sequence[Cell]) -> npt.NDArray[np.float64]:
     return np.asarray(shares)[:, None]
 
 
+def seed_freedom(cells: Sequence[Cell]) -> float:
+    """Degrees of freedom of the seeds: those of the level with fewest; infinite where all have one.
+
+    >>> seed_freedom([(0, 0, ""), (0, 1, ""), (0, 2, "")])
+    2.0
+    """
+    nums = [len({cell[0] for cell in cells}), len({cell[1] for cell in cells})]
+    return min((num - 1.0 for num in nums if num > 1), default=np.inf)
+
+
 def _seed_shares(names: Sequence[int | str], draws: int, seed: int) -> npt.NDArray[np.float64]:
     """Share of each seed in each draw, [seeds, draws]; the same names give the same draws."""
     weights = training_weights(len(names), draws, derive(seed, *names))

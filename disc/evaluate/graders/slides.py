@@ -46,7 +46,8 @@ def auroc_tables(
     Returns:
         Both: grader, encoder, data_set, split, variant, balance_weight, label ("NC".."GG5" or
         "mean"), value, low, high, error (NaN where a label lacks an outcome), positives, negatives
-        (slides; of the mean: NaN). Differences: p besides, two-sided, of no difference.
+        (slides; of the mean: NaN). Differences: besides, freedom (degrees, of the
+        error) and p, two-sided, of no difference.
 
     Raises:
         ValueError: if a setting has no configuration of balance weight 0, one has other slides, or
@@ -104,9 +105,11 @@ def delong_error(scores: pd.DataFrame, variant: str, balance_weight: float, labe
         label: "NC" to "GG5".
 
     Returns:
-        NaN where a patient has several slides, or runs scored different slides.
+        NaN where a patient has several slides, runs scored different slides, or none has the label.
     """
     rows = name_runs(scores[scores["label"] == label])
+    if rows.empty:
+        return np.nan
     is_base = rows["balance_weight"] == 0
     is_chosen = (rows["variant"] == variant) & (rows["balance_weight"] == balance_weight)
     parts, factors = list[pd.Series](), list[float]()
@@ -183,7 +186,7 @@ def _finish(tables: list[pd.DataFrame], scores: pd.DataFrame) -> pd.DataFrame:
     label = table["k"].map(dict(enumerate([*LABELS, MEAN])))
     table.insert(table.columns.get_loc("k"), "label", label)
     table = table.drop(columns="k").merge(_support(scores), on=[*SETTING, "label"], how="left")
-    spread = [name for name in ("low", "high", "error", "p") if name in table]
+    spread = [name for name in ("low", "high", "error", "freedom", "p") if name in table]
     table.loc[table["patients"] < MIN_PATIENTS, spread] = np.nan
     return table.drop(columns="patients")
 

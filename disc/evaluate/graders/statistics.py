@@ -43,10 +43,10 @@ def slide_statistics(scores: pd.DataFrame, *, draws: int, seed: int) -> dict[str
     ]
     return {
         "auroc": levels,
-        "auroc_gains": gains.drop(columns="p"),
+        "auroc_gains": gains.drop(columns=["freedom", "p"]),
         "auprc": auprc_table(scores, draws=draws, seed=seed),
         "kappa": kappa,
-        "kappa_gains": kappa_gains.drop(columns="p", errors="ignore"),
+        "kappa_gains": kappa_gains.drop(columns=["freedom", "p"], errors="ignore"),
         "chosen": chosen,
         "auroc_tests": tests.assign(delong_error=errors),
     }
@@ -77,7 +77,7 @@ def pixel_statistics(pixels: pd.DataFrame, *, draws: int, seed: int) -> dict[str
     tests = primary_tests(gains[gains["metric"] == "dice"], chosen, is_learnt, PIXEL_GRADER)
     return {
         "dice": levels,
-        "dice_gains": gains.drop(columns="p"),
+        "dice_gains": gains.drop(columns=["freedom", "p"]),
         "confusion": confusion_table(pixels),
         "baselines": baselines,
         "dice_chosen": chosen,

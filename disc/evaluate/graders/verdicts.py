@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from disc.evaluate.auroc import MEAN
-from disc.evaluate.graders.configurations import LEVEL, smallest_difference
+from disc.evaluate.graders.configurations import ALPHA, smallest_difference
 
 HELPS, HARMS = "helps", "harms"
 UNCLEAR = "not distinguishable"
@@ -73,7 +73,7 @@ def primary_tests(
         judge(value, p, has_baseline)
         for value, p, has_baseline in zip(rows["value"], adjusted, trained, strict=True)
     ]
-    smallest = smallest_difference(rows["error"])
+    smallest = smallest_difference(rows["error"], rows["freedom"])
     return rows.assign(p_holm=adjusted, smallest=smallest, verdict=verdicts)
 
 
@@ -112,6 +112,6 @@ def judge(difference: float, p: float, is_trained: bool) -> str:
         return UNDEFINED
     if not is_trained:
         return UNTRAINED
-    if p >= 1 - LEVEL:
+    if p >= ALPHA:
         return UNCLEAR
     return HELPS if difference > 0 else HARMS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from disc.evaluate.graders.verdicts import HARMS, HELPS, UNCLEAR, UNDEFINED, UNTRAINED
@@ -51,7 +53,7 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     parts = []
     for word in (HELPS, HARMS):
         found = tests[tests["verdict"] == word]
-        parts += [f"{row.variant} {word} for {_found(row)}" for row in found.itertuples()]
+        parts += [_found(row) for row in found.itertuples()]
     unclear = tests[tests["verdict"] == UNCLEAR]
     if len(unclear):
         parts.append(f"{UNCLEAR}, {len(unclear)} of {len(tests)}: {_smallest(unclear)}")
@@ -68,10 +70,10 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     return begin + " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
 
 
-def _found(row: object) -> str:
-    p = row.p_holm  # type: ignore[attr-defined]
-    shown = "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
-    return f"{name_label(row.label)}: {signed(row.value)} {interval(row)}, {shown}"  # type: ignore[attr-defined]
+def _found(row: Any) -> str:
+    p = "p < .001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}".replace("0.", ".")
+    found = f"{signed(row.value)} {interval(row)}, {p}"
+    return f"{name_label(row.label)}: {row.variant} {row.verdict}, {found}"
 
 
 def _smallest(unclear: pd.DataFrame) -> str:
