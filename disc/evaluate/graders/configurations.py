@@ -232,12 +232,6 @@ def _spread(
     if abs(value) < ROUNDING:
         return float(low), float(high), error, float(freedom), 1.0
     # The larger of the p by the draws and of that by their error: draws end, and t has long tails.
-    by_draws = _two_sided(finite)
+    by_draws = min(1.0, 2 * min((finite <= 0).mean(), (finite >= 0).mean()))
     by_error = 2 * t.sf(abs(value) / max(error, ROUNDING), freedom)
     return float(low), float(high), error, float(freedom), float(max(by_draws, by_error))
-
-
-def _two_sided(drawn: Array) -> float:
-    """Twice the smaller fraction of draws on one side of zero."""
-    fewer = min((drawn < ROUNDING).sum(), (drawn > -ROUNDING).sum())
-    return float(min(1.0, 2 * (fewer + 1) / (len(drawn) + 1)))

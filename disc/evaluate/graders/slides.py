@@ -10,6 +10,7 @@ import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN, Area, weigh_auprc, weigh_auroc
 from disc.evaluate.graders.configurations import (
+    CONFIGURATION,
     RUN,
     Measure,
     Measured,
@@ -95,33 +96,40 @@ def kappa_tables(
     return levels.drop(columns="k"), gains.drop(columns="k")
 
 
-def delong_error(scores: pd.DataFrame, variant: str, balance_weight: float, label: str) -> float:
-    """DeLong's standard error of one configuration's difference to real tiles only.
+def delong_errors(scores: pd.DataFrame, tests: pd.DataFrame) -> list[float]:
+    """DeLong's standard error of each difference to real tiles only.
 
     Args:
-        scores: scores.parquet, of one setting.
-        variant: of the configuration.
-        balance_weight: of the configuration.
-        label: "NC" to "GG5".
+        scores: scores.parquet.
+        tests: grader, encoder, data_set, split, variant, balance_weight, label of each difference.
 
     Returns:
-        NaN where a patient has several slides, runs scored different slides, or none has the label.
+        One a test; NaN where a patient has several slides, or runs scored different slides.
     """
-    rows = name_runs(scores[scores["label"] == label])
-    if rows.empty:
+    rows, keys = name_runs(scores), [*SETTING, "label"]
+    parts = rows.groupby(keys, dropna=False)
+    errors = pd.Series(np.nan, tests.index)
+    for key, some in tests.groupby(keys, dropna=False):
+        part = parts.get_group(key) if key in parts.groups else rows[:0]
+        slides = part.drop_duplicates(["patient", "slide"]).set_index("slide")
+        if slides["patient"].duplicated().any() or not len(slides):
+            continue
+        table = part.pivot(index="slide", columns=[*CONFIGURATION, *RUN], values="score")
+        truth = slides["truth"].reindex(table.index)
+        for place, row in some.iterrows():
+            errors[place] = _delong(table, truth, (row["variant"], row["balance_weight"]))
+    return errors.tolist()
+
+
+def _delong(table: pd.DataFrame, truth: pd.Series, configuration: tuple[str, float]) -> float:
+    """The error of one configuration's difference, from scores [slides, runs]."""
+    added = [column for column in table.columns if column[:2] == configuration]
+    base = [column for column in table.columns if column[1] == 0]
+    factors = [mean_weights([column[2:] for column in some])[:, 0] for some in (added, base)]
+    scores = table[[*added, *base]].to_numpy().T
+    if np.isnan(scores).any():
         return np.nan
-    is_base = rows["balance_weight"] == 0
-    is_chosen = (rows["variant"] == variant) & (rows["balance_weight"] == balance_weight)
-    parts, factors = list[pd.Series](), list[float]()
-    for sign, part in ((1, rows[is_chosen]), (-1, rows[is_base])):
-        runs = dict(iter(part.groupby(list(RUN), dropna=False)))
-        parts += [run.set_index(["patient", "slide"])["score"] for run in runs.values()]
-        factors += list(sign * mean_weights(list(runs))[:, 0])
-    slides = rows.drop_duplicates(["patient", "slide"]).set_index(["patient", "slide"])["truth"]
-    table = pd.concat(parts, axis=1).reindex(slides.index)
-    if table.isna().any(axis=None) or slides.index.get_level_values("patient").has_duplicates:
-        return np.nan
-    return delong(slides, table.to_numpy().T, factors)[1]
+    return delong(truth, scores, np.concatenate([factors[0], -factors[1]]))[1]
 
 
 def _measure(

@@ -6,10 +6,9 @@ import pandas as pd
 
 from disc.evaluate.graders.pixels import baseline_table, confusion_table, pixel_tables
 from disc.evaluate.graders.slides import (
-    SETTING,
     auprc_table,
     auroc_tables,
-    delong_error,
+    delong_errors,
     kappa_tables,
 )
 from disc.evaluate.graders.verdicts import choose_balance_weights, primary_tests
@@ -36,11 +35,6 @@ def slide_statistics(scores: pd.DataFrame, *, draws: int, seed: int) -> dict[str
     kappa, kappa_gains = kappa_tables(scores, draws=draws, seed=seed)
     chosen = choose_balance_weights(levels, SLIDE_GRADER)
     tests = primary_tests(gains, chosen, above_chance(levels), SLIDE_GRADER)
-    settings = dict(iter(scores.groupby(SETTING, dropna=False)))
-    errors = [
-        delong_error(settings[tuple(row[SETTING])], row["variant"], row["balance_weight"], label)
-        for label, (_, row) in zip(tests["label"], tests.iterrows(), strict=True)
-    ]
     return {
         "auroc": levels,
         "auroc_gains": gains.drop(columns=["freedom", "p"]),
@@ -48,7 +42,7 @@ def slide_statistics(scores: pd.DataFrame, *, draws: int, seed: int) -> dict[str
         "kappa": kappa,
         "kappa_gains": kappa_gains.drop(columns=["freedom", "p"], errors="ignore"),
         "chosen": chosen,
-        "auroc_tests": tests.assign(delong_error=errors),
+        "auroc_tests": tests.assign(delong_error=delong_errors(scores, tests)),
     }
 
 
@@ -73,7 +67,9 @@ def pixel_statistics(pixels: pd.DataFrame, *, draws: int, seed: int) -> dict[str
     means = levels[(levels["metric"] == "dice") & (levels["truth_kind"] == truth)]
     chosen = choose_balance_weights(means, PIXEL_GRADER[:1])
     of_test = baselines[baselines["split"] == "test"]
-    is_learnt = of_test.set_index([*PIXEL_GRADER, "data_set", "label"])["is_learnt"]
+    # Labels compete for a pixel: what the grader calls for want of one label spoils the others.
+    by_set = of_test.groupby([*PIXEL_GRADER, "data_set"])["is_learnt"].transform("all")
+    is_learnt = of_test.assign(all=by_set).set_index([*PIXEL_GRADER, "data_set", "label"])["all"]
     tests = primary_tests(gains[gains["metric"] == "dice"], chosen, is_learnt, PIXEL_GRADER)
     return {
         "dice": levels,

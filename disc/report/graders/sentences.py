@@ -58,7 +58,7 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     if len(unclear):
         parts.append(f"{UNCLEAR}, {len(unclear)} of {len(tests)}: {_smallest(unclear)}")
     for word, why in (
-        (UNTRAINED, "with real tiles only the grader is at chance, and a gain over that is none"),
+        (UNTRAINED, "with real tiles only the grader is at chance, and a gain over it is none"),
         (UNDEFINED, "too few patients with, or without, the label"),
     ):
         found = tests[tests["verdict"] == word]
