@@ -4,6 +4,8 @@ from __future__ import annotations
 
 MAX_DEVIATION = 0.05
 """By how much the standard deviations of latents of what is compared may differ."""
+MAX_LOSS = 0.01
+"""Of the primary measure, by which what is called equal may be worse."""
 
 
 def find_marks(
@@ -31,3 +33,19 @@ def find_marks(
         "KID": kid_gain_low > 0,
     }
     return tuple(name for name, applies in found.items() if applies)
+
+
+def is_equal(*, primary_gain_low: float, kid_gain_low: float) -> bool:
+    """Whether a cheaper way to make tiles may be called equal to another.
+
+    Args:
+        primary_gain_low: lower end of the paired interval of the difference in primary measure.
+        kid_gain_low: lower end of the interval of the difference in kernel distance; above 0, it is
+            farther from real tiles, beyond what chance does.
+
+    >>> is_equal(primary_gain_low=-0.004, kid_gain_low=-0.1)
+    True
+    >>> is_equal(primary_gain_low=-0.004, kid_gain_low=0.1)
+    False
+    """
+    return bool(primary_gain_low > -MAX_LOSS and kid_gain_low <= 0)

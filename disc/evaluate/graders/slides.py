@@ -118,7 +118,7 @@ def delong_errors(scores: pd.DataFrame, tests: pd.DataFrame) -> list[float]:
         truth = slides["truth"].reindex(table.index)
         for place, row in some.iterrows():
             errors[place] = _delong(table, truth, (row["variant"], row["balance_weight"]))
-    return errors.tolist()
+    return [float(error) for error in errors]
 
 
 def _delong(table: pd.DataFrame, truth: pd.Series, configuration: tuple[str, float]) -> float:
