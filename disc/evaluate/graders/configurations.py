@@ -7,7 +7,7 @@ configurations of a test set share the draws of patients and of seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,8 +132,14 @@ def measure_settings(
         _check_same_slides(names, configurations)
         num = len(patients)
         statistics = [_statistics(some, num, measure) for some in configurations.values()]
-        every = np.ones((num, 1))
-        values = np.stack([_average(runs, every, mean_weights(list(runs))) for runs in statistics])
+        # [runs, K, 1] of each configuration, on the patients as they are
+        whole = [_measure_whole(runs, num) for runs in statistics]
+        values = np.stack(
+            [
+                _average(some, mean_weights(list(runs)))
+                for some, runs in zip(whole, statistics, strict=True)
+            ]
+        )
         of_runs = [cell_weights(list(runs), draws, seed) for runs in statistics]
         pairs = list(zip(statistics, of_runs, strict=True))
         yield Measured(
@@ -141,7 +147,9 @@ def measure_settings(
             configurations=list(configurations),
             values=values[..., 0],
             drawn=_draw(pairs, patient_weights(strata(part, num), draws, seed), values.shape[1]),
-            of_seeds=np.stack([_average(runs, every, share) for runs, share in pairs]),
+            of_seeds=np.stack(
+                [_average(some, share) for some, share in zip(whole, of_runs, strict=True)]
+            ),
             freedom=np.array([seed_freedom(list(runs)) for runs in statistics]),
         )
 
@@ -185,20 +193,25 @@ def _draw(
     for weights in blocks:
         stop = start + weights.shape[1]
         for place, (runs, shares) in enumerate(pairs):
-            drawn[place, :, start:stop] = _average(runs, weights, shares[:, start:stop])
+            of_runs = (statistic(weights) for statistic in runs.values())
+            drawn[place, :, start:stop] = _average(of_runs, shares[:, start:stop])
         start = stop
     return drawn
 
 
+def _measure_whole(runs: dict[Cell, Statistic], num_patients: int) -> list[Array]:
+    """Values of each run, every patient counting once."""
+    every = np.ones((num_patients, 1))
+    return [np.asarray(statistic(every), np.float64) for statistic in runs.values()]
+
+
 def _average(
-    runs: dict[Cell, Statistic],
-    weights: npt.NDArray[np.floating],
-    shares: npt.NDArray[np.floating],
+    of_runs: Iterable[npt.NDArray[np.floating]], shares: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.floating]:
     """Weighted mean over runs, [K, D]; a run that is not drawn cannot spoil a draw."""
     total: npt.NDArray[np.floating] = np.zeros(1)
-    for statistic, share in zip(runs.values(), shares, strict=True):
-        total = total + np.where(share > 0, share * statistic(weights), 0)
+    for values, share in zip(of_runs, shares, strict=True):
+        total = total + np.where(share > 0, share * values, 0)
     return total
 
 
