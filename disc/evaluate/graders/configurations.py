@@ -134,12 +134,8 @@ def measure_settings(
         statistics = [_statistics(some, num, measure) for some in configurations.values()]
         # [runs, K, 1] of each configuration, on the patients as they are
         whole = [_measure_whole(runs, num) for runs in statistics]
-        values = np.stack(
-            [
-                _average(some, mean_weights(list(runs)))
-                for some, runs in zip(whole, statistics, strict=True)
-            ]
-        )
+        means = [mean_weights(list(runs)) for runs in statistics]
+        values = np.stack(list(map(_average, whole, means)))
         of_runs = [cell_weights(list(runs), draws, seed) for runs in statistics]
         pairs = list(zip(statistics, of_runs, strict=True))
         yield Measured(
@@ -147,9 +143,7 @@ def measure_settings(
             configurations=list(configurations),
             values=values[..., 0],
             drawn=_draw(pairs, patient_weights(strata(part, num), draws, seed), values.shape[1]),
-            of_seeds=np.stack(
-                [_average(some, share) for some, share in zip(whole, of_runs, strict=True)]
-            ),
+            of_seeds=np.stack(list(map(_average, whole, of_runs))),
             freedom=np.array([seed_freedom(list(runs)) for runs in statistics]),
         )
 
