@@ -60,6 +60,7 @@ def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
         pixels=_table(context, "pixels"),
         pixel_pictures=_pixel_pictures(context),
         draws=run.evaluate.num_bootstrap,
+        grader_draws=run.report.num_grader_bootstrap,
         seed=run.seed,
         made_by=describe_making(context.folder, names),
         um_per_px=um_per_px,
