@@ -72,6 +72,8 @@ class Options:
     """Folders of finished runs on the same data, each with other weights."""
     out: Path = Path("runs/distillation")
     """Folder of distilled denoisers and readings."""
+    steps: int | None = None
+    """Steps of all but the longest; None: the runs'."""
     longer: int = 4
     """How many times as long the longest is distilled."""
     min_snr_gamma: float = 5.0
@@ -148,7 +150,8 @@ def distil_all(context: Context, out: Path, options: Options) -> dict[str, Path]
             continue
         run = replace(context.run, seed=context.run.seed + kind.seed)
         own = Context(run, context.folder)
-        optim = replace(run.distil.optim, steps=kind.times * run.distil.optim.steps)
+        steps = options.steps or run.distil.optim.steps
+        optim = replace(run.distil.optim, steps=kind.times * steps)
         if kind.masks_of_synthesis:
             batch_at = synthesis_batches(own, bank, optim.batch)
         else:
