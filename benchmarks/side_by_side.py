@@ -27,7 +27,7 @@ from disc.model.denoiser import Denoiser
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets
-from disc.pipeline.quality import hang, hang_real
+from disc.pipeline.galleries import hang, hang_real
 from disc.pipeline.stages.referee import load_referee
 from disc.sample.cost import count_evaluations
 from disc.sample.plans import plan_of

@@ -27,7 +27,7 @@ OTHERS: Mapping[str, str] = {
 """The same of a group of settings, and of the options of other commands."""
 
 
-ADDED: Mapping[str, Any] = {"eta": 0.0, "guidance_interval": (0, 999)}
+ADDED: Mapping[str, Any] = {"eta": 0.0, "guidance_interval": (0, 999), "external_um_per_px": None}
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 
 
