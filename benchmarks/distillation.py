@@ -174,7 +174,7 @@ def measure_losses(
     """Squared error of the velocity by band of time steps, and at the last with the own noise."""
     masks = torch.from_numpy(asked.masks[asked.sets == SETS[0]])
     bundles = [i % len(unseen.seeds) for i in range(len(masks))]
-    z_0, own = fuse(unseen.latents[bundles], masks), unseen.draw_noise(bundles)
+    z_0, own = fuse(unseen.take(bundles), masks), unseen.draw_noise(bundles)
     losses = {}
     for name, folder in folders.items():
         denoiser = Denoiser.load(folder, context.run.denoiser).eval()
