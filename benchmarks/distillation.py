@@ -107,7 +107,8 @@ def high_noise_step(
     t += HIGH * (torch.rand(len(z_0), generator=generator) < 0.75)
     eps = torch.randn(z_0.shape, generator=generator)
     predicted = state.model(network.schedule.add_noise(z_0, eps, t), t, batch["masks"])
-    return {"loss": (predicted - network.target(z_0, eps, t)).square().mean()}
+    errors = (predicted - network.target(z_0, eps, t)).square()
+    return {"loss": (errors * network.weigh_losses(t)).mean()}
 
 
 def list_kinds(options: Options) -> list[Kind]:
@@ -200,7 +201,9 @@ def squared_error(
     for part in torch.split(torch.arange(len(z_0)), 64):
         z_t = denoiser.schedule.add_noise(z_0[part], eps[part], t[part])
         predicted = denoiser(z_t, t[part], masks[part])
-        total += float((predicted - denoiser.target(z_0[part], eps[part], t[part])).square().sum())
+        errors = (predicted - denoiser.target(z_0[part], eps[part], t[part])).square()
+        # a network that predicts velocities answers with the noise that they mean
+        total += float((errors * denoiser.weigh_losses(t[part])).sum())
     return total / z_0.numel()
 
 
