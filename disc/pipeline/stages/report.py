@@ -14,7 +14,6 @@ import pandas as pd
 import safetensors.numpy
 import torch
 
-from disc.data.readers.set_scale import read_scale
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json
@@ -42,8 +41,7 @@ PICTURES = 6
 
 def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
     """Write the page and what lies beside it."""
-    run = context.run
-    um_per_px = read_scale(context.root, run.data.tile_px, run.data.fit)
+    run, um_per_px = context.run, context.um_per_px
     summary = RunSummary(
         title=f"disc: {run.name}",
         config=json.loads(to_json(run)),
