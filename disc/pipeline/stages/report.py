@@ -127,7 +127,7 @@ def _short_training(run: Run) -> list[str]:
         return []
     return [
         f"{AGREEMENT}: the student ({STUDENT}) was trained for {steps:,} steps, where its settings "
-        f"propose {proposed:,}: what a shorter training costs is in docs/results.md"
+        f"propose {proposed:,}; what that costs was not measured"
     ]
 
 
