@@ -121,6 +121,7 @@ SICAPV2_VALUES = np.full((SIDE, SIDE), 4, np.uint8)
         (np.zeros((SIDE, SIDE), int), {"plan": "and"}, "plan 'and': no plan; expected end"),
         (np.zeros((SIDE, SIDE), int), {"plan": "end", "variant": "sd"}, "only sd-sc fuses"),
         (np.zeros((SIDE, SIDE), int), {"steps": 0}, "steps 0: "),
+        (np.zeros((SIDE, SIDE), int), {"steps": 2.5}, "steps 2.5: expected a whole number"),
         (np.zeros((SIDE, SIDE), int), {"seed": [1, 2]}, r"2 seeds for 1 mask\(s\)"),
     ],
 )
