@@ -1,4 +1,4 @@
-"""The public door: `disc.load` a run, sample tiles from masks, read them again, draw recipes.
+"""The public door: `disc.load` weights, sample tiles from masks, read them again, draw recipes.
 
 What the studio, the commands and notebooks use. `import disc` alone loads none of it.
 """
@@ -20,9 +20,10 @@ from disc.grade.carcino import CarcinoNet
 from disc.labels import IGNORE, Label
 from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
-from disc.pipeline.config_file import read_config
-from disc.pipeline.context import Context
-from disc.pipeline.stages.referee import load_referee
+from disc.pipeline.weights.exported import open_exported
+from disc.pipeline.weights.facts import NAME as FACTS
+from disc.pipeline.weights.source import Weights
+from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
 from disc.seeds import derive, numpy_generator
@@ -33,27 +34,22 @@ Masks = npt.NDArray[np.uint8]
 Tiles = npt.NDArray[np.uint8]
 
 
-def load(run: str | Path | None = None) -> Model:
-    """A trained run, ready to sample.
+def load(folder: str | Path | None = None) -> Model:
+    """Trained weights, ready to sample.
 
     Args:
-        run: folder of a run, as `disc run` leaves it once a denoiser is trained.
+        folder: of a run, as `disc run` leaves it once a denoiser is trained, or of weights that
+            `disc export` wrote.
 
     Raises:
-        FileNotFoundError: if there is no such run.
-        BadInput: if its configuration cannot be read, or it has no trained denoiser.
+        FileNotFoundError: if there is neither.
+        BadInput: if what the weights say of themselves cannot be read, or the run has no trained
+            denoiser.
     """
-    if run is None:
+    if folder is None:
         raise BadInput("no run given, and disc ships no weights yet; give the folder of a run")
-    folder = Path(run)
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(
-            f"{folder}: no config.json; give the folder of a run (make demo leaves runs/demo)"
-        )
-    model = Model(Context(read_config(folder / "config.json"), folder))
-    if not model.variants:
-        raise BadInput(f"{folder}: no trained denoiser in it; run disc run on it first")
-    return model
+    path = Path(folder)
+    return Model(open_exported(path) if (path / FACTS).is_file() else open_run(path))
 
 
 def masks_from_sicapv2(masks: npt.NDArray[np.integer]) -> Masks:
@@ -72,20 +68,23 @@ def masks_from_sicapv2(masks: npt.NDArray[np.integer]) -> Masks:
 class Model:
     """A trained generator and the referee beside it; networks are read when first asked for."""
 
-    context: Context
+    weights: Weights
     _samplers: dict[Variant, Sampler] = field(default_factory=dict, repr=False, compare=False)
 
-    @cached_property
+    @property
     def variants(self) -> tuple[Variant, ...]:
         """The variants that can be sampled."""
-        folder = self.context.folder / "denoiser"
-        trained = {path.parent.name for path in folder.glob("*/denoiser.json")}
-        return tuple(name for name in self.context.run.variants if weights_of(name) in trained)
+        return self.weights.variants
 
     @property
     def tile_px(self) -> int:
         """Side of its tiles, in pixels."""
-        return self.context.run.data.tile_px
+        return self.weights.tile_px
+
+    @property
+    def um_per_px(self) -> float | None:
+        """Width of a pixel of its tiles in µm; None where nobody knows."""
+        return self.weights.um_per_px
 
     def sample(
         self,
@@ -146,18 +145,20 @@ class Model:
     def recipe(self, primary: int, secondary: int, *, tiles: int = 20, seed: int = 0) -> Masks:
         """Masks of a synthetic slide of a Gleason score, uint8 [tiles, H, W].
 
-        Shapes are those of the run's training masks.
+        Shapes are those of the training masks.
 
         Raises:
-            BadInput: if the score is none, or the training tiles lack one of its grades.
+            BadInput: if the score is none, the training tiles lack one of its grades, or the
+                weights were exported without shapes.
 
         Paper: Sec. 2.2.
         """
         if tiles < 1:
             raise BadInput(f"{tiles} tiles; a recipe has 1 or more")
-        book, rng = self.context.book, numpy_generator(seed, "recipe", primary, secondary)
+        book, known = self.weights.book, self.weights.known
+        rng = numpy_generator(seed, "recipe", primary, secondary)
         try:
-            weights = label_weights(primary, secondary, known=self.context.latents.known())
+            weights = label_weights(primary, secondary, known=known)
             drawn = draw_recipe(book.regions, weights, tiles=(tiles, tiles), rng=rng)
         except ValueError as error:
             raise BadInput(f"recipe {primary}+{secondary}: {error}") from error
@@ -165,18 +166,18 @@ class Model:
 
     @cached_property
     def _referee(self) -> CarcinoNet:
-        return load_referee(self.context)
+        return self.weights.referee()
 
     def _sampler(self, name: Variant, steps: int | None) -> Sampler:
         """The sampler of a variant, with its own weights alone read, once."""
         weights = weights_of(name)
         if weights not in self._samplers:
-            self._samplers[weights] = self.context.sampler(weights)
+            self._samplers[weights] = self.weights.sampler(name)
         sampler = self._samplers[weights]
         if steps is None:
             return sampler
         try:
-            solver: Solver = replace(self.context.run.solver_of(name), steps=steps)
+            solver: Solver = replace(self.weights.solver_of(name), steps=steps)
         except ValueError as error:
             raise BadInput(f"steps {steps}: {error}") from error
         return replace(sampler, solvers={**sampler.solvers, name: solver})
@@ -186,7 +187,7 @@ class Model:
             if name == variant:
                 return name
         known = ", ".join(self.variants)
-        raise BadInput(f"{self.context.folder}: no variant '{variant}' in it; it has {known}")
+        raise BadInput(f"{self.weights.folder}: no variant '{variant}' in it; it has {known}")
 
     def _check_masks(self, masks: npt.NDArray[np.generic]) -> Masks:
         stack, side = masks[None] if masks.ndim == 2 else masks, self.tile_px

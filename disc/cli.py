@@ -18,6 +18,7 @@ from disc.files import BadInput
 from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.request import RunRequest
+from disc.pipeline.weights.request import ExportRequest
 from disc.sample.request import SampleRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
@@ -119,6 +120,15 @@ def sample(request: SampleRequest) -> int:
     return 0
 
 
+def export(request: ExportRequest) -> int:
+    """Write a run's weights to a folder that diffusers loads."""
+    prepare_process()
+    from disc.pipeline.weights.export import export_run
+
+    print(export_run(request))
+    return 0
+
+
 ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs,
 from a few annotated slides, trains graders on real and synthetic tiles, and says what that
 gained."""
@@ -142,6 +152,9 @@ COMMANDS = {
     ),
     "phantom": Command(
         phantom, PhantomRequest, "Draw a small simulated set: SICAPv2's, PANDA's or LAPC's.", SETS
+    ),
+    "export": Command(
+        export, ExportRequest, "Write a run's weights to a folder that diffusers loads.", MODELS
     ),
     "import": Command(
         import_, ImportRequest, "Import a public VQ autoencoder (vq-f4), and check it.", MODELS

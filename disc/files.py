@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,25 @@ def refuse_filled(folder: Path) -> None:
     """
     if folder.is_file() or holds_files(folder):
         raise BadInput(f"{folder}: is not an empty folder; give a new one with --out")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A place to write a new folder in, which gets its name once the block ends without an error.
+
+    Raises:
+        BadInput: if the folder holds files, or is one.
+        OSError: if it cannot be written.
+    """
+    refuse_filled(folder)
+    temporary = folder.parent / f".{folder.name}.{os.getpid()}.tmp"
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        os.replace(temporary, folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def claim_folder(folder: Path, request: Mapping[str, Any]) -> None:

@@ -45,10 +45,12 @@ def test_tiles_are_those_of_the_sampler(model, masks):
     """What the door adds are checks, and seeds: the pixels are those of the sampler below it."""
     assert model.variants == ("sd", "sd-sc", "sd-disc")
     tiles = model.sample(masks, variant="sd-disc", steps=3, seed=[7, 8])
-    run = model.context.run
+    run = model.weights.context.run
     settings = replace(run.sample, solver=replace(run.sample.solver, steps=3))
     sampler = Sampler(
-        model.context.autoencoder, {"sd-disc": model.context.denoiser("sd-disc")}, settings
+        model.weights.context.autoencoder,
+        {"sd-disc": model.weights.context.denoiser("sd-disc")},
+        settings,
     )
     assert tiles.dtype == np.uint8 and tiles.shape == (2, SIDE, SIDE, 3)
     assert np.array_equal(tiles, sampler.generate("sd-disc", masks, [7, 8]))
@@ -73,7 +75,7 @@ def test_of_one_label_separated_conditions_are_plain(model, masks):
 
 def test_steps_are_those_asked_for(model):
     sampler = model._sampler("sd", 4)
-    assert sampler.solvers["sd"] == replace(model.context.run.sample.solver, steps=4)
+    assert sampler.solvers["sd"] == replace(model.weights.context.run.sample.solver, steps=4)
     assert isinstance(sampler.solvers["sd"], Solver)
 
 
@@ -95,8 +97,8 @@ def test_a_score_that_no_shape_can_serve_is_refused(folder):
     """A benign slide has one label, so shapes of two regions are none of its."""
     model, shape = disc.load(folder), np.zeros((SIDE, SIDE), np.uint8)
     shape[:8] = 1
-    model.context.__dict__["book"] = ShapeBook([shape], [])
-    model.context.__dict__["latents"] = SimpleNamespace(known=lambda: [0, 1, 2, 3])
+    model.weights.context.__dict__["book"] = ShapeBook([shape], [])
+    model.weights.context.__dict__["latents"] = SimpleNamespace(known=lambda: [0, 1, 2, 3])
     assert set(np.unique(model.recipe(3, 4, tiles=2))) <= {0, 1, 2, 3}
     with pytest.raises(BadInput, match=r"recipe 0\+0: every shape map has more than the 1 labels"):
         model.recipe(0, 0, tiles=2)

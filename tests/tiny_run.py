@@ -11,14 +11,17 @@ from disc.model.store import save_weights
 from disc.pipeline.config_file import to_json
 from disc.pipeline.stages.referee import REFEREE
 from disc.presets import smoke
+from disc.settings.run import Run
 
 
-def write_tiny_run(folder: Path) -> Path:
-    """Write sd, sd-disc, autoencoder and referee of the preset smoke, as before any training."""
-    run = smoke()
+def write_tiny_run(
+    folder: Path, run: Run | None = None, variants: tuple[str, ...] = ("sd", "sd-disc")
+) -> Path:
+    """Write denoisers, autoencoder and referee of a run (None: smoke), as before any training."""
+    run = run or smoke()
     torch.manual_seed(0)
     Autoencoder(build_vq(run.autoencoder)).save(folder / "latents" / "autoencoder")
-    for variant in ("sd", "sd-disc"):
+    for variant in variants:
         Denoiser(run.denoiser).save(folder / "denoiser" / variant)
     save_weights(folder / "referee" / REFEREE, CarcinoNet(run.evaluate.referee))
     (folder / "config.json").write_bytes(to_json(run))

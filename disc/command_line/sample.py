@@ -10,7 +10,6 @@ import numpy as np
 from disc.api import Masks, Model, Tiles, load
 from disc.data.pixels.images import encode_mask, encode_png, read_mask
 from disc.data.pixels.mask_values import INDICES, SICAPV2
-from disc.data.readers.set_scale import read_scale
 from disc.files import BadInput, claim_folder, write_bytes
 from disc.report.figures import as_png
 from disc.report.pictures import sheet_cells
@@ -67,13 +66,10 @@ def _read_masks(request: SampleRequest, model: Model) -> tuple[list[str], Masks]
 
 
 def _draw_sheet(model: Model, variant: str, tiles: Tiles, masks: Masks) -> bytes:
-    data = model.context.run.data
     rows = [
         SheetRow(mask=mask, images={variant: tile}, readings={variant: reading})
         for tile, mask, reading in zip(
             tiles[:MAX_ROWS], masks[:MAX_ROWS], model.segment(tiles[:MAX_ROWS]), strict=True
         )
     ]
-    root = model.context.root
-    um_per_px = read_scale(root, data.tile_px, data.fit) if root.exists() else None
-    return as_png(draw_sheet(sheet_cells(rows), um_per_px), SHEET_DPI)
+    return as_png(draw_sheet(sheet_cells(rows), model.um_per_px), SHEET_DPI)

@@ -15,13 +15,14 @@ from disc.model.time_steps import list_time_steps
 from disc.settings.sampling import Solver
 
 NUM_STEPS = 1000
-_SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "num_train_timesteps": NUM_STEPS,
     "beta_schedule": "scaled_linear",
     "beta_start": 0.0015,
     "beta_end": 0.0195,
     "steps_offset": 1,
 }
+"""Of every scheduler of diffusers."""
 
 
 def alpha_bar(has_zero_terminal: bool = False) -> torch.Tensor:
@@ -37,7 +38,7 @@ def alpha_bar(has_zero_terminal: bool = False) -> torch.Tensor:
 
 
 def _compute_levels(has_zero_terminal: bool) -> torch.Tensor:
-    start, end = _SETTINGS["beta_start"] ** 0.5, _SETTINGS["beta_end"] ** 0.5
+    start, end = SETTINGS["beta_start"] ** 0.5, SETTINGS["beta_end"] ** 0.5
     beta = torch.linspace(start, end, NUM_STEPS, dtype=torch.float64) ** 2
     levels = torch.cumprod(1 - beta, 0)
     if has_zero_terminal:
@@ -122,7 +123,7 @@ class Schedule:
         Paper: Sec. 2.2 (DDIM).
         """
         common = {
-            **_SETTINGS,
+            **SETTINGS,
             "prediction_type": "v_prediction" if self.has_zero_terminal else "epsilon",
             "rescale_betas_zero_snr": self.has_zero_terminal,
         }

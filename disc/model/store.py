@@ -15,10 +15,30 @@ from disc.files import BadInput, digest, write_bytes
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
-def save_weights(path: Path, module: nn.Module) -> None:
-    """Write a module's state as safetensors, whole or not at all."""
+def save_weights(path: Path, module: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+    """Write a module's state as safetensors, whole or not at all.
+
+    Args:
+        path: the file.
+        module: a network in float32.
+        dtype: how its weights are stored; whole numbers stay what they are.
+
+    Raises:
+        BadInput: if a weight is too large for the type.
+    """
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    if dtype != torch.float32:
+        state = {name: _cast(value, dtype, f"{path}: '{name}'") for name, value in state.items()}
     write_bytes(path, safetensors.torch.save(state, metadata={"format": "pt"}))
+
+
+def _cast(value: torch.Tensor, dtype: torch.dtype, name: str) -> torch.Tensor:
+    if not value.is_floating_point():
+        return value
+    stored = value.to(dtype)
+    if not bool(stored.isfinite().all()):
+        raise BadInput(f"{name} holds values that {dtype} does not; store it as float32")
+    return stored
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

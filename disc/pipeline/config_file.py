@@ -45,7 +45,7 @@ def read_config(path: Path) -> Run:
     try:
         run = TypeAdapter(Run).validate_json(json.dumps(values), extra="forbid")
     except ValidationError as error:
-        faults = "; ".join(_tell_fault(fault) for fault in error.errors()[:MAX_FAULTS])
+        faults = "; ".join(tell_fault(fault) for fault in error.errors()[:MAX_FAULTS])
     else:
         faults = ""
     if version != VERSION:
@@ -57,7 +57,7 @@ def read_config(path: Path) -> Run:
     return run
 
 
-def _tell_fault(fault: Mapping[str, Any]) -> str:
+def tell_fault(fault: Mapping[str, Any]) -> str:
     """What is wrong with one key, and its present name where it was renamed."""
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "unexpected_keyword_argument":

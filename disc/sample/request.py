@@ -14,7 +14,7 @@ class SampleRequest:
     """Tiles to be generated from masks, or from a recipe for a Gleason score."""
 
     run: Path
-    """Folder of a trained run."""
+    """Folder of a trained run, or of exported weights."""
     out: Path
     """New folder for tiles, masks and a contact sheet."""
     mask: Path | None = None

@@ -24,6 +24,7 @@ from disc.model.request import ImportRequest
 from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.config_file import to_json
+from disc.pipeline.weights.request import ExportRequest
 from disc.presets import laptop
 from disc.sample.request import SampleRequest
 from disc.settings.run import Run
@@ -40,6 +41,7 @@ REQUESTS = (
     ConvertRequest,
     SelectRequest,
     ImportRequest,
+    ExportRequest,
 )
 COMMAND_OPTIONS = {"help", "help-all", "version", "config", "dry-run"}
 LANGUAGES = {"sh", "python", "text", "bibtex"}

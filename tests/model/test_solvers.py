@@ -103,7 +103,7 @@ def test_second_order_needs_few_steps_where_they_are_even_in_log_snr(name, sched
 @pytest.mark.parametrize("num", [n for n in range(10, 1000) if 1000 % n == 0])
 def test_where_steps_divide_1000_they_are_latent_diffusions(num):
     compvis = list(range(1, 1001, 1000 // num))[::-1]
-    ours = Schedule().make_scheduler(Solver(name="ddim", steps=num)).timesteps
+    ours = Schedule().make_scheduler(Solver(name="ddim", steps=num, spacing="leading")).timesteps
     theirs = DDIMScheduler(**LATENT_DIFFUSION)
     theirs.set_timesteps(num)
     assert ours.tolist() == compvis == theirs.timesteps.tolist()
@@ -112,7 +112,7 @@ def test_where_steps_divide_1000_they_are_latent_diffusions(num):
 @pytest.mark.parametrize("eta", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])
 def test_ddim_is_diffusers_where_steps_divide_1000(eta, predicts):
-    ours = Schedule().make_scheduler(Solver(name="ddim", steps=200))
+    ours = Schedule().make_scheduler(Solver(name="ddim", steps=200, spacing="leading"))
     ours.register_to_config(prediction_type=predicts)
     theirs = DDIMScheduler(
         **LATENT_DIFFUSION, clip_sample=False, set_alpha_to_one=False, prediction_type=predicts
@@ -137,7 +137,7 @@ def test_dpm_solver_is_diffusers_on_the_same_time_steps():
 @pytest.mark.parametrize("num", [1, 2, 8])
 def test_leading_with_few_steps_is_refused_with_what_to_choose(num):
     with pytest.raises(ValueError, match=r"t = \d+ .*choose logsnr, trailing or linspace") as found:
-        Solver(steps=num)
+        Solver(steps=num, spacing="leading")
     start = max(range(1, 1001, 1000 // num))
     assert f"t = {start} " in str(found.value)
 
@@ -154,7 +154,7 @@ def test_noise_that_a_solver_does_not_add_is_refused():
 def test_with_noise_added_at_every_step_latents_keep_their_spread():
     """DDIM with eta 1 is ancestral sampling: it ends at the same Gaussian."""
     schedule, generator = Schedule(), torch.Generator().manual_seed(0)
-    scheduler = schedule.make_scheduler(Solver(name="ddim", steps=500, eta=1.0))
+    scheduler = schedule.make_scheduler(Solver(name="ddim", steps=500, eta=1.0, spacing="leading"))
     z = torch.randn(10_000, 1, 1, 1, generator=generator)
     for t in scheduler.timesteps:
         added = torch.randn(z.shape, generator=generator)

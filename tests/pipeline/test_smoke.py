@@ -211,3 +211,16 @@ def test_the_door_opens_a_run(run):
     assert tiles.shape == (6, 64, 64, 3) and model.segment(tiles).shape == masks.shape
     with pytest.raises(BadInput, match=r"recipe 3\+2: "):
         model.recipe(3, 2)
+
+
+def test_an_exported_run_draws_the_same_recipes(run, tmp_path):
+    """From its folder alone; what it was trained on stands in its README."""
+    assert cli.main(["export", "--run", str(run), "--out", str(tmp_path / "out")]) == 0
+    exported = disc.load(tmp_path / "out")
+    for score in ((4, 5), (0, 0)):
+        expected = disc.load(run).recipe(*score, tiles=6, seed=1)
+        assert np.array_equal(exported.recipe(*score, tiles=6, seed=1), expected)
+    card = (tmp_path / "out" / "README.md").read_text()
+    seen = json.loads((run / "denoiser" / "sd" / "trained_on.json").read_text())
+    told = f"| training slides | {len(seen['slides'])}, of {len(seen['patients'])} patients |"
+    assert told in card and "`shapes.npz`" in card

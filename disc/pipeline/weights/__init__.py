@@ -1,0 +1,1 @@
+"""Trained weights: of a run, or exported to a folder that diffusers loads too."""

@@ -1,0 +1,111 @@
+"""What exported weights say of themselves: `disc.json`, and where the other files are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from disc.files import BadInput, read_json
+from disc.model.store import DIFFUSERS_WEIGHTS
+from disc.pipeline.config_file import tell_fault
+from disc.pipeline.weights.request import Dtype
+from disc.settings.checks import require
+from disc.settings.denoiser import Denoiser
+from disc.settings.distillation import Student
+from disc.settings.grading import CarcinoNet
+from disc.settings.sampling import Sample, Solver
+from disc.settings.synthesis import STUDENT, VARIANTS, Variant, weights_of
+
+NAME = "disc.json"
+SHAPES = "shapes.npz"
+REFEREE = Path("referee", "model.safetensors")
+VERSION = 1
+"""Of `disc.json`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Exported weights: all that is needed to build and sample them; no path of any machine."""
+
+    version: int = VERSION
+    """Of this file."""
+    name: str
+    """Of the run."""
+    weights: tuple[Variant, ...]
+    """Variants with weights of their own; the first one's files are named without a variant."""
+    dtype: Dtype
+    """How weights are stored."""
+    tile_px: int
+    """Side of tiles, in pixels."""
+    um_per_px: float | None
+    """Width of a pixel in µm; None where nobody knows."""
+    data_set: str | None
+    """Name of the training set; None: simulated tissue."""
+    fold: str
+    """Whose training tiles it was trained on."""
+    num_slides: int | None
+    """Training slides; None: not recorded."""
+    num_patients: int | None
+    """Training patients; None: not recorded."""
+    denoiser: Denoiser
+    """U-Net and condition."""
+    sample: Sample
+    """How tiles are drawn."""
+    student: Student
+    """How those of the student are."""
+    referee: CarcinoNet
+    """The evaluation network."""
+
+    def __post_init__(self) -> None:
+        require(len(self.weights) > 0, "weights: none of any variant")
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants that can be sampled."""
+        return tuple(name for name in (*VARIANTS, STUDENT) if weights_of(name) in self.weights)
+
+    def solver_of(self, variant: Variant) -> Solver:
+        """How tiles of a variant are drawn."""
+        return self.student.solver if variant == STUDENT else self.sample.solver
+
+    def place_weights(self, part: str, variant: Variant) -> Path:
+        """Where in the folder the weights of a variant's `unet` or `condition_encoder` are.
+
+        Named as diffusers' `from_pretrained(..., variant=...)` looks for them.
+        """
+        stem, suffix = DIFFUSERS_WEIGHTS.rsplit(".", 1)
+        end = "" if variant == self.weights[0] else f".{variant}"
+        return Path(part, f"{stem}{end}.{suffix}")
+
+    def scheduler_folder(self, variant: Variant) -> str:
+        """Which folder holds the scheduler of a variant."""
+        is_usual = self.solver_of(variant) == self.solver_of(self.weights[0])
+        return "scheduler" if is_usual else f"scheduler-{variant}"
+
+
+def as_values(facts: Facts) -> Any:
+    """Facts as JSON holds them."""
+    return TypeAdapter(Facts).dump_python(facts, mode="json")
+
+
+def read_facts(folder: Path) -> Facts:
+    """Read the `disc.json` of exported weights.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        BadInput: if it is damaged, or of another version.
+    """
+    path = folder / NAME
+    values = read_json(path)
+    version = values.get("version") if isinstance(values, dict) else None
+    if version != VERSION:
+        raise BadInput(f"{path}: version {version}, expected {VERSION}; export the weights again")
+    try:
+        return TypeAdapter(Facts).validate_json(json.dumps(values), extra="forbid")
+    except ValidationError as error:
+        fault = tell_fault(error.errors()[0])
+        raise BadInput(f"{path}: {fault}; export the weights again") from error

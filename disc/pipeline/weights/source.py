@@ -1,0 +1,50 @@
+"""What the public door needs of trained weights, wherever they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+from disc.grade.carcino import CarcinoNet
+from disc.sample.sampler import Sampler
+from disc.sample.synthesis import ShapeBook
+from disc.settings.sampling import Solver
+from disc.settings.synthesis import Variant
+
+
+class Weights(Protocol):
+    """Trained networks, and what is known of them; each is read when it is asked for."""
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants that can be sampled."""
+
+    @property
+    def tile_px(self) -> int:
+        """Side of tiles, in pixels."""
+
+    @property
+    def um_per_px(self) -> float | None:
+        """Width of a pixel in µm; None where nobody knows."""
+
+    @property
+    def book(self) -> ShapeBook:
+        """Shape maps of the training masks."""
+
+    @property
+    def known(self) -> Collection[int]:
+        """Labels of the training masks."""
+
+    def solver_of(self, variant: Variant) -> Solver:
+        """How tiles of a variant are drawn unless something else is asked for."""
+
+    def sampler(self, variant: Variant) -> Sampler:
+        """A sampler of one variant, with its own weights alone read."""
+
+    def referee(self) -> CarcinoNet:
+        """The independent evaluation network."""

@@ -1,0 +1,89 @@
+"""The weights of a run, as its stages left them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from disc.data.readers.set_scale import read_scale
+from disc.files import BadInput
+from disc.grade.carcino import CarcinoNet
+from disc.pipeline.config_file import read_config
+from disc.pipeline.context import Context
+from disc.pipeline.stages.referee import load_referee
+from disc.sample.sampler import Sampler
+from disc.sample.synthesis import ShapeBook
+from disc.settings.sampling import Solver
+from disc.settings.synthesis import Variant, weights_of
+
+
+@dataclass(frozen=True)
+class TrainedWeights:
+    """The weights of a run."""
+
+    context: Context
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.context.folder
+
+    @cached_property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants that are trained by now."""
+        found = {path.parent.name for path in self.folder.glob("denoiser/*/denoiser.json")}
+        return tuple(name for name in self.context.run.variants if weights_of(name) in found)
+
+    @property
+    def tile_px(self) -> int:
+        """Side of tiles, in pixels."""
+        return self.context.run.data.tile_px
+
+    @cached_property
+    def um_per_px(self) -> float | None:
+        """Width of a pixel in µm; None where nobody knows."""
+        root, data = self.context.root, self.context.run.data
+        if self.context.is_simulated:
+            return data.um_per_px
+        return read_scale(root, data.tile_px, data.fit) if root.exists() else None
+
+    @property
+    def book(self) -> ShapeBook:
+        """Shape maps of the training tiles."""
+        return self.context.book
+
+    @property
+    def known(self) -> Collection[int]:
+        """Labels of the training masks."""
+        return self.context.latents.known()
+
+    def solver_of(self, variant: Variant) -> Solver:
+        """How tiles of a variant are drawn, as the run is configured."""
+        return self.context.run.solver_of(variant)
+
+    def sampler(self, variant: Variant) -> Sampler:
+        """A sampler of one variant, with its own weights alone read."""
+        return self.context.sampler(variant)
+
+    def referee(self) -> CarcinoNet:
+        """The run's referee."""
+        return load_referee(self.context)
+
+
+def open_run(folder: Path) -> TrainedWeights:
+    """The weights of the run in a folder.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        BadInput: if its configuration cannot be read, or it has no trained denoiser.
+    """
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(
+            f"{folder}: no config.json; give the folder of a run (make demo leaves runs/demo)"
+        )
+    weights = TrainedWeights(Context(read_config(folder / "config.json"), folder))
+    if not weights.variants:
+        raise BadInput(f"{folder}: no trained denoiser in it; run disc run on it first")
+    return weights
