@@ -79,7 +79,7 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
         optim=Optim(steps=2200, batch=8, lr=3e-3, decay="cosine", ema=0.995),
         decoder=DecoderTuning(),
     )
-    optim = Optim(steps=360, batch=4, lr=1e-3, warmup=10, decay="cosine", betas=(0.5, 0.9))
+    optim = replace(DecoderTuning().optim, steps=360)
     alone = DecoderTuning(adversarial_weight=0.0, optim=optim)
     return {
         "the run's": plain,

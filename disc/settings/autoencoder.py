@@ -28,7 +28,9 @@ class DecoderTuning:
     channels: int = 24
     """Channels of the discriminator's first layer; doubled twice."""
     optim: Optim = field(
-        default_factory=lambda: Optim(steps=0, batch=4, lr=1e-3, warmup=10, decay="cosine")
+        default_factory=lambda: Optim(
+            steps=0, batch=4, lr=1e-3, warmup=10, decay="cosine", betas=(0.5, 0.9)
+        )
     )
     """Its training, on whole tiles; 0 steps: none."""
 
