@@ -2,7 +2,8 @@
 
 One simulated set, one autoencoder and one referee serve all; trainings differ by condition and seed
 (initial weights, batches, noise). Every denoiser is sampled with the same masks, from noise that
-depends on the seed alone, so conditions are paired. Prints mask agreement of plain sampling and of
+depends on the seed alone, so conditions are paired. Prints mask agreement (mean recall over labels
+that cover at least 5 % of a tile) of plain sampling and of
 separated conditions with 95 % intervals over slides and trainings (both resampled; seed variability
 is estimated from three trainings only), and the differences to one condition. About four minutes a
 training on two cores; stopped, the same command resumes, and `--conditions` divides the work
@@ -60,7 +61,7 @@ def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
 
     name = f"{condition}-{seed}"
     folder = shared.folder.parent / name
-    path = folder / "read.parquet"
+    path = folder / "tiles.parquet"
     if not path.exists():
         settings = replace(shared.run.denoiser, condition=condition)
         context = Context(replace(shared.run, denoiser=settings, seed=seed), shared.folder)
@@ -71,7 +72,7 @@ def measure(shared: Context, condition: Condition, seed: int) -> pd.DataFrame:
 
 
 def _read(context: Context, folder: Path) -> pd.DataFrame:
-    from disc.evaluate.agreement import RECALLS, recalls
+    from disc.evaluate.agreement import measure_tiles
     from disc.evaluate.referee import read_tiles
     from disc.model.denoiser import Denoiser
     from disc.pipeline.evaluation_masks import draw_targets
@@ -93,20 +94,17 @@ def _read(context: Context, folder: Path) -> pd.DataFrame:
     for way in WAYS:
         read = read_tiles(referee, sampler.generate(way, targets, seeds))
         facts = {"way": way, "mask": range(len(targets)), "slide": sources}
-        parts.append(
-            pd.DataFrame(facts | dict(zip(RECALLS, recalls(targets, read).T, strict=True)))
-        )
+        parts.append(pd.DataFrame(facts | measure_tiles(targets, read)))
     return pd.concat(parts, ignore_index=True)
 
 
 def summarise(read: pd.DataFrame, base: Condition, draws: int = 2000) -> pd.DataFrame:
     """Agreement by condition, way and kind of mask, and its difference to the base condition."""
-    from disc.evaluate.agreement import MULTI_CLASS, RECALLS, SINGLE_CLASS
+    from disc.evaluate.agreement import FRACTIONS, RECALLS, TEST, kinds_of, mean_recall
 
-    is_one = read[RECALLS].notna().sum(axis=1) == 1
-    read = read.assign(
-        agreement=read[RECALLS].mean(axis=1), kind=np.where(is_one, SINGLE_CLASS, MULTI_CLASS)
-    )
+    primary = mean_recall(read[RECALLS].to_numpy(), read[FRACTIONS].to_numpy())
+    masks, labels = [TEST] * len(read), read[RECALLS].notna().sum(axis=1)
+    read = read.assign(agreement=primary, kind=kinds_of(masks, labels))
     keys = ["way", "kind", "seed", "mask"]
     first = read[read["condition"] == base].set_index(keys)["agreement"].rename("first")
     read = read.join(first, on=keys)

@@ -132,7 +132,7 @@ def synthesis_batches(context: Context, bank: Bank, batch: int) -> NamedBatches:
         chosen = [tiles[i] for i in rng.integers(len(tiles), size=batch)]
         masks = [label_shape(book.shapes[tile.shape], tile.labels) for tile in chosen]
         targets = torch.from_numpy(np.stack(masks))
-        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], targets)
+        fused = fuse(bank.take(bundles_at(step)), targets)
         return {"latents": fused, "masks": targets, "slides": unknown_slides(batch)}
 
     return NamedBatches(batch_at, lambda step: name_bundles(bundles_at(step)))

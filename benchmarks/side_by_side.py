@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from disc.evaluate.agreement import measure_tiles
 from disc.evaluate.marks import find_marks
@@ -26,7 +27,7 @@ from disc.model.denoiser import Denoiser
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets
-from disc.pipeline.quality import hang, hang_real
+from disc.pipeline.galleries import hang, hang_real
 from disc.pipeline.stages.referee import load_referee
 from disc.sample.cost import count_evaluations
 from disc.sample.plans import plan_of
@@ -54,6 +55,11 @@ class Asked:
     def seeds(self) -> list[int]:
         """Of the noise, one a mask."""
         return [derive(0, "asked", i) for i in range(len(self.masks))]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the sets of masks, in their order."""
+        return list(dict.fromkeys(self.sets.tolist()))
 
 
 @dataclass(frozen=True)
@@ -108,11 +114,7 @@ def read(context: Context, reading: Reading, targets: Asked, path: Path) -> pd.D
     latents = sampler.draw_latents(reading.variant, targets.masks, targets.seeds)
     images = sampler.decode(latents)
     seconds = (time.perf_counter() - start) / len(images)
-    referee = load_referee(context)
-    columns = measure_tiles(targets.masks, read_tiles(referee, images))
-    columns |= describe_tiles(hang(referee, images, targets.masks, targets.slides))
-    moments = {"latent_mean": latents, "latent_square": latents.square()}
-    columns |= {name: part.mean(dim=(1, 2, 3)).numpy() for name, part in moments.items()}
+    columns = measure(context, latents, images, targets)
     plan, schedule = plan_of(reading.variant, reading.plan), nets["sd"].schedule
     columns["evaluations"] = count_evaluations(targets.masks, plan, schedule, reading.solver)
     table = pd.DataFrame(columns).assign(seconds=seconds, steps=reading.solver.steps)
@@ -121,10 +123,21 @@ def read(context: Context, reading: Reading, targets: Asked, path: Path) -> pd.D
     return table
 
 
+def measure(
+    context: Context, latents: torch.Tensor, images: np.ndarray, targets: Asked
+) -> dict[str, np.ndarray]:
+    """Columns of generated tiles uint8 [N, H, W, 3], and of their latents [N, 3, h, w]."""
+    referee = load_referee(context)
+    columns = measure_tiles(targets.masks, read_tiles(referee, images))
+    columns |= describe_tiles(hang(referee, images, targets.masks, targets.slides))
+    moments = {"latent_mean": latents, "latent_square": latents.square()}
+    return columns | {name: part.mean(dim=(1, 2, 3)).numpy() for name, part in moments.items()}
+
+
 def read_real(context: Context, targets: Asked, folder: Path) -> dict[str, pd.DataFrame]:
     """Real tiles of the labels of each set of masks, through the autoencoder."""
     found = {}
-    for name in SETS:
+    for name in targets.names:
         path = folder / f"real {name}.parquet"
         if not path.exists():
             masks = targets.masks[targets.sets == name]
@@ -151,7 +164,7 @@ def summarise(
         bases: titles that differences are to, by what columns call them; marks are to the last.
     """
     parts = []
-    for name in SETS:
+    for name in asked.names:
         chosen = np.flatnonzero(asked.sets == name)
         tables = {key: [t.iloc[chosen] for t in value] for key, value in readings.items()}
         slides, drawn = [asked.slides[i] for i in chosen], [part[name] for part in real]

@@ -44,6 +44,7 @@ from disc.sample.bank import CHUNK, Bank, fill_bank, read_bank
 from disc.sample.cost import count_evaluations
 from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
+from disc.sample.shards import open_shard
 from disc.sample.solver import draw_noise
 from disc.seeds import derive, numpy_generator
 from disc.settings.sampling import Solver
@@ -127,7 +128,8 @@ class Pairs:
 def make_bank(context: Context, folder: Path, num: int) -> Bank:
     """Bundles of the run's `sd`; whole shards of its own bank, of the same seeds, are copied."""
     for shard in sorted((context.folder / "bank").glob("bundles_*.safetensors")):
-        is_whole = len(read_tensors(shard)["seeds"]) == CHUNK
+        found = open_shard(shard)
+        is_whole = found.facts is not None and len(found.seeds) == CHUNK
         if is_whole and not (folder / shard.name).exists():
             write_bytes(folder / shard.name, shard.read_bytes())
     run = context.run
@@ -182,7 +184,7 @@ def train_students(context: Context, out: Path, options: Options) -> dict[str, P
             batch_at = pairs.batches(student.optim.batch, run.seed)
             what = teach_student(own, batch_at, folder, f"{len(pairs.seeds)} tiles of plan step")
         else:
-            part = Bank(bank.latents[: kind.bundles], bank.seeds[: kind.bundles], bank.labels)
+            part = bank.first(kind.bundles)
             what = train_student(own, part, folder)
         print(f"{folder}: {what}, {time.perf_counter() - start:.0f} s", flush=True)
         write_bytes(folder / "student.json", json.dumps({"what": what}).encode())

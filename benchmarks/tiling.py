@@ -29,7 +29,7 @@ import tifffile
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from disc.data.readers.panda_table import find_mask
+from disc.data.readers.slide_masks import find_mask
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tile_slides import tile_slides
 

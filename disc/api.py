@@ -114,12 +114,39 @@ class Model:
             BadInput: if a mask, the variant, the plan or the number of steps or seeds cannot be.
         """
         stack = self._check_masks(np.asarray(masks))
-        name = self._check_variant(variant)
-        if plan is not None and name != "sd-sc":
-            raise BadInput(f"plan {plan}: only sd-sc fuses labels; leave it out with {name}")
-        chosen = None if plan is None else Plan.parse(plan)
-        tiles = self._sampler(name, steps).generate(name, stack, _seeds(seed, len(stack)), chosen)
+        name = self.check_variant(variant)
+        sampler = self.sampler(name, plan=plan, steps=steps)
+        tiles = sampler.generate(name, stack, _seeds(seed, len(stack)))
         return tiles if np.ndim(masks) == 3 else tiles[0]
+
+    def sampler(
+        self, variant: str, *, plan: str | None = None, steps: int | None = None
+    ) -> Sampler:
+        """What `sample` draws tiles with, for work on whole slides; arguments as there.
+
+        Raises:
+            BadInput: as `sample`.
+        """
+        name = self.check_variant(variant)
+        if plan is None:
+            return self._sampler(name, steps)
+        if name != "sd-sc":
+            raise BadInput(f"plan {plan}: only sd-sc fuses labels; leave it out with {name}")
+        Plan.parse(plan)
+        sampler = self._sampler(name, steps)
+        return replace(sampler, settings=replace(sampler.settings, plan=plan))
+
+    def check_variant(self, variant: str) -> Variant:
+        """The variant of a name.
+
+        Raises:
+            BadInput: if there is none.
+        """
+        for name in self.variants:
+            if name == variant:
+                return name
+        known = ", ".join(self.variants)
+        raise BadInput(f"{self.weights.folder}: no variant '{variant}' in it; it has {known}")
 
     def segment(self, tiles: Tiles) -> Masks:
         """What the referee, an independent evaluation network, reads in tiles.
@@ -181,13 +208,6 @@ class Model:
         except ValueError as error:
             raise BadInput(f"steps {steps}: {error}") from error
         return replace(sampler, solvers={**sampler.solvers, name: solver})
-
-    def _check_variant(self, variant: str) -> Variant:
-        for name in self.variants:
-            if name == variant:
-                return name
-        known = ", ".join(self.variants)
-        raise BadInput(f"{self.weights.folder}: no variant '{variant}' in it; it has {known}")
 
     def _check_masks(self, masks: npt.NDArray[np.generic]) -> Masks:
         stack, side = masks[None] if masks.ndim == 2 else masks, self.tile_px

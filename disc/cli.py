@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import sys
@@ -19,7 +20,8 @@ from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.request import RunRequest
 from disc.pipeline.weights.request import ExportRequest
-from disc.sample.request import SampleRequest
+from disc.processes import own_share
+from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
@@ -63,13 +65,13 @@ def check(request: CheckRequest) -> int:
     from disc.report.check.table import print_check
 
     report, is_piped = check_sets(request), str(request.json) == "-"
-    if request.page is not None:
-        write_check_page(request.page, report)
+    console = Console(stderr=is_piped)
+    # First, for whatever cannot be written, what was found is said.
+    print_check(report, console)
     if request.json is not None and not is_piped:
         write_json(request.json, report.as_json())
-    console = Console(stderr=is_piped)
-    print_check(report, console)
     if request.page is not None:
+        write_check_page(request.page, report)
         console.print(f"page: {request.page}", markup=False, highlight=False)
     if is_piped:
         print(json.dumps(report.as_json()))
@@ -120,6 +122,29 @@ def sample(request: SampleRequest) -> int:
     return 0
 
 
+def synthesize(request: SynthesisRequest) -> int:
+    """Generate synthetic slides that balance the primary grades."""
+    prepare_process()
+    from disc.command_line.synthesize import synthesize_slides
+
+    return _say(synthesize_slides(request))
+
+
+def bank(request: BankRequest) -> int:
+    """Fill a bank of separated conditions, from which tiles are then only decoded."""
+    prepare_process()
+    from disc.command_line.bank import make_bank
+
+    return _say(make_bank(request))
+
+
+def _say(what: str) -> int:
+    """Print what all processes did together, once."""
+    if own_share().is_first:
+        print(what)
+    return 0
+
+
 def export(request: ExportRequest) -> int:
     """Write a run's weights to a folder that diffusers loads."""
     prepare_process()
@@ -139,6 +164,12 @@ COMMANDS = {
     ),
     "sample": Command(
         sample, SampleRequest, "Generate tiles from masks, or for a Gleason score.", RUNS
+    ),
+    "synthesize": Command(
+        synthesize, SynthesisRequest, "Generate slides that balance the primary grades.", RUNS
+    ),
+    "bank": Command(
+        bank, BankRequest, "Denoise each label alone, for tiles that need decoding only.", RUNS
     ),
     "check": Command(
         check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS
@@ -165,6 +196,9 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; what a user got wrong is one line and exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
         return understand(words, COMMANDS, ABOUT)()
     except (BadInput, OSError, FloatingPointError) as error:

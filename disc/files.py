@@ -23,7 +23,9 @@ class BadInput(ValueError):
 
     def __init__(self, message: str) -> None:
         """Keep the message in one line, whatever a library said that is quoted in it."""
-        super().__init__(" ".join(message.splitlines()))
+        text = " ".join(message.splitlines())
+        # Bytes of a name that are no UTF-8 could not be printed.
+        super().__init__(text.encode("utf-8", "backslashreplace").decode())
 
 
 def require(condition: bool, message: str) -> None:
@@ -110,6 +112,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writes left in a folder and below it; nobody may be writing there."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink()
 
 
 def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:

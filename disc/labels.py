@@ -48,6 +48,11 @@ GRADES = {Label.NC: 0, Label.GG3: 3, Label.GG4: 4, Label.GG5: 5}
 MASK_GRADES = frozenset({*GRADES.values(), IGNORE})
 """What a value in somebody's mask may mean: a grade, or unknown."""
 
+_SCORE = re.compile(
+    r"(?:gleason\s*)?(?:(?P<first_sum>\d+)\s*[(=]\s*)?(?P<primary>[0345])\s*\+\s*"
+    r"(?P<secondary>[0345])(?:\s*[=(]\s*(?P<sum>\d+))?\s*\)?"
+)
+"""3+4, and as reports write it: 3+4=7, 7 (3+4), Gleason 3 + 4 (7)."""
 _ISUP = {(3, 3): 1, (3, 4): 2, (4, 3): 3, (4, 4): 4, (3, 5): 4, (5, 3): 4}
 
 
@@ -64,7 +69,7 @@ def label_of_grade(grade: int) -> Label:
 
 
 def parse_score(text: str) -> tuple[int, int]:
-    """Primary and secondary grade of a score such as "3+4", "0+0" or "negative".
+    """Primary and secondary grade of a score such as "3+4", "3+4=7", "0+0" or "negative".
 
     Raises:
         ValueError: if the text is not a Gleason score.
@@ -72,10 +77,14 @@ def parse_score(text: str) -> tuple[int, int]:
     cleaned = str(text).strip().lower()
     if cleaned in {"negative", "benign", "0"}:
         return 0, 0
-    match = re.fullmatch(r"([0345])\s*\+\s*([0345])", cleaned)
+    match = _SCORE.fullmatch(cleaned)
     if match is None:
         raise ValueError(f"'{text}' is not a Gleason score; expected e.g. '3+4', '0+0', 'negative'")
-    return check_score(int(match[1]), int(match[2]))
+    primary, secondary = int(match["primary"]), int(match["secondary"])
+    said = match["sum"] or match["first_sum"]
+    if said is not None and int(said) != primary + secondary:
+        raise ValueError(f"score '{text}' is not {said}; correct it")
+    return check_score(primary, secondary)
 
 
 def check_score(primary: int, secondary: int) -> tuple[int, int]:
@@ -107,3 +116,15 @@ def isup_group(primary: int, secondary: int) -> int:
     if primary == 0:
         return 0
     return _ISUP.get((primary, secondary), 5)
+
+
+def score_of_isup(group: int) -> tuple[int, int] | None:
+    """Primary and secondary grade of an ISUP grade group; None where it leaves them open (4, 5).
+
+    Raises:
+        ValueError: if there is no such group.
+    """
+    if group not in range(6):
+        raise ValueError(f"ISUP grade group {group}; expected 0 (benign) to 5")
+    scores = {0: (0, 0), 1: (3, 3), 2: (3, 4), 3: (4, 3)}
+    return scores.get(group)

@@ -24,7 +24,7 @@ INNER_ROOMS = {
     ),
     "pipeline": (
         *("renamed", "config_file", "request", "made_by", "stage", "context", "configurations"),
-        *("evaluation_masks", "quality", "import_autoencoder", "stages", "stage_work", "weights"),
+        *("evaluation_masks", "galleries", "import_autoencoder", "stages", "stage_work", "weights"),
         *("stage_list", "run", "dry_run", "demo_picture"),
     ),
 }

@@ -9,6 +9,7 @@ import pandas as pd
 from disc.evaluate.bootstrap import Array, cluster_bootstrap, mean_interval
 from disc.labels import NUM_LABELS, Label
 
+COLUMNS = ["variant", "kind", "value", "low", "high", "tiles", "slides"]
 RECALLS = [f"recall_{label.name}" for label in Label]
 FRACTIONS = [f"fraction_{label.name}" for label in Label]
 """Columns of agreement.parquet: the fraction of the tile that a label of the target mask covers."""
@@ -18,8 +19,11 @@ PRIMARY, AGREEMENT, ACCURACY = "primary", "agreement", "accuracy"
 """Measures of a tile: mean recall over the labels that cover at least 5 % of it; mean recall over
 all labels of its mask; pixel accuracy. All are blind to blur: see `disc.evaluate.kernel_distance`.
 """
-SINGLE_CLASS, MULTI_CLASS = "single-class", "multi-class"
-KINDS = (SINGLE_CLASS, MULTI_CLASS)
+MULTI_CLASS, SYNTHESIS, SINGLE_CLASS = "multi-class", "synthesis", "single-class"
+KINDS = (MULTI_CLASS, SYNTHESIS, SINGLE_CLASS)
+"""Masks of several labels in test slides' shapes; of several, as synthesis asks for; of one."""
+TEST = "test slides"
+"""Column `masks` of agreement.parquet: this or `SYNTHESIS`, what a mask was drawn for."""
 CEILINGS = ("real", "reconstruction", "collage")
 """What no generator made: real tiles, the same through the autoencoder, and real single-class
 tiles cut and joined by the target masks."""
@@ -97,6 +101,19 @@ def mean_recall(
     return result
 
 
+def primary_measure(
+    truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float64]:
+    """The primary measure of tiles asked for and read, [N], of masks [N, H, W]."""
+    return mean_recall(recalls(truth, predicted), label_fractions(truth))
+
+
+def kinds_of(masks: npt.ArrayLike, num_labels: npt.ArrayLike) -> npt.NDArray[np.str_]:
+    """The kind of each mask, [N], by what it was drawn for and how many labels it has."""
+    drawn, labels = np.asarray(masks), np.asarray(num_labels)
+    return np.select([drawn == SYNTHESIS, labels == 1], [SYNTHESIS, SINGLE_CLASS], MULTI_CLASS)
+
+
 def measure_tiles(
     truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
 ) -> dict[str, npt.NDArray[np.float64]]:
@@ -120,9 +137,11 @@ def tile_agreement(table: pd.DataFrame) -> pd.Series:
 
 
 def agreement_table(
-    table: pd.DataFrame, measure: str = AGREEMENT, *, draws: int, seed: int
+    table: pd.DataFrame, measure: str = PRIMARY, *, draws: int, seed: int
 ) -> pd.DataFrame:
-    """Mask agreement of each variant and kind of tile, with intervals clustered by source slide.
+    """Mask agreement of each variant and kind of mask, with intervals clustered by source slide.
+
+    Tiles without a value (no label covers enough of them) are left out; `tiles` counts the others.
 
     Args:
         table: agreement.parquet.
@@ -131,23 +150,22 @@ def agreement_table(
         seed: of the bootstrap.
 
     Returns:
-        variant, kind ("single-class" or "multi-class"), value, low, high, tiles, slides.
+        variant, kind (one of `KINDS`), value, low, high, tiles, slides.
     """
     tiles = _by_tile(table)
     _require(tiles, measure)
+    parts = tiles.dropna(subset=measure).groupby(["variant", "kind"], sort=False)
     rows = [
         {"variant": variant, "kind": kind, **_mean(part, measure, draws, seed)}
-        for (variant, kind), part in tiles.groupby(["variant", "kind"], sort=False)
+        for (variant, kind), part in parts
     ]
-    return pd.DataFrame(
-        rows, columns=["variant", "kind", "value", "low", "high", "tiles", "slides"]
-    )
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def difference_table(
     table: pd.DataFrame,
     base: str = "sd",
-    measure: str = AGREEMENT,
+    measure: str = PRIMARY,
     *,
     draws: int,
     seed: int,
@@ -179,9 +197,7 @@ def difference_table(
             rows.append(
                 {"variant": variant, "kind": kind, **_mean(pairs, "difference", draws, seed)}
             )
-    return pd.DataFrame(
-        rows, columns=["variant", "kind", "value", "low", "high", "tiles", "slides"]
-    )
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def kept_gain_table(
@@ -197,16 +213,16 @@ def kept_gain_table(
         variant, kind, value (1: all of the gain), low, high, tiles, slides.
     """
     rows = []
-    for kind, part in _by_tile(table).groupby("kind", sort=False):
-        wide = part.pivot(index=["tile", "source_slide"], columns="variant", values="agreement")
+    tiles = _by_tile(table)
+    _require(tiles, PRIMARY)
+    for kind, part in tiles.groupby("kind", sort=False):
+        wide = part.pivot(index=["tile", "source_slide"], columns="variant", values=PRIMARY)
         for variant in wide.columns.difference([base, teacher, *CEILINGS], sort=False):
             if {base, teacher} <= set(wide.columns):
                 pairs = wide[[base, teacher, variant]].dropna()
                 gains = pairs[[variant, teacher]].sub(pairs[base], axis=0)
                 rows.append({"variant": variant, "kind": kind, **_ratio(gains, draws, seed)})
-    return pd.DataFrame(
-        rows, columns=["variant", "kind", "value", "low", "high", "tiles", "slides"]
-    )
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
@@ -222,9 +238,7 @@ def label_table(table: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
             target = part.dropna(subset=column)
             names = {"variant": variant, "kind": kind, "label": label.name}
             rows.append({**names, **_mean(target, column, draws, seed)})
-    return pd.DataFrame(
-        rows, columns=["variant", "kind", "label", "value", "low", "high", "tiles", "slides"]
-    )
+    return pd.DataFrame(rows, columns=[*COLUMNS[:2], "label", *COLUMNS[2:]])
 
 
 def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
@@ -235,12 +249,12 @@ def _by_tile(table: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(
                 f"'{mixed.idxmax()}' comes with several values of '{column}'; choose one first"
             )
-    keys = ["variant", "tile", "source_slide"]
-    # tables of before have recalls only
+    # tables of before have recalls only, of masks of test slides
+    table = table if "masks" in table else table.assign(masks=TEST)
+    keys = ["variant", "tile", "source_slide", "masks"]
     columns = [name for name in (*RECALLS, *FRACTIONS, ACCURACY) if name in table]
     tiles = table.groupby(keys, sort=False, as_index=False)[columns].mean()
-    num_targets = tiles[RECALLS].notna().sum(axis=1)
-    kind = np.where(num_targets == 1, SINGLE_CLASS, MULTI_CLASS)
+    kind = kinds_of(tiles["masks"], tiles[RECALLS].notna().sum(axis=1))
     tiles = tiles.assign(kind=kind, **{AGREEMENT: tile_agreement(tiles)})
     if not set(FRACTIONS) <= set(tiles):
         return tiles

@@ -81,7 +81,8 @@ def to_unit(tiles: torch.Tensor) -> torch.Tensor:
 def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
     """Images float [B, 3, H, W] in -1..1 as uint8 [B, H, W, 3]."""
     pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    array: npt.NDArray[np.uint8] = pixels.movedim(1, -1).cpu().numpy()
+    # of one tile alone channels lie apart, and encoders of JPEG refuse that
+    array: npt.NDArray[np.uint8] = pixels.movedim(1, -1).contiguous().cpu().numpy()
     return array
 
 

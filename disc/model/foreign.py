@@ -23,7 +23,12 @@ from disc.model.autoencoder import Autoencoder, build_described, build_vq
 from disc.model.compvis import Shape, compvis_name, compvis_shape, read_architecture
 from disc.model.store import DIFFUSERS_WEIGHTS, read_tensors
 
-PICKLED_WEIGHTS = "diffusion_pytorch_model.bin"
+OTHER_WEIGHTS = (
+    "diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.bin",
+)
+"""What a diffusers folder may have instead: half precision, or pickles."""
 PATIENCE_S = 1200
 """Maximum seconds to read a pickle."""
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -74,6 +79,7 @@ def _read_file(path: Path) -> Any:
         for name, there in names.items()
     }
     _check_all(path, _shapes(found), expected)
+    _check_values(path, found)
     _fill(vq, {name: found[there] for name, there in names.items()})
     return vq
 
@@ -82,11 +88,13 @@ def _read_folder(folder: Path) -> Any:
     with torch.device("meta"):
         vq = build_described(folder)
     weights = folder / DIFFUSERS_WEIGHTS
-    if not weights.is_file() and (folder / PICKLED_WEIGHTS).is_file():
-        weights = folder / PICKLED_WEIGHTS
+    if not weights.is_file():
+        others = (folder / name for name in OTHER_WEIGHTS)
+        weights = next((path for path in others if path.is_file()), weights)
     tensors = read_checkpoint(weights)
     found = {_new_name(name): value for name, value in tensors.items()}
     _check_all(weights, _shapes(found), _shapes(vq.state_dict()))
+    _check_values(weights, found)
     _fill(vq, found)
     return vq
 
@@ -138,6 +146,17 @@ def _check_all(path: Path, found: Mapping[str, Shape], expected: Mapping[str, Sh
     for name in sorted(expected):
         if found[name] != expected[name]:
             raise BadInput(f"{path}: '{name}' is {found[name]}, expected {expected[name]}")
+
+
+def _check_values(path: Path, found: Tensors) -> None:
+    for name in sorted(found):
+        value = found[name]
+        if not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise BadInput(f"{path}: '{name}' is of {kind}; expected real numbers (float)")
+        # Of 8-bit floats few operations are known.
+        if not bool(value.float().isfinite().all()):
+            raise BadInput(f"{path}: '{name}' holds NaN or infinity; fetch the checkpoint again")
 
 
 def _fill(vq: Any, found: Tensors) -> None:

@@ -13,6 +13,8 @@ from torch import nn
 
 NUM_DISTANCES = 2**24
 """Distances in memory at a time: 64 MiB in float32."""
+NUM_ON_CPU = 2**17
+"""The same on a CPU, where 512 KiB stay in its cache."""
 BETA = 0.25
 """Weight of the error that moves codes, relative to the one that moves latents."""
 
@@ -46,9 +48,23 @@ class Quantiser(nn.Module):
     def nearest(self, vectors: torch.Tensor) -> torch.Tensor:
         """Index of the nearest code of each vector [N, C]; int [N]. In float32 always."""
         codes = self.embedding.weight
+        if codes.device.type == "cpu":
+            return _find_on_cpu(vectors.to(codes), codes)
         parts = torch.split(vectors.to(codes), max(1, NUM_DISTANCES // len(codes)))
         # autocast takes distances in float32 too
         return torch.cat([torch.cdist(part, codes).argmin(1) for part in parts])
+
+
+def _find_on_cpu(vectors: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """Indices of nearest codes, in a third of the time: without roots, and NumPy's argmin."""
+    # ||z - e||^2 / 2 = ||z||^2 / 2 + (||e||^2 / 2 - z e), of which the first part is all codes'
+    halves, turned = codes.square().sum(1) / 2, codes.T.contiguous()
+    found = []
+    with torch.autocast("cpu", enabled=False):
+        for part in torch.split(vectors, max(1, NUM_ON_CPU // len(codes))):
+            distances = torch.addmm(halves, part, turned, alpha=-1)
+            found.append(distances.numpy().argmin(1))
+    return torch.from_numpy(np.concatenate(found))
 
 
 def lighten(vq: Any) -> Any:

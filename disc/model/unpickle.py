@@ -22,21 +22,38 @@ OLDEST_TORCH = (2, 10)
 """In older ones, `weights_only=True` could be bypassed."""
 CALLBACKS = ("model_checkpoint.ModelCheckpoint", "early_stopping.EarlyStopping")
 LIGHTNING = ("pytorch_lightning.callbacks", "lightning.pytorch.callbacks")
+HARMLESS = re.compile(
+    r"argparse\.Namespace|omegaconf\.[\w.]+|typing\.Any|pathlib\.\w+|"
+    r"collections\.defaultdict|numpy(\._?core\.multiarray\.scalar|\.dtypes?(\.\w+)?)|"
+    r"(builtins|__builtin__)\.(dict|list|tuple|set|str|int|float|bool|bytes|type|object)"
+)
+"""What settings, counts and scores beside the weights are made of. Nothing of it is loaded."""
+AVERAGES = "model_ema."
 
 
 class Inert:
-    """Stands in for Lightning's callbacks, whose classes are keys in its checkpoints."""
+    """Stands in for what lies beside weights: callbacks, whose classes are keys, and settings."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Inert:
+        """Take whatever the real class took, and make nothing of it."""
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """The same."""
+
+    def __setstate__(self, state: object) -> None:
+        """Forget what the real one would have been."""
 
 
 def first_stage(names: Iterable[str]) -> dict[str, str]:
     """The autoencoder's tensors among a checkpoint's, by name there, with their names in it alone.
 
-    Its loss, LPIPS and a discriminator, is left out.
+    Its loss, LPIPS and a discriminator, and running averages of it are left out.
     """
     listed = list(names)
     inner = [name for name in listed if name.startswith(FIRST_STAGE)]
     own = {name: name.removeprefix(FIRST_STAGE) for name in inner or listed}
-    return {name: short for name, short in own.items() if not short.startswith("loss.")}
+    return {name: short for name, short in own.items() if not short.startswith(("loss.", AVERAGES))}
 
 
 def main(source: str, target: str) -> None:
@@ -54,7 +71,12 @@ def main(source: str, target: str) -> None:
         raise ValueError(
             f"PyTorch {torch.__version__} reads pickles unsafely; install 2.10 or newer"
         )
-    inert: list[Any] = [(Inert, f"{room}.{name}") for room in LIGHTNING for name in CALLBACKS]
+    names = {f"{room}.{name}" for room in LIGHTNING for name in CALLBACKS}
+    if zipfile.is_zipfile(source):
+        _check_records(source, size)
+        found = torch.serialization.get_unsafe_globals_in_checkpoint(source)
+        names |= {name for name in found if HARMLESS.fullmatch(name)}
+    inert: list[Any] = [(Inert, name) for name in sorted(names)]
     with torch.serialization.safe_globals(inert):
         loaded = torch.load(
             source, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(source)
@@ -70,6 +92,21 @@ def main(source: str, target: str) -> None:
     if sum(value.numel() * value.element_size() for value in chosen.values()) > size:
         raise ValueError(f"its tensors claim more than the file's {size:,} bytes")
     safetensors.torch.save_file({k: v.clone().contiguous() for k, v in chosen.items()}, target)
+
+
+def _check_records(source: str, size: int) -> None:
+    """Refuse a zip with a record that is not as its checksum says, which PyTorch reads as it is.
+
+    Raises:
+        ValueError: if there is one, or records unpack to far more than the file.
+    """
+    with zipfile.ZipFile(source) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > 4 * size + 2**20:
+            raise ValueError(f"its {size:,} bytes unpack to {unpacked:,}")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"its record '{damaged}' is damaged (wrong checksum); fetch it again")
 
 
 def _limit(size: int) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
 """The two folds of the paper."""
+QUALITY = "quality.parquet"
+"""Beside mask agreement: kernel distances, textures, standard deviation of the same tiles."""
 
 
 @dataclass
@@ -81,12 +83,26 @@ class Context:
             tile_px=data.tile_px,
             fit=data.fit,
             values=data.external_values,
+            um_per_px=data.external_um_per_px,
+            to_um_per_px=data.external_um_per_px and self._training_scale(),
         )
         # Simulated sets alone have a second folder of masks.
         tiles = read_source(replace(source, masks=() if masks == "masks" else (masks,)))
         if not len(tiles):
             raise BadInput(f"{root}: slides without tiles; cut them with disc tile, and give those")
         return tiles
+
+    def _training_scale(self) -> float:
+        """Width of a pixel of training tiles in micrometres."""
+        from disc.data.readers.set_scale import read_scale
+
+        scale = read_scale(self.root, self.run.data.tile_px, self.run.data.fit)
+        if scale is None:
+            raise BadInput(
+                f"{self.root}: nothing says how wide pixels of its tiles are, so data."
+                "external_um_per_px has nothing to go by; write um_per_px into its set.json"
+            )
+        return scale
 
     @cached_property
     def split(self) -> Split:

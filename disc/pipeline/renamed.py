@@ -47,6 +47,7 @@ def _plain(settings: Any) -> dict[str, Any]:
 ADDED: dict[str, Any] = {
     "eta": 0.0,
     "guidance_interval": (0, 999),
+    "external_um_per_px": None,
     "betas": (0.9, 0.999),
     "crop_px": 0,
     "groups": 16,

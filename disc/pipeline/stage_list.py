@@ -13,7 +13,7 @@ from typing import Any
 
 from disc.files import digest
 from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
-from disc.pipeline.context import FOLDS, Context, as_json
+from disc.pipeline.context import FOLDS, QUALITY, Context, as_json
 from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder
@@ -131,7 +131,10 @@ def referee_stage(context: Context) -> Stage:
 def judge_stages(context: Context) -> list[Stage]:
     """Agreement of every variant with its masks, as the referee reads it."""
     run = context.run
-    sampling = [as_json(run.sample.solver), as_json(run.evaluate), run.seed]
+    recipes = as_json(run.synthesis)
+    # which variants are generated for graders changes no mask
+    del recipes["variants"]
+    sampling = [as_json(run.sample.solver), as_json(run.evaluate), recipes, run.seed]
     sampling += _other_plan("sd-sc", run.sample.plan)
     if STUDENT in run.variants:
         sampling.append(as_json(run.solver_of(STUDENT)))
@@ -142,7 +145,10 @@ def judge_stages(context: Context) -> list[Stage]:
             needs=("referee", *trained),
             settings=sampling,
             work=_later(context, "agreement"),
-            outputs=(context.folder / "agreement.parquet",),
+            outputs=(
+                context.folder / "agreement.parquet",
+                context.folder / "agreement" / QUALITY,
+            ),
         ),
     ]
 

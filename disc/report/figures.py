@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from disc.evaluate.agreement import CEILINGS, KINDS, MULTI_CLASS, SINGLE_CLASS
+from disc.evaluate.agreement import CEILINGS, KINDS, MULTI_CLASS, SINGLE_CLASS, SYNTHESIS
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
 from disc.report.sentences import DATA_NAMES, KIND_NAMES, TRUTH_NAMES, in_order, name_label
@@ -41,7 +41,7 @@ WEIGHT_GAP = 0.035
 """Between variants at one balance weight, of the largest weight."""
 WIDTH = 4.2
 """Inches; at 10 points this stays readable on a phone."""
-KIND_FILES = {SINGLE_CLASS: "one label", MULTI_CLASS: "several labels"}
+KIND_FILES = {SINGLE_CLASS: "one label", MULTI_CLASS: "several labels", SYNTHESIS: "synthesis"}
 """Kinds of masks in the names of files, which stay as they were."""
 STYLE = {
     "font.size": 10,
@@ -60,7 +60,7 @@ def draw_figures(numbers: Numbers) -> dict[str, Figure]:
     figures = {}
     with matplotlib.rc_context(STYLE):
         limits = _limits(numbers.agreement)
-        for kind in KINDS[::-1]:
+        for kind in KINDS:
             part = _where(numbers.agreement, kind=kind)
             if not part.empty:
                 figures[f"agreement {KIND_FILES[kind]}"] = draw_agreement(part, kind, limits)
@@ -91,8 +91,9 @@ def draw_agreement(table: pd.DataFrame, kind: str, limits: tuple[float, float]) 
     axes.invert_yaxis()
     axes.set_xlim(limits)
     axes.grid(axis="x", color="#e4e4e4")
-    axes.set_xlabel("mask agreement")
-    axes.set_title(f"Mask agreement, {KIND_NAMES[kind]} masks")
+    axes.set_xlabel("mean recall, labels of 5 % or more")
+    name = KIND_NAMES[kind]
+    axes.set_title(f"{name[:1].upper()}{name[1:]}")
     return figure
 
 

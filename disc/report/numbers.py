@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from disc.evaluate.agreement import (
+    ACCURACY,
+    AGREEMENT,
     CEILINGS,
     agreement_table,
     difference_table,
@@ -15,6 +17,7 @@ from disc.evaluate.agreement import (
     label_table,
 )
 from disc.evaluate.auroc import auroc_table, choose_balance_weight, gain_table
+from disc.evaluate.marks import mark_differences
 from disc.evaluate.pixels import baseline_table, pixel_gain_table, pixel_table
 from disc.report.run_summary import RunSummary
 
@@ -28,12 +31,20 @@ class Numbers:
 
     standard_deviations: pd.DataFrame
     agreement: pd.DataFrame
+    """The primary measure: mean recall over labels that cover at least 5 % of the tile."""
+    all_labels: pd.DataFrame
+    """The old measure: mean recall over all labels of the mask."""
+    accuracy: pd.DataFrame
+    """Fraction of the pixels that are read as asked for."""
+    quality: pd.DataFrame
+    """Kernel distances, textures, seams, standard deviation of latents, evaluations."""
     differences: pd.DataFrame
-    """Of each variant's agreement to that of `sd`, paired by mask and noise."""
+    """Of each variant's primary measure to that of `sd`, paired by mask and noise; with `marks`
+    where more than the mask differs."""
     kept: pd.DataFrame
     """Fraction of the gain of `sd-sc` over `sd` that the distilled variants have."""
     recalls: pd.DataFrame
-    """Agreement by label."""
+    """Recall of each label."""
     auroc: pd.DataFrame
     auroc_gains: pd.DataFrame
     """Of each variant and balance weight to real tiles only."""
@@ -90,11 +101,15 @@ def measure(summary: RunSummary) -> Numbers:
     """Compute the page's numbers, with bootstrap intervals, from the story's tables."""
     how: dict[str, Any] = {"draws": summary.draws, "seed": summary.seed}
     agreement, scores, pixels = map(_table, (summary.agreement, summary.scores, summary.pixels))
+    quality = _table(None if agreement.empty else summary.quality)
     nothing = pd.DataFrame()
     return Numbers(
         standard_deviations=_table(summary.standard_deviations),
         agreement=nothing if agreement.empty else agreement_table(agreement, **how),
-        differences=nothing if agreement.empty else _differences(agreement, how),
+        all_labels=nothing if agreement.empty else agreement_table(agreement, AGREEMENT, **how),
+        accuracy=nothing if agreement.empty else agreement_table(agreement, ACCURACY, **how),
+        quality=quality,
+        differences=nothing if agreement.empty else _differences(agreement, quality, how),
         kept=nothing if agreement.empty else kept_gain_table(agreement, **how),
         recalls=nothing if agreement.empty else label_table(agreement, **how),
         auroc=nothing if scores.empty else auroc_table(scores, **how),
@@ -110,10 +125,13 @@ def _table(table: pd.DataFrame | None) -> pd.DataFrame:
     return pd.DataFrame() if table is None else table
 
 
-def _differences(agreement: pd.DataFrame, how: dict[str, Any]) -> pd.DataFrame:
+def _differences(
+    agreement: pd.DataFrame, quality: pd.DataFrame, how: dict[str, Any]
+) -> pd.DataFrame:
     """Ceilings are left out: they are read on other masks, so there is nothing to pair."""
     generated = agreement[~agreement["variant"].isin(CEILINGS)]
-    return difference_table(generated, **how)
+    found = difference_table(generated, **how)
+    return found.assign(marks="") if quality.empty else mark_differences(found, quality)
 
 
 def _choose(scores: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from disc.report.tables import (
     agreement_grid,
     dice_grid,
     gain_grid,
+    quality_grid,
     recall_grid,
     stage_grid,
     standard_deviation_grid,
@@ -111,6 +112,8 @@ def render(
         charts={part: _charts(figures, part) for part in ("agreement", "auroc", "dice")},
         grids=_grids(summary, numbers),
         lacking={part: _why(summary.notes, part) for part in PARTS},
+        marked=sentences.MARKED,
+        mark=sentences.MARK,
         config=json.dumps(summary.config, indent=2, default=str),
     )
 
@@ -140,14 +143,20 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     grids: dict[str, list[Grid]] = {
         "standard_deviations": [],
         "agreement": [],
+        "quality": [],
+        "recalls": [],
         "auroc": [],
         "dice": [],
     }
     if not numbers.standard_deviations.empty:
         grids["standard_deviations"] = [standard_deviation_grid(numbers.standard_deviations)]
     if not numbers.agreement.empty:
-        grids["agreement"] = [agreement_grid(numbers, kind) for kind in KINDS[::-1]]
-        grids["agreement"] += [recall_grid(numbers.recalls, kind) for kind in KINDS[::-1]]
+        kinds = [kind for kind in KINDS if (numbers.agreement["kind"] == kind).any()]
+        grids["agreement"] = [agreement_grid(numbers, kind) for kind in kinds]
+        grids["recalls"] = [recall_grid(numbers.recalls, kind) for kind in kinds]
+    if not numbers.quality.empty:
+        kinds = [kind for kind in KINDS if (numbers.quality["kind"] == kind).any()]
+        grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
     gains = numbers.chosen_gains()
     if not gains.empty:
         keys = ["grader", "encoder", "data_set"]

@@ -63,7 +63,7 @@ class PixelRow:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunSummary:
-    """Everything that the page shows. The three tables are those of the run's parquet files."""
+    """Everything that the page shows. The four tables are those of the run's parquet files."""
 
     title: str
     config: Mapping[str, Any]
@@ -87,6 +87,8 @@ class RunSummary:
     standard_deviations: pd.DataFrame | None = None
     """set, standard_deviation (the data's is 1), num (latents)."""
     agreement: pd.DataFrame | None = None
+    quality: pd.DataFrame | None = None
+    """Of the same tiles, what agreement does not see: `disc.pipeline.galleries.measure_quality`."""
     scores: pd.DataFrame | None = None
     pixels: pd.DataFrame | None = None
     pixel_pictures: Sequence[PixelRow] = ()

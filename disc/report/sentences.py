@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.agreement import MULTI_CLASS, SINGLE_CLASS
+from disc.evaluate.agreement import MULTI_CLASS, SINGLE_CLASS, SYNTHESIS
 from disc.evaluate.auroc import MEAN
+from disc.evaluate.marks import BAND
 from disc.labels import NAMES, Label
 from disc.report.numbers import Numbers
 
@@ -19,11 +20,22 @@ VARIANT_NAMES = {
     "sd-sc": "separated conditions",
     "sd-disc": "DISC",
     "sd-disc-cotrain": "DISC-CoTrain",
-    "sd-disc-fast": "few-step student",
+    "sd-disc-fast": "student",
 }
 """What variants are, in the order in which the page shows them."""
-KIND_NAMES = {SINGLE_CLASS: "single-class", MULTI_CLASS: "multi-class"}
-"""Of masks."""
+KIND_NAMES = {
+    MULTI_CLASS: "multi-class masks of test slides",
+    SYNTHESIS: "multi-class masks of synthesis",
+    SINGLE_CLASS: "single-class masks",
+}
+MARK = "\N{DAGGER}"
+MARK_NAMES = {"steps": "unequal steps", "deviation": "standard deviation", "KID": "KID"}
+"""Why a difference is marked, as it stands beside it."""
+MARKED = (
+    f"{MARK} marks a difference where {BAND}. Mask agreement is blind to blur: fewer steps and "
+    "latents that vary less blur tiles, and blurred tiles are read more easily, so a marked "
+    "difference alone does not say that masks are followed better or worse."
+)
 GRADER_NAMES = {"carcino": "Pixel grader (Carcino-Net)", "transmil": "Slide grader (TransMIL)"}
 ENCODER_NAMES = {"carcino": "Carcino-Net"}
 TRUTH_NAMES = {"exact": "exact masks", "annotation": "annotations"}
@@ -83,26 +95,51 @@ def agreement_sentence(row: Any, base: str = "sd") -> str:
     one, other = f"{row.variant} ({VARIANT_NAMES.get(row.variant, 'ours')})", f"{base} (plain)"
     support = f"{count(row.tiles, 'mask')} from {count(row.slides, 'slide')}"
     found, kind = f"{signed(row.value)} {interval(row)}, {support}", KIND_NAMES[row.kind]
-    on = f"On {kind} masks"
+    on = f"On {kind}"
+    if row.marks and verdict(row) in ("better", "worse"):
+        how = "higher" if verdict(row) == "better" else "lower"
+        return f"{on}, {one} reads {how} than {other}, {tell_marks(row.marks)}: {found}."
     return {
-        "better": f"Tiles of {one} follow {kind} masks better than {other}: {found}.",
-        "worse": f"Tiles of {one} follow {kind} masks worse than {other}: {found}.",
+        "better": f"Tiles of {one} follow {kind} better than {other}: {found}.",
+        "worse": f"Tiles of {one} follow {kind} worse than {other}: {found}.",
         "unclear": f"{on}, the interval of {one} against {other} includes zero: {found}.",
         "no interval": f"{on}, {one} against {other}: {found}.",
     }[verdict(row)]
+
+
+def tell_reasons(marks: str) -> str:
+    """Why a difference is marked: "unequal steps, KID"; "" where it is not."""
+    return ", ".join(MARK_NAMES[mark] for mark in marks.split(", ")) if marks else ""
+
+
+def tell_marks(marks: str) -> str:
+    """The same in a sentence: "marked † (unequal steps, KID)"."""
+    return f"marked\N{NO-BREAK SPACE}{MARK} ({tell_reasons(marks)})"
 
 
 def headline(numbers: Numbers) -> list[str]:
     """The page's first sentences."""
     sentences = []
     if not numbers.differences.empty:
-        multi = numbers.differences[numbers.differences["kind"] == MULTI_CLASS]
-        sentences += [agreement_sentence(row) for row in multi.itertuples()]
+        for _, part in in_order(numbers.differences):
+            rows: dict[str, Any] = {row.kind: row for row in part.itertuples()}
+            if MULTI_CLASS in rows:
+                more = [_on_synthesis(rows[SYNTHESIS])] if SYNTHESIS in rows else []
+                sentences += [" ".join([agreement_sentence(rows[MULTI_CLASS]), *more])]
     sentences += _kept(numbers) + _ceiling(numbers)
     gains = numbers.chosen_gains()
     if not gains.empty:
         sentences += grading_sentences(numbers.mark_chance(gains[gains["label"] == MEAN]))
     return sentences
+
+
+def _on_synthesis(row: Any) -> str:
+    says = {"better": "better", "worse": "worse", "unclear": "the interval includes zero"}
+    word = says.get(verdict(row), "")
+    if row.marks:
+        word = tell_marks(row.marks)
+    found = f"{signed(row.value)} {interval(row)}, {count(row.tiles, 'mask')}"
+    return f"On those that synthesis asks for{', ' if word else ''}{word}: {found}."
 
 
 def grading_sentences(gains: pd.DataFrame) -> list[str]:
@@ -148,10 +185,11 @@ def _kept(numbers: Numbers) -> list[str]:
     has_gain = "sd-sc" in differences.index and verdict(differences.loc["sd-sc"]) == "better"
     if not has_gain or "sd-disc" not in kept.index or pd.isna(kept.loc["sd-disc"].low):
         return []
-    row = kept.loc["sd-disc"]
+    row, marks = kept.loc["sd-disc"], differences.loc["sd-disc"].marks
     return [
         f"In one pass a step, DISC has {_percent(row.value)} "
-        f"[{_percent(row.low)}, {_percent(row.high)}] of the gain of separated conditions."
+        f"[{_percent(row.low)}, {_percent(row.high)}] of the gain of separated conditions"
+        f"{', ' + tell_marks(marks) if marks else ''}."
     ]
 
 
@@ -167,7 +205,7 @@ def _ceiling(numbers: Numbers) -> list[str]:
     if not {"real", "reconstruction"} <= set(read.index):
         return []
     sentences = [
-        f"Real tiles of this kind have a mask agreement of {plain(read['real'])}, and "
+        f"Real multi-class tiles have a mask agreement of {plain(read['real'])}, and "
         f"{plain(read['reconstruction'])} after the autoencoder: that is the ceiling."
     ]
     if "collage" in read.index:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN
+from disc.evaluate.quality import ENERGIES
 from disc.report.numbers import Numbers
 from disc.report.run_summary import StageRecord
 from disc.report.sentences import (
@@ -16,6 +17,7 @@ from disc.report.sentences import (
     ENCODER_NAMES,
     GRADER_NAMES,
     KIND_NAMES,
+    MARK,
     TRUTH_NAMES,
     VARIANT_NAMES,
     count,
@@ -24,6 +26,7 @@ from disc.report.sentences import (
     name_label,
     plain,
     signed,
+    tell_reasons,
     verdict,
 )
 
@@ -37,7 +40,8 @@ class Field:
     text: str
     small: str = ""
     mood: str = ""
-    """"better" or "worse" where an interval says so; "moot" where the baseline has not learnt."""
+    """"better" or "worse" where an interval says so; "moot" where the baseline has not learnt,
+    "marked" where more than the mask differs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,20 +56,61 @@ class Grid:
 
 
 def agreement_grid(numbers: Numbers, kind: str) -> Grid:
-    """Mask agreement of each variant, and its paired difference to plain sampling."""
-    part = numbers.agreement[numbers.agreement["kind"] == kind]
-    differences = numbers.differences[numbers.differences["kind"] == kind].set_index("variant")
-    rows = []
+    """Mask agreement of each variant, its paired difference to plain sampling, other measures."""
+    of_kind = {
+        name: table[table["kind"] == kind].set_index("variant")
+        for name, table in numbers.tables().items()
+        if "kind" in table and name != "recalls"
+    }
+    nothing = pd.DataFrame()
+    differences, spent = of_kind.get("differences", nothing), of_kind.get("quality", nothing)
+    rows, part = [], numbers.agreement[numbers.agreement["kind"] == kind]
     for row in (next(lines.itertuples()) for _, lines in in_order(part)):
         has_pair = row.variant in differences.index
-        pair = _difference(differences.loc[row.variant]) if has_pair else Field(text="")
+        pair = _marked(differences.loc[row.variant]) if has_pair else Field(text="")
         support = Field(text=str(row.tiles), small=count(row.slides, "slide"))
-        rows.append([_name(row.variant), _value(row), pair, support])
+        others = [_value(of_kind[name].loc[row.variant]) for name in ("all_labels", "accuracy")]
+        cost = Field(text=_spent(spent, row.variant))
+        rows.append([_name(row.variant), cost, _value(row), pair, *others, support])
     return Grid(
-        caption=f"{KIND_NAMES[kind].capitalize()} masks",
-        columns=("tiles", "agreement", "difference to sd", "masks"),
+        caption=f"{KIND_NAMES[kind][:1].upper()}{KIND_NAMES[kind][1:]}",
+        columns=(
+            *("tiles", "evaluations a tile", "recall, labels of 5 % or more"),
+            *("difference to sd", "recall, all labels", "pixel accuracy", "masks"),
+        ),
         rows=rows,
-        files=("agreement.csv", "differences.csv"),
+        files=("agreement.csv", "differences.csv", "all_labels.csv", "accuracy.csv"),
+    )
+
+
+def quality_grid(numbers: Numbers, kind: str) -> Grid:
+    """What agreement does not see; gradient energies over those of reconstructed real tiles."""
+    table = numbers.quality[numbers.quality["kind"] == kind]
+    marks = numbers.differences[numbers.differences["kind"] == kind].set_index("variant")["marks"]
+    reference = table.set_index("variant").loc["reconstruction", ENERGIES]
+    rows = []
+    for variant, lines in in_order(table):
+        row = lines.iloc[0]
+        energies = (row[ENERGIES] / reference).astype(float)
+        rows.append(
+            [
+                _name(variant),
+                *(_distance(row, view) for view in ("reconstruction", "real")),
+                Field(text=_short(row["standard_deviation"])),
+                *(Field(text=_short(value)) for value in energies),
+                Field(text=_short(row["seam"])),
+                Field(text=tell_reasons(marks.get(variant, ""))),
+            ]
+        )
+    return Grid(
+        caption=f"{KIND_NAMES[kind][:1].upper()}{KIND_NAMES[kind][1:]}",
+        columns=(
+            *("tiles", "KID, through the autoencoder", "KID, as they are", "SD of latents"),
+            *(f"gradient, {name_label(name)}" for name in LABELS),
+            *("seam ratio", f"marked {MARK}"),
+        ),
+        rows=rows,
+        files=("quality.csv",),
     )
 
 
@@ -77,7 +122,7 @@ def recall_grid(recalls: pd.DataFrame, kind: str) -> Grid:
         by_label = {row.label: _value(row) for row in lines.itertuples() if row.tiles}
         rows.append([_name(variant), *(by_label.get(name, absent) for name in LABELS)])
     return Grid(
-        caption=f"Recall by label, {KIND_NAMES[kind]} masks",
+        caption=f"Recall by label, {KIND_NAMES[kind]}",
         columns=("tiles", *map(name_label, LABELS)),
         rows=rows,
         files=("recalls.csv",),
@@ -198,6 +243,35 @@ def _value(row: Any) -> Field:
 def _difference(row: Any, *, is_moot: bool = False) -> Field:
     mood = verdict(row) if verdict(row) in ("better", "worse") else ""
     return Field(text=signed(row.value), small=interval(row), mood="moot" if is_moot else mood)
+
+
+def _marked(row: Any) -> Field:
+    """A difference of agreement; where more than the mask differs, it counts as no evidence."""
+    field = _difference(row)
+    if not row.marks:
+        return field
+    small = f"{field.small} {tell_reasons(row.marks)}"
+    return Field(text=f"{field.text} {MARK}", small=small, mood="marked")
+
+
+def _spent(quality: pd.DataFrame, variant: str) -> str:
+    """Evaluations of the network a tile; "" of what none made."""
+    if variant not in quality.index:
+        return ""
+    value = quality.loc[variant, "evaluations"]
+    return "" if pd.isna(value) else f"{value:.1f}".removesuffix(".0")
+
+
+def _distance(row: Any, view: str) -> Field:
+    """A kernel distance with its interval; "" of real tiles."""
+    value, low, high = (row[f"kid_{view}{end}"] for end in ("", "_low", "_high"))
+    if pd.isna(value):
+        return Field(text="")
+    return Field(text=_short(value), small=f"[{_short(low)}, {_short(high)}]")
+
+
+def _short(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _support(row: Any) -> str:

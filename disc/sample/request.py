@@ -1,4 +1,4 @@
-"""What `disc sample` is asked to do; light, so that the command line can show it at once."""
+"""What `disc sample`, `synthesize` and `bank` are asked to do; light: the command line shows it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from disc.files import require
+from disc.files import BadInput, require
+from disc.labels import GRADES, Label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +48,100 @@ class SampleRequest:
             "--mask needs --values: sicapv2 for 0, 3, 4, 5 or classes for 0, 1, 2, 3",
         )
         require(self.tiles >= 1, f"--tiles is {self.tiles}; expected 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankRequest:
+    """A bank of separated conditions: latents of every label from one noise, without a mask."""
+
+    run: Path
+    """Folder of a trained run, whose sd fills the bank."""
+    out: Path
+    """Folder of the bank; one that was begun by the same options is continued, or made larger."""
+    bundles: int
+    """How many: each holds one latent per label of the training tiles."""
+    steps: int | None = None
+    """Steps of the solver; None: as the run's configuration says."""
+    seed: int = 0
+    """Seed of the noise; every bundle has a stream of its own."""
+
+    def __post_init__(self) -> None:
+        """Check the number.
+
+        Raises:
+            BadInput: if there is nothing to do.
+        """
+        require(self.bundles >= 1, f"--bundles is {self.bundles}; expected 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisRequest:
+    """Synthetic slides that balance the primary grades, as a data set in the layout of SICAPv2."""
+
+    run: Path
+    """Folder of a trained run."""
+    out: Path
+    """Folder of the set; one that was begun by the same options is continued."""
+    variant: str = "sd-sc"
+    """sd, sd-sc, sd-disc, sd-disc-cotrain or sd-disc-fast, whichever the run has."""
+    plan: str = ""
+    """How sd-sc fuses labels: end, step, switch@0.75, ...; none: as the run is configured."""
+    steps: int | None = None
+    """Steps of the solver; None: as the run's configuration says."""
+    slides_per_grade: int | None = None
+    """Training + synthetic slides of every primary grade (paper: 100); None: as the run is
+    configured."""
+    counts: str = ""
+    """In its place, synthetic slides by primary grade: NC=70,GG3=69,GG4=46,GG5=91; none of those
+    left out."""
+    tiles: tuple[int, int] | None = None
+    """Minimum and maximum number of tiles of a slide (paper: 20 100); None: as the run is
+    configured."""
+    seed: int = 0
+    """Seed of slides, masks and noise."""
+    from_bank: Path | None = None
+    """A bank that disc bank made of the same run: its bundles are fused, and nothing denoised."""
+    reuse: int = 1
+    """With --from-bank: how many tiles a bundle may be used for."""
+
+    def __post_init__(self) -> None:
+        """Check what goes together.
+
+        Raises:
+            BadInput: if numbers are out of range, or options contradict each other.
+        """
+        both = self.slides_per_grade is not None and bool(self.counts)
+        require(not both, "give --slides-per-grade or --counts, not both")
+        grade = self.slides_per_grade
+        require(grade is None or grade >= 1, f"--slides-per-grade is {grade}; expected 1 or more")
+        require(not self.counts or sum(self.by_grade.values()) > 0, "--counts asks for no slide")
+        least, most = self.tiles or (1, 1)
+        require(1 <= least <= most, f"--tiles is {least} {most}; expected minimum and maximum")
+        require(self.reuse >= 1, f"--reuse is {self.reuse}; expected 1 or more")
+        if self.from_bank is None:
+            require(self.reuse == 1, "--reuse is of a bank's bundles; give --from-bank too")
+            return
+        require(
+            self.variant == "sd-sc" and self.plan in ("", "end") and self.steps is None,
+            "--from-bank is sd-sc under the plan end, in the steps that the bank was made with; "
+            "leave out --variant, --plan and --steps",
+        )
+
+    @property
+    def by_grade(self) -> dict[int, int]:
+        """Synthetic slides by primary grade, where `counts` says them.
+
+        Raises:
+            BadInput: if it cannot be understood.
+        """
+        found: dict[int, int] = {}
+        for part in self.counts.replace(" ", "").split(",") if self.counts else []:
+            name, _, number = part.partition("=")
+            grade = GRADES[Label[name]] if name in Label.__members__ else -1
+            if grade < 0 or grade in found or not number.isdecimal():
+                raise BadInput(
+                    f"--counts has '{part}'; expected numbers of slides as in NC=70,GG3=69, each "
+                    f"of {', '.join(Label.__members__)} at most once"
+                )
+            found[grade] = int(number)
+        return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,9 @@ class Data:
     external_values: Mapping[int, int] = field(default_factory=dict)
     """Mask values of the external set and what each means: 0 (Non-Cancer), 3, 4, 5 (Gleason grades)
     or 255 (unlabelled); empty: those of its layout."""
+    external_um_per_px: float | None = None
+    """Width of a pixel of the external set's images in µm (LAPC, folders); given, squares of them
+    as wide as a training tile become tiles of the same scale; None: as `fit` says."""
     fit: Literal["exact", "resize", "crop"] = "exact"
     """Images of another size: `exact` refuses them, `resize` resizes square ones to `tile_px`,
     `crop` resizes the central square."""
@@ -42,4 +46,9 @@ class Data:
     def __post_init__(self) -> None:
         fits = self.tile_px > 0 and self.tile_px % 32 == 0
         require(fits, f"data.tile_px is {self.tile_px}; it must be a multiple of 32 px")
+        width = self.external_um_per_px
+        require(
+            width is None or 0 < width < math.inf,
+            f"data.external_um_per_px is {width}; it must be > 0 µm",
+        )
         require(self.um_per_px > 0, f"data.um_per_px is {self.um_per_px}; it must be > 0 µm")

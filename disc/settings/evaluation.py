@@ -21,6 +21,8 @@ class Evaluate:
     num_uniform: int = 96
     """Uniform masks, of one label, on which mask agreement is measured."""
     num_mixed: int = 256
-    """Multi-class masks on which mask agreement is measured."""
+    """Multi-class masks, in the shapes of test slides, on which mask agreement is measured."""
+    num_synthesis: int = 256
+    """The same, of those that synthesis asks for."""
     num_bootstrap: int = 2000
     """Bootstrap samples of every confidence interval."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from disc.data.pixels.images import read_image, read_mask
 from disc.data.pixels.mask_values import RADBOUD
-from disc.data.readers.panda_table import read_cases
 from disc.data.readers.sicapv2_tables import read_partition, read_slides
 from disc.data.readers.slide_table import read_slide_table
 from disc.data.wsi.annotation import Annotation
@@ -54,7 +53,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "mask": lambda path: read_mask(path, SIDE, of=path).tobytes(),
     "scores": read_slides,
     "labels": read_partition,
-    "cases": read_cases,
+    "cases": read_slide_table,
     "table": read_slide_table,
     "slide": read_scan,
     "drawing": read_drawing,

@@ -26,7 +26,7 @@ from disc.phantom.request import PhantomRequest
 from disc.pipeline.config_file import to_json
 from disc.pipeline.weights.request import ExportRequest
 from disc.presets import laptop
-from disc.sample.request import SampleRequest
+from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.settings.run import Run
 from tests.tiny_run import write_tiny_run
 
@@ -36,6 +36,8 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 REQUESTS = (
     Run,
     SampleRequest,
+    SynthesisRequest,
+    BankRequest,
     CheckRequest,
     TileRequest,
     ConvertRequest,
@@ -46,7 +48,7 @@ REQUESTS = (
 COMMAND_OPTIONS = {"help", "help-all", "version", "config", "dry-run"}
 LANGUAGES = {"sh", "python", "text", "bibtex"}
 FENCE = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.M | re.S)
-COMMAND = re.compile(r"^(?:torchrun .*? -m )?disc (.*)")
+COMMAND = re.compile(r"^(?:torchrun .*? -m (?:-- )?)?disc (.*)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMED_PATH = re.compile(r"(?<![\w/.-])(?:disc|tests|benchmarks|docs)/[\w/.]*\w")
 NAMED_OBJECT = re.compile(r"`(?:python -m )?((?:disc|tests)(?:\.\w+)+)\b")

@@ -29,6 +29,8 @@ def rows(variant: str, values: np.ndarray, plan: str = "end") -> pd.DataFrame:
     table.loc[~one, "recall_NC"] = values[~one] + 0.1
     table.loc[~one, "recall_GG5"] = values[~one] - 0.1
     slides = [f"s{i % 10}" for i in range(count)]
+    fractions = np.where(table.notna(), 0.5, 0.0)
+    table = table.assign(**dict(zip(FRACTIONS, fractions.T, strict=True)))
     names = {"variant": variant, "plan": plan, "solver": "ddim", "seed": 0}
     return table.assign(**names, tile=[f"t{i}" for i in range(count)], source_slide=slides)
 
@@ -50,7 +52,7 @@ def test_agreement_is_the_mean_over_tiles_of_the_mean_over_labels_asked() -> Non
     values = np.random.default_rng(1).uniform(0.4, 0.8, 40)
     table = rows("sd", values)
     np.testing.assert_allclose(tile_agreement(table), values)
-    found = agreement_table(table, draws=200, seed=0).set_index("kind")
+    found = agreement_table(table, "agreement", draws=200, seed=0).set_index("kind")
     assert found.loc["single-class", "value"] == pytest.approx(values[::2].mean())
     assert found.loc["multi-class", "value"] == pytest.approx(values[1::2].mean())
     assert (found["low"] < found["value"]).all()
@@ -162,3 +164,22 @@ def test_tables_of_each_measure() -> None:
     assert found["primary"] == pytest.approx(found["agreement"])  # no label is that small
     with pytest.raises(ValueError, match="no measure 'primary'"):
         agreement_table(table.drop(columns=FRACTIONS), "primary", draws=10, seed=0)
+
+
+def test_masks_of_synthesis_are_a_kind_of_their_own() -> None:
+    """Those of several labels and of one alike; tables of before have none of them."""
+    values = np.random.default_rng(0).uniform(0.4, 0.8, 60)
+    table = rows("sd", values)
+    asked = table.assign(masks=["synthesis" if i >= 30 else "test slides" for i in range(60)])
+    found = agreement_table(asked, draws=50, seed=0).set_index("kind")["value"]
+    assert found["synthesis"] == pytest.approx(values[30:].mean())
+    assert found["multi-class"] == pytest.approx(values[1:30:2].mean())
+    assert set(agreement_table(table, draws=50, seed=0)["kind"]) == {"single-class", "multi-class"}
+
+
+def test_a_tile_that_hardly_anything_is_asked_of_has_no_primary_measure() -> None:
+    table = rows("sd", np.full(20, 0.5))
+    table.loc[1, FRACTIONS] = 0.01
+    found = agreement_table(table, draws=50, seed=0).set_index("kind")
+    assert found["tiles"].to_dict() == {"single-class": 10, "multi-class": 9}
+    assert found["value"].tolist() == pytest.approx([0.5, 0.5])

@@ -5,6 +5,7 @@ import pytest
 import torch
 from diffusers import VQModel
 
+from disc.data.pixels.images import encode_jpeg
 from disc.files import BadInput
 from disc.model.autoencoder import Autoencoder, build_vq, to_pixels, to_unit
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
@@ -82,3 +83,11 @@ def test_a_configuration_that_diffusers_cannot_build_is_one_line(autoencoder, tm
     (tmp_path / "config.json").write_text(json.dumps({**config, "norm_num_groups": "many"}))
     with pytest.raises(BadInput, match=r"config\.json: no VQModel can be built of it"):
         Autoencoder.load(tmp_path)
+
+
+@pytest.mark.parametrize("num", [1, 2])
+def test_pixels_of_any_number_of_tiles_can_be_written(num):
+    planes = torch.linspace(-1, 1, num * 3 * 8 * 8).reshape(num, 3, 8, 8)
+    tiles = to_pixels(planes)
+    assert tiles.flags.c_contiguous
+    assert all(encode_jpeg(tile) for tile in tiles)

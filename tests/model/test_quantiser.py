@@ -26,7 +26,7 @@ def both(latents, codes):
 
 @pytest.mark.parametrize("max_distances", [2**24, 1000, 1])
 def test_in_chunks_it_equals_diffusers(monkeypatch, max_distances):
-    monkeypatch.setattr(quantiser, "NUM_DISTANCES", max_distances)
+    monkeypatch.setattr(quantiser, "NUM_ON_CPU", max_distances)
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(2, 3, 8, 12, generator=generator)
     codes = torch.randn(40, 3, generator=generator)

@@ -12,6 +12,7 @@ from disc.data.tiling.tile_slides import tile_slides
 from disc.files import BadInput
 from disc.phantom.panda import write_panda_set
 from disc.pipeline.context import Context
+from disc.pipeline.stages.data import compare_scales
 from disc.presets import smoke
 from disc.settings.phantom import Phantom
 
@@ -61,3 +62,21 @@ def test_a_panda_set_must_be_cut_first(tmp_path: Path) -> None:
     tiles = context.read_external(request.out)
     assert len(tiles) > 10 and {slide.primary for slide in tiles.slides.values()} == {0, 3}
     assert tiles.image(0).shape == (64, 64, 3) and tiles.mask(0).shape == (64, 64)
+
+
+def test_an_external_set_is_brought_to_the_scale_of_training(tmp_path: Path) -> None:
+    """LAPC's 128 px of 2 µm; tiles of 64 px have 4 µm, as the training set says, or 3."""
+    write_lapc(tmp_path / "lapc")
+    root = tmp_path / "real"
+    (root / "images").mkdir(parents=True)
+    run = smoke()
+    for scale, inner in ((4.0, 128), (3.0, 96)):
+        (root / "set.json").write_text(f'{{"tile_px": 64, "um_per_px": {scale}}}')
+        data = replace(run.data, root=root, external_um_per_px=2.0)
+        tiles = Context(replace(run, data=data), tmp_path / "run").read_external(tmp_path / "lapc")
+        assert tiles.tiles[0].um_per_px == pytest.approx(scale)
+        shown = (np.arange(64) + 0.5) * inner / 64 + (128 - inner) / 2
+        assert np.array_equal(tiles.mask(0)[0], np.array([1, 2, 3, 0])[(shown // 32).astype(int)])
+    assert compare_scales(tiles, tiles, tmp_path) == []
+    other = replace(tiles, tiles=(replace(tiles.tiles[0], um_per_px=4.0),))
+    assert "4 µm per pixel, training tiles 3: graders see" in compare_scales(tiles, other, root)[0]

@@ -1,5 +1,6 @@
 """The whole pipeline once, at its smallest, and what must hold of its results."""
 
+import io
 import json
 import resource
 import shutil
@@ -20,7 +21,8 @@ from disc.data.check.request import CheckRequest
 from disc.data.readers.sicapv2 import read_set
 from disc.evaluate.agreement import RECALLS
 from disc.files import BadInput
-from disc.settings.synthesis import VARIANTS
+from disc.pipeline.demo_picture import draw_picture
+from disc.settings.synthesis import STUDENT, VARIANTS
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +54,40 @@ def test_a_finished_run_says_so_at_once_without_torch(run):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     said, page = done.stdout.splitlines()
-    assert "all 17 stages, data to report, were done before" in said and "index.html" in page
+    assert "all 18 stages, data to report, were done before" in said and "index.html" in page
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
 
 def test_every_variant_is_asked_for_the_same_masks(run):
     table = pd.read_parquet(run / "agreement.parquet")
+    generated = (*VARIANTS, STUDENT)
     targets = {
         variant: table[table["variant"] == variant].set_index("tile")[RECALLS].notna()
-        for variant in VARIANTS
+        for variant in generated
     }
-    for variant in VARIANTS:
+    for variant in generated:
         pd.testing.assert_frame_equal(targets[variant], targets["sd"])
-    assert set(table["variant"]) - {"collage"} == {*VARIANTS, "real", "reconstruction"}
+    assert set(table["variant"]) - {"collage"} == {*generated, "real", "reconstruction"}
+    drawn_for = table[table["variant"] == "sd"]["masks"].value_counts().to_dict()
+    assert drawn_for["test slides"] == 24 and 2 < drawn_for["synthesis"] <= 12
+
+
+def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
+    quality = pd.read_parquet(run / "agreement" / "quality.parquet").set_index(["kind", "variant"])
+    for kind in ("multi-class", "synthesis", "single-class"):
+        part = quality.loc[kind]
+        assert part.loc[STUDENT, ["evaluations", "steps"]].tolist() == [1, 1]
+        assert part.loc["sd", ["evaluations", "steps"]].tolist() == [6, 6]
+        assert (part.loc["sd-sc", "evaluations"] > 6) == (kind != "single-class")
+        columns = ["kid_real", "kid_reconstruction_gain_low", "standard_deviation"]
+        assert np.isfinite(part.loc[[*VARIANTS, STUDENT], columns].astype(float)).all(axis=None)
+
+
+def test_the_picture_of_the_readme_is_drawn_from_a_run(run):
+    picture = Image.open(io.BytesIO(draw_picture(run)))
+    width, height = picture.size
+    assert 900 < width < 1300 and height > 300
+    assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 100
 
 
 def test_synthetic_slides_fill_every_primary_grade(run):
@@ -170,33 +193,18 @@ def test_the_check_knows_what_the_generator_saw(run, tmp_path):
     ]
 
 
-def test_a_student_is_added_to_a_finished_run(run, tmp_path, capsys):
+def test_a_students_slides_are_added_to_a_finished_run(run, tmp_path, capsys):
     shutil.copytree(run, tmp_path / "smoke")
-    words = ["--distil.variants", "sd-disc", "sd-disc-cotrain", "sd-disc-fast"]
-    words += ["--distil.student.optim.steps", "20", "--distil.student.optim.ema", "0.9"]
-    command = ["run", "smoke", "--out", str(tmp_path), *words]
-    assert cli.main([*command, "--until", "agreement"]) == 0
-    done = capsys.readouterr().out
-    before = next(line for line in done.splitlines() if "stages were done before" in line)
-    assert {"bank", "denoiser/sd", "denoiser/sd-disc"} <= set(before.split(": ")[1].split(", "))
+    command = ["run", "smoke", "--out", str(tmp_path)]
     # graders that did without it would be trained anew
-    command += ["--synthesis.variants", *VARIANTS, "sd-disc-fast", "--redo"]
-    assert cli.main([*command, "--until", "synthetic/sd-disc-fast"]) == 0
-    before = pd.read_parquet(run / "agreement.parquet")
-    after = pd.read_parquet(tmp_path / "smoke" / "agreement.parquet")
-    fast = after[after["variant"] == "sd-disc-fast"]
-    assert set(fast["solver"]) == {"ddim 1 trailing"}
-    assert fast["tile"].tolist() == before.loc[before["variant"] == "sd", "tile"].tolist()
-    rest = after[after["variant"] != "sd-disc-fast"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(rest, before)
-    quality = pd.read_parquet(tmp_path / "smoke/agreement/quality.parquet").set_index("variant")
-    assert quality.loc["sd-disc-fast", "evaluations"] == 1
-    assert quality.loc["sd-sc", "evaluations"] > quality.loc["sd", "evaluations"] == 6
-    assert np.isfinite(
-        quality.loc["sd-disc-fast", ["kid_real", "seam", "standard_deviation"]].astype(float)
-    ).all()
-    manifest = pd.read_parquet(tmp_path / "smoke/synthetic/sd-disc-fast/manifest.parquet")
-    assert set(manifest["solver"]) == {"ddim 1 trailing"}
+    command += ["--synthesis.variants", *VARIANTS, STUDENT, "--redo"]
+    assert cli.main([*command, "--until", f"synthetic/{STUDENT}"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    before = " ".join(line for line in told if "stages were done before" in line)
+    assert {f"denoiser/{STUDENT},", "agreement"} <= set(before.split())
+    fast = pd.read_parquet(run / "agreement.parquet").query("variant == @STUDENT")
+    manifest = pd.read_parquet(tmp_path / "smoke" / "synthetic" / STUDENT / "manifest.parquet")
+    assert set(fast["solver"]) == set(manifest["solver"]) == {"ddim 1 trailing"}
 
 
 def test_the_door_opens_a_run(run):

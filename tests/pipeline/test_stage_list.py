@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from disc.files import BadInput
+from disc.files import BadInput, digest, write_json
 from disc.pipeline.context import Context
+from disc.pipeline.stage import why_stale
 from disc.pipeline.stage_list import LATENTS, all_stages
 from disc.pipeline.stage_work import find_work
 from disc.presets import PRESETS
@@ -51,3 +52,40 @@ def test_another_plan_makes_stale_what_separated_conditions_generate(tmp_path):
     assert changed == {"agreement", "synthetic/sd-sc"}
     with pytest.raises(BadInput, match="plan 'mix': no plan; expected end"):
         settings("mix")
+
+
+def test_a_student_makes_stale_what_judges_alone(tmp_path):
+    run = PRESETS["smoke"]()
+
+    def settings(variants):
+        other = replace(run, distil=replace(run.distil, variants=variants))
+        return {stage.name: stage.settings for stage in all_stages(Context(other, tmp_path))}
+
+    without, whole = settings(("sd-disc", "sd-disc-cotrain")), settings(run.distil.variants)
+    assert set(whole) - set(without) == {"denoiser/sd-disc-fast"}
+    assert {name for name in without if without[name] != whole[name]} == {"agreement"}
+
+
+def test_agreement_of_before_is_measured_again(tmp_path):
+    """A run without what agreement does not see; graders' variants change nothing of it."""
+    run = PRESETS["smoke"]()
+    fewer = replace(run, synthesis=replace(run.synthesis, variants=("sd",)))
+    (stage, other) = (
+        next(stage for stage in all_stages(Context(one, tmp_path)) if stage.name == "agreement")
+        for one in (run, fewer)
+    )
+    assert stage.settings == other.settings
+    for name in stage.needs:
+        write_json(tmp_path / name / "done.json", {"name": name})
+    keys = {name: digest((tmp_path / name / "done.json").read_bytes()) for name in stage.needs}
+    facts = {"config": digest(stage.settings), "inputs": keys}
+    write_json(tmp_path / "agreement" / "done.json", facts)
+    (tmp_path / "agreement.parquet").touch()
+    assert why_stale(stage, tmp_path) == "again, quality.parquet is missing"
+    (tmp_path / "agreement" / "quality.parquet").touch()
+    assert why_stale(stage, tmp_path) is None
+    # without the masks of synthesis, as before there were any
+    settings = [*stage.settings[:1], {**stage.settings[1]}, *stage.settings[2:]]
+    del settings[1]["num_synthesis"]
+    write_json(tmp_path / "agreement" / "done.json", {**facts, "config": digest(settings)})
+    assert why_stale(stage, tmp_path) == "again, its configuration changed"

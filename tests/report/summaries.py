@@ -5,19 +5,26 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from disc.evaluate.agreement import RECALLS
+from disc.evaluate.agreement import ACCURACY, FRACTIONS, RECALLS, SYNTHESIS, TEST
+from disc.evaluate.quality import ENERGIES
 from disc.grade.confusion import COUNTS
 from disc.labels import Label
 from disc.pipeline.stage import StageRecord
 from disc.report.run_summary import PixelRow, RunSummary, SheetRow
-from disc.settings.synthesis import VARIANTS
+from disc.settings.synthesis import STUDENT, VARIANTS
 
 LEVELS = {"real": 0.90, "reconstruction": 0.86, "sd": 0.65, "sd-sc": 0.71, "sd-disc": 0.69}
 LEVELS["sd-disc-cotrain"] = 0.66
+LEVELS[STUDENT] = 0.69
+GENERATED = (*VARIANTS, STUDENT)
 
 
 def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFrame:
-    """Recalls about known levels; variants share the variability of the mask."""
+    """Recalls about known levels; variants share the variability of the mask.
+
+    A third of the masks has one label, a third several, and synthesis asks for a third; where GG5
+    is asked for, it covers 2 % of the tile and is never found.
+    """
     noise = rng.normal(0, 0.1, (num_tiles, 4))
     targets = rng.random((num_tiles, 4)) < 0.5
     targets[:, 0] = True
@@ -26,14 +33,48 @@ def make_agreement(rng: np.random.Generator, num_tiles: int = 60) -> pd.DataFram
     parts = []
     for variant, level in LEVELS.items():
         recall = np.clip(level + noise + rng.normal(0, 0.03, noise.shape), 0, 1)
+        recall[:, 3] = 0
         values = np.where(targets, recall, np.nan)
+        fractions = np.where(targets[:, :3], 1.0, 0.0)
+        small = np.where(targets[:, 3], 0.02, 0.0)[:, None]
+        fractions *= (1 - small) / fractions.sum(axis=1, keepdims=True)
+        fractions = np.hstack([fractions, small])
         names = {"variant": variant, "plan": "end", "solver": "dpmpp-2m 15", "seed": 0}
         places = {
             "tile": [f"asked {i}" for i in range(num_tiles)],
             "source_slide": [f"slide {i % 24}" for i in range(num_tiles)],
+            "masks": [SYNTHESIS if 3 * i >= 2 * num_tiles else TEST for i in range(num_tiles)],
         }
-        parts.append(pd.DataFrame(names | places | dict(zip(RECALLS, values.T, strict=True))))
+        columns = dict(zip((*RECALLS, *FRACTIONS), (*values.T, *fractions.T), strict=True))
+        columns[ACCURACY] = np.nansum(values * fractions, axis=1)
+        parts.append(pd.DataFrame(names | places | columns))
     return pd.concat(parts, ignore_index=True)
+
+
+def make_quality() -> pd.DataFrame:
+    """All alike, but the student: fewer steps, less deviation of latents, farther from real."""
+    kinds = ("multi-class", "synthesis", "single-class")
+    return pd.DataFrame(
+        [
+            {"kind": kind, "variant": variant, **_looks(variant)}
+            for kind in kinds
+            for variant in (*GENERATED, "real", "reconstruction")
+        ]
+    )
+
+
+def _looks(variant: str) -> dict[str, float]:
+    row = dict.fromkeys(ENERGIES, 40.0 if variant == "real" else 20.0) | {"seam": 1.13}
+    if variant not in GENERATED:
+        return row
+    is_fast = variant == STUDENT
+    gain = 0.2 if is_fast else -0.01
+    facts = {"": 0.3 + gain, "_low": 0.2, "_high": 0.6, "_gain": gain}
+    facts |= {"_gain_low": gain - 0.05, "_gain_high": gain + 0.05}
+    for view in ("real", "reconstruction"):
+        row |= {f"kid_{view}{end}": value for end, value in facts.items()}
+    row["standard_deviation"], row["steps"] = (0.7, 1) if is_fast else (0.9, 10)
+    return row | {"evaluations": {STUDENT: 1.0, "sd-sc": 22.25}.get(variant, 10.0)}
 
 
 def make_scores(
@@ -85,7 +126,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
     image = rng.integers(0, 256, (tile_px, tile_px, 3), dtype=np.uint8)
     mask = np.repeat(np.array([[0, 1, 2, 3]], np.uint8), tile_px, 0).repeat(tile_px // 4, 1)
     mask[:4, :4] = 255
-    images = dict.fromkeys(("real", "reconstruction", *VARIANTS), image)
+    images = dict.fromkeys(("real", "reconstruction", *GENERATED), image)
     parts: dict[str, object] = {
         "title": "disc: a run <of tests>",
         "config": {"name": "test", "data": {"tile_px": tile_px}},
@@ -104,6 +145,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
             {"set": ["sd", "bank"], "standard_deviation": [1.10, 1.25], "num": [352, 600]}
         ),
         "agreement": make_agreement(rng),
+        "quality": make_quality(),
         "scores": make_scores(rng),
         "pixels": make_pixels(rng),
         "pixel_pictures": [

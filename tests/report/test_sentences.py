@@ -30,10 +30,15 @@ def row(value: float, low: float, high: float, **facts: object) -> SimpleNamespa
     ],
 )
 def test_verdict_follows_the_interval(low: float, high: float, expected: str) -> None:
-    found = row(0.05, low, high, variant="sd-sc", kind="multi-class", tiles=9, slides=3)
+    facts = {"variant": "sd-sc", "kind": "multi-class", "tiles": 9, "slides": 3}
+    found = row(0.05, low, high, marks="", **facts)
     assert verdict(found) == expected
     claims = ("better" in agreement_sentence(found), "worse" in agreement_sentence(found))
     assert claims == (expected == "better", expected == "worse")
+    marked = agreement_sentence(row(0.05, low, high, marks="steps, KID", **facts))
+    assert "better" not in marked and "worse" not in marked
+    is_marked = "marked\N{NO-BREAK SPACE}† (unequal steps, KID)" in marked
+    assert is_marked == (expected in ("better", "worse"))
 
 
 def test_signs() -> None:
@@ -53,6 +58,7 @@ def test_equal_variants_are_not_called_different() -> None:
     )
     sentences = headline(measure(summary))
     assert len(sentences) == 1
+    assert sentences[0].count("includes zero") == 2, "on both sets of masks"
     assert "against sd (plain) includes zero: +0.000 [0.000" in sentences[0]
 
 

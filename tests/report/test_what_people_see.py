@@ -49,7 +49,7 @@ def test_contents_lead_to_sections_and_links_to_files(page: Path, reader: Reader
     places = [link[1:] for link in reader.links if link.startswith("#")]
     files = [link for link in reader.links if not link.startswith("#")]
     text = page.read_text()
-    assert len(places) == 10 and all(f'<section id="{place}">' in text for place in places)
+    assert len(places) == 11 and all(f'<section id="{place}">' in text for place in places)
     assert {"agreement.csv", "differences.csv", "recalls.csv", "auroc.csv", "dice.csv"} <= {*files}
     assert all((page.parent / file).is_file() for file in files)
     beside = {path.name for path in page.parent.iterdir()} - {"index.html"}
@@ -77,7 +77,7 @@ def test_a_scale_bar_stands_where_the_scale_is_known(
 
 def test_the_referees_map_stands_below_every_tile_and_all_can_be_enlarged(page: Path) -> None:
     text = page.read_text()
-    assert text.count('alt="what the referee reads in: ') == 2 * 6
+    assert text.count('alt="what the referee reads in: ') == 2 * 7
     assert text.count('type="checkbox"') == text.count("<img ")
 
 
@@ -108,6 +108,52 @@ def test_one_name_for_a_thing(reader: Reader) -> None:
     assert "in the CSV files NC is Non-Cancer" in reader.text
     assert "carcino against" not in reader.text
     assert "Pixel grader (Carcino-Net) against exact masks, in distribution" in reader.text
+
+
+def cells_of(page: Path, caption: str, variant: str) -> list[str]:
+    """A variant's fields in the table of a caption, with their classes."""
+    (part,) = re.findall(rf"<h3>{caption}</h3>(.*?)</table>", page.read_text(), re.S)[:1]
+    (line,) = re.findall(rf"<tr>\s*<td>{variant}<small>.*?</tr>", part, re.S)
+    return [" ".join(cell.split()) for cell in re.findall(r"<td(.*?)</td>", line, re.S)]
+
+
+def test_a_difference_at_unequal_steps_is_marked_with_its_reasons(
+    page: Path, reader: Reader
+) -> None:
+    """The student has .04 more than sd, as sd-disc has, in a tenth of the evaluations."""
+    fast, plain = (
+        cells_of(page, "Multi-class masks of test slides", name)
+        for name in ("sd-disc-fast", "sd-disc")
+    )
+    assert 'class="marked"' in fast[3] and "†" in fast[3]
+    assert "unequal steps, standard deviation, KID" in fast[3]
+    assert 'class="better"' in plain[3] and "†" not in plain[3]
+    assert fast[1] == ">1" and plain[1] == ">10"
+    assert cells_of(page, "Multi-class masks of test slides", "sd-sc")[1] == ">22.2"
+    assert "differ by more than 0.05" in reader.text and "agreement is blind to blur" in reader.text
+    (line,) = (line for line in headline(measure(make_summary())) if "sd-disc-fast" in line)
+    assert "reads higher than sd (plain), marked\N{NO-BREAK SPACE}† (unequal steps, stand" in line
+
+
+def test_both_sets_of_masks_have_every_measure(page: Path) -> None:
+    """Of GG5, 2 % of a tile and never found, the primary measure sees nothing."""
+    for caption in ("Multi-class masks of test slides", "Multi-class masks of synthesis"):
+        _, _, primary, _, old, accuracy, *_ = cells_of(page, caption, "sd")
+        values = [float(re.sub(r"<small>.*", "", cell)[1:]) for cell in (primary, old, accuracy)]
+        assert values[0] == pytest.approx(0.65, abs=0.06) and values[1] < values[0] - 0.05
+        assert values[2] == pytest.approx(values[0], abs=0.05)
+    nearness = page.read_text().split('id="quality"')[1].split("</section>")[0]
+    assert nearness.count("<h3>") == 3
+    assert "1.13" in nearness and "0.50<small>[0.20, 0.60]" in nearness
+    # gradient energy 40 of real tiles, over 20 through the autoencoder
+    assert nearness.count("2.00") == 3 * 4
+
+
+def test_a_run_without_what_agreement_does_not_see_has_a_page(tmp_path: Path) -> None:
+    summary = make_summary(quality=None, scores=None, pixels=None, pixel_pictures=())
+    text = read_page(write_report(tmp_path, summary)).text
+    assert "this run compared no tiles with real ones" in text
+    assert "marked † (" not in text
 
 
 def test_the_fraction_of_the_gain_that_is_kept_has_an_interval() -> None:
@@ -161,7 +207,7 @@ def test_a_gain_over_a_slide_grader_at_chance_is_not_coloured(tmp_path: Path) ->
 def test_limitations_stand_in_the_section_that_they_concern(tmp_path: Path) -> None:
     notes = ["mask agreement: the referee is biased", "slide grading: few bags", "all: of it"]
     text = read_page(write_report(tmp_path, make_summary(notes=notes))).text
-    order = ["All: of it", "Do the tiles follow", "The referee is biased", "Do sampled latents"]
+    order = ["All: of it", "Do the tiles follow", "The referee is biased", "Do they look like"]
     order += ["Does it help to grade slides?", "Few bags", "Does it help to grade pixels?"]
     places = [text.index(part) for part in order]
     assert places == sorted(places)

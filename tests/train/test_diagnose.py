@@ -105,7 +105,7 @@ def test_names_are_those_of_the_samples_in_the_batch(tmp_path):
         shown = real(number)["latents"][:, 0, 0, 0].int().tolist()
         assert real.names_at(number) == [latents.names[i] for i in shown]
     numbers = torch.arange(6.0)[:, None, None, None, None].expand(-1, 4, 3, 4, 4)
-    bank = Bank(numbers.clone(), list(range(6)), (0, 1, 2, 3))
+    bank = Bank([numbers.clone()], list(range(6)), (0, 1, 2, 3))
     shapes = [np.zeros((16, 16), np.uint8)]
     distilled = distil_batches(bank, shapes, batch=3, seed=0, purpose="y")
     shown = distilled(4)["latents"][:, 0, 0, 0].int().tolist()

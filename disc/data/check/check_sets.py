@@ -13,7 +13,7 @@ from disc.data.check.decode import Look, look_at_all, look_at_slide, look_at_til
 from disc.data.check.listing.others import list_source
 from disc.data.check.listing.panda import list_slides
 from disc.data.check.listing.sicapv2 import list_tiles
-from disc.data.check.report import CheckReport, Finding, SetNumbers
+from disc.data.check.report import CheckReport, Finding, PartNumbers, SetNumbers
 from disc.data.check.request import CheckRequest
 from disc.data.check.rules.duplicates import find_duplicates
 from disc.data.check.rules.leakage import check_generators
@@ -22,7 +22,7 @@ from disc.data.check.rules.published_counts import check_sicapv2
 from disc.data.check.rules.regions import check_regions
 from disc.data.check.rules.split import check_parts, count_parts
 from disc.data.check.rules.synthetic import check_synthetic
-from disc.data.check.rules.tiles import check_tiles, common_size
+from disc.data.check.rules.tiles import check_tiles, common_size, label_by_masks
 from disc.data.readers.read import recognise
 from disc.data.readers.source import Kind, Source
 from disc.data.trained_on import read_trained_on
@@ -47,6 +47,7 @@ def check_sets(request: CheckRequest) -> CheckReport:
         if contents.kind == "panda":
             check_slides(contents, seen)
             continue
+        label_by_masks(contents, seen)
         check_tiles(contents, seen)
         check_parts(contents)
         check_regions(contents, (common_size(seen) or (0, 0))[0])
@@ -134,8 +135,16 @@ def _count(contents: Contents, looks: Sequence[Look]) -> SetNumbers:
         flat=sum(a and b for a, b in zip(is_readable, is_flat, strict=True)),
         not_images=contents.not_images,
         pixels={str(value): pixels[value] for value in sorted(pixels)},
-        parts=count_parts(contents),
+        parts=_count_balance(contents),
     )
+
+
+def _count_balance(contents: Contents) -> dict[str, PartNumbers]:
+    """How much is in each part; of sets without parts, in all."""
+    if contents.parts or contents.kind not in {"lapc", "folder"}:
+        return count_parts(contents)
+    whole = {item.name: item.label for item in contents.items if not item.rater}
+    return count_parts(replace(contents, parts={"all tiles": whole}))
 
 
 def _in_order(findings: Sequence[Finding], names: Sequence[str]) -> list[Finding]:

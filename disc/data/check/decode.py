@@ -20,6 +20,7 @@ from disc.data.check.fingerprints import SIDE, Print, take_print
 from disc.data.pixels.boundary_artefacts import ARTEFACT_PX, find_artefacts
 from disc.data.pixels.images import Pixels, open_image
 from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.pixels.strict import find_orientation, refuse_odd
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.processes import num_cores
@@ -30,6 +31,8 @@ MAX_PX = 2**26
 
 
 _CHUNK = 32
+_UNTURNED = 4
+"""Orientations above it exchange width and height."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +45,8 @@ class Sight:
     """`damaged` or `pixel-kind`."""
     note: str = ""
     """More about the fault."""
+    orientation: int = 1
+    """How the file says that it is turned, as EXIF has it; 1: upright."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +98,7 @@ def _load(
     path: Path, modes: Collection[str], *, draft_px: int | None = None
 ) -> tuple[Sight, Image.Image | None]:
     """Decode a file; with `draft_px`, a JPEG is decoded whole but drawn small."""
-    size = None
+    size, orientation = None, 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # remarks on odd metadata
@@ -103,11 +108,14 @@ def _load(
                 if fault is None and draft_px is not None:
                     image.draft("L", (draft_px, draft_px))
                 if fault is None:
+                    refuse_odd(image, path)
                     image.load()
+                orientation = find_orientation(image)
+                size = size[::-1] if orientation > _UNTURNED else size
     except BadInput as error:
         note = " ".join(str(error).split()).removeprefix(f"{path}: ").partition("; ")[0]
         return Sight(size=size, fault="damaged", note=note), None
-    return (Sight(size=size), image) if fault is None else (fault, None)
+    return (Sight(size=size, orientation=orientation), image) if fault is None else (fault, None)
 
 
 def _refuse(image: Image.Image, modes: Collection[str]) -> Sight | None:

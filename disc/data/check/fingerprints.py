@@ -17,6 +17,9 @@ _HASHED = 8
 """Of these, frequencies whose signs are the hash: 64 bits, less the mean's."""
 _MIN_CONTRAST = 2.0
 """Standard deviation, in grey levels, below which a picture is glass and is like all glass."""
+_MIN_CONTENT = 0.1
+"""Fraction of a picture that must be darker than its glass, by twice that: else pictures of which
+nothing but a nucleus at an edge is there would be the same."""
 _MAX_BITS = 12
 """Bits in which candidates may differ. Tiles of half overlap differ in 14 or more, the same tile
 at JPEG quality 20 in 7, at two thirds of its size in 10."""
@@ -29,14 +32,15 @@ Print = npt.NDArray[np.float16]
 
 
 def take_print(picture: Image.Image) -> Print | None:
-    """The fingerprint of a picture; None where it has too little contrast to have one.
+    """The fingerprint of a picture; None where too little is there to compare.
 
     Frequencies are whitened: tissue's spectrum falls as 1/f, and unwhitened the outline of a core
     on glass would make tiles alike that are not.
     """
     small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     grey = np.asarray(small, np.float32)
-    if grey.std() < _MIN_CONTRAST:
+    content = np.mean(grey < np.percentile(grey, 95) - 2 * _MIN_CONTRAST)
+    if grey.std() < _MIN_CONTRAST or content < _MIN_CONTENT:
         return None
     white = dctn(grey, norm="ortho")[:_KEPT, :_KEPT] * np.hypot(*np.mgrid[:_KEPT, :_KEPT])
     result: Print = (white / np.linalg.norm(white)).ravel().astype(np.float16)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import imagecodecs
 import numpy as np
@@ -46,13 +46,14 @@ _UNREADABLE = (
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-def read_image(path: Path, tile_px: int, fit: Fit = "exact") -> Pixels:
+def read_image(path: Path, tile_px: int, fit: Fit | int = "exact") -> Pixels:
     """A tile, uint8 [tile_px, tile_px, 3].
 
     Args:
         path: JPEG, PNG or TIFF.
         tile_px: side of the tile.
-        fit: what is done with an image of another size.
+        fit: what is done with an image of another size; a number: its central square of so many
+            pixels a side is resized.
 
     Raises:
         BadInput: if the file is missing, damaged, not RGB, or of a size that does not fit. The
@@ -62,7 +63,12 @@ def read_image(path: Path, tile_px: int, fit: Fit = "exact") -> Pixels:
 
 
 def read_mask(
-    path: Path | None, tile_px: int, of: Path, *, meaning: Meaning = SICAPV2, fit: Fit = "exact"
+    path: Path | None,
+    tile_px: int,
+    of: Path,
+    *,
+    meaning: Meaning = SICAPV2,
+    fit: Fit | int = "exact",
 ) -> Pixels:
     """A mask, uint8 [tile_px, tile_px]: 0 NC, 1 GG3, 2 GG4, 3 GG5, 255 ignore.
 
@@ -80,7 +86,7 @@ def read_mask(
     return meaning.decode(read_values(path, tile_px, of, fit=fit), path or of)
 
 
-def read_values(path: Path | None, tile_px: int, of: Path, *, fit: Fit = "exact") -> Pixels:
+def read_values(path: Path | None, tile_px: int, of: Path, *, fit: Fit | int = "exact") -> Pixels:
     """What a mask file holds, uint8 [tile_px, tile_px]; arguments and errors as in `read_mask`."""
     if path is None:
         raise BadInput(f"{of}: has no mask; expected masks/{of.stem}.png beside images/")
@@ -99,13 +105,24 @@ def measure_side(path: Path) -> int:
         return int(image.width)
 
 
-def _decode(path: Path, tile_px: int, modes: Collection[str], fit: Fit) -> Pixels:
+def measure_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image in pixels, from its header.
+
+    Raises:
+        BadInput: if it is not an image.
+    """
+    with open_image(path) as image:
+        return int(image.width), int(image.height)
+
+
+def _decode(path: Path, tile_px: int, modes: Collection[str], fit: Fit | int) -> Pixels:
     with open_image(path) as image:
         _check_header(image, path, tile_px, modes, fit)
         pixels = decode(image, path)
-        if image.size == (tile_px, tile_px):
+        if image.size == (tile_px, tile_px) and fit in (*_EXPECTED, tile_px):
             return pixels
-        return np.array(_fit(Image.fromarray(pixels), tile_px), np.uint8)
+        side = fit if isinstance(fit, int) else min(image.size)
+        return np.array(_fit(Image.fromarray(pixels), tile_px, side), np.uint8)
 
 
 @contextmanager
@@ -133,23 +150,27 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 
 
 def _check_header(
-    image: Image.Image, path: Path, tile_px: int, modes: Collection[str], fit: Fit
+    image: Image.Image, path: Path, tile_px: int, modes: Collection[str], fit: Fit | int
 ) -> None:
     width, height = image.size
-    is_fitting = width == height == tile_px
-    if fit != "exact":
+    is_fitting, expected = width == height == tile_px, ""
+    if isinstance(fit, int):
+        is_fitting = min(image.size) >= fit >= tile_px
+        expected = f"expected {fit} px or more each way, which become a tile of {tile_px} px"
+    elif fit != "exact":
         is_fitting = min(image.size) >= tile_px and (fit == "crop" or width == height)
     if not is_fitting:
-        raise BadInput(f"{path}: {width} x {height} px; {_EXPECTED[fit].format(tile_px)}")
+        expected = expected or _EXPECTED[cast(Fit, fit)].format(tile_px)
+        raise BadInput(f"{path}: {width} x {height} px; {expected}")
     if image.mode not in modes:
         kind = "an RGB image" if "RGB" in modes else "an 8-bit grey or palette mask"
         raise BadInput(f"{path}: pixels of mode {image.mode}; expected {kind}")
 
 
-def _fit(image: Image.Image, tile_px: int) -> Image.Image:
+def _fit(image: Image.Image, tile_px: int, side: int) -> Image.Image:
     """Its central square in another size: colours averaged, values of masks kept."""
-    side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
+    # Of an image made smaller, Pillow's bicubic filter averages all pixels below a new one.
     kind = Image.Resampling.BICUBIC if image.mode == "RGB" else Image.Resampling.NEAREST
     return image.resize((tile_px, tile_px), kind, box=(left, top, left + side, top + side))
 

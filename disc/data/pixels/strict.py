@@ -20,6 +20,20 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY = 0
 _CHANNELS = {_GREY: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Values a pixel, by PNG's type of colour."""
+_ORIENTATION, _BITS = 274, 258
+"""TIFF's names, and EXIF's, of how a picture is turned, and of bits a value."""
+_NOTED = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+"""Where Pillow keeps what says how a picture is turned."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its orientation."""
 # What Pillow remarks on (a malformed directory of pictures, an odd animation) is damage in a tile.
 warnings.filterwarnings("error", category=UserWarning, module=r"PIL\.(Jpeg|Png)ImagePlugin")
 
@@ -36,7 +50,7 @@ def open_strictly(path: Path, formats: tuple[str, ...] = ("JPEG", "PNG")) -> Ima
 
 
 def decode(image: Image.Image, path: Path) -> npt.NDArray[np.uint8]:
-    """The pixels, uint8 [H, W] or [H, W, 3], of an image that `open_strictly` opened.
+    """The pixels, upright, uint8 [H, W] or [H, W, 3], of an image that `open_strictly` opened.
 
     A JPEG is decoded by libjpeg-turbo directly, as Pillow does it, but what the library remarks
     on (a code that is none, bytes left over, an early end) is an error. A JPEG has no checksum:
@@ -45,15 +59,51 @@ def decode(image: Image.Image, path: Path) -> npt.NDArray[np.uint8]:
 
     Raises:
         ValueError: if the data is damaged.
-        BadInput: if it is a PNG whose values Pillow would change (16 bits, or 2 or 4 bits of
-            grey), or one that unpacks to more than its pixels.
+        BadInput: if it has values that Pillow would change (16 bits, or in a PNG 2 or 4 bits of
+            grey), or is a PNG that unpacks to more than its pixels.
     """
+    refuse_odd(image, path)
+    pixels = _decode(image)
+    turn = _TURNS.get(find_orientation(image))
+    return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
+
+
+def refuse_odd(image: Image.Image, path: Path) -> None:
+    """Refuse what Pillow would read as something else unnoticed; arguments as in `decode`.
+
+    Raises:
+        ValueError: if the data is damaged.
+        BadInput: if values would be changed, or it unpacks to more than its pixels.
+    """
+    if image.format == "PNG":
+        _check_png(path, _file_of(image).getvalue())
+    if image.format == "TIFF":
+        bits = np.ravel(getattr(image, "tag_v2", {}).get(_BITS, 8))
+        if (bits > 8).any() and image.mode in {"RGB", "RGBA", "L"}:
+            raise BadInput(f"{path}: has {bits.max()} bits a value; expected 8; convert the file")
+
+
+def find_orientation(image: Image.Image) -> int:
+    """How a picture is turned, 1 (upright) to 8; of a PNG only once it was decoded.
+
+    Pillow itself turns a TIFF when it decodes it.
+    """
+    if image.format == "TIFF" or not any(name in image.info for name in _NOTED):
+        return 1
+    turned = image.getexif().get(_ORIENTATION, 1)
+    return turned if isinstance(turned, int) else 1
+
+
+def _file_of(image: Image.Image) -> io.BytesIO:
     file = getattr(image, "fp", None)
     assert isinstance(file, io.BytesIO), "open images with open_strictly"
-    if image.format == "PNG":
-        _check_png(path, file.getvalue())
+    return file
+
+
+def _decode(image: Image.Image) -> npt.NDArray[np.uint8]:
     if image.format != "JPEG" or image.mode not in {"L", "RGB"}:
         return np.array(image, np.uint8)
+    file = _file_of(image)
     space = "GRAY" if image.mode == "L" else "RGB"
     pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(file.getvalue(), colorspace=space)
     return pixels[..., 0] if image.mode == "L" else pixels

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from disc.data.pixels.images import measure_side
+from disc.data.pixels.images import measure_side, measure_size
 from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.readers.class_folders import read_class
 from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.slide_table import Row, read_slide_table
 from disc.data.readers.source import Source
-from disc.data.tables.image_files import IMAGES, list_images
+from disc.data.tables.image_files import IMAGES, Listing, list_images
+from disc.data.tables.matching import list_some, match_heads
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.names import parse_name
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 
-_NO_ROW = Row(score=None, patient="", provider="", split="")
+_NO_ROW = Row()
+_MANY_SLIDES = 5
+"""Slides of a patient; with more of each, folders are more likely classes."""
 
 
 def read_folder(source: Source) -> TileSet:
@@ -26,8 +30,8 @@ def read_folder(source: Source) -> TileSet:
 
     An image is a tile, or with `coordinates` a slide with tiles on it. It belongs to the slide of
     the table whose id is its stem or begins it (`<id>_...`); else to the one in its name, if that
-    is SICAPv2's; else it is a slide of its own. A patient is the table's, or the subfolder, or
-    the slide.
+    is SICAPv2's; else it is a slide of its own. A patient is the table's, or the subfolder
+    (unless subfolders are classes), or the slide.
 
     Args:
         source: `images` names the folder of images; each of `masks` a folder of masks with equal
@@ -40,6 +44,7 @@ def read_folder(source: Source) -> TileSet:
     """
     folder = source.root / (source.images or "images")
     listing = list_images(folder, deep=True)
+    _refuse_none(folder, listing)
     patterns = source.masks or (("masks",) if (source.root / "masks").exists() else ())
     masks = {pattern: find_masks(source.root, pattern, listing.images) for pattern in patterns}
     return gather(source, folder, listing.images, masks, listing.notes())
@@ -53,13 +58,21 @@ def gather(
     notes: Sequence[str],
 ) -> TileSet:
     """A set of images and the masks found for them, by where they were looked for."""
-    if not images:
-        raise BadInput(f"{folder}: no images in it; expected {', '.join(sorted(IMAGES))}")
     table = read_slide_table(source.slides) if source.slides is not None else {}
+    matches = match_heads({name: _heads(name) for name in images}, table, source.slides)
     found = {name: tuple(m[name] for m in masks.values() if name in m) for name in images}
-    notes = [*notes, *_notes(source, folder, images, masks, table)]
-    tiles = [_tile(name, path, found[name], table) for name, path in images.items()]
-    slides = _slides(folder, tiles, table)
+    notes = [*notes, *matches.notes, *_notes(source, folder, images, masks, table)]
+    rows = {name: table[row] for name, row in matches.rows.items()}
+    tiles = [
+        _tile(path, matches.heads.get(name, name), found[name], rows.get(name, _NO_ROW))
+        for name, path in images.items()
+    ]
+    is_class = source.labels_from == "folders"
+    if is_class:
+        tiles = [replace(tile, label=read_class(tile.image.parent)) for tile in tiles]
+    flat = [tile for tile in tiles if is_class or tile.image.parent == folder]
+    slides = _slides({tile.slide_id for tile in flat}, tiles, {**_first_rows(tiles, rows), **table})
+    notes += _note_patients(source, folder, slides, flat)
     side = source.tile_px
     if source.coordinates is not None:
         placed = [replace(slides[t.slide_id], image=t.image, mask=t.mask) for t in tiles]
@@ -77,6 +90,16 @@ def gather(
         reading=_reading(source),
         notes=tuple(notes),
     )
+
+
+def _refuse_none(folder: Path, listing: Listing) -> None:
+    if not listing.images:
+        kinds = sorted({Path(name).suffix for name in listing.others} - {""})
+        found = f"; found {len(listing.others)} file(s) {', '.join(kinds)}" if kinds else ""
+        raise BadInput(
+            f"{folder}: no images in it; expected {', '.join(sorted(IMAGES))}{found}; convert "
+            "them, or name the folder with --images"
+        )
 
 
 def find_masks(root: Path, pattern: str, images: Mapping[str, Path]) -> dict[str, Path]:
@@ -112,15 +135,43 @@ def _reading(source: Source) -> Reading:
         layers=source.layers,
         ties=source.ties,
         fit=source.fit,
+        square_px=_square_px(source),
         artefact_px=source.artefact_px,
     )
 
 
-def _tile(name: str, path: Path, masks: Sequence[Path], table: Mapping[str, Row]) -> Tile:
-    slide_id, x, y = _place(name, table)
-    row = table.get(name, table.get(slide_id, _NO_ROW))
+def _square_px(source: Source) -> int:
+    """Pixels of an image that are as wide as a tile in micrometres; 0 where that is not asked."""
+    if source.to_um_per_px is None or source.um_per_px is None or source.tile_px is None:
+        return 0
+    side = round(source.tile_px * source.to_um_per_px / source.um_per_px)
+    if side < source.tile_px:
+        raise BadInput(
+            f"{source.root}: has {source.um_per_px:g} µm per pixel, coarser than the "
+            f"{source.to_um_per_px:g} asked for; tiles are not enlarged"
+        )
+    return side
+
+
+def _heads(name: str) -> tuple[str, ...]:
+    """What the row of a tile's slide may be called: the tile, and beginnings of its name."""
+    try:
+        return name, parse_name(name)["slide"]
+    except BadInput:
+        parts = name.split("_")
+        return tuple("_".join(parts[:end]) for end in range(len(parts), 0, -1))
+
+
+def _tile(path: Path, slide_id: str, masks: Sequence[Path], row: Row) -> Tile:
+    x, y = 0, 0
+    try:
+        match = parse_name(path.stem)
+    except BadInput:
+        pass
+    else:
+        slide_id, x, y = match["slide"], int(match["x"]), int(match["y"])
     return Tile(
-        name=name,
+        name=path.stem,
         slide_id=slide_id,
         image=path,
         mask=masks[0] if masks else None,
@@ -131,26 +182,37 @@ def _tile(name: str, path: Path, masks: Sequence[Path], table: Mapping[str, Row]
     )
 
 
-def _place(name: str, table: Mapping[str, Row]) -> tuple[str, int, int]:
-    """Slide of a tile, and where on it the tile is (0, 0 where unknown)."""
-    try:
-        match = parse_name(name)
-    except BadInput:
-        parts = name.split("_")
-        heads = ("_".join(parts[:end]) for end in range(len(parts), 0, -1))
-        return next((head for head in heads if head in table), name), 0, 0
-    return match["slide"], int(match["x"]), int(match["y"])
+def _first_rows(tiles: Sequence[Tile], rows: Mapping[str, Row]) -> dict[str, Row]:
+    """Rows of slides, where a table lists tiles: that of a slide's first tile.
+
+    Raises:
+        BadInput: if tiles of a slide are of several patients.
+    """
+    first: dict[str, Row] = {}
+    for tile in tiles:
+        if (row := rows.get(tile.name)) is None:
+            continue
+        known = first.setdefault(tile.slide_id, row)
+        if known.patient != row.patient:
+            raise BadInput(
+                f"{tile.image}: of slide {tile.slide_id}, whose tiles are of the patients "
+                f"'{known.patient}' and '{row.patient}'; correct the table"
+            )
+    return first
 
 
-def _slides(folder: Path, tiles: Sequence[Tile], table: Mapping[str, Row]) -> dict[str, Slide]:
+def _slides(
+    alone: Collection[str], tiles: Sequence[Tile], table: Mapping[str, Row]
+) -> dict[str, Slide]:
+    """Slides; the patient of one that no table names is its folder, or if it is alone itself."""
     slides = {}
     for tile in tiles:
         row = table.get(tile.slide_id, _NO_ROW)
         primary, secondary = row.score or (None, None)
-        inner = tile.image.parent
+        inner = tile.slide_id if tile.slide_id in alone else tile.image.parent.name
         slides[tile.slide_id] = Slide(
             slide_id=tile.slide_id,
-            patient_id=row.patient or (tile.slide_id if inner == folder else inner.name),
+            patient_id=row.patient or inner,
             primary=primary,
             secondary=secondary,
             provider=row.provider,
@@ -163,7 +225,11 @@ def _with_scale(source: Source, tiles: Sequence[Tile], tile_px: int) -> tuple[Ti
     if source.um_per_px is None:
         return tuple(tiles)
     first = tiles[0]
-    side = first.box_px or (tile_px if source.fit == "exact" else measure_side(first.image))
+    side: float = first.box_px or tile_px
+    if first.box_px is None and source.to_um_per_px is not None:
+        side = _square_px(source)
+    elif first.box_px is None and source.fit != "exact":
+        side = min(measure_size(first.image))
     return tuple(replace(tile, um_per_px=source.um_per_px * side / tile_px) for tile in tiles)
 
 
@@ -181,10 +247,22 @@ def _notes(
     if len(masks) > 1 and not source.layers:
         counts = ", ".join(f"{pattern} {len(found)}" for pattern, found in masks.items())
         notes.append(f"{source.root}: masks by rater: {counts}; majority, ties: {source.ties}")
-    flat = [path for path in images.values() if path.parent == folder]
-    if flat and not any(row.patient for row in table.values()):
-        notes.append(
+    return notes
+
+
+def _note_patients(
+    source: Source, folder: Path, slides: Mapping[str, Slide], flat: Sequence[Tile]
+) -> list[str]:
+    """What patients were taken to be, where no table says who they are."""
+    patients = sorted({slide.patient_id for slide in slides.values()})
+    if flat and len(patients) == len(slides):
+        return [
             f"{source.root}: patients are unknown, so each slide counts as a patient of its own; "
             "give --slides with a column patient_id"
-        )
-    return notes
+        ]
+    if not flat and len(slides) > _MANY_SLIDES * len(patients):
+        return [
+            f"{folder}: {len(slides)} slides of {len(patients)} patient(s), the folders "
+            f"{list_some(patients)}; if these are classes, give --labels-from folders"
+        ]
+    return []

@@ -32,7 +32,9 @@ def read_lapc(source: Source) -> TileSet:
     masks = (source.masks or (_first_folder(source, _MASKS, "--masks"),))[0]
     listing = list_images(source.root / images, {".jpg", ".jpeg"}, deep=True)
     drawn = list_images(source.root / masks, {".png"}, deep=True).images
-    if listing.images and not drawn.keys() & listing.images.keys():
+    if not listing.images:
+        raise BadInput(f"{source.root / images}: no images in it; expected .jpg, .jpeg")
+    if not drawn.keys() & listing.images.keys():
         first = next(iter(listing.images))
         raise BadInput(f"{source.root / masks}: no mask of any image; expected {first}.png")
     known = source if source.values else replace(source, values=LAPC.grades)

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from disc.data.pixels.mask_values import PANDA, RADBOUD, Meaning
 from disc.data.readers.listed_tiles import place_tiles
-from disc.data.readers.panda_table import Case, read_cases
+from disc.data.readers.slide_table import NAMES, Row, read_slide_table
 from disc.data.readers.source import Source
-from disc.data.tables.image_files import list_images
-from disc.data.tables.tables import read_table
+from disc.data.tables.image_files import Listing, list_images
+from disc.data.tables.matching import match_names
+from disc.data.tables.tables import cell_text, read_table
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.labels import isup_group
 
 TILE_PX = 512
 
 
-def read_panda(source: Source) -> TileSet:
+def read_panda(source: Source, *, is_ahead: bool = False) -> TileSet:
     """Slides of PANDA, and their tiles if there are coordinates; nothing is opened but tables.
 
     Slides whose ISUP group contradicts their Gleason score (one is known) count as not scored.
@@ -29,18 +30,20 @@ def read_panda(source: Source) -> TileSet:
     Args:
         source: its root has `train.csv`, `train_images/` and, if there are masks,
             `train_label_masks/`.
+        is_ahead: whether the table alone counts where there is no slide yet, as when slides are
+            chosen that are to be fetched.
 
     Raises:
         FileNotFoundError: if folder or table are missing.
         BadInput: if tables and files do not fit together.
     """
     table = source.slides or source.root / "train.csv"
-    cases = read_cases(table)
-    listing = list_images(source.root / "train_images")
-    notes = listing.notes()
+    folder = source.root / "train_images"
+    listing = Listing(folder, {}, ()) if is_ahead and not folder.is_dir() else list_images(folder)
+    cases, notes = _match_rows(table, listing.images, is_ahead=is_ahead)
+    notes = [*listing.notes(), *notes]
     slides = _kept(source, _list_slides(source, cases, listing.images), notes)
-    _count_differences(table, cases, listing.images, notes)
-    slides = _group_duplicates(source, slides)
+    slides = _group_duplicates(source, slides, notes)
     _note_slides(table, cases, slides, notes)
     reading = Reading(
         meaning=Meaning(source.values) if source.values else RADBOUD,
@@ -61,6 +64,17 @@ def read_panda(source: Source) -> TileSet:
     )
 
 
+def _match_rows(
+    table: Path, images: Mapping[str, Path], *, is_ahead: bool
+) -> tuple[dict[str, Row], list[str]]:
+    """What the table says of each image, and notes."""
+    rows = read_slide_table(table, is_unique=True)
+    if is_ahead and not images:
+        return rows, [f"{table}: no slide is there yet, so all {len(rows)} rows count"]
+    matches = match_names(images, rows, table)
+    return {name: rows[row] for name, row in matches.rows.items()}, list(matches.notes)
+
+
 def _tile_um(source: Source, box_px: float | None) -> float | None:
     if source.um_per_px is None or box_px is None:
         return None
@@ -68,7 +82,7 @@ def _tile_um(source: Source, box_px: float | None) -> float | None:
 
 
 def _list_slides(
-    source: Source, cases: Mapping[str, Case], images: Mapping[str, Path]
+    source: Source, cases: Mapping[str, Row], images: Mapping[str, Path]
 ) -> list[Slide]:
     masks: Mapping[str, Path] = {}
     (folder,) = source.masks or ("train_label_masks",)
@@ -76,21 +90,20 @@ def _list_slides(
         found = list_images(source.root / folder).images
         masks = {stem.removesuffix("_mask"): path for stem, path in found.items()}
     slides = []
-    for name in (name for name in cases if name in images):
-        case = cases[name]
+    for name, case in cases.items():
         if name in masks and case.provider not in PANDA and not source.values:
             raise BadInput(
-                f"{masks[name]}: data_provider is '{case.provider or ''}', so what its values mean "
+                f"{masks[name]}: data_provider is '{case.provider}', so what its values mean "
                 f"is unknown; expected {' or '.join(PANDA)}, or say it with --values"
             )
-        primary, secondary = (_is_sound(case) and case.score) or (None, None)
+        primary, secondary = (case.is_sound and case.score) or (None, None)
         slide = Slide(
             slide_id=name,
             patient_id=case.patient or name,
             primary=primary,
             secondary=secondary,
-            provider=case.provider or "",
-            image=images[name],
+            provider=case.provider,
+            image=images.get(name),
             mask=masks.get(name),
         )
         slides.append(slide)
@@ -99,73 +112,83 @@ def _list_slides(
     return slides
 
 
-def _is_sound(case: Case) -> bool:
-    return case.score is None or case.isup in ("", str(isup_group(*case.score)))
-
-
 def _kept(source: Source, slides: list[Slide], notes: list[str]) -> list[Slide]:
     """The slides that a list of the user keeps."""
     if source.keep is None:
         return slides
-    kept = read_keep(source.keep, source.noise_column)
-    chosen = [slide for slide in slides if slide.slide_id in kept]
+    kept, listed = read_keep(source.keep, source.noise_column)
+    matches = match_names([slide.slide_id for slide in slides], listed, source.keep)
+    notes += matches.notes
+    chosen = [slide for slide in slides if matches.rows.get(slide.slide_id) in kept]
     if not chosen:
         raise BadInput(f"{source.keep}: keeps no slide of {source.root}; expected its image_id")
     notes.append(f"{source.keep}: leaves out {len(slides) - len(chosen)} of {len(slides)} slide(s)")
     return chosen
 
 
-def read_keep(path: Path, noise_column: str) -> set[str]:
-    """Slides that a list keeps: those with a 1 in the noise column, or all that it lists.
+def read_keep(path: Path, noise_column: str) -> tuple[set[str], list[str]]:
+    """Slides that a list keeps, those with a 1 in the noise column or all, and those it lists.
 
     Raises:
         FileNotFoundError: if there is no such file.
         BadInput: if it has noise columns but not the requested one, or values other than 0 and 1.
     """
-    rows = read_table(path, ["image_id"], [noise_column, *(f"noise_ratio_{n}" for n in _RATIOS)])
-    if not rows or noise_column not in rows[0]:
-        if rows and len(rows[0]) > 1:
-            raise BadInput(f"{path}: no column {noise_column}; found {', '.join(rows[0])}")
-        return {str(row["image_id"]) for row in rows}
-    marks = {str(row["image_id"]): str(row[noise_column]).removesuffix(".0") for row in rows}
+    columns = [noise_column, *(f"noise_ratio_{n}" for n in _RATIOS)]
+    rows = _read_named(path, [], columns)
+    names = list(rows)
+    if not rows or noise_column not in next(iter(rows.values())):
+        if found := {column for row in rows.values() for column in row} & set(columns):
+            raise BadInput(f"{path}: no column {noise_column}; found {', '.join(sorted(found))}")
+        return set(names), names
+    marks = {name: cell_text(row[noise_column]).removesuffix(".0") for name, row in rows.items()}
     if wrong := sorted(set(marks.values()) - {"0", "1"}):
         raise BadInput(f"{path}: {noise_column} has '{wrong[0]}'; expected 1 (keep) or 0 (noise)")
-    return {name for name, mark in marks.items() if mark == "1"}
+    return {name for name, mark in marks.items() if mark == "1"}, names
 
 
 _RATIOS = (5, 10, 15, 20)
 
 
-def _group_duplicates(source: Source, slides: list[Slide]) -> list[Slide]:
+def _read_named(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Rows of a table by the slide that they name."""
+    rows = read_table(path, columns, [*NAMES, *optional])
+    name = next((name for name in NAMES if rows and name in rows[0]), None)
+    if name is None:
+        raise BadInput(f"{path}: no column image_id with names below it; expected one of slides")
+    return {cell_text(row[name]): row for row in rows}
+
+
+def _group_duplicates(source: Source, slides: list[Slide], notes: list[str]) -> list[Slide]:
     """Slides that show the same tissue become slides of one patient."""
     if source.duplicates is None:
         return slides
-    rows = read_table(source.duplicates, ["image_id", "group_id"])
-    groups = {str(row["image_id"]): str(row["group_id"]).removesuffix(".0") for row in rows}
+    rows = _read_named(source.duplicates, ["group_id"])
+    matches = match_names([slide.slide_id for slide in slides], rows, source.duplicates)
+    notes += matches.notes
+    groups = {
+        name: cell_text(rows[row]["group_id"]).removesuffix(".0")
+        for name, row in matches.rows.items()
+    }
     return [
         replace(slide, patient_id=f"group-{groups[slide.slide_id]}")
-        if slide.slide_id in groups
+        if groups.get(slide.slide_id)
         else slide
         for slide in slides
     ]
 
 
-def _count_differences(
-    table: Path, cases: Mapping[str, Case], images: Mapping[str, Path], notes: list[str]
-) -> None:
-    for what, names in (
-        ("listed without an image", sorted(set(cases) - set(images))),
-        ("image(s) that it does not list", sorted(set(images) - set(cases))),
-    ):
-        if names:
-            notes.append(f"{table}: {len(names)} {what}, left out, first {names[0]}")
-
-
 def _note_slides(
-    table: Path, cases: Mapping[str, Case], slides: Sequence[Slide], notes: list[str]
+    table: Path, cases: Mapping[str, Row], slides: Sequence[Slide], notes: list[str]
 ) -> None:
     unmasked = [slide.slide_id for slide in slides if slide.mask is None]
-    wrong = [slide.slide_id for slide in slides if not _is_sound(cases[slide.slide_id])]
-    for what, names in (("without a mask", unmasked), ("score contradicts isup_grade", wrong)):
+    wrong = [slide.slide_id for slide in slides if not cases[slide.slide_id].is_sound]
+    unsaid = [slide.slide_id for slide in slides if cases[slide.slide_id].is_open]
+    for what, names in (
+        ("without a mask", unmasked),
+        ("score contradicts isup_grade", wrong),
+        ("isup_grade alone, 4 or 5, leaves the grades open, so not scored", unsaid),
+    ):
         if names:
             notes.append(f"{table}: {len(names)} slide(s) {what}, first {names[0]}")

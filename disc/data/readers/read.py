@@ -68,8 +68,11 @@ _SPECIAL: Mapping[Kind, tuple[str, ...]] = {
         *("slides", "masks", "values", "coordinates", "keep", "noise_column", "duplicates"),
         "reach_um",
     ),
-    "lapc": ("slides", "images", "masks", "values", "fit"),
-    "folder": ("slides", "images", "masks", "values", "fit", "coordinates", "layers", "ties"),
+    "lapc": ("slides", "images", "masks", "values", "fit", "to_um_per_px"),
+    "folder": (
+        *("slides", "images", "masks", "values", "fit", "coordinates", "layers", "ties"),
+        *("to_um_per_px", "labels_from"),
+    ),
 }
 """Fields that some kinds have and others have not."""
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from disc.data.pixels.images import measure_side
-from disc.data.readers.sicapv2 import find_root
+from disc.data.readers.sicapv2 import find_root, read_facts
 from disc.data.tables.image_files import list_images
-from disc.files import BadInput, read_json
+from disc.files import BadInput
 
 _SICAPV2 = 512, 0.92
 """Side of its tiles, and width of their pixels in micrometres: a quarter of the scanner's 40x."""
@@ -28,9 +28,8 @@ def read_scale(
         fit: how they are brought to it.
     """
     root = find_root(root)
-    path = root / "set.json"
-    if path.exists():
-        facts = read_json(path)
+    if (root / "set.json").exists():
+        facts = read_facts(root)
         side, um_per_px = facts.get("tile_px"), facts.get("um_per_px")
     else:
         side, um_per_px = _measure(root), _SICAPV2[1]

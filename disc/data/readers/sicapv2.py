@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from disc.data.pixels.images import measure_side
+from disc.data.pixels.images import measure_side, measure_size
 from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.readers.sicapv2_masks import decide_meaning
 from disc.data.readers.sicapv2_tables import (
     Entry,
     read_listed,
+    read_partition,
     read_slides,
-    read_tile_labels,
 )
 from disc.data.readers.source import Source
 from disc.data.tables.image_files import list_images
@@ -57,16 +58,27 @@ def read_sicapv2(source: Source) -> TileSet:
     listing, masks = list_images(root / "images"), _list_masks(root, name)
     if not listing.images:
         raise BadInput(f"{root / 'images'}: no images of tiles; expected {GRAMMAR}")
-    listed, facts = read_listed(root), _read_facts(root)
+    listed, facts = read_listed(root), read_facts(root)
     tile_px = source.tile_px or measure_side(next(iter(listing.images.values())))
-    # The scanner's 40x divided by 4; SICAPv2 itself does not say.
-    scale = source.um_per_px or facts.get("um_per_px") or (None if facts else _UM_PER_PX)
+    scale = _find_scale(source, facts, tile_px, next(iter(listing.images.values())))
     tiles = tuple(_tile(path, masks, listed, scale) for path in listing.images.values())
     _refuse_missing(root, listed, tiles)
     reading, notes = _decide_reading(source, masks, listed, is_ours=bool(facts))
     notes = [*listing.notes(), *_count_left_out(root, tiles, masks), *notes]
     slides = _read_slides(root, tiles)
     return TileSet(slides=slides, tiles=tiles, tile_px=tile_px, reading=reading, notes=tuple(notes))
+
+
+def _find_scale(
+    source: Source, facts: Mapping[str, Any], tile_px: int, image: Path
+) -> float | None:
+    """Width of a pixel of tiles as they are read, in micrometres; None: unknown."""
+    # The scanner's 40x divided by 4; SICAPv2 itself does not say.
+    um_per_px = source.um_per_px or facts.get("um_per_px") or (None if facts else _UM_PER_PX)
+    if um_per_px is None or source.fit == "exact":
+        return um_per_px
+    side = facts.get("tile_px") or min(measure_size(image))
+    return float(um_per_px * side / tile_px)
 
 
 def _read_slides(root: Path, tiles: Iterable[Tile]) -> dict[str, Slide]:
@@ -122,7 +134,7 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
 
     def part(workbook: str) -> TileSet:
         path = root / "partition" / f"{workbook}.xlsx"
-        names = read_tile_labels(path)
+        names = read_partition(path)
         if not names:
             raise BadInput(f"{path}: lists no tiles; a part of a split cannot be empty")
         _refuse_missing(root, names, tile_set.tiles)
@@ -135,8 +147,7 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
         val=part("Validation/Val1/Test" if is_all else f"Validation/{fold}/Test"),
         test=part("Test/Test"),
         val_is_seen=is_all,
-        by_position=len(tile_set.slides) == 1
-        or bool(_read_facts(root).get("is_split_by_position")),
+        by_position=len(tile_set.slides) == 1 or bool(read_facts(root).get("is_split_by_position")),
     )
 
 
@@ -188,12 +199,21 @@ def _list_masks(root: Path, masks: str) -> dict[str, Path]:
     raise BadInput(f"{folder}: no such folder; only simulated sets have exact masks")
 
 
-def _read_facts(root: Path) -> dict[str, Any]:
-    """What disc notes of the sets it writes; nothing of others."""
+def read_facts(root: Path) -> dict[str, Any]:
+    """What disc notes of the sets it writes; nothing of others.
+
+    Raises:
+        BadInput: if it is no such note, or says an impossible size or scale.
+    """
     path = root / "set.json"
     facts = read_json(path) if path.exists() else {}
     if not isinstance(facts, dict):
         raise BadInput(f"{path}: not an object of facts about the set; delete it")
+    for name in ("tile_px", "um_per_px"):
+        value = facts.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 < value < math.inf):
+            raise BadInput(f"{path}: {name} is {value!r}; expected a number above 0; correct it")
     return facts
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from disc.data.tables.tables import encode_table, find_table, read_table
+from disc.data.readers.slide_table import read_grade
+from disc.data.tables.matching import stem_of
+from disc.data.tables.tables import cell_text, encode_table, find_table, read_table
 from disc.data.tiles.records import OfficialSplit, Slide
 from disc.files import BadInput
 from disc.labels import Label, check_score
 
 LABEL_COLUMNS = {"NC": Label.NC, "G3": Label.GG3, "G4": Label.GG4, "G5": Label.GG5}
 SLIDE_COLUMNS = ("slide_id", "patient_id", "Gleason_primary", "Gleason_secondary")
-_BENIGN = {"negative", "benign"}
 _YES = {"1", "true", "True"}
 OnFault = Callable[[BadInput], None]
 """What is done about a faulty row: refuse the workbook, or note it and read the next."""
@@ -34,12 +35,6 @@ class Entry:
     """Whether it is cribriform GG4 (G4C); None: not said."""
     split: OfficialSplit = ""
     """Official part that lists it."""
-
-
-def read_tile_labels(path: Path) -> dict[str, Label]:
-    """Label of every tile that a partition workbook lists; arguments as in `read_partition`."""
-    entries = _read_entries(find_table(path))
-    return {name: entry.label for name, entry in entries.items() if entry.label is not None}
 
 
 def read_listed(root: Path) -> dict[str, Entry]:
@@ -65,14 +60,14 @@ def read_partition(path: Path, on_fault: OnFault = refuse) -> dict[str, Entry]:
 
     Raises:
         FileNotFoundError: if there is no such workbook.
-        BadInput: if a column is missing, a row is not one-hot, or rows contradict each other.
+        BadInput: if a column is missing, a row is neither one-hot nor empty, or rows contradict.
     """
     entries = _read_entries(find_table(path), on_fault)
     beside = find_table(path.with_stem(f"{path.stem}Cribfriform"))
     if beside.exists() and all(entry.is_cribriform is None for entry in entries.values()):
         for row in read_table(beside, ["image_name", "G4C"]):
             if (name := _stem(row)) in entries:
-                said = _text(row["G4C"]) in _YES
+                said = _mark(row["G4C"]) in _YES
                 entries[name] = replace(entries[name], is_cribriform=said)
     return entries
 
@@ -80,9 +75,9 @@ def read_partition(path: Path, on_fault: OnFault = refuse) -> dict[str, Entry]:
 def _read_entries(path: Path, on_fault: OnFault = refuse) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for row in read_table(path, ["image_name", *LABEL_COLUMNS], ["unlabeled", "G4C"]):
-        if _text(row.get("unlabeled")) in _YES:
+        if _mark(row.get("unlabeled")) in _YES:
             continue
-        name, mark = _stem(row), _text(row.get("G4C"))
+        name, mark = _stem(row), _mark(row.get("G4C"))
         try:
             entry = Entry(_one_hot(path, name, row), mark in _YES if mark else None)
         except BadInput as fault:
@@ -118,13 +113,19 @@ def read_slides(path: Path, on_fault: OnFault = refuse) -> dict[str, Slide]:
     return slides
 
 
-def encode_tile_labels(labels: Mapping[str, Label]) -> bytes:
-    """A partition workbook; G4C, cribriform GG4, is not known and always 0."""
+def encode_tile_labels(labels: Mapping[str, Label | None]) -> bytes:
+    """A partition workbook; G4C, cribriform GG4, is not known and always 0.
+
+    A tile without a label has empty cells.
+    """
     rows = [
         {
             "image_name": f"{name}.jpg",
-            **{column: int(label == known) for column, known in LABEL_COLUMNS.items()},
-            "G4C": 0,
+            **{
+                column: None if label is None else int(label == known)
+                for column, known in LABEL_COLUMNS.items()
+            },
+            "G4C": None if label is None else 0,
         }
         for name, label in labels.items()
     ]
@@ -138,8 +139,11 @@ def encode_slides(slides: Iterable[Slide]) -> bytes:
     return encode_table(SLIDE_COLUMNS, rows)
 
 
-def _one_hot(path: Path, name: str, row: Mapping[str, Any]) -> Label:
-    marks = {column: _text(row[column]) for column in LABEL_COLUMNS}
+def _one_hot(path: Path, name: str, row: Mapping[str, Any]) -> Label | None:
+    """The label of a tile; None where all cells are empty."""
+    marks = {column: _mark(row[column]) for column in LABEL_COLUMNS}
+    if not any(marks.values()):
+        return None
     chosen = [LABEL_COLUMNS[column] for column, mark in marks.items() if mark == "1"]
     if len(chosen) != 1 or not set(marks.values()) <= {"0", "1"}:
         raise BadInput(f"{path}: {name} has {marks}; expected a 1 in one column and 0 elsewhere")
@@ -147,31 +151,23 @@ def _one_hot(path: Path, name: str, row: Mapping[str, Any]) -> Label:
 
 
 def _stem(row: Mapping[str, Any]) -> str:
-    return _text(row["image_name"]).removesuffix(".jpg")
+    return stem_of(cell_text(row["image_name"]))
 
 
 def _slide(path: Path, row: Mapping[str, Any]) -> Slide:
-    name, patient = (_text(row[column]) for column in SLIDE_COLUMNS[:2])
+    name, patient = (cell_text(row[column]) for column in SLIDE_COLUMNS[:2])
     if not name or not patient:
         raise BadInput(f"{path}: a row has slide_id '{name}', patient_id '{patient}'; give both")
-    primary, secondary = (_text(row[column]) for column in SLIDE_COLUMNS[2:])
+    primary, secondary = (cell_text(row[column]) for column in SLIDE_COLUMNS[2:])
     if not primary and not secondary:
         return Slide(slide_id=name, patient_id=patient)
     try:
-        grades = check_score(_grade(primary), _grade(secondary))
+        grades = check_score(read_grade(primary), read_grade(secondary))
     except ValueError as error:
-        raise BadInput(f"{path}: slide {name}: {error}; expected grades 0, 3, 4 or 5") from error
+        raise BadInput(f"{path}: slide {name}: {error}") from error
     return Slide(slide_id=name, patient_id=patient, primary=grades[0], secondary=grades[1])
 
 
-def _grade(text: str) -> int:
-    if text.lower() in _BENIGN:
-        return 0
-    if not text.isdecimal():
-        raise ValueError(f"grade '{text}'")
-    return int(text)
-
-
-def _text(cell: object) -> str:
-    """A cell as text; numbers that Excel keeps as 12.0 are '12'."""
-    return "" if cell is None else str(cell).strip().removesuffix(".0")
+def _mark(cell: object) -> str:
+    """A 0, a 1 or a word; CSVs of other programs write 1.0."""
+    return cell_text(cell).removesuffix(".0")

@@ -43,6 +43,9 @@ class Source:
     """Images larger than a tile: refused; squares resized; central squares resized."""
     um_per_px: float | None = None
     """Width of a pixel in micrometres: of tiles, or of slides at level 0; None: as files say."""
+    to_um_per_px: float | None = None
+    """lapc, folder: width that a tile's pixels get: the central square of an image that is as wide
+    in micrometres as a tile becomes one; needs `um_per_px`."""
     artefact_px: int = 0
     """Max width of boundary artefacts that are cleaned from masks, in pixels; 0: none are."""
     values: Mapping[int, int] = field(default_factory=dict)
@@ -67,6 +70,8 @@ class Source:
     """panda: CSV of image_id, group_id; slides of a group count as one patient's."""
     layers: Mapping[str, int] = field(default_factory=dict)
     """folder: for one mask file a class, from its stem to a grade: G3_Mask 3 G4_Mask 4."""
+    labels_from: Literal["masks", "folders"] = "masks"
+    """folder: whether the folder that an image is in is its class (Benign, Gleason3, GG4, ...)."""
     ties: Literal["ignore", "lower", "higher"] = "ignore"
     """folder: a pixel's label when raters are divided evenly."""
 
@@ -82,5 +87,9 @@ class Source:
         require(self.tile_px is None or self.tile_px > 0, f"tile_px is {self.tile_px}; give > 0")
         is_width = self.um_per_px is None or 0 < self.um_per_px < math.inf
         require(is_width, f"um_per_px is {self.um_per_px}; expected micrometres, more than 0")
+        is_width = self.to_um_per_px is None or 0 < self.to_um_per_px < math.inf
+        require(is_width, f"to_um_per_px is {self.to_um_per_px}; expected micrometres, more than 0")
+        is_known = self.to_um_per_px is None or None not in (self.um_per_px, self.tile_px)
+        require(is_known, "--to-um-per-px needs --um-per-px, as files are, and --tile-px")
         require(self.artefact_px >= 0, f"artefact_px is {self.artefact_px}; expected 0 or more")
         require(0 <= self.reach_um < math.inf, f"reach_um is {self.reach_um}; expected 0 or more")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,9 +17,13 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.utils import get_column_letter
 from openpyxl.writer.excel import ExcelWriter
 
+from disc.data.tables.matching import clean
 from disc.data.tables.xlsx import read_sheet
-from disc.files import BadInput, reason
+from disc.files import BadInput, read_bytes, reason
 
+_DIVIDERS = (",", ";", "\t")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_WHOLE = re.compile(r"\s*\d+\.0\s*")
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 _SHEET, _NO_ROWS = "xl/worksheets/sheet1.xml", b"<sheetData></sheetData>"
 
@@ -77,12 +82,44 @@ def _read_rows(path: Path) -> list[tuple[Any, ...]]:
 
 
 def _read_csv(path: Path) -> list[tuple[Any, ...]]:
+    data = read_bytes(path)
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+        header, *rows = _split(text) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: not readable as CSV ({reason(error)}); replace it") from error
-    return [tuple(cell if cell else None for cell in row) for row in rows if row]
+    for row in rows:
+        if len(row) != len(header):
+            raise BadInput(
+                f"{path}: row '{','.join(row)[:80]}' has {len(row)} cells; expected "
+                f"{len(header)}, as its header; is the file whole?"
+            )
+    columns = [_as_numbers(column) for column in zip(*rows, strict=True)]
+    cells = [tuple(header), *zip(*columns, strict=True)]
+    return [tuple(cell if cell else None for cell in row) for row in cells]
+
+
+def _as_numbers(column: Sequence[str]) -> Sequence[str]:
+    """A column without the .0 that other programs write behind every whole number of it."""
+    is_whole = all(_WHOLE.fullmatch(cell) for cell in column if cell)
+    return [cell.strip().removesuffix(".0") for cell in column] if is_whole else column
+
+
+def _split(text: str) -> list[list[str]]:
+    """Rows of a table in text, divided by what divides its header into most columns."""
+    first = text[: max(text.find("\n"), 0)] or text
+    divider = max(_DIVIDERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), [])))
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)
+    return [row for row in rows if any(row)]
+
+
+def cell_text(cell: object) -> str:
+    """A cell as text; numbers that Excel keeps as 12.0 are '12', a text that ends so stays."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return clean(str(cell))
 
 
 def encode_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from disc.data.pixels.boundary_artefacts import clean_artefacts
-from disc.data.pixels.images import Fit, Pixels, read_image, read_mask
+from disc.data.pixels.images import Fit, Pixels, open_image, read_image, read_mask
 from disc.data.pixels.mask_values import SICAPV2, Meaning
+from disc.data.pixels.strict import find_orientation
 from disc.data.wsi.annotation import Annotation
 from disc.data.wsi.scan import Scan
-from disc.files import BadInput
+from disc.files import BadInput, read_bytes
 from disc.labels import IGNORE, NUM_LABELS
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Reading:
     """Label of a pixel on which raters are divided evenly."""
     fit: Fit = "exact"
     """What is done with files of another size than requested."""
+    square_px: int = 0
+    """Side of the central square of a file that becomes a tile, in pixels; 0: as `fit` says."""
     artefact_px: int = 0
     """Max width of boundary artefacts that are cleaned, in pixels; 0: masks stay as they are."""
     reach_um: float = 0.0
@@ -52,9 +55,26 @@ class Reading:
             BadInput: if its file is missing, damaged, or of a size that does not fit.
         """
         if tile.box_px is None:
-            return read_image(tile.image, tile_px, self.fit)
+            return read_image(tile.image, tile_px, self.square_px or self.fit)
         scan = _open_scan(tile.image, _level0_um(tile, tile_px), _stamp(tile.image))
+        if tile.x >= scan.width or tile.y >= scan.height:
+            raise BadInput(
+                f"{tile.image}: {scan.width} x {scan.height} px, and a place at ({tile.x}, "
+                f"{tile.y}); give the coordinates of this slide"
+            )
         return scan.read(tile.x, tile.y, (tile_px, tile_px), tile.box_px / tile_px)
+
+    def jpeg(self, tile: Tile, tile_px: int) -> bytes | None:
+        """The file of a tile that `image` read, if it is a JPEG of its very pixels.
+
+        Raises:
+            BadInput: if it cannot be read.
+        """
+        if tile.box_px is not None or self.square_px not in (0, tile_px):
+            return None
+        with open_image(tile.image) as image:
+            is_same = image.size == (tile_px, tile_px) and find_orientation(image) == 1
+            return read_bytes(tile.image) if image.format == "JPEG" and is_same else None
 
     def mask(self, tile: Tile, provider: str, tile_px: int) -> Pixels:
         """Its mask, uint8 [tile_px, tile_px]: 0 NC, 1 GG3, 2 GG4, 3 GG5, 255 ignore.
@@ -84,7 +104,8 @@ class Reading:
 
     def _read(self, tile: Tile, path: Path | None, meaning: Meaning, tile_px: int) -> Pixels:
         if tile.box_px is None:
-            return read_mask(path, tile_px, tile.image, meaning=meaning, fit=self.fit)
+            fit = self.square_px or self.fit
+            return read_mask(path, tile_px, tile.image, meaning=meaning, fit=fit)
         if path is None:
             raise BadInput(f"{tile.image}: has no mask; leave out its tiles, or add one")
         slide = tile.image, _level0_um(tile, tile_px), _stamp(tile.image)

@@ -34,6 +34,10 @@ class TileSet:
         """Tile `index`, uint8 [H, W, 3]."""
         return self.reading.image(self.tiles[index], self.tile_px)
 
+    def jpeg(self, index: int) -> bytes | None:
+        """The file of tile `index`, if it is a JPEG of the very pixels that `image` gives."""
+        return self.reading.jpeg(self.tiles[index], self.tile_px)
+
     def mask(self, index: int) -> Pixels:
         """Mask of tile `index`, uint8 [H, W]: 0 NC, 1 GG3, 2 GG4, 3 GG5, 255 ignore."""
         tile = self.tiles[index]

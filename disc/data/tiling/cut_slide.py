@@ -24,7 +24,7 @@ from disc.data.tiling.grid import (
 from disc.data.tiling.jobs import Job
 from disc.data.tiling.overview import Overview, draw_overview
 from disc.data.tiling.request import TileRequest
-from disc.data.tiling.tissue import UM_PER_PX, find_tissue
+from disc.data.tiling.tissue import UM_PER_PX, find_pen, find_tissue
 from disc.data.writing.set_writer import SetWriter
 from disc.data.wsi.annotation import Annotation
 from disc.data.wsi.coordinates import Coordinates, Grid, encode_coordinates, read_coordinates
@@ -46,6 +46,8 @@ class _Plan:
     annotation: Annotation | None
     tissue: npt.NDArray[np.bool_]
     scale: float
+    pen: float
+    """What strokes of a pen have of all that is coloured, 0 to 1."""
     places: list[Place]
     dropped: list[Place]
     """Where there is too little tissue for a tile."""
@@ -58,7 +60,9 @@ def cut_slide(
 
     Returns:
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
-        the slide is longer, and for each tile its name, place, label, and whether it is mixed.
+        the slide is longer, and for each tile its name, place, label, and whether it is mixed;
+        `given_um`, the width of its pixels, where the file does not say it; `pen`, the fraction
+        that strokes of a pen have of all that is coloured.
 
     Raises:
         BadInput: if slide or mask cannot be used.
@@ -76,13 +80,15 @@ def cut_slide(
             tiles.append({"name": name, "x": x, "y": y, **_describe(mask)})
     if share.is_first:
         _write_beside(job, request, plan)
-    return {"side": side, "axis": "y" if scan.height > scan.width else "x", "tiles": tiles}
+    axis = "y" if scan.height > scan.width else "x"
+    given = scan.um_per_px if scan.is_given_um else None
+    return {"side": side, "axis": axis, "tiles": tiles, "given_um": given, "pen": plan.pen}
 
 
 def _plan(job: Job, request: TileRequest) -> _Plan:
     if job.fault:
         raise BadInput(job.fault)
-    scan, annotation = Scan(job.path, request.mpp), None
+    scan, annotation = _open(job), None
     scale = request.um_per_px / scan.um_per_px
     listed = None
     if job.coordinates is not None:
@@ -96,7 +102,8 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
     if job.mask is not None and job.meaning is not None:
         annotation = Annotation(job.mask, job.meaning, scan, reach_um=request.reach_um)
     overview_um = max(UM_PER_PX, scan.um_per_px)
-    tissue = find_tissue(scan.read_whole(UM_PER_PX), overview_um, request.tissue)
+    whole = scan.read_whole(UM_PER_PX)
+    tissue = find_tissue(whole, overview_um, request.tissue)
     places, dropped = list(listed_places(listed)) if listed else [], list[Place]()
     if listed is None:
         places = list(list_places(scan, tissue, scale, request))
@@ -106,9 +113,31 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
         annotation=annotation,
         tissue=tissue,
         scale=scale,
+        pen=0.0 if request.tissue.keep_pen else _share_of_pen(whole, tissue, overview_um),
         places=places,
         dropped=dropped,
     )
+
+
+def _share_of_pen(whole: Pixels, tissue: npt.NDArray[np.bool_], um_per_px: float) -> float:
+    pen = find_pen(whole, um_per_px)
+    return float(pen.sum() / max(1, (pen | tissue).sum()))
+
+
+def _open(job: Job) -> Scan:
+    """A slide, unless the table says another resolution of it than its file.
+
+    Raises:
+        BadInput: if it does, or it is no slide.
+    """
+    scan = Scan(job.path, job.um_per_px)
+    listed = job.um_per_px if job.is_listed_um else None
+    if listed is not None and abs(scan.um_per_px / listed - 1) > _TOLERANCE:
+        raise BadInput(
+            f"{job.path}: says {scan.um_per_px:.3g} µm per pixel, and the table of --labels mpp "
+            f"{listed:.3g}; correct one of them"
+        )
+    return scan
 
 
 def _read_listed(path: Path, request: TileRequest, scan: Scan) -> Coordinates:

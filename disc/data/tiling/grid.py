@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from disc.data.wsi.scan import Scan
 
 _BLOCK_PX = 1024
 """About how many pixels of a level are read at once, across and down."""
+_MIN_REST = 0.02
+"""Of a side; a narrower strip at the edge of a slide is not worth a tile."""
 _MIN_FILL = 0.8
 """Where tiles cover less of a block, each is read on its own."""
 
@@ -83,15 +86,33 @@ def _choose(
     down, across = tissue.shape[0] / scan.height, tissue.shape[1] / scan.width
     # Sums over windows as differences of four sums.
     sums = np.pad(tissue.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    xs = np.arange(0, scan.width - side + 1e-6, step)
-    lefts, rights = (xs * across).astype(int), np.round((xs + side) * across).astype(int)
-    for row, y in enumerate(np.arange(0, scan.height - side + 1e-6, step)):
-        top, bottom = int(y * down), round((y + side) * down)
+    xs, ys = (_starts(length, side, step, request.edges) for length in (scan.width, scan.height))
+    lefts, rights = (xs * across).astype(int), _ends(xs + side, across, tissue.shape[1])
+    bottoms = _ends(ys + side, down, tissue.shape[0])
+    for row, (y, bottom) in enumerate(zip(ys, bottoms, strict=True)):
+        top = int(y * down)
         band = sums[bottom] - sums[top]
         areas = np.maximum((bottom - top) * (rights - lefts), 1)
         fractions = (band[rights] - band[lefts]) / areas
         for column in np.flatnonzero(is_chosen(fractions)):
             yield Place(row, int(column), float(xs[column]), float(y))
+
+
+def _starts(
+    length: int, side: float, step: float, edges: Literal["shift", "pad", "drop"]
+) -> npt.NDArray[np.float64]:
+    """Where tiles begin along a side of the slide, in level-0 pixels."""
+    starts = np.arange(0, length - side + 1e-6, step)
+    end = starts[-1] + side if len(starts) else 0.0
+    is_whole = length - end < _MIN_REST * side
+    if is_whole or edges == "drop" or (edges == "shift" and length < side):
+        return starts
+    return np.append(starts, length - side if edges == "shift" else len(starts) * step)
+
+
+def _ends(places: npt.NDArray[np.float64], scale: float, length: int) -> npt.NDArray[np.int64]:
+    """Where tiles end in a map of tissue; those beyond the slide end with it."""
+    return np.minimum(np.round(places * scale).astype(np.int64), length)
 
 
 def listed_places(coordinates: Coordinates) -> Iterator[Place]:
@@ -117,11 +138,10 @@ def list_blocks(
         scale: level-0 pixels per tile pixel.
         downsample: level-0 pixels per pixel of the level that is read.
     """
-    if not _are_aligned(places, scale):
-        return [_block([place], tile_px, scale) for place in places]
+    is_aligned = _find_aligned(places, scale)
     reach = max(2 * tile_px * scale, _BLOCK_PX * downsample)
     groups: dict[tuple[int, int], list[Place]] = {}
-    for place in places:
+    for place in (place for place, on_grid in zip(places, is_aligned, strict=True) if on_grid):
         groups.setdefault((int(place.y // reach), int(place.x // reach)), []).append(place)
     blocks = []
     for group in groups.values():
@@ -130,14 +150,15 @@ def list_blocks(
             blocks += [_block([place], tile_px, scale) for place in group]
         else:
             blocks.append(block)
-    return blocks
+    others = [place for place, on_grid in zip(places, is_aligned, strict=True) if not on_grid]
+    return [*blocks, *(_block([place], tile_px, scale) for place in others)]
 
 
-def _are_aligned(places: Sequence[Place], scale: float) -> bool:
-    """Whether the pixels of all tiles lie on one grid."""
+def _find_aligned(places: Sequence[Place], scale: float) -> list[bool]:
+    """Whether the pixels of each tile lie on one grid with those of the first."""
     corners = np.array([(place.x, place.y) for place in places]).reshape(-1, 2)
     offsets = (corners - corners[:1]) / scale
-    return bool((np.abs(offsets - offsets.round()) < 0.02).all())
+    return [bool(near) for near in (np.abs(offsets - offsets.round()) < 0.02).all(1)]
 
 
 def _block(places: Sequence[Place], tile_px: int, scale: float) -> Block:

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from disc.data.pixels.mask_values import BY_NAME, Meaning
-from disc.data.readers.panda_table import Case, find_mask, read_cases
+from disc.data.readers.slide_masks import TEMPLATE, find_mask
+from disc.data.readers.slide_table import Row, read_slide_table
+from disc.data.tables.matching import list_some, match_names
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
+from disc.data.tiling.slide_files import find_name_fault, list_slides, spell
 from disc.data.wsi.coordinates import SUFFIX
 from disc.files import BadInput
-
-SUFFIXES = {".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide"}
-SUFFIXES |= {".png", ".jpg", ".jpeg"}
-"""Names that are taken for slides in a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,37 +28,78 @@ class Job:
     """What the values of its mask mean; None: there is no mask."""
     coordinates: Path | None = None
     """Where its tiles are listed."""
+    um_per_px: float | None = None
+    """Width of its level-0 pixels, as the table says, or else --mpp."""
+    is_listed_um: bool = False
+    """Whether the table says so."""
     fault: str = ""
     """Why it cannot be tiled; the other slides can."""
 
 
-def list_jobs(request: TileRequest) -> list[Job]:
+@dataclass(frozen=True, kw_only=True)
+class JobList:
+    """The slides of a request."""
+
+    jobs: list[Job]
+    notes: tuple[str, ...] = ()
+    """What was decided and left over while they were listed; for people."""
+
+
+def list_jobs(request: TileRequest) -> JobList:
     """Every slide of the request, by name; one with a fault of its own comes with it.
 
     Raises:
         FileNotFoundError: if slides, masks, coordinates or labels are not there.
         BadInput: if they do not fit together.
     """
-    paths = _list_slides(request.slides)
+    inner = [folder for folder in (request.out, request.masks, request.coordinates) if folder]
+    paths, notes = list_slides(request.slides, inner)
     listed = _find_coordinates(request.coordinates, paths)
-    cases = read_cases(request.labels) if request.labels is not None else {}
+    rows, found = _match_rows(request.labels, paths)
     masks = _find_masks(request.masks, paths)
     jobs = [
-        _job(request, path, cases.get(path.stem, Case()), masks[path], listed.get(path))
+        _job(request, path, rows.get(path.stem, Row()), masks[path], listed.get(path))
         for path in paths
     ]
     slide_id, count = Counter(job.slide.slide_id for job in jobs).most_common(1)[0]
     if count > 1:
         same = ", ".join(job.path.name for job in jobs if job.slide.slide_id == slide_id)
         raise BadInput(f"{request.slides}: {same} would all be called {slide_id}; rename them")
-    return jobs
+    return JobList(jobs=jobs, notes=(*notes, *found))
+
+
+def _match_rows(table: Path | None, paths: list[Path]) -> tuple[dict[str, Row], tuple[str, ...]]:
+    """What the table says of each slide, by stem, and notes."""
+    if table is None:
+        return {}, ()
+    rows = read_slide_table(table)
+    names = [path.stem for path in paths if not find_name_fault(path.stem)]
+    matches = match_names(names, rows, table)
+    found = {name: rows[row] for name, row in matches.rows.items()}
+    unsaid = [name for name, row in found.items() if row.is_open]
+    notes = [*matches.notes]
+    if unsaid:
+        notes.append(
+            f"{table}: {len(unsaid)} slide(s) with isup_grade alone, 4 or 5, which leaves the "
+            f"grades open, so not scored: {list_some(unsaid)}"
+        )
+    return found, tuple(notes)
 
 
 def _job(
-    request: TileRequest, path: Path, case: Case, mask: Path | None, coordinates: Path | None
+    request: TileRequest, path: Path, case: Row, mask: Path | None, coordinates: Path | None
 ) -> Job:
-    job = Job(path=path, slide=_slide(path, case), mask=mask, coordinates=coordinates)
+    job = Job(
+        path=path,
+        slide=_slide(path, case),
+        mask=mask,
+        coordinates=coordinates,
+        um_per_px=case.um_per_px or request.mpp,
+        is_listed_um=case.um_per_px is not None,
+    )
     try:
+        if fault := find_name_fault(path.stem):
+            raise BadInput(f"{spell(path.name)}: {fault}")
         _refuse_outside(path, request.slides)
         _refuse_unlisted(job, request)
         if mask is None:
@@ -92,27 +132,16 @@ def _refuse_outside(path: Path, root: Path | None) -> None:
         )
 
 
-def _list_slides(slides: Path) -> list[Path]:
-    if slides.is_file():
-        return [slides]
-    if not slides.is_dir():
-        raise FileNotFoundError(f"{slides}: no such slide or folder; correct --slides")
-    paths = sorted(path for path in slides.iterdir() if path.suffix.lower() in SUFFIXES)
-    kept = [path for path in paths if not path.stem.endswith("_mask")]
-    if not kept:
-        raise BadInput(f"{slides}: no slides in it; expected {', '.join(sorted(SUFFIXES))}")
-    return kept
-
-
 def _find_masks(masks: Path | None, slides: list[Path]) -> dict[Path, Path | None]:
-    if masks is not None and not masks.exists():
+    if masks is not None and TEMPLATE not in str(masks) and not masks.exists():
         raise FileNotFoundError(f"{masks}: no such mask or folder; correct --masks")
     if masks is not None and masks.is_file() and len(slides) > 1:
         raise BadInput(f"{masks}: one mask for {len(slides)} slides; give a folder of masks")
     found = {slide: find_mask(masks, slide) for slide in slides}
     if masks is not None and not any(found.values()):
         raise BadInput(
-            f"{masks}: no mask of any slide; expected names like {slides[0].stem}_mask.tiff"
+            f"{masks}: no mask of any slide; expected names like {slides[0].stem}_mask.tiff, or "
+            f"say with {TEMPLATE} how they are called, e.g. --masks 'masks/{TEMPLATE}-labels.png'"
         )
     return found
 
@@ -137,15 +166,17 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
     return found
 
 
-def _slide(path: Path, case: Case) -> Slide:
+def _slide(path: Path, case: Row) -> Slide:
     # The grammar of tile names leaves no room for an underscore in a slide's id.
     name = path.stem.replace("_", "-")
+    if find_name_fault(path.stem):
+        name = spell(name)
     primary, secondary = case.score or (None, None)
     patient = case.patient or name
     return Slide(slide_id=name, patient_id=patient, primary=primary, secondary=secondary)
 
 
-def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
+def meaning_of(request: TileRequest, image_id: str, case: Row) -> Meaning:
     """What the values in a slide's mask mean.
 
     Raises:
@@ -154,7 +185,7 @@ def meaning_of(request: TileRequest, image_id: str, case: Case) -> Meaning:
     if request.own_values:
         return Meaning(request.own_values)
     name = case.provider if request.mask_values == "panda" else request.mask_values
-    if name is None or name not in BY_NAME:
+    if name not in BY_NAME:
         raise BadInput(
             f"slide {image_id}: data_provider is {name or 'not given'}, so what its mask's values "
             f"mean is unknown; give --mask-values {', '.join(BY_NAME)}, or --own-values"

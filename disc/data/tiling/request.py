@@ -34,6 +34,8 @@ class TissueRule:
     """Holes up to this area are lumina, and tissue."""
     max_holes: int | None = None
     """Max number of larger holes left open, the largest first."""
+    keep_pen: bool = False
+    """Whether strokes of a blue, green or black pen may be tissue."""
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -52,13 +54,14 @@ class TileRequest:
     """Slides to tiles, in the SICAPv2 layout."""
 
     slides: Path
-    """A slide, or a folder of slides: whole-slide formats, TIFF, PNG, JPEG."""
+    """A slide, or a folder of slides (in folders, too): whole-slide formats, TIFF, PNG, JPEG."""
     out: Path
     """Folder of the new set."""
     masks: Path | None = None
-    """A mask, or a folder of masks named like the slides or `<slide>_mask`; None: no masks."""
+    """A mask, a folder of masks named like the slides or `<slide>_mask`, or a path with {name} in
+    place of a slide's; None: no masks."""
     labels: Path | None = None
-    """CSV with columns image_id, gleason_score, and if known data_provider, patient_id."""
+    """Table with columns image_id, gleason_score, and if known data_provider, patient_id, mpp."""
     mask_values: MaskValues = "panda"
     """What mask values mean; `panda`: radboud or karolinska, as data_provider says."""
     own_values: Mapping[int, int] = field(default_factory=dict)
@@ -70,9 +73,13 @@ class TileRequest:
     um_per_px: float = 4.0
     """Width of a tile's pixel in micrometres (SICAPv2: about 1, with 512 px)."""
     mpp: float | None = None
-    """Micrometres per pixel of the slides at full resolution, where their files do not say."""
+    """Micrometres per pixel of the slides at full resolution, where their files do not say; a
+    column mpp of `labels` says it slide by slide."""
     overlap: float = 0.5
     """Fraction of a tile's side that it has in common with its neighbour."""
+    edges: Literal["shift", "pad", "drop"] = "shift"
+    """The last tiles of a row and column, where the grid ends before the slide: moved to its edge,
+    filled up with white beyond it (unlabelled there), or left out."""
     min_tissue: float = 0.4
     """Min fraction of tissue in a tile."""
     tissue: TissueRule = field(default_factory=TissueRule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from disc.data.tiles.records import Slide
@@ -43,6 +43,12 @@ class TileReport:
     """Slides without a mask; their tiles are unlabelled."""
     without_score: Sequence[str]
     """Slides that the table does not score."""
+    without_resolution: Sequence[str]
+    """Slides whose files do not say how wide pixels are: --mpp, or the table, does."""
+    notes: Sequence[str] = ()
+    """What was decided and left over while slides were listed."""
+    pen: Mapping[str, float] = field(default_factory=dict)
+    """Slides with strokes of a pen that are left out: their share of all that is coloured."""
     failures: Mapping[str, str]
     """Slides that could not be tiled, each with the reason; the set is complete without them."""
 
@@ -59,10 +65,24 @@ class TileReport:
                 f"fewer than {MIN_PATIENTS} patients: the parts are bands of the same slides, "
                 f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
             )
-        for what in ("without_tiles", "without_mask", "without_score"):
+        text += self.notes
+        if self.pen:
+            name, share = max(self.pen.items(), key=lambda item: item[1])
+            text.append(
+                f"pen strokes left out: {len(self.pen)} slide(s), most of {name}: {share:.0%} of "
+                "what is coloured; --tissue.keep-pen keeps them"
+            )
+        if not any(count for name, count in self.labels.items() if name != "unlabelled"):
+            text.append(
+                "no tile has a label: the set serves whole slides and as external set; a generator "
+                "and pixel-level graders need masks"
+            )
+        for what in ("without_tiles", "without_mask", "without_score", "without_resolution"):
             names = getattr(self, what)
             if names:
-                text.append(f"{what.replace('_', ' ')}: {len(names)} slide(s), first {names[0]}")
+                known = ", as given" if what == "without_resolution" else ""
+                what = what.replace("_", " ")
+                text.append(f"{what}: {len(names)} slide(s){known}, first {names[0]}")
         if self.failures:
             text.append(f"failed: {len(self.failures)} slide(s); the same command tries them again")
             text += [f"  {slide}: {reason}" for slide, reason in self.failures.items()]
@@ -78,12 +98,13 @@ def tile_slides(request: TileRequest) -> TileReport:
         FileNotFoundError: if slides, masks, coordinates or labels are not there.
         BadInput: if no slide can be used, or `out` holds something else.
     """
-    jobs, share = list_jobs(request), own_share()
+    listed, share = list_jobs(request), own_share()
+    jobs = listed.jobs
     if share.is_first:
-        request_facts = {
-            name: value for name, value in asdict(request).items() if name != "processes"
-        }
-        claim_folder(request.out, request_facts)
+        # Slides whose files say their resolution stand, whatever --mpp is; the others know theirs.
+        facts = {**asdict(request), "mpp": None}
+        del facts["processes"]
+        claim_folder(request.out, facts)
     wait_for_all()
     own = [job for number, job in enumerate(jobs) if share.has(number)]
     cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
@@ -91,7 +112,7 @@ def tile_slides(request: TileRequest) -> TileReport:
     writer = SetWriter(request.out, um_per_px=request.um_per_px)
     report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
-    return report
+    return replace(report, notes=listed.notes)
 
 
 def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:
@@ -106,9 +127,11 @@ def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None)
     records = {name: record for name, record in records.items() if name not in failures}
     slides = [job.slide for job in jobs if records[job.slide.slide_id]["tiles"]]
     if not slides:
+        failed = f"{len(failures)} slide(s) failed, the first: " if failures else ""
+        failed += f"{next(iter(failures.values()))}; of the others " if failures else ""
         raise BadInput(
-            f"{request.slides}: no tile has {request.min_tissue:.0%} tissue; give a smaller "
-            "--min-tissue, --tile-px or --um-per-px"
+            f"{request.slides}: {failed}no tile has {request.min_tissue:.0%} tissue; give a "
+            "smaller --min-tissue, --tile-px or --um-per-px"
         )
     is_by_position = len({slide.patient_id for slide in slides}) < MIN_PATIENTS
     if is_by_position:
@@ -131,7 +154,8 @@ def _report(
 ) -> TileReport:
     slides: list[Slide] = [job.slide for job in jobs]
     tiles = [{**tile, "slide": key} for key, record in records.items() for tile in record["tiles"]]
-    listed = [tile for tile in tiles if tile["label"] is not None]
+    is_unlabelled = all(tile["label"] is None for tile in tiles)
+    listed = [tile for tile in tiles if is_unlabelled or tile["label"] is not None]
     key = "name" if is_split_by_position else "slide"
     parts = {
         workbook: [tile for tile in listed if tile[key] in chosen]
@@ -148,5 +172,7 @@ def _report(
         without_tiles=[name for name, record in records.items() if not record["tiles"]],
         without_mask=[job.slide.slide_id for job in jobs if job.mask is None],
         without_score=[slide.slide_id for slide in slides if slide.primary is None],
+        pen={name: record["pen"] for name, record in records.items() if record.get("pen", 0) > 0},
+        without_resolution=[name for name, record in records.items() if record.get("given_um")],
         failures={},
     )

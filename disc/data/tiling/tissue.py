@@ -20,6 +20,12 @@ _MIN_SATURATION = 5.0
 """Of 255. Below it is what compression makes of white."""
 _OTSU_FRACTION = 0.5
 """Of Otsu's threshold: pale stroma lies below the threshold itself."""
+_BLACK = 30
+"""Of 255. Tissue is lighter; glass that a scanner left black is not."""
+_INK, _DARK = 24, 100
+"""Differences of channels in ink, and red in dark ink, of 255."""
+_MIN_STROKE_UM2 = 20_000
+_RIM_UM = 24
 _ENDLESS = 1e12
 
 _BIOPSY = TissueRule(
@@ -84,7 +90,10 @@ def find_tissue(
         and clam-resection are CLAM's.
     """
     rule = complete_rule(rule or TissueRule())
-    smooth = _blur(_saturation(image), rule, um_per_px)
+    saturation = _saturation(image)
+    if not rule.keep_pen:
+        saturation[find_pen(image, um_per_px)] = 0
+    smooth = _blur(saturation, rule, um_per_px)
     if smooth.max() <= _MIN_SATURATION:
         return np.zeros(smooth.shape, np.bool_)
     threshold = rule.saturation or threshold_otsu(smooth) * _OTSU_FRACTION
@@ -95,9 +104,36 @@ def find_tissue(
     return _fill(pieces, _area(rule.min_hole_um2, um_per_px), rule.max_holes or 0)
 
 
+def find_pen(image: Pixels, um_per_px: float = UM_PER_PX) -> npt.NDArray[np.bool_]:
+    """Where there are strokes of a blue, green or black pen: bool [H, W].
+
+    Haematoxylin and eosin take away green most: where green is more than red, or blue far more than
+    a dark red, it is ink. Black ink is dark without a colour.
+
+    Args:
+        image: overview, uint8 [H, W, 3].
+        um_per_px: its resolution.
+    """
+    red, green, blue = (image[..., channel].astype(np.int16) for channel in range(3))
+    colour = image.max(-1).astype(np.int16) - image.min(-1)
+    is_ink = (green - red > _INK) & (colour > 3 * _INK // 2)
+    is_ink |= (blue - red > 4 * _INK) & (red < _DARK)
+    is_ink |= (image.max(-1) < _DARK) & (colour < _INK)
+    strokes = remove_small_objects(
+        ndimage.binary_opening(is_ink, np.ones((2, 2))), max_size=_area(_MIN_STROKE_UM2, um_per_px)
+    )
+    # The rim of a stroke is a mixture with glass.
+    wide: npt.NDArray[np.bool_] = ndimage.binary_dilation(
+        strokes, disk(max(1, round(_RIM_UM / um_per_px)))
+    )
+    return wide
+
+
 def _saturation(image: Pixels) -> npt.NDArray[np.float32]:
     high, low = image.max(-1).astype(np.float32), image.min(-1).astype(np.float32)
     saturation: npt.NDArray[np.float32] = 255 * (high - low) / np.maximum(high, 1)
+    # Of what is next to black, noise alone makes a colour.
+    saturation[high < _BLACK] = 0
     return saturation
 
 

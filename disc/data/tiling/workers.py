@@ -35,19 +35,27 @@ def record_of(request: TileRequest, job: Job) -> Path:
 
 
 def is_done(request: TileRequest, job: Job) -> bool:
-    """Whether the tiles of a slide stand; one that failed is tried again."""
+    """Whether the tiles of a slide stand; one that failed is tried again.
+
+    So is one whose file does not say its resolution, when another is given for it.
+    """
     path = record_of(request, job)
-    return path.exists() and "failed" not in read_json(path)
+    facts = read_json(path) if path.exists() else {"failed": ""}
+    return "failed" not in facts and facts.get("given_um") in (None, job.um_per_px)
 
 
 def cut_slides(jobs: Sequence[Job], request: TileRequest, *, shown: bool) -> None:
     """Cut slides by the processes of the request; few slides are cut by several at once each.
 
     Args:
-        jobs: slides without a record.
+        jobs: slides whose tiles do not stand; what is left of them is taken away first.
         request: what to cut.
         shown: whether to show progress.
     """
+    for job in jobs:
+        if record_of(request, job).exists():
+            record_of(request, job).unlink()
+            _discard(job, request)
     count = request.processes or num_cores()
     num_parts = 1 if len(jobs) >= 2 * count else count
     parts = [(job, Share(rank, num_parts)) for job in jobs for rank in range(num_parts)]

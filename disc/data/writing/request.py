@@ -45,3 +45,18 @@ class ConvertRequest:
     """Folder of the new set."""
     seed: int = 0
     """Seed of the division of patients into folds and test."""
+    scores_from_masks: bool = False
+    """Give slides without a score that of their masks: the two most frequent grades."""
+    skip_damaged: bool = False
+    """Leave out tiles whose image or mask cannot be used, and list them; else the first stops."""
+    processes: int = 0
+    """Processes that share the work; 0: one for each core. Changes speed only."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            BadInput: if processes are negative.
+        """
+        if self.processes < 0:
+            raise BadInput(f"--processes is {self.processes}; expected 0 (all cores) or more")

@@ -6,8 +6,11 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from disc.data.readers.panda import read_panda
 from disc.data.readers.read import read_source
+from disc.data.readers.source import Source
 from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import TileSet
 from disc.data.writing.request import SelectRequest
 from disc.files import BadInput, write_bytes
 from disc.labels import GRADES
@@ -23,16 +26,47 @@ def select_slides(request: SelectRequest) -> str:
         FileNotFoundError: if the set is not there.
         BadInput: if it has too few patients of a grade.
     """
-    slides = read_source(request.source).slides.values()
-    chosen, lines = list[Slide](), list[str]()
+    found = _read(request.source)
+    pools = _divide(list(found.slides.values()), request)
+    chosen, lines = list[Slide](), list(found.notes)
     for grade in GRADES.values():
-        drawn = _draw([s for s in slides if s.primary == grade], grade, request)
+        drawn = _draw(pools[grade], grade, request)
         chosen += drawn
         counts = {name: sum(s.provider == name for s in drawn) for name in _providers(drawn)}
         parts = ", ".join(f"{count} {name or 'of no provider'}" for name, count in counts.items())
         lines.append(f"primary grade {grade}: {parts}")
     write_bytes(request.out, _encode(chosen))
     return "\n".join([*lines, f"{len(chosen)} slides: {request.out}"])
+
+
+def _read(source: Source) -> TileSet:
+    """The set; of PANDA the table alone, where slides are yet to be fetched."""
+    is_table = source.kind == "auto" and (source.root / "train.csv").is_file()
+    if source.kind == "panda" or is_table:
+        return read_panda(source, is_ahead=True)
+    return read_source(source)
+
+
+def _divide(slides: Sequence[Slide], request: SelectRequest) -> dict[int, list[Slide]]:
+    """Slides by primary grade; those of a patient who has several count for the scarcest alone."""
+    pools = {grade: [s for s in slides if s.primary == grade] for grade in GRADES.values()}
+    patients = {grade: {s.patient_id for s in pool} for grade, pool in pools.items()}
+    grades: dict[str, list[int]] = {}
+    for grade, names in patients.items():
+        for name in names:
+            grades.setdefault(name, []).append(grade)
+    sure = {
+        grade: sum(len(grades[name]) == 1 for name in names) for grade, names in patients.items()
+    }
+    several = sorted(name for name, found in grades.items() if len(found) > 1)
+    for place in numpy_generator(request.seed, "select", "patients").permutation(len(several)):
+        name = several[place]
+        scarcest = min(grades[name], key=lambda grade: sure[grade])
+        sure[scarcest] += 1
+        for grade in grades[name]:
+            if grade != scarcest:
+                pools[grade] = [s for s in pools[grade] if s.patient_id != name]
+    return pools
 
 
 def _draw(slides: Sequence[Slide], grade: int, request: SelectRequest) -> list[Slide]:

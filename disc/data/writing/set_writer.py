@@ -27,7 +27,15 @@ class SetWriter:
         self.root = root
         self.um_per_px = um_per_px
 
-    def add(self, name: str, image: Pixels, mask: Pixels, exact: Pixels | None = None) -> None:
+    def add(
+        self,
+        name: str,
+        image: Pixels,
+        mask: Pixels,
+        exact: Pixels | None = None,
+        *,
+        jpeg: bytes | None = None,
+    ) -> None:
         """Write one tile.
 
         Args:
@@ -35,6 +43,7 @@ class SetWriter:
             image: uint8 [H, H, 3].
             mask: uint8 [H, H], labels 0..3 and 255.
             exact: mask without an annotator's errors; only simulated tiles have one.
+            jpeg: the image as it is to be written, where it is a JPEG already.
 
         Raises:
             BadInput: if the name breaks the grammar.
@@ -48,7 +57,7 @@ class SetWriter:
             path = self.root / folder / f"{name}.png"
             write_bytes(path, encode_mask(pixels), is_durable=False)
         path = self.root / "images" / f"{name}.jpg"
-        write_bytes(path, encode_jpeg(image), is_durable=False)
+        write_bytes(path, jpeg or encode_jpeg(image), is_durable=False)
 
     def finish(
         self,
@@ -63,7 +72,8 @@ class SetWriter:
         Args:
             slides: every slide of the set.
             partitions: slide ids by workbook: "Test/Train", "Validation/Val1/Test", ...
-            labels: label by tile name; tiles without one are in no workbook.
+            labels: label by tile name; tiles without one are in no workbook, unless none has one:
+                then all are listed, their labels left empty, for work on whole slides.
             is_split_by_position: partitions hold names of tiles instead, because there are too
                 few slides to keep them whole.
 
@@ -82,7 +92,9 @@ class SetWriter:
         for workbook, members in partitions.items():
             _refuse_unknown(members, known, workbook)
             chosen = set(members)
-            listed = {n: labels[n] for n in names if n in labels and keys[n] in chosen}
+            listed = {n: labels.get(n) for n in names if keys[n] in chosen}
+            if labels:
+                listed = {name: label for name, label in listed.items() if label is not None}
             path = self.root / "partition" / f"{workbook}.xlsx"
             write_bytes(path, encode_tile_labels(listed), is_durable=False)
         write_bytes(self.root / "wsi_labels.xlsx", encode_slides(slides), is_durable=False)

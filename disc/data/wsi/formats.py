@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import openslide
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from disc.data.wsi.ome import read_ome_scale
 from disc.data.wsi.tiled_tiffs import TiledTiff
-from disc.files import BadInput
+from disc.files import BadInput, reason
 
 MAX_PLAIN_PIXELS = 89_000_000
 """A plain image is held whole in memory; a pyramid is not, and may be of any size."""
@@ -51,6 +52,9 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
         is_tiff = file.read(4) in _TIFF_STARTS
     if is_tiff:
         _check_tiff(path, is_mask)
+    scale = _find_ome(path) if is_tiff else None
+    if scale is not None:
+        return _open_ome(path, is_mask, scale)
     try:
         return _check_tiles(path, TiledTiff(path) if is_tiff else openslide.OpenSlide(path))
     except openslide.OpenSlideError as error:
@@ -75,10 +79,16 @@ def _check_tiff(path: Path, is_mask: bool) -> None:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
             bits, kind = np.ravel(page.bitspersample), int(page.photometric)
+            turned = int(page.tags.valueof("Orientation", default=1))
     except Exception:  # then its readers will say what is wrong
         return
     if (bits != 8).any():
         raise BadInput(f"{path}: {bits.max()}-bit pixels; expected 8-bit; convert the file")
+    if turned != 1:
+        raise BadInput(
+            f"{path}: its tag Orientation is {turned}; expected an upright slide (1), for readers "
+            "differ in what they make of others; convert the file"
+        )
     if kind not in (_COLOURS | _GREY if is_mask else _COLOURS):
         name = getattr(page.photometric, "name", kind)
         expected = "grey or RGB values" if is_mask else "RGB or YCbCr"
@@ -123,6 +133,28 @@ def _open_tiff(path: Path, is_mask: bool) -> Any:
     return slide
 
 
+def _find_ome(path: Path) -> tuple[float, float] | None:
+    try:
+        return read_ome_scale(path)
+    except Exception:  # then its readers will say what is wrong
+        return None
+
+
+def _open_ome(path: Path, is_mask: bool, scale: tuple[float, float]) -> Any:
+    """An OME-TIFF, whose levels lie in SubIFDs that OpenSlide passes over."""
+    try:
+        slide = _open_tiff(path, is_mask)
+    except BadInput:
+        raise
+    except Exception as error:  # foreign readers fail on damaged files in any way
+        raise BadInput(
+            f"{path}: an OME-TIFF that tiffslide does not read ({reason(error)}); convert it to a "
+            "tiled TIFF"
+        ) from error
+    slide.properties["tiffslide.mpp-x"], slide.properties["tiffslide.mpp-y"] = scale
+    return slide
+
+
 def _open_plain(path: Path, is_mask: bool) -> Any:
     try:
         with warnings.catch_warnings():
@@ -132,9 +164,10 @@ def _open_plain(path: Path, is_mask: bool) -> Any:
             with image:
                 _check_plain(image, path, is_mask)
                 image.load()
+                pixels = np.asarray(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise BadInput(f"{path}: its header claims an enormous image ({error})") from error
-    return openslide.ImageSlide(Image.fromarray(np.asarray(image)))
+    return openslide.ImageSlide(Image.fromarray(pixels))
 
 
 def _check_plain(image: Any, path: Path, is_mask: bool) -> None:

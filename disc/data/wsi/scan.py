@@ -35,7 +35,8 @@ class Scan:
 
         Args:
             path: a file that OpenSlide, tiffslide or Pillow reads.
-            um_per_px: micrometres per level-0 pixel; None: what the file says.
+            um_per_px: micrometres per level-0 pixel, where the file does not say, or says what no
+                slide has.
             is_mask: its values count, not its colours.
 
         Raises:
@@ -53,18 +54,26 @@ class Scan:
         Raises:
             BadInput: if the file does not say, or says something impossible.
         """
+        if not self.is_given_um:
+            return (self._said_um("x") + self._said_um("y")) / 2
         if self._given_um is not None:
             return self._given_um
         across, down = self._said_um("x"), self._said_um("y")
         if not across or not down:
             raise BadInput(f"{self.path}: does not say how wide its pixels are; give --mpp")
         low, high = _PLAUSIBLE_UM
-        if not low <= across <= high or abs(across / down - 1) > 0.05:
-            raise BadInput(
-                f"{self.path}: says that its pixels are {across:.4g} x {down:.4g} µm; expected "
-                f"squares of {low} to {high} µm; give --mpp"
-            )
-        return (across + down) / 2
+        raise BadInput(
+            f"{self.path}: says that its pixels are {across:.4g} x {down:.4g} µm; expected "
+            f"squares of {low} to {high} µm; give --mpp"
+        )
+
+    @property
+    def is_given_um(self) -> bool:
+        """Whether the file leaves open how wide its pixels are, or says what no slide has."""
+        across, down = self._said_um("x"), self._said_um("y")
+        low, high = _PLAUSIBLE_UM
+        is_said = across > 0 and low <= down <= high
+        return not is_said or not low <= across <= high or abs(across / down - 1) > 0.05
 
     def _said_um(self, axis: str) -> float:
         said = (self._slide.properties.get(name.format(axis)) for name in _MPP)

@@ -131,8 +131,8 @@ def _generative(run: Run, sizes: Sizes) -> list[Work]:
 
 def _synthesis(run: Run, sizes: Sizes) -> list[Work]:
     settings = run.evaluate
-    num = settings.num_uniform + settings.num_mixed
-    separated = settings.num_uniform + LABELS_A_MASK * settings.num_mixed
+    mixed = settings.num_mixed + settings.num_synthesis
+    num, separated = settings.num_uniform + mixed, settings.num_uniform + LABELS_A_MASK * mixed
     units = {
         "denoiser, an evaluation": sum(
             run.solver_of(name).steps * (separated if name == "sd-sc" else num)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from disc.evaluate.agreement import recalls
+from disc.evaluate.agreement import primary_measure
 from disc.evaluate.referee import read_tiles
 from disc.files import write_json
 from disc.model.latent_shape import LATENT_FACTOR
@@ -17,7 +17,6 @@ from disc.pipeline.evaluation_masks import Masks, draw_targets
 from disc.pipeline.stages.referee import load_referee
 from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.separated import fuse
-from disc.sample.solver import standard_deviation
 
 
 def make_bank(context: Context, folder: Path) -> str:
@@ -51,7 +50,7 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
     Returns:
         bundles, spread, and the mean agreement of uniform ("one label") and of fused latents.
     """
-    labels, num = list(bank.labels), min(len(bank.seeds), BANK_SAMPLE)
+    labels, num = list(bank.labels), min(len(bank), BANK_SAMPLE)
     settings = replace(context.run.evaluate, num_uniform=0, num_mixed=num)
     seed, tile_px = context.run.seed, context.run.data.tile_px
     sampler, referee = context.sampler(), load_referee(context)
@@ -59,17 +58,17 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
     def agree(latents: torch.Tensor, masks: Masks) -> float:
         if not len(masks):
             return float("nan")
-        values = recalls(masks, read_tiles(referee, sampler.decode(latents)))
-        return float(np.nanmean(values, axis=1).mean())
+        values = primary_measure(masks, read_tiles(referee, sampler.decode(latents)))
+        return float(np.nanmean(values))
 
     uniform = np.stack(
         [np.full((tile_px, tile_px), labels[i % len(labels)], np.uint8) for i in range(num)]
     )
     fused, _ = draw_targets(context.book, labels, settings, seed, tile_px)
-    chosen = bank.latents[:num]
+    chosen = bank.take(range(num))
     return {
-        "bundles": len(bank.seeds),
-        "spread": standard_deviation(bank.latents[:, labels]),
+        "bundles": len(bank),
+        "spread": bank.standard_deviation(),
         "one label": agree(fuse(chosen, torch.from_numpy(uniform)), uniform),
         "several labels": agree(fuse(chosen[: len(fused)], torch.from_numpy(fused)), fused),
     }

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
+
+import numpy as np
 
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, write_json
+from disc.labels import IGNORE
 from disc.model.autoencoder import Autoencoder
 from disc.phantom.sets import write_external_set, write_referee_set, write_training_set
 from disc.pipeline.context import Context
 from disc.progress import Bar
+from disc.sample.synthesis import plan_slides
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
+
+_BEFORE_SLIDES = frozenset({"data", "autoencoder", "latents", "denoiser", "bank", "referee"})
+"""Stages that need no synthetic slides."""
+_SAME_SCALE = 0.05
+"""How far two scales may differ and be called the same."""
 
 
 def check_source(settings: AutoencoderSettings) -> None:
@@ -39,25 +49,81 @@ def prepare_data(context: Context, folder: Path) -> str:
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
     split, external = context.split, run.data.external_root
     sets = [] if context.is_simulated else [context.read(context.root)]
-    given = [] if context.is_simulated else [split.train, split.val, split.test]
+    given = [split.train] if context.is_simulated else [split.train, split.val, split.test]
     if external is not None:
         sets.append(context.read_external(external))
         given.append(sets[-1])
-    for tiles in given:
-        _read_all(tiles)
-    sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     notes = [note for tiles in sets for note in tiles.notes]
+    if external is not None:
+        notes += compare_scales(split.train, sets[-1], external)
+    known, *_ = [read_all(tiles) for tiles in given]
+    plan_ahead(context, known, notes)
+    sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     facts = {"tiles": sizes, "slides": len(split.train.slides), "notes": notes}
     write_json(folder / "summary.json", facts)
     counted = ", ".join(f"{size} {name}" for name, size in sizes.items())
     return "; ".join([f"{counted} tiles", *notes])
 
 
-def _read_all(tiles: TileSet) -> None:
-    """Decode every image and mask, so that a damaged one is named before hours of training."""
+def compare_scales(training: TileSet, external: TileSet, root: Path) -> list[str]:
+    """A note where tiles to train on and of an external set are known to differ in scale."""
+    train, test = (tiles.tiles[0].um_per_px for tiles in (training, external))
+    if train is None or test is None or abs(test / train - 1) <= _SAME_SCALE:
+        return []
+    return [
+        f"{root}: {test:.3g} µm per pixel, training tiles {train:.3g}: graders see another "
+        "magnification; give --data.external-um-per-px, or tiles of the same scale"
+    ]
+
+
+def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> None:
+    """Plan the synthetic slides, which need no network, so that what hinders them is said at once.
+
+    Args:
+        context: of the run.
+        known: labels that occur in the masks of training tiles.
+        notes: to which it is added that none will be made.
+
+    Raises:
+        BadInput: if no training mask has a label, or no shape map suits a slide that is planned
+            (a run that ends before slides are made says so only).
+    """
+    if not known:
+        raise BadInput(
+            f"{context.root}: no mask of the training tiles has a label. Such a set serves for "
+            "features and slide-level grading with other tools, or as --data.external-root; a "
+            "generator needs masks"
+        )
+    slides = list(context.split.train.slides.values())
+    try:
+        plans = plan_slides(slides, context.book, known, context.run.synthesis)
+    except ValueError as error:
+        text = (
+            f"{context.root}: synthetic slides cannot be planned: {error}; draw or give more "
+            "training tiles, some of them with one label"
+        )
+        if context.run.until.partition("/")[0] not in _BEFORE_SLIDES:
+            raise BadInput(text) from error
+        notes.append(text)
+        return
+    if not plans and not any(slide.primary is not None for slide in slides):
+        notes.append(
+            "no training slide has a score, so no synthetic slide will be made and no slide "
+            "graded; disc convert --scores-from-masks derives scores"
+        )
+
+
+def read_all(tiles: TileSet) -> list[int]:
+    """Decode every image and mask, so that a damaged one is named before hours of training.
+
+    Returns:
+        The labels that occur in masks.
+    """
+    found: set[int] = set()
     bar = Bar("reading tiles", total=len(tiles), unit="tile")
     for i in range(len(tiles)):
         tiles.image(i)
-        tiles.mask(i)
+        found |= set(np.unique(tiles.mask(i)).tolist())
         bar.advance()
     bar.close()
+    return sorted(found - {IGNORE})

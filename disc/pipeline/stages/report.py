@@ -24,7 +24,7 @@ from disc.labels import NAMES, Label
 from disc.model.store import load_weights
 from disc.pipeline.config_file import to_json
 from disc.pipeline.configurations import pixel_configurations
-from disc.pipeline.context import Context
+from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.evaluation_masks import choose_tiles
 from disc.pipeline.made_by import describe_making
 from disc.pipeline.stage import StageRecord
@@ -33,6 +33,9 @@ from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_device
 from disc.report.page import write_report
 from disc.report.run_summary import AGREEMENT, SLIDE_GRADING, PixelRow, RunSummary, SheetRow
+from disc.settings.distillation import Student
+from disc.settings.run import Run
+from disc.settings.synthesis import STUDENT
 
 PICTURES = 6
 
@@ -52,6 +55,7 @@ def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
         sheet=read_sheet(context),
         standard_deviations=_standard_deviations(context),
         agreement=_table(context, "agreement"),
+        quality=pd.read_parquet(context.folder / "agreement" / QUALITY),
         scores=_table(context, "scores"),
         pixels=_table(context, "pixels"),
         pixel_pictures=_pixel_pictures(context),
@@ -114,7 +118,18 @@ def _notes(context: Context) -> list[str]:
             f"{AGREEMENT}: the referee was trained on the validation tiles' own annotation, not on "
             "exact masks; mask agreement inherits the annotators' errors"
         )
-    return notes
+    return notes + _short_training(context.run)
+
+
+def _short_training(run: Run) -> list[str]:
+    """What is said where the student was trained for less than its settings propose."""
+    steps, proposed = run.distil.student.optim.steps, Student().optim.steps
+    if STUDENT not in run.variants or steps >= proposed:
+        return []
+    return [
+        f"{AGREEMENT}: the student ({STUDENT}) was trained for {steps:,} steps, where its settings "
+        f"propose {proposed:,}: what a shorter training costs is in docs/results.md"
+    ]
 
 
 def _count_slides(context: Context) -> str:
@@ -129,10 +144,9 @@ def _table(context: Context, name: str) -> pd.DataFrame | None:
 
 def _standard_deviations(context: Context) -> pd.DataFrame:
     found = read_json(context.folder / "agreement" / "spreads.json")
-    settings = context.run.evaluate
-    num = settings.num_uniform + settings.num_mixed
+    tiles = pd.read_parquet(context.folder / "agreement.parquet")["variant"].value_counts()
     rows = [
-        {"set": variant, "standard_deviation": value, "num": num}
+        {"set": variant, "standard_deviation": value, "num": tiles[variant]}
         for variant, value in found.items()
     ]
     bank = read_json(context.folder / "bank" / "quality.json")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from disc.model.store import hash_weights
 from disc.pipeline.context import Context
-from disc.sample.plans import plan_of
-from disc.sample.solver import name_solver
-from disc.sample.synthesis import VariantSampler, generate_slides, plan_slides
+from disc.sample.generation import VariantSampler, generate_slides
+from disc.sample.synthesis import plan_slides
 from disc.settings.synthesis import Variant
 
 
@@ -19,14 +17,13 @@ def synthesise(context: Context, variant: Variant, folder: Path) -> str:
     plans = plan_slides(list(slides.values()), context.book, known, run.synthesis)
     if not plans:
         return "no synthetic slides: no real slide has a score to balance"
-    sampler = context.sampler(variant)
-    facts = {
-        "checkpoint": hash_weights(next(iter(sampler.denoisers.values()))),
-        "training_slides": " ".join(sorted(slides)),
-        "fold": run.data.fold,
-        "solver": name_solver(run.solver_of(variant)),
-        "plan": str(plan_of(variant, run.sample.plan)),
-    }
-    value = generate_slides(plans, context.book, VariantSampler(sampler, variant), folder, facts)
+    source, facts = VariantSampler(context.sampler(variant), variant), list_training(context)
+    value = generate_slides(plans, context.book, source, folder, facts)
     num = sum(len(plan.tiles) for plan in plans)
     return f"{len(plans)} slides, {num} tiles; standard deviation {value:.2f} (data: 1)"
+
+
+def list_training(context: Context) -> dict[str, str]:
+    """Which slides the generator was trained on, as manifests say it."""
+    slides = sorted(context.split.train.slides)
+    return {"training_slides": " ".join(slides), "fold": context.run.data.fold}

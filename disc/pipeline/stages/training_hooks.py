@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 from disc.data.tiles.split import Split
-from disc.evaluate.agreement import recalls
+from disc.evaluate.agreement import primary_measure
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json, require, write_bytes, write_json
 from disc.pipeline.context import Context
@@ -164,9 +164,8 @@ class AgreementHook:
         if not len(targets):
             return {}
         generated = _generate(self.context, network, targets, "agreement")
-        found = recalls(targets, read_tiles(load_referee(self.context), generated))
-        is_one = (~np.isnan(found)).sum(axis=1) == 1
-        agreement = np.nanmean(found, axis=1)
+        agreement = primary_measure(targets, read_tiles(load_referee(self.context), generated))
+        is_one = np.array([len(np.unique(mask)) == 1 for mask in targets])
         parts = {"one_label": agreement[is_one], "several_labels": agreement[~is_one]}
         return {f"agreement_{k}": float(v.mean()) for k, v in parts.items() if len(v)}
 

@@ -60,7 +60,7 @@ def write_check_page(path: Path, report: CheckReport) -> None:
             ("wrong value, or boundary artefact", "rgb({}, {}, {})".format(*STRANGE)),
         ],
     )
-    write_bytes(path, page.encode())
+    write_bytes(path, page.encode("utf-8", "backslashreplace"))  # names may be no text
 
 
 def headline(report: CheckReport) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from disc.data.check.decode import mark_artefacts
 from disc.data.check.report import Case, Finding, Shown
+from disc.data.pixels.images import open_image
 from disc.data.pixels.mask_colours import colour_table
 from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.wsi.scan import Scan
@@ -85,13 +86,14 @@ def _read_values(shown: Shown) -> Pixels | None:
 
 def _read(path: Path, mode: str) -> Pixels | None:
     try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
-            if image.width * image.height > _MAX_DECODED:
+        with open_image(path) as opened:
+            if opened.width * opened.height > _MAX_DECODED:
                 return None
+            image = ImageOps.exif_transpose(opened)
             # A palette's indices are the values, not its colours.
             is_index = mode == "L" and image.mode == "P"
             return np.array(image if is_index else image.convert(mode), np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning):
+    except BadInput:
         return None
 
 

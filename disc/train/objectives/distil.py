@@ -39,7 +39,7 @@ def distil_batches(
         masks = np.stack([label_shape(shapes[tile.shape], tile.labels) for tile in drawn])
         target_masks = torch.from_numpy(masks)
         # Eq. (2): z_0^mixed = sum_k [m = k] z_0^k; z_0^k [B, K, 3, h, w], m [B, H, W]
-        fused = fuse(bank.latents[torch.from_numpy(bundles_at(step))], target_masks)
+        fused = fuse(bank.take(bundles_at(step)), target_masks)
         return {"latents": fused, "masks": target_masks, "slides": unknown_slides(batch)}
 
     return NamedBatches(batch_at, lambda step: name_bundles(bundles_at(step)))
@@ -47,7 +47,7 @@ def distil_batches(
 
 def even_weights(bank: Bank) -> npt.NDArray[np.float64]:
     """Probability of each label [K]: all that the bank holds are equally likely."""
-    weights = np.zeros(bank.latents.shape[1])
+    weights = np.zeros(bank.num_labels)
     weights[list(bank.labels)] = 1 / len(bank.labels)
     return weights
 
@@ -56,7 +56,7 @@ def deal_bundles(
     bank: Bank, *, batch: int, seed: int, purpose: str
 ) -> Callable[[int], npt.NDArray[np.int64]]:
     """From a step to the bundles [batch] of its batch; each once an epoch, in a new order."""
-    num = len(bank.latents)
+    num = len(bank)
     return lambda step: epoch_indices(num, step=step, batch=batch, seed=seed, purpose=purpose)
 
 

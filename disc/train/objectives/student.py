@@ -67,7 +67,7 @@ def student_batches(
         versions = rng.integers(NUM_DIHEDRAL, size=batch).tolist()
         masks = [label_shape(shapes[kept[tile.shape]], tile.labels) for tile in drawn]
         targets = torch.from_numpy(np.stack(masks))
-        fused = fuse(bank.latents[torch.from_numpy(bundles)], targets)
+        fused = fuse(bank.take(bundles), targets)
         found = {"latents": turn_each(fused, versions), "masks": turn_each(targets, versions)}
         if is_paired:
             found["noise"] = turn_each(bank.draw_noise(bundles.tolist()), versions)

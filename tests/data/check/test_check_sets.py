@@ -13,10 +13,12 @@ from PIL import Image
 from disc.data.check.check_sets import check_sets
 from disc.data.check.report import CheckReport, Finding
 from disc.data.check.request import CheckRequest
+from disc.data.readers.sicapv2 import read_set
 from disc.files import BadInput
 from tests.data.check.faults import FAULTS, Report, share_slide
 from tests.data.check.trees import (
     GRADES,
+    SIDE,
     add_tile,
     draw,
     image_of,
@@ -224,3 +226,13 @@ def test_wrong_use(tree: Path, tmp_path: Path) -> None:
         check()
     with pytest.raises(BadInput, match="--processes"):
         check(tree, processes=-1)
+
+
+def test_a_set_of_png_images_is_listed_as_its_reader_lists_it(tree: Path) -> None:
+    """It was called 36 missing images and 36 masks without one."""
+    for path in sorted((tree / "images").iterdir()):
+        Image.open(path).save(path.with_suffix(".png"))
+        path.unlink()
+    report = check(tree)
+    assert kinds(report) == [] and report.sets[0].images == 36
+    assert len(read_set(tree, SIDE)) == 36

@@ -66,3 +66,13 @@ def test_many_copies_are_one_group() -> None:
     assert one is not None
     assert find_same(np.stack([one] * 1300)) == [list(range(1300))]
     assert find_same(one[None]) == []
+
+
+def test_glass_with_one_nucleus_has_no_fingerprint() -> None:
+    """Two tiles of two slides that show glass and a nucleus at an edge were called the same."""
+    for row in (20, 60):
+        picture = np.full((128, 128, 3), 243, np.uint8)
+        picture[row : row + 12, :10] = (90, 50, 140)
+        assert take_print(Image.fromarray(picture)) is None
+    picture[:, :30] = (200, 120, 170)
+    assert take_print(Image.fromarray(picture)) is not None, "a rim of tissue is compared"

@@ -69,8 +69,8 @@ def test_slides(panda: Path) -> None:
     assert found.slides[ROWS[2][0]].mask is None
     assert found.slides[WRONG].primary is None
     notes = "\n".join(found.notes)
-    assert f"1 listed without an image, left out, first {'f' + '0' * 31}" in notes
-    assert f"1 image(s) that it does not list, left out, first {'e' * 32}" in notes
+    assert f"1 row(s) are about no file: {'f' + '0' * 31}" in notes
+    assert f"1 file(s) have no row: {'e' * 32}" in notes
     assert f"2 slide(s) without a mask, first {ROWS[2][0]}" in notes
     assert f"1 slide(s) score contradicts isup_grade, first {WRONG}" in notes
 
@@ -146,15 +146,15 @@ def test_noise_lists(panda: Path, tmp_path: Path) -> None:
     path = tmp_path / "noise.csv"
     table.rename_axis("image_id").reset_index().to_csv(path)
     names = list(KNOWN_NOISE)
-    assert read_keep(path, "noise_ratio_10") == set(names[2:])
-    assert read_keep(path, "noise_ratio_5") == set(names[1:])
+    assert read_keep(path, "noise_ratio_10")[0] == set(names[2:])
+    assert read_keep(path, "noise_ratio_5")[0] == set(names[1:])
     kept = read_source(Source(root=panda, keep=path))
     assert set(kept.slides) == {KAROLINSKA}
     assert any("leaves out 3 of 4 slide(s)" in note for note in kept.notes)
     pd.DataFrame({"image_id": [RADBOUD]}).to_csv(path, index=False)
     assert set(read_source(Source(root=panda, keep=path)).slides) == {RADBOUD}
     pd.DataFrame({"image_id": ["nobody"]}).to_csv(path, index=False)
-    with pytest.raises(BadInput, match="keeps no slide"):
+    with pytest.raises(BadInput, match=r"no row is about any file: rows 'nobody'; files"):
         read_source(Source(root=panda, keep=path))
 
 
@@ -216,3 +216,44 @@ def test_selection_is_balanced_and_seeded(large: Path, tmp_path: Path) -> None:
     assert len(kept.slides) == 160
     with pytest.raises(BadInput, match=r"primary grade 0: 50 patient\(s\), fewer than 60"):
         select_slides(replace(request, per_grade=60))
+
+
+def test_lists_with_suffixes_and_numbers(panda: Path, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    pd.DataFrame({"image_id": [f"{RADBOUD}.tiff"], "noise_ratio_10": [1.0]}).to_csv(path)
+    assert set(read_source(Source(root=panda, keep=path)).slides) == {RADBOUD}
+    names = [f"train_images\\{name}.tiff" for name in (RADBOUD, KAROLINSKA)]
+    pd.DataFrame({"image_id": names, "group_id": [7.0, 7.0]}).to_excel(tmp_path / "groups.xlsx")
+    found = read_source(Source(root=panda, duplicates=tmp_path / "groups.xlsx"))
+    assert found.slides[RADBOUD].patient_id == found.slides[KAROLINSKA].patient_id == "group-7"
+    assert any("2 name(s) match without folders" in note for note in found.notes)
+
+
+def save_table(root: Path, rows: list[tuple[str, str]], groups: dict[str, int]) -> Source:
+    table = pd.DataFrame(rows, columns=["image_id", "gleason_score"])
+    table.assign(data_provider="radboud").to_csv(root / "train.csv", index=False)
+    pairs = pd.DataFrame(groups.items(), columns=["image_id", "group_id"])
+    pairs.to_csv(root / "groups.csv", index=False)
+    return Source(root=root, duplicates=root / "groups.csv")
+
+
+def test_selection_needs_no_slide_and_takes_one_of_a_group(tmp_path: Path) -> None:
+    """a1 alone is 3+3, so its twin b1 must not be taken for 4+4, whatever the seed."""
+    rows = [("a1", "3+3"), ("b1", "4+4"), ("b2", "4+4"), ("c1", "5+5"), ("d1", "negative")]
+    source = save_table(tmp_path, rows, {"a1": 1, "b1": 1})
+    for seed in range(6):
+        out = tmp_path / "chosen.csv"
+        said = select_slides(SelectRequest(source=source, per_grade=1, seed=seed, out=out))
+        assert pd.read_csv(out).image_id.tolist() == ["d1", "a1", "b2", "c1"]
+        assert "no slide is there yet, so all 5 rows count" in said
+
+
+def test_no_group_is_taken_twice(tmp_path: Path) -> None:
+    scores = ["0+0", "3+4", "4+3", "5+5"]
+    rows = [(f"s{number}", scores[number % 4]) for number in range(80)]
+    source = save_table(tmp_path, rows, {f"s{number}": number // 2 for number in range(80)})
+    for seed in range(5):
+        out = tmp_path / "chosen.csv"
+        select_slides(SelectRequest(source=source, per_grade=8, seed=seed, out=out))
+        groups = [int(name[1:]) // 2 for name in pd.read_csv(out).image_id]
+        assert len(groups) == 32 == len(set(groups))

@@ -19,7 +19,7 @@ def request_for(**targets: float) -> TileRequest:
 
 
 def places_of(tissue: np.ndarray, scale: float, **targets: float) -> list[Place]:
-    return list(list_places(SCAN, tissue, scale, request_for(**targets)))
+    return list(list_places(SCAN, tissue, scale, request_for(**{"edges": "drop", **targets})))
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0, 2.5])
@@ -79,3 +79,27 @@ def test_far_and_unaligned_places_are_read_alone() -> None:
     near = [Place(0, 0, 0, 0), Place(0, 1, 32, 0)]
     assert [block.size for block in list_blocks(near, TILE, 1.0, 1.0)] == [(2 * TILE, TILE)]
     assert list_blocks([], TILE, 1.0, 1.0) == []
+
+
+def test_the_edges_of_a_slide_are_covered_or_left_out() -> None:
+    """640 x 384 px in tiles of 100 px: 40 px at the right and 84 at the bottom were lost."""
+    whole = np.ones((SCAN.height, SCAN.width), np.bool_)
+    for edges, ends in (("drop", (600, 300)), ("shift", (640, 384)), ("pad", (700, 400))):
+        found = places_of(whole, 100 / TILE, overlap=0.0, edges=edges)
+        assert (max(p.x for p in found) + 100, max(p.y for p in found) + 100) == ends
+        num = (6, 3) if edges == "drop" else (7, 4)
+        assert len(found) == num[0] * num[1] == len({(p.row, p.column) for p in found})
+    assert len(places_of(whole, 2.0, overlap=0.0, edges="shift")) == 10 * 6, "nothing is left"
+    assert not places_of(whole, 20.0, edges="shift"), "a tile larger than the slide"
+    assert len(places_of(whole, 20.0, edges="pad", min_tissue=0.1)) == 1
+
+
+def test_tiles_off_the_grid_leave_the_others_together() -> None:
+    whole = np.ones((SCAN.height, SCAN.width), np.bool_)
+    places = places_of(whole, 2.5, overlap=0.5, edges="shift")
+    assert any(place.y % 40 for place in places)
+    blocks = list_blocks(places, TILE, 2.5, 1.0)
+    assert sorted(p.corner for b in blocks for p in b.places) == sorted(p.corner for p in places)
+    assert len(blocks) < len(places) / 3 and all(
+        covers(block, place, 2.5) for block in blocks for place in block.places
+    )

@@ -38,6 +38,7 @@ def request_for(root: Path) -> TileRequest:
         reach_um=0.0,
         tile_px=TILE,
         um_per_px=UM_PER_PX,
+        edges="drop",
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from disc.data.tiling.request import TissueRule
-from disc.data.tiling.tissue import complete_rule, find_tissue
+from disc.data.tiling.tissue import complete_rule, find_pen, find_tissue
 
 PINK, PALE, WHITE = (200, 110, 160), (232, 222, 228), (243, 243, 243)
 UM = 16.0
@@ -63,3 +63,41 @@ def test_clams_presets_are_its_files() -> None:
     large = complete_rule(TissueRule(preset="clam-resection"))
     assert (large.close_um, large.max_holes) == (4 * 16, 8)
     assert (large.min_um2, large.min_hole_um2) == (100 * 128.0**2, 16 * 128.0**2)
+
+
+INKS = {"blue": (30, 50, 160), "green": (40, 130, 70), "black": (35, 33, 38), "navy": (20, 20, 130)}
+
+
+@pytest.mark.parametrize("ink", INKS)
+def test_strokes_of_a_pen_are_no_tissue(ink: str) -> None:
+    image = np.full((200, 200, 3), 243, np.uint8)
+    image[40:100, 40:100] = (190, 110, 160)
+    truth = image[..., 1] == 110
+    image[140:150, 20:180] = INKS[ink]
+    found = find_tissue(image)
+    assert not found[135:155].any() and found[truth].mean() > 0.95
+    assert find_pen(image)[140:150, 20:180].mean() > 0.9
+    if ink != "black":
+        kept = find_tissue(image, rule=TissueRule(keep_pen=True))
+        assert kept[142:148, 30:170].all()
+
+
+@pytest.mark.parametrize(
+    "stain", [(190, 110, 160), (110, 70, 150), (60, 37, 95), (150, 110, 200), (225, 150, 190)]
+)
+def test_stained_tissue_is_no_pen(stain: tuple[int, int, int]) -> None:
+    noise = np.random.default_rng(0).normal(0, 6, (80, 80, 3))
+    image = (np.array(stain) + noise).clip(0, 255).astype(np.uint8)
+    assert not find_pen(image).any()
+
+
+@pytest.mark.parametrize("black", [(10, 12, 18), (0, 0, 0), None])
+def test_glass_that_was_left_black_is_no_tissue(black: tuple[int, int, int] | None) -> None:
+    """A value of 3 beside 0 has a saturation of 255."""
+    image = np.random.default_rng(0).integers(0, 4, (200, 200, 3)).astype(np.uint8)
+    if black is not None:
+        image[:] = black
+    assert not find_tissue(image).any()
+    image[60:140, 60:140] = (190, 110, 160)
+    found = find_tissue(image)
+    assert found[65:135, 65:135].all() and found.mean() < 0.2

@@ -19,7 +19,7 @@ from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tile_slides import tile_slides
 from disc.data.tiling.workers import cut_slides, record_of
 from disc.files import BadInput, read_json
-from tests.data.scans import UM, draw_mask, generate, save_slide
+from tests.data.scans import UM, draw_mask, generate, save_pyramid, save_slide
 from tests.data.writing.test_set_writer import contents
 
 TILE, UM_PER_PX = 32, 8.0
@@ -225,10 +225,66 @@ def test_a_crashed_process_takes_only_its_slide_with_it(folder: Path) -> None:
     request = request_for(folder, processes=2)
     jobs = [
         replace(job, path=Bomb(job.path)) if job.path.stem == "b" else job
-        for job in list_jobs(request)
+        for job in list_jobs(request).jobs
     ]
     cut_slides(jobs, request, shown=False)
     records = {job.path.stem: read_json(record_of(request, job)) for job in jobs}
     assert "b.tiff: the program that reads it crashed" in records["b"]["failed"]
     assert records["a"]["tiles"] and len(records["a"]["tiles"]) == len(records["c"]["tiles"])
     assert not list((folder / "out").rglob("b_*"))
+
+
+def test_a_table_of_file_names_scores_slides_and_one_of_others_is_refused(folder: Path) -> None:
+    table = folder / "labels.csv"
+    table.write_text("slide_id;patient_id;isup_grade\na.tiff;p1;2\nb.svs;p1 ;2\nc.tiff;p2;2\n")
+    tile_slides(request_for(folder, labels=table))
+    slides = read_set(folder / "out", TILE).slides
+    assert [slides[name].patient_id for name in "abc"] == ["p1", "p1", "p2"]
+    assert {(slide.primary, slide.secondary) for slide in slides.values()} == {(3, 4)}
+    table.write_text("slide_id,isup_grade\nother,2\n")
+    with pytest.raises(BadInput, match="no row is about any file: rows 'other'; files 'a', 'b'"):
+        tile_slides(request_for(folder, labels=table, out=folder / "second"))
+
+
+def drop_resolution(path: Path) -> None:
+    """The same pixels in a file that does not say how wide they are."""
+    save_pyramid(path, tifffile.imread(path), um=None)
+
+
+def scales(out: Path) -> dict[str, int]:
+    """Level-0 pixels between a slide's rows of tiles."""
+    tiles = read_set(out, TILE).tiles
+    rows = {slide: sorted({t.y for t in tiles if t.slide_id == slide}) for slide in "abc"}
+    return {slide: ys[1] - ys[0] for slide, ys in rows.items() if ys}
+
+
+def test_the_resolution_of_a_file_wins_over_the_one_that_is_given(folder: Path) -> None:
+    """Slides are 2 µm per pixel; `b` does not say so. It was cut at half the scale, all were."""
+    drop_resolution(folder / "slides/b.tiff")
+    report = tile_slides(request_for(folder, mpp=1.0))
+    assert scales(folder / "out") == {"a": 64, "b": 128, "c": 64}
+    assert list(report.without_resolution) == ["b"]
+    assert "without resolution: 1 slide(s), as given, first b" in report.lines()
+
+
+def test_a_resolution_given_later_cuts_the_failed_slide_alone(folder: Path) -> None:
+    drop_resolution(folder / "slides/b.tiff")
+    assert list(tile_slides(request_for(folder)).failures) == ["b"]
+    stamp = {path: path.stat().st_mtime_ns for path in (folder / "out/images").iterdir()}
+    assert not tile_slides(request_for(folder, mpp=1.0)).failures
+    assert all(path.stat().st_mtime_ns == stamp[path] for path in stamp)
+    assert scales(folder / "out")["b"] == 128
+    tile_slides(request_for(folder, mpp=2.0))
+    assert scales(folder / "out")["b"] == 64, "another resolution cuts that slide again"
+    assert all(path.stat().st_mtime_ns == stamp[path] for path in stamp)
+    places = {tile.y for tile in read_set(folder / "out", TILE).tiles if tile.slide_id == "b"}
+    assert places == {tile.y for tile in read_set(folder / "out", TILE).tiles}
+
+
+def test_resolutions_slide_by_slide_in_the_table(folder: Path) -> None:
+    drop_resolution(folder / "slides/b.tiff")
+    table = folder / "labels.csv"
+    table.write_text("wsi,mpp\na.tiff,\nb.tiff,2\nc.tiff,1\n")
+    report = tile_slides(request_for(folder, labels=table, mpp=7.0))
+    assert scales(folder / "out") == {"a": 64, "b": 64}
+    assert "c.tiff: says 2 µm per pixel, and the table of --labels mpp 1" in report.failures["c"]

@@ -1,7 +1,9 @@
 """Sets of other layouts, written in SICAPv2's and read back."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,12 @@ from PIL import Image
 
 from disc.data.readers.sicapv2 import read_set, read_split
 from disc.data.readers.source import Source
-from disc.data.writing.convert import convert_set
+from disc.data.tiles.records import Slide
+from disc.data.writing.convert import convert_set, score_by_masks
 from disc.data.writing.request import ConvertRequest
-from disc.files import BadInput
+from disc.files import BadInput, read_json
+from tests.data.scans import save_pyramid
+from tests.data.writing.test_set_writer import contents
 
 SIDE = 32
 
@@ -33,7 +38,7 @@ def write_lapc(root: Path, patients: int) -> None:
 
 def request(root: Path, out: Path) -> ConvertRequest:
     source = Source(root=root, kind="lapc", tile_px=SIDE, fit="resize", um_per_px=0.5)
-    return ConvertRequest(source=source, out=out)
+    return ConvertRequest(source=source, out=out, processes=1)
 
 
 def test_a_converted_set_is_read_as_any(tmp_path: Path) -> None:
@@ -91,3 +96,106 @@ def test_a_set_that_was_mended_is_converted_into_the_same_folder(tmp_path: Path)
     other = request(tmp_path / "lapc", tmp_path / "set")
     with pytest.raises(BadInput, match="holds tiles of another request"):
         convert_set(ConvertRequest(source=other.source, out=other.out, seed=1))
+
+
+def test_jpegs_that_nothing_changes_keep_their_bytes(tmp_path: Path) -> None:
+    """Fine colours at 4:2:0, quality 60: written anew, they changed and doubled in size."""
+    write_lapc(tmp_path / "lapc", 3)
+    noise = np.random.default_rng(0).integers(90, 250, (2 * SIDE, 2 * SIDE, 3), np.uint8)
+    source = tmp_path / "lapc/jpg_nameless/P0/tile_0_0.jpg"
+    Image.fromarray(noise).save(source, quality=60)
+    asked = request(tmp_path / "lapc", tmp_path / "set")
+    exact = replace(asked, source=replace(asked.source, tile_px=2 * SIDE, fit="exact"))
+    convert_set(exact)
+    (copy,) = (tmp_path / "set/images").glob("tile-0-0_*.jpg")
+    assert copy.read_bytes() == source.read_bytes()
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(noise).save(source, quality=60, exif=exif)
+    convert_set(replace(exact, out=tmp_path / "turned"))
+    (copy,) = (tmp_path / "turned/images").glob("tile-0-0_*.jpg")
+    assert copy.read_bytes() != source.read_bytes(), "turned pixels are written anew"
+
+
+def test_damaged_tiles_are_left_out_and_listed_if_asked(tmp_path: Path) -> None:
+    write_lapc(tmp_path / "lapc", 3)
+    broken = tmp_path / "lapc/jpg_nameless/P2/tile_2_1.jpg"
+    broken.write_bytes(broken.read_bytes()[:400])
+    asked = request(tmp_path / "lapc", tmp_path / "set")
+    with pytest.raises(BadInput, match=r"tile_2_1\.jpg"):
+        convert_set(asked)
+    said = convert_set(replace(asked, skip_damaged=True))
+    assert "left out: 1 damaged tile(s)" in said and f"  {broken}: damaged" in said
+    assert "5 tiles of 5 slides" in said and len(read_set(tmp_path / "set", SIDE)) == 5
+
+
+def test_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    write_lapc(tmp_path / "lapc", 20)
+    asked = request(tmp_path / "lapc", tmp_path / "set")
+    convert_set(asked)
+    convert_set(replace(asked, out=tmp_path / "both", processes=2))
+    one, two = contents(tmp_path / "set"), contents(tmp_path / "both")
+    assert {**one, "request.json": b""} == {**two, "request.json": b""}
+
+
+def test_a_folder_without_images_names_what_is_there(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (SIDE, SIDE)).save(tmp_path / "images/a.bmp")
+    Image.new("L", (SIDE, SIDE)).save(tmp_path / "masks/a.png")
+    source = Source(root=tmp_path, kind="folder", masks=("masks",))
+    with pytest.raises(BadInput, match=r"no images in it; expected .*; found 1 file\(s\) \.bmp"):
+        convert_set(ConvertRequest(source=source, out=tmp_path / "set"))
+
+
+def test_a_place_outside_of_the_slide_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("image_id,data_provider,gleason_score\na,radboud,3+3\n")
+    save_pyramid(tmp_path / "train_images/a.tiff", np.full((512, 512, 3), 200, np.uint8))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        placed = file.create_dataset("coords", data=np.array([[0, 0], [5000, 0]]))
+        placed.attrs["patch_size_level0"] = SIDE
+    source = Source(root=tmp_path, coordinates=tmp_path, tile_px=SIDE)
+    asked = ConvertRequest(source=source, out=tmp_path / "set", processes=1)
+    with pytest.raises(BadInput, match=r"a\.tiff: 512 x 512 px, and a place at \(5000, 0\)"):
+        convert_set(asked)
+    assert "left out: 1 damaged" in convert_set(replace(asked, skip_damaged=True))
+
+
+def test_scores_are_derived_from_masks_if_asked(tmp_path: Path) -> None:
+    """LAPC scores nobody: of GG3 with a rim of stroma, GG4 so, GG5 so, and benign."""
+    write_lapc(tmp_path / "lapc", 4)
+    asked = request(tmp_path / "lapc", tmp_path / "set")
+    said = convert_set(replace(asked, scores_from_masks=True))
+    assert "scores of 4 slide(s) were derived from their masks" in said
+    slides = read_set(tmp_path / "set", SIDE).slides
+    scores = [slides[f"tile-{n}-0"].primary for n in range(4)]
+    assert scores == [3, 4, 5, 0] and slides["tile-0-1"].primary is None
+    one = {"a": Slide(slide_id="a", patient_id="a")}
+    for counts, score in (
+        ([9, 100, 40, 0], (3, 4)),
+        ([9, 2, 100, 3], (4, 4)),
+        ([9, 0, 0, 0], (0, 0)),
+        ([0, 0, 0, 0], (None, None)),
+    ):
+        (found,) = score_by_masks(one, {"a": np.array(counts)}, []).values()
+        assert (found.primary, found.secondary) == score
+
+
+@pytest.mark.parametrize("given", [None, 7.0])
+def test_boxes_have_the_scale_that_their_slides_say(tmp_path: Path, given: float | None) -> None:
+    """Slides say 0.5 µm, squares of 256 px become 64: 2 µm, which the set did not record."""
+    rows = "".join(f"{name},radboud,3+3\n" for name in "ab")
+    (tmp_path / "train.csv").write_text(f"image_id,data_provider,gleason_score\n{rows}")
+    picture = np.full((512, 512, 3), 200, np.uint8)
+    for name in "ab":
+        save_pyramid(tmp_path / f"train_images/{name}.tiff", picture)
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            placed = file.create_dataset("coords", data=np.array([[0, 0]]))
+            placed.attrs["patch_size_level0"] = 256
+    source = Source(root=tmp_path, coordinates=tmp_path, tile_px=64, um_per_px=given)
+    convert_set(ConvertRequest(source=source, out=tmp_path / "set", processes=1))
+    assert read_json(tmp_path / "set/set.json")["um_per_px"] == pytest.approx(2.0, rel=1e-3)
+    save_pyramid(tmp_path / "train_images/b.tiff", picture, um=0.25)
+    said = convert_set(ConvertRequest(source=source, out=tmp_path / "other", processes=1))
+    assert "slides differ in scale: tiles of b have 1 µm per pixel, of a 2" in said
+    assert read_json(tmp_path / "other/set.json")["um_per_px"] is None

@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import re
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -134,3 +137,37 @@ def test_json_is_what_the_docs_describe(
     ]
     part = told["sets"][0]["parts"]["Test/Test"]
     assert part["labels"] == {"NC": 3, "G3": 3, "G4": 3, "G5": 3, "G4C": 0}
+
+
+def test_odd_files_do_not_break_the_page(clean: Path, tmp_path: Path) -> None:
+    """A header of 400 million pixels, a pipe, and a name that is no text."""
+    root = tmp_path / "set"
+    shutil.copytree(clean, root)
+    huge, pipe, *_ = sorted((root / "images").iterdir())
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    data = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    huge.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    pipe.unlink()
+    os.mkfifo(pipe)
+    (Path(os.fsdecode(os.fsencode(root / "images") + b"/\xff\xfe.jpg"))).write_bytes(b"x")
+    page = tmp_path / "check.html"
+    assert run(root, "--page", page) == 1
+    text = page.read_text()
+    assert huge.stem in text and pipe.stem in text and r"\udcff\udcfe" in text
+
+
+def test_what_was_found_is_said_where_no_page_can_be_written(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    assert run(planted, "--page", tmp_path / "file" / "check.html") == 2
+    shown = capsys.readouterr()
+    assert "4 errors, 4 warnings" in shown.out and len(shown.err.splitlines()) == 1
+
+
+def test_sets_without_parts_have_a_balance(tmp_path: Path) -> None:
+    report = check_sets(CheckRequest(roots=(write_lapc(tmp_path / "lapc"),), processes=1))
+    (part,) = report.sets[0].parts.values()
+    assert list(report.sets[0].parts) == ["all tiles"]
+    assert sum(part.labels.values()) == part.tiles == report.sets[0].images

@@ -24,7 +24,7 @@ def latent_set(labels):
 def bank():
     """Label k's latent is k everywhere."""
     latents = torch.arange(4.0)[None, :, None, None, None].expand(6, 4, 3, 4, 4).clone()
-    return Bank(latents, list(range(6)), (0, 1, 2, 3))
+    return Bank([latents], list(range(6)), (0, 1, 2, 3))
 
 
 def test_every_tile_comes_once_an_epoch():

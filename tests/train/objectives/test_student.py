@@ -32,7 +32,7 @@ def made_bank(num):
     seeds = [1000 + i for i in range(num)]
     noise = draw_noise(seeds, 8)
     latents = torch.stack([noise, -noise, noise.abs() - 0.8, noise.flip(1)], dim=1)
-    return Bank(latents, seeds, (0, 1, 2, 3))
+    return Bank([latents], seeds, (0, 1, 2, 3))
 
 
 def state_of(denoiser):
@@ -127,7 +127,7 @@ def test_one_evaluation_is_enough_for_the_pairs_and_for_them_alone(tmp_path):
     noise, seeds = draw_noise(list(range(32)), 8), list(range(1000, 1200))
     expected = fuse(torch.stack([noise, -noise], dim=1), masks)
     learned = draw_noise(seeds, 8)
-    bank = Bank(torch.stack([learned, -learned], dim=1), seeds, (0, 1))
+    bank = Bank([torch.stack([learned, -learned], dim=1)], seeds, (0, 1))
     for paired in (True, False):
         torch.manual_seed(0)
         batches = student_batches(bank, [HALVES], batch=16, seed=0, purpose="x", is_paired=paired)

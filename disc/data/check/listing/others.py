@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 from disc.data.check.contents import Contents, Item
 from disc.data.check.report import Case
@@ -24,7 +25,8 @@ def list_source(source: Source, kind: Kind, name: str) -> Contents:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        tiles = read_source(source)
+        # Images are decoded as they are, of any size and shape; the side of a tile is not needed.
+        tiles = read_source(replace(source, tile_px=source.tile_px or 1))
     layers = Meaning(dict.fromkeys(range(256), IGNORE))
     contents = Contents(
         name=name,

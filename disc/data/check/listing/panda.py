@@ -9,9 +9,10 @@ from pathlib import Path
 from disc.data.check.contents import Contents, Item
 from disc.data.check.report import Case
 from disc.data.check.rules.published_counts import PANDA, warn_of_counts
-from disc.data.readers.panda_table import find_mask, read_cases
+from disc.data.readers.slide_masks import find_mask
+from disc.data.readers.slide_table import Row, read_slide_table
+from disc.data.tables.matching import match_names
 from disc.data.tiles.records import Slide
-from disc.labels import isup_group
 
 TABLE, IMAGES, MASKS = "train.csv", "train_images", "train_label_masks"
 
@@ -27,10 +28,12 @@ def list_slides(root: Path, name: str) -> Contents:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; give the folder of PANDA")
     contents = Contents(name=name, root=root, kind="panda", is_official=True)
-    cases = read_cases(root / TABLE)
+    rows = read_slide_table(root / TABLE, is_unique=True)
     paths = sorted(folder.iterdir())
     images = {path.stem: path for path in paths if path.suffix.lower() in {".tif", ".tiff"}}
     contents.not_images = len(paths) - len(images)
+    matches = match_names(images, rows, root / TABLE).rows
+    cases = {name: rows[row] for name, row in matches.items()}
     for stem, path in images.items():
         mask = find_mask(root / MASKS, path) if (root / MASKS).is_dir() else None
         contents.num_masks += mask is not None
@@ -39,16 +42,22 @@ def list_slides(root: Path, name: str) -> Contents:
         score = (case and case.score) or (None, None)
         patient = (case and case.patient) or stem
         contents.slides[stem] = Slide(
-            slide_id=stem, patient_id=patient, primary=score[0], secondary=score[1]
+            slide_id=stem,
+            patient_id=patient,
+            primary=score[0],
+            secondary=score[1],
+            provider=(case and case.provider) or "",
         )
-    _compare(contents, images, set(cases))
-    _check_table(contents)
+    _compare(contents, images, set(rows), matches)
+    _check_table(contents, rows)
     return contents
 
 
-def _compare(contents: Contents, images: Mapping[str, Path], rows: set[str]) -> None:
+def _compare(
+    contents: Contents, images: Mapping[str, Path], rows: set[str], matches: Mapping[str, str]
+) -> None:
     table, folder = contents.root / TABLE, contents.root / IMAGES
-    gone = sorted(rows - set(images))
+    gone = sorted(rows - set(matches.values()))
     contents.warning(
         "missing-image",
         (
@@ -58,7 +67,7 @@ def _compare(contents: Contents, images: Mapping[str, Path], rows: set[str]) -> 
         ),
         [Case(note=name, files=(folder / f"{name}.tiff",)) for name in gone],
     )
-    unknown = sorted(set(images) - rows)
+    unknown = sorted(set(images) - set(matches))
     contents.error(
         "unknown-slide",
         (
@@ -80,10 +89,9 @@ def _compare(contents: Contents, images: Mapping[str, Path], rows: set[str]) -> 
     )
 
 
-def _check_table(contents: Contents) -> None:
+def _check_table(contents: Contents, cases: Mapping[str, Row]) -> None:
     """Number of rows, and scores against ISUP groups."""
     path = contents.root / TABLE
-    cases = read_cases(path)
     counts = Counter(case.provider for case in cases.values())
     found = {"rows": len(cases), **{name: counts[name] for name in ("karolinska", "radboud")}}
     notes = [
@@ -95,7 +103,7 @@ def _check_table(contents: Contents) -> None:
     wrong = [
         f"{name}: {case.score[0]}+{case.score[1]}, isup_grade {case.isup}"
         for name, case in cases.items()
-        if case.score and case.isup and str(isup_group(*case.score)) != case.isup
+        if case.score and not case.is_sound
     ]
     contents.warning(
         "score-differs",

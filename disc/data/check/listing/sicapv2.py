@@ -13,6 +13,7 @@ from disc.data.check.report import Case
 from disc.data.pixels.mask_values import SICAPV2
 from disc.data.readers.sicapv2 import find_root
 from disc.data.readers.sicapv2_masks import decide_meaning
+from disc.data.tables.image_files import IMAGES
 from disc.data.tiles.names import GRAMMAR, parse_name
 from disc.files import BadInput, read_json
 from disc.labels import Label
@@ -47,7 +48,7 @@ def _read_facts(root: Path) -> dict[str, Any]:
 
 
 def _list_files(contents: Contents) -> None:
-    images, strange_images = _sort_files(contents.root / "images", {".jpg"})
+    images, strange_images = _sort_files(contents.root / "images", IMAGES)
     masks, strange_masks = _sort_files(contents.root / "masks", {".png", ".jpg"})
     strange = [*strange_images, *strange_masks]
     contents.not_images, contents.num_masks = len(strange), len(masks)
@@ -57,7 +58,7 @@ def _list_files(contents: Contents) -> None:
         "not-a-tile",
         (
             f"{len(strange)} file(s) that are no tiles",
-            ".jpg in images/, .png in masks/, each name once",
+            "images in images/, .png in masks/, each name once",
             "remove them; they are not read",
         ),
         [Case(note=path.name, files=(path,)) for path in strange],
@@ -169,7 +170,25 @@ def _compare(contents: Contents) -> None:
         ),
         [Case(note=name, files=(first[name].image,)) for name in strangers] if known else [],
     )
-    unlisted = [item for item in items if item.label is None]
+    _report_unlabelled(contents)
+
+
+def _report_unlabelled(contents: Contents) -> None:
+    """Tiles that no workbook lists, or that one lists without a label."""
+    items = contents.items
+    listed = {name for part in contents.parts.values() for name in part}
+    unlisted = [item for item in items if item.name not in listed]
+    unlabelled = [item for item in items if item.name in listed and item.label is None]
+    contents.warning(
+        "unlabelled-tiles",
+        (
+            f"{len(unlabelled)} tile(s) whose row in a workbook has no label",
+            "a label for every tile, where tiles train",
+            "nothing, if whole slides are graded: such tiles serve for features, and as external "
+            "set; a generator needs masks, and pixel-level graders need labels",
+        ),
+        [item.case(item.name) for item in unlabelled],
+    )
     contents.warning(
         "unlisted-tiles",
         (

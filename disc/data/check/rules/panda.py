@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from disc.data.check.contents import Contents, Item
 from disc.data.check.decode import Look, Sight
-from disc.data.check.listing.panda import TABLE
 from disc.data.check.report import Case
 from disc.data.pixels.mask_values import BY_NAME
-from disc.data.readers.panda_table import read_cases
 
 
 def check_slides(contents: Contents, looks: Sequence[Look]) -> None:
@@ -48,11 +46,10 @@ def _is_unlike(image: Sight, mask: Sight) -> bool:
 
 def _check_values(contents: Contents, seen: Sequence[tuple[Item, set[int]]]) -> None:
     """Values that the slide's provider does not use."""
-    cases = read_cases(contents.root / TABLE)
     found = []
     for item, values in seen:
-        provider = cases[item.name].provider if item.name in cases else None
-        meaning = BY_NAME.get(provider or "")
+        provider = contents.slides[item.slide_id].provider
+        meaning = BY_NAME.get(provider)
         strange = sorted(values - set(meaning.grades)) if meaning else []
         if strange:
             found.append(item.case(f"{item.name} ({provider}): {', '.join(map(str, strange))}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from disc.data.check.contents import Contents, Item
 from disc.data.check.decode import Look, Sight, max_artefact_px
@@ -29,10 +30,26 @@ def check_tiles(contents: Contents, looks: Sequence[Look]) -> None:
     seen = list(zip(contents.items, looks, strict=True))
     for fault in _REASONS:
         _check_fault(contents, seen, fault)
+    _check_orientation(contents, seen)
     _check_sizes(contents, seen)
     _check_values(contents, seen)
     _check_labels(contents, seen)
     _check_artefacts(contents, seen)
+
+
+def label_by_masks(contents: Contents, looks: Sequence[Look]) -> None:
+    """Label images that no workbook labels by the most frequent grade in their first mask."""
+    if contents.kind not in {"lapc", "folder"}:
+        return
+    labels: dict[str, Label | None] = {}
+    for number, (item, look) in enumerate(zip(contents.items, looks, strict=True)):
+        grades = _by_grade(look.values, contents.meaning)
+        drawn = _most_frequent(grades) if grades.total() > grades[IGNORE] else set()
+        if not item.rater and drawn:
+            labels[item.name] = min(drawn)
+            contents.items[number] = replace(item, label=labels[item.name])
+    for book, part in contents.parts.items():
+        contents.parts[book] = {name: labels.get(name) for name in part}
 
 
 def common_size(looks: Sequence[Look]) -> tuple[int, int] | None:
@@ -52,6 +69,25 @@ def _check_fault(contents: Contents, seen: Seen, fault: str) -> None:
                 note = f"{path.parent.name}/{path.name}: {sight.note}"
                 cases.append(Case(note=note, files=(path,), shown=(item.shown,)))
     contents.error(fault, (f"{len(cases)} file(s) {what}", expected, action), cases)
+
+
+def _check_orientation(contents: Contents, seen: Seen) -> None:
+    cases = [
+        Case(note=f"{path.parent.name}/{path.name}", files=(path,), shown=(item.shown,))
+        for item, look in seen
+        for path, sight in ((item.image, look.image), (item.mask, look.mask))
+        if path is not None and sight is not None and sight.orientation != 1
+        if path != item.image or not item.rater
+    ]
+    contents.warning(
+        "turned",
+        (
+            f"{len(cases)} file(s) that say by EXIF that they are turned",
+            "upright files; disc turns them, other programs may not, and masks then lie elsewhere",
+            "look whether image and mask agree; write the files upright",
+        ),
+        cases,
+    )
 
 
 def _check_sizes(contents: Contents, seen: Seen) -> None:

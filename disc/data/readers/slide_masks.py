@@ -1,0 +1,27 @@
+"""Mask files of slides, by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TEMPLATE = "{name}"
+"""Stands for a slide's name in the path of its mask."""
+_SUFFIXES = (".tiff", ".tif", ".png")
+
+
+def find_mask(masks: Path | None, slide: Path) -> Path | None:
+    """The mask file of a slide.
+
+    Args:
+        masks: the file itself, or a path with `{name}` in place of the slide's, or a folder that
+            holds `<slide>_mask` or `<slide>`, in a folder called like the slide's or not.
+        slide: the slide.
+    """
+    if masks is None or masks.is_file():
+        return masks
+    if TEMPLATE in str(masks):
+        path = Path(str(masks).replace(TEMPLATE, slide.stem))
+        return path if path.is_file() else None
+    names = [f"{slide.stem}{end}{suffix}" for end in ("_mask", "") for suffix in _SUFFIXES]
+    found = (folder / name for folder in (masks, masks / slide.parent.name) for name in names)
+    return next((path for path in found if path.is_file() and path != slide), None)

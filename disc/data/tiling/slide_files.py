@@ -1,0 +1,90 @@
+"""The files of slides below a folder, and what else lies there."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from disc.data.tables.matching import list_some
+from disc.files import BadInput
+
+SUFFIXES = {".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide"}
+SUFFIXES |= {".png", ".jpg", ".jpeg"}
+"""Names that are taken for slides in a folder."""
+_FOREIGN = {"Cc", "Cs", "Cn"}
+"""Kinds of characters that no table and no terminal takes: controls, halves of pairs, none."""
+_MAX_BYTES = 180
+"""Of a slide's name; tiles are called after it, and files have 255."""
+
+
+def list_slides(slides: Path, leave_out: Collection[Path] = ()) -> tuple[list[Path], list[str]]:
+    """Slides in a folder and in folders in it, in order, and notes on what is none.
+
+    Args:
+        slides: the folder, or one slide.
+        leave_out: folders in it that are not looked into.
+
+    Raises:
+        FileNotFoundError: if there is no such slide or folder.
+        BadInput: if there is no slide in it.
+    """
+    if slides.is_file():
+        return [slides], []
+    if not slides.is_dir():
+        raise FileNotFoundError(f"{slides}: no such slide or folder; correct --slides")
+    paths = sorted(_walk(slides, {path.resolve() for path in leave_out}))
+    found = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    kept = [path for path in found if not path.stem.endswith("_mask")]
+    others = [path for path in paths if path.suffix.lower() not in SUFFIXES]
+    notes = [f"{slides}: {len(others)} file(s) are not read: {_count(others)}"] if others else []
+    if not kept:
+        held = f"; found {_count(others)}" if others else ""
+        raise BadInput(f"{slides}: no slides in it; expected {', '.join(sorted(SUFFIXES))}{held}")
+    return kept, notes
+
+
+def _count(paths: list[Path]) -> str:
+    """How many files there are of each kind, and the first names."""
+    kinds = Counter(path.suffix.lower() or "without a suffix" for path in paths)
+    counts = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    return f"{counts} ({list_some([path.name for path in paths])})"
+
+
+def _walk(folder: Path, leave_out: Collection[Path]) -> Iterator[Path]:
+    """Everything but hidden files; what a folder with the name of a slide is, its reader says."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be listed ({error.strerror})") from error
+    # Of MIRAX, the folder beside the file of the same name is a part of it.
+    parts = {path.stem for path in entries if path.suffix.lower() == ".mrxs"}
+    for path in entries:
+        if path.name.startswith("."):
+            continue
+        is_folder = path.is_dir() and not path.is_symlink()
+        if not is_folder or path.suffix.lower() in SUFFIXES:
+            yield path
+        elif path.name not in parts and path.resolve() not in leave_out:
+            yield from _walk(path, leave_out)
+
+
+def find_name_fault(name: str) -> str:
+    """What is wrong with a slide's name; empty: nothing."""
+    if any(unicodedata.category(character) in _FOREIGN for character in name):
+        return "its name has characters that tables cannot hold; rename the file"
+    if len(name.encode()) > _MAX_BYTES:
+        return (
+            f"its name has more than {_MAX_BYTES} bytes, and tiles are called after it; rename it"
+        )
+    return ""
+
+
+def spell(name: str) -> str:
+    """A name whose characters can all be written, the others by their numbers."""
+    spelled = (
+        f"%{ord(character):x}" if unicodedata.category(character) in _FOREIGN else character
+        for character in name
+    )
+    return "".join(spelled)[:_MAX_BYTES]

@@ -1,0 +1,85 @@
+import argparse
+import re
+import sys
+import types
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from disc.model.foreign import read_foreign
+from tests.model.compvis_reference import as_checkpoint, draw_network
+from tests.model.test_foreign import check_equal, refusal, save, tiles, write_folder
+
+__all__ = ["tiles"]
+
+
+def settings_of(kind, monkeypatch):
+    """What Lightning keeps beside the weights, of classes that are not looked at."""
+    if kind == "Namespace":
+        return argparse.Namespace(lr=1e-4, folder=Path("runs"), seen=np.float64(0.25))
+    names = ("omegaconf", "omegaconf.dictconfig", "omegaconf.base")
+    modules = [types.ModuleType(name) for name in names]
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    made = []
+    for module, name in ((modules[1], "DictConfig"), (modules[2], "ContainerMetadata")):
+        setattr(module, name, type(name, (), {"__module__": module.__name__}))
+        made.append(getattr(module, name)())
+    made[1].__dict__ |= {"cache": defaultdict(dict), "ref_type": Any, "key_type": dict}
+    made[0].__dict__ |= {"_metadata": made[1], "_content": {"lr": 1e-4}}
+    return made[0]
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "OmegaConf"])
+def test_settings_beside_the_weights_are_passed_over(tmp_path, tiles, monkeypatch, kind):
+    network = draw_network()
+    more = {"hyper_parameters": settings_of(kind, monkeypatch), "best": np.float32(0.4)}
+    check_equal(read_foreign(save(tmp_path / "model.ckpt", network, **more)), network, tiles)
+
+
+def test_running_averages_are_left_out(tmp_path, tiles):
+    network = draw_network()
+    state = as_checkpoint(network)["state_dict"]
+    averages = {f"model_ema.{k.replace('.', '')}": v + 1 for k, v in network.state_dict().items()}
+    averages["model_ema.num_updates"] = torch.tensor(7)
+    torch.save({"state_dict": {**state, **averages}}, tmp_path / "model.ckpt")
+    check_equal(read_foreign(tmp_path / "model.ckpt"), network, tiles)
+
+
+def test_a_folder_of_half_precision(tmp_path):
+    theirs = write_folder(tmp_path)
+    (tmp_path / "diffusion_pytorch_model.safetensors").unlink()
+    theirs.half().save_pretrained(tmp_path, variant="fp16")
+    found = read_foreign(tmp_path).vq.state_dict()
+    for name, value in theirs.state_dict().items():
+        assert torch.equal(found[name], value.float())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda value: torch.full_like(value, float("nan")), "holds NaN or infinity"),
+        (lambda value: torch.full_like(value, float("inf")), "holds NaN or infinity"),
+        (lambda value: value.long(), "is of int64; expected real numbers"),
+        (lambda value: value.to(torch.complex64), "is of complex64; expected real numbers"),
+    ],
+    ids=["NaN", "Inf", "integer", "complex"],
+)
+def test_weights_that_are_none_are_refused(tmp_path, wrong, message):
+    state = dict(draw_network().state_dict())
+    state["encoder.conv_in.weight"] = wrong(state["encoder.conv_in.weight"])
+    safetensors.torch.save_file(state, tmp_path / "vq.safetensors")
+    assert f"'encoder.conv_in.weight' {message}" in refusal(tmp_path / "vq.safetensors")
+
+
+def test_a_flipped_bit_in_a_record_is_found(tmp_path):
+    path = save(tmp_path / "model.ckpt", draw_network())
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    assert re.search(r"its record '.*' is damaged \(wrong checksum\)", refusal(path))
