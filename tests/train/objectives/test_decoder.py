@@ -93,7 +93,7 @@ def test_a_split_batch_pulls_the_decoder_as_a_whole_one(tmp_path):
         tuning = replace(TUNING, adversarial_weight=0.0, optim=optim)
         tune_decoder(vq, tuning, batch_at, tmp_path / str(pieces), 0)
         decoders.append(vq.decoder.conv_out.weight.detach())
-    torch.testing.assert_close(*decoders, atol=1e-5, rtol=0)
+    torch.testing.assert_close(*decoders, atol=1e-4, rtol=0)
 
 
 def test_stopped_and_resumed_it_ends_in_the_same_weights(tmp_path, monkeypatch):
