@@ -39,7 +39,7 @@ bench: install
 ifdef NAME
 	$(BIN)/python benchmarks/$(NAME).py
 else
-	@for script in $(wildcard benchmarks/*.py); do \
+	@for script in $$(grep -l __main__ benchmarks/*.py); do \
 		echo "make bench NAME=$$(basename $$script .py)"; \
 		sed -n '1s/"""/    /gp' $$script; \
 	done

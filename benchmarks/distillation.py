@@ -72,6 +72,8 @@ class Options:
     """Folders of finished runs on the same data, each with other weights."""
     out: Path = Path("runs/distillation")
     """Folder of distilled denoisers and readings."""
+    steps: int | None = None
+    """Steps of all but the longest; None: the runs'."""
     longer: int = 4
     """How many times as long the longest is distilled."""
     min_snr_gamma: float = 5.0
@@ -105,7 +107,8 @@ def high_noise_step(
     t += HIGH * (torch.rand(len(z_0), generator=generator) < 0.75)
     eps = torch.randn(z_0.shape, generator=generator)
     predicted = state.model(network.schedule.add_noise(z_0, eps, t), t, batch["masks"])
-    return {"loss": (predicted - network.target(z_0, eps, t)).square().mean()}
+    errors = (predicted - network.target(z_0, eps, t)).square()
+    return {"loss": (errors * network.weigh_losses(t)).mean()}
 
 
 def list_kinds(options: Options) -> list[Kind]:
@@ -148,7 +151,8 @@ def distil_all(context: Context, out: Path, options: Options) -> dict[str, Path]
             continue
         run = replace(context.run, seed=context.run.seed + kind.seed)
         own = Context(run, context.folder)
-        optim = replace(run.distil.optim, steps=kind.times * run.distil.optim.steps)
+        steps = options.steps or run.distil.optim.steps
+        optim = replace(run.distil.optim, steps=kind.times * steps)
         if kind.masks_of_synthesis:
             batch_at = synthesis_batches(own, bank, optim.batch)
         else:
@@ -171,7 +175,7 @@ def measure_losses(
     """Squared error of the velocity by band of time steps, and at the last with the own noise."""
     masks = torch.from_numpy(asked.masks[asked.sets == SETS[0]])
     bundles = [i % len(unseen.seeds) for i in range(len(masks))]
-    z_0, own = fuse(unseen.latents[bundles], masks), unseen.draw_noise(bundles)
+    z_0, own = fuse(unseen.take(bundles), masks), unseen.draw_noise(bundles)
     losses = {}
     for name, folder in folders.items():
         denoiser = Denoiser.load(folder, context.run.denoiser).eval()
@@ -197,7 +201,9 @@ def squared_error(
     for part in torch.split(torch.arange(len(z_0)), 64):
         z_t = denoiser.schedule.add_noise(z_0[part], eps[part], t[part])
         predicted = denoiser(z_t, t[part], masks[part])
-        total += float((predicted - denoiser.target(z_0[part], eps[part], t[part])).square().sum())
+        errors = (predicted - denoiser.target(z_0[part], eps[part], t[part])).square()
+        # a network that predicts velocities answers with the noise that they mean
+        total += float((errors * denoiser.weigh_losses(t[part])).sum())
     return total / z_0.numel()
 
 

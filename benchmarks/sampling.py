@@ -191,7 +191,8 @@ def read_all(options: Options) -> tuple[pd.DataFrame, dict[str, str]] | None:
         if not np.array_equal(asked.masks, drawn.masks):
             raise BadInput(f"{folder}: other data, or labels, than {options.runs[0]}")
         out = place(context, options) / f"masks {options.masks}"
-        readings = list(list_readings(context, options))
+        # an option may name once more what is read in any case
+        readings = list({one.title: one for one in list_readings(context, options)}.values())
         for number, reading in enumerate(readings):
             if share.has(number):
                 read(context, reading, asked, out / f"{reading.title}.parquet")

@@ -180,7 +180,9 @@ def train_students(context: Context, out: Path, options: Options) -> dict[str, P
         run = replace(context.run, distil=replace(context.run.distil, student=student))
         own, start = Context(run, context.folder), time.perf_counter()
         if kind.teaching == "step-made":
-            pairs = make_pairs(context, bank, kind.bundles, out / "pairs.safetensors")
+            pairs = make_pairs(
+                context, bank, kind.bundles, out / f"pairs {kind.bundles}.safetensors"
+            )
             batch_at = pairs.batches(student.optim.batch, run.seed)
             what = teach_student(own, batch_at, folder, f"{len(pairs.seeds)} tiles of plan step")
         else:

@@ -203,6 +203,8 @@ class Model:
         sampler = self._samplers[weights]
         if steps is None:
             return sampler
+        if not isinstance(steps, int | np.integer):
+            raise BadInput(f"steps {steps}: expected a whole number")
         try:
             solver: Solver = replace(self.weights.solver_of(name), steps=steps)
         except ValueError as error:

@@ -48,7 +48,8 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         claim_folder(request.out, _describe(context, source, plans))
     wait_for_all()
     facts = list_training(context)
-    value = generate_slides(plans, context.book, source, request.out, facts)
+    scale = model.um_per_px
+    value = generate_slides(plans, context.book, source, request.out, facts, um_per_px=scale)
     num = sum(len(plan.tiles) for plan in plans)
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
@@ -114,7 +115,9 @@ def _describe(
     """All that the bytes of a set depend on."""
     autoencoder, shapes = source.sampler.autoencoder, context.book.shapes
     used = sorted({tile.shape for plan in plans for tile in plan.tiles})
+    banked = source.bank.facts if isinstance(source, BankSampler) else None
     return {
+        **({} if banked is None else {"bank": digest(asdict(banked))}),
         "facts": digest({**source.facts, **list_training(context)}),
         "precision": source.sampler.settings.precision,
         "decoder": digest([hash_weights(autoencoder), autoencoder.scale]),

@@ -1,29 +1,25 @@
-"""AUROC of slide graders per label, its gains, and the choice of the balance weight."""
+"""Area under the ROC curve and average precision, for many weightings of the slides at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from disc.evaluate.bootstrap import Array, Statistic
-from disc.evaluate.configurations import (
-    CONFIGURATION,
-    average,
-    configuration_gains,
-    configuration_table,
-    split_runs,
-)
 from disc.labels import Label
 
-SETTING = ["grader", "encoder", "data_set", "split"]
 MEAN = "mean"
 LABELS = [label.name for label in Label]
+Array = npt.NDArray[np.float64]
+Weights = npt.NDArray[np.floating]
+"""Weights of observations or of their patients, one column a draw, [rows, D]."""
+Area = Callable[[Weights], Weights]
+"""Weights [rows, D] -> [D], NaN where one outcome has no weight."""
+TINY = 1e-30
 
 
-def auroc(
-    truth: npt.ArrayLike, score: npt.ArrayLike, weights: Array | None = None
-) -> npt.NDArray[np.float64]:
+def auroc(truth: npt.ArrayLike, score: npt.ArrayLike, weights: Weights | None = None) -> Array:
     """Area under the ROC curve: how often a positive scores above a negative; ties count half.
 
     Args:
@@ -34,115 +30,129 @@ def auroc(
     Returns:
         [D], NaN where there is no positive or no negative.
 
+    Raises:
+        ValueError: if a score is NaN.
+
     >>> auroc([0, 1, 1], [0.2, 0.1, 0.9])
     array([0.5])
     """
-    positive, values = np.asarray(truth, bool), np.asarray(score, np.float64)
-    if weights is None:
-        weights = np.ones((1, len(values)))
-    # 1 where a positive scores above a negative, 1/2 for a tie, [positives, negatives]
-    difference = values[positive][:, None] - values[~positive][None, :]
-    wins = (difference > 0) + 0.5 * (difference == 0)
-    of_positives, of_negatives = weights[:, positive], weights[:, ~positive]
-    # weighted number of pairs, and of pairs won, [D]
-    pairs = of_positives.sum(axis=1) * of_negatives.sum(axis=1)
-    won = ((of_positives @ wins) * of_negatives).sum(axis=1)
-    areas = np.full(len(weights), np.nan)
-    np.divide(won, pairs, out=areas, where=pairs > 0)
-    return areas
+    return _measure(weigh_auroc, truth, score, weights)
 
 
-def auroc_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """AUROC of every configuration per label, and the mean over the labels that have both outcomes.
+def auprc(truth: npt.ArrayLike, score: npt.ArrayLike, weights: Weights | None = None) -> Array:
+    """Area under the curve of precision over recall, as the average precision; as `auroc`.
 
-    Averaged over runs, with intervals over resampled patients.
+    At chance it is the fraction of positives.
+
+    >>> auprc([0, 1, 1], [0.2, 0.1, 0.9]).round(3)
+    array([0.833])
+    """
+    return _measure(weigh_auprc, truth, score, weights)
+
+
+def weigh_auroc(
+    truth: npt.ArrayLike, score: npt.ArrayLike, rows: Sequence[int] | None = None
+) -> Area:
+    """The AUROC as a function of weights: scores are sorted once, then summed up for each draw.
 
     Args:
-        scores: scores.parquet.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        grader, encoder, data_set, split, variant, balance_weight, label ("NC".."GG5" or "mean"),
-        value, low, high (NaN where a label lacks an outcome), positives, negatives (slides; of
-        the mean: NaN).
-    """
-    table = configuration_table(scores, SETTING, _configuration_auroc, draws=draws, seed=seed)
-    return _name_labels(table).merge(
-        _support(scores), on=[*SETTING, *CONFIGURATION, "label"], how="left"
-    )
-
-
-def gain_table(scores: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Paired difference of every configuration's AUROC to that of real tiles only.
-
-    Returns:
-        As `auroc_table`.
+        truth: 0 or 1, [N].
+        score: [N].
+        rows: the row of the weights that each observation has, [N]; by default its own.
 
     Raises:
-        ValueError: if a setting has no configuration of balance weight 0, or one scored other
-            patients.
+        ValueError: if a score is NaN.
     """
-    table = configuration_gains(scores, SETTING, _configuration_auroc, draws=draws, seed=seed)
-    return _name_labels(table).merge(
-        _support(scores), on=[*SETTING, *CONFIGURATION, "label"], how="left"
-    )
+    positive, values, owner = _check(truth, score, rows)
+    # ascending; positives before the negatives that they tie with, of which they win half
+    order = np.lexsort((~positive, values))
+    steps = list(zip(owner[order].tolist(), positive[order].tolist(), strict=True))
+    ties = _mixed_ties(positive, values, owner)
+
+    def area(weights: Weights) -> Weights:
+        below, above, won, product = np.zeros((4, weights.shape[1]), weights.dtype)
+        for row, is_positive in steps:
+            if is_positive:
+                np.multiply(weights[row], below, out=product)
+                won += product
+                above += weights[row]
+            else:
+                below += weights[row]
+        for negatives, positives in ties:
+            won += weights[negatives].sum(axis=0) * weights[positives].sum(axis=0) / 2
+        return _divide(won, above * below)
+
+    return area
 
 
-def choose_balance_weight(scores: pd.DataFrame) -> dict[str, float]:
-    """For each variant the balance weight of the highest mean AUROC on validation slides.
+def weigh_auprc(
+    truth: npt.ArrayLike, score: npt.ArrayLike, rows: Sequence[int] | None = None
+) -> Area:
+    """The average precision as a function of weights; as `weigh_auroc`."""
+    positive, values, owner = _check(truth, score, rows)
+    # descending; negatives before the positives that they tie with
+    order = np.lexsort((positive, -values))
+    is_last = (np.diff(values[order], append=np.nan) != 0).tolist()
+    steps, tied = list[tuple[int, bool, tuple[int, ...]]](), list[int]()
+    for row, is_positive, ends in zip(
+        owner[order].tolist(), positive[order].tolist(), is_last, strict=True
+    ):
+        tied += [row] * is_positive
+        steps.append((row, is_positive, tuple(tied) if ends else ()))
+        tied = [] if ends else tied
 
-    Looks at split "val" only, never at a test set; the smaller weight wins a tie. A variant for
-    which no validation label has both outcomes is left out.
+    def area(weights: Weights) -> Weights:
+        # sum over thresholds of precision times the positives that it adds, / all positives
+        hit, miss, total, precision = np.zeros((4, weights.shape[1]), weights.dtype)
+        miss += TINY  # where nothing is called yet, precision is 0, not 0 / 0
+        for row, is_positive, added in steps:
+            if is_positive:
+                hit += weights[row]
+            else:
+                miss += weights[row]
+            if added:
+                np.add(hit, miss, out=precision)
+                np.divide(hit, precision, out=precision)
+                precision *= weights[added[0]] if len(added) == 1 else weights[[*added]].sum(axis=0)
+                total += precision
+        return _divide(np.where(miss > TINY, total, np.nan), hit)
 
-    Args:
-        scores: scores.parquet, of one grader and encoder.
-
-    Differs from paper: there the weight quoted is the best on each test set.
-    """
-    if len(scores[["grader", "encoder"]].drop_duplicates()) > 1:
-        raise ValueError("scores of several graders or encoders; choose one first")
-    val = scores[(scores["split"] == "val") & (scores["balance_weight"] > 0)]
-    table = auroc_table(val, draws=1, seed=0)
-    means = table[table["label"] == MEAN].dropna(subset="value").sort_values("balance_weight")
-    return {
-        str(variant): float(part.loc[part["value"].idxmax(), "balance_weight"])
-        for variant, part in means.groupby("variant")
-    }
-
-
-def _configuration_auroc(configuration: pd.DataFrame, patients: pd.Index) -> Statistic:
-    return average([_run_auroc(run, patients) for run in split_runs(configuration)])
+    return area
 
 
-def _run_auroc(run: pd.DataFrame, patients: pd.Index) -> Statistic:
-    """AUROC of the four labels and their mean, [D, 5], from the patients' weights."""
-    parts = [run[run["label"] == label] for label in LABELS]
-    columns = [
-        (part["truth"].to_numpy(), part["score"].to_numpy(), patients.get_indexer(part["patient"]))
-        for part in parts
+def _measure(
+    weigh: Callable[[npt.ArrayLike, npt.ArrayLike], Area],
+    truth: npt.ArrayLike,
+    score: npt.ArrayLike,
+    weights: Weights | None,
+) -> Array:
+    columns = np.ones((len(np.asarray(truth)), 1)) if weights is None else np.asarray(weights).T
+    return weigh(truth, score)(columns.astype(np.float64)).astype(np.float64)
+
+
+def _check(
+    truth: npt.ArrayLike, score: npt.ArrayLike, rows: Sequence[int] | None
+) -> tuple[npt.NDArray[np.bool_], Array, npt.NDArray[np.int64]]:
+    """Truth, scores, and the row of the weights of each observation."""
+    positive, values = np.asarray(truth, bool), np.asarray(score, np.float64)
+    if np.isnan(values).any():
+        raise ValueError(f"{np.isnan(values).sum()} of {len(values)} scores are NaN")
+    owner = np.arange(len(values)) if rows is None else np.asarray(rows, np.int64)
+    return positive, values, owner
+
+
+def _mixed_ties(
+    positive: npt.NDArray[np.bool_], values: Array, owner: npt.NDArray[np.int64]
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Rows of the negatives and of the positives that share a score."""
+    shared = np.intersect1d(values[positive], values[~positive])
+    return [
+        (owner[(values == value) & ~positive], owner[(values == value) & positive])
+        for value in shared
     ]
-    has_both = np.array([0 < truth.sum() < len(truth) for truth, _, _ in columns])
-
-    def statistic(weights: Array) -> Array:
-        values = np.stack([auroc(t, s, weights[:, owner]) for t, s, owner in columns], axis=1)
-        # A draw that lost all positives of a label gives no mean: a mean over fewer labels
-        # would be another quantity.
-        mean = values[:, has_both].mean(axis=1) if has_both.any() else np.full(len(values), np.nan)
-        return np.column_stack([values, mean])
-
-    return statistic
 
 
-def _name_labels(table: pd.DataFrame) -> pd.DataFrame:
-    label = table["k"].map(dict(enumerate([*LABELS, MEAN])))
-    table.insert(table.columns.get_loc("k"), "label", label)
-    return table.drop(columns="k")
-
-
-def _support(scores: pd.DataFrame) -> pd.DataFrame:
-    keys = [*SETTING, *CONFIGURATION, "label"]
-    slides = scores.drop_duplicates([*keys, "patient", "slide"])
-    truth = slides.groupby(keys, dropna=False)["truth"]
-    counts = truth.agg(positives="sum", negatives=lambda bits: (bits == 0).sum())
-    return counts.reset_index()
+def _divide(part: Weights, whole: Weights) -> Weights:
+    result = np.full_like(whole, np.nan)
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result

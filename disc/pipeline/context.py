@@ -92,17 +92,24 @@ class Context:
             raise BadInput(f"{root}: slides without tiles; cut them with disc tile, and give those")
         return tiles
 
-    def _training_scale(self) -> float:
-        """Width of a pixel of training tiles in micrometres."""
+    @cached_property
+    def um_per_px(self) -> float | None:
+        """Width of a pixel of training tiles in micrometres; None where nobody knows."""
         from disc.data.readers.set_scale import read_scale
 
-        scale = read_scale(self.root, self.run.data.tile_px, self.run.data.fit)
-        if scale is None:
+        data = self.run.data
+        if self.is_simulated:
+            return data.um_per_px
+        return read_scale(self.root, data.tile_px, data.fit) if self.root.exists() else None
+
+    def _training_scale(self) -> float:
+        """The same, where something depends on it."""
+        if self.um_per_px is None:
             raise BadInput(
                 f"{self.root}: nothing says how wide pixels of its tiles are, so data."
                 "external_um_per_px has nothing to go by; write um_per_px into its set.json"
             )
-        return scale
+        return self.um_per_px
 
     @cached_property
     def split(self) -> Split:

@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 
 from disc.data.pixels.picture_legend import encode_small_png
-from disc.data.readers.set_scale import read_scale
 from disc.evaluate.referee import read_tiles
 from disc.files import write_bytes
 from disc.pipeline.config_file import read_config
@@ -41,10 +40,9 @@ def draw_picture(folder: Path) -> bytes:
     """
     run = read_config(folder / "config.json")
     context = Context(run, folder)
-    scale = read_scale(context.root, run.data.tile_px, run.data.fit)
     rows = choose_rows(_add_plans(context, read_sheet(context)))
     lines = arrange(rows, name_columns(run))
-    sheet = as_png(draw_sheet(lines, scale), _DPI)
+    sheet = as_png(draw_sheet(lines, context.um_per_px), _DPI)
     return encode_small_png(Image.open(io.BytesIO(sheet)).convert("RGB"))
 
 

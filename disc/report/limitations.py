@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from disc.evaluate.graders.configurations import name_runs
 from disc.report.numbers import Numbers
 from disc.report.run_summary import AGREEMENT, PARTS, PIXEL_GRADING, SLIDE_GRADING, RunSummary
 from disc.report.sentences import DATA_NAMES, TRUTH_NAMES, count, name_label
@@ -13,6 +14,7 @@ RUN = "run"
 FEW_CLUSTERS = 20
 """Percentile intervals from fewer slides or patients are too narrow."""
 FEW_POSITIVES = 5
+FEW_SEEDS = 5
 _MORE_TILES = (
     "With synthetic data a training step sees twice as many samples; controls (real tiles drawn "
     "twice, longer training) are missing, so a gain is no evidence yet that synthetic tiles help."
@@ -27,8 +29,8 @@ def limitations(summary: RunSummary, numbers: Numbers) -> dict[str, list[str]]:
             "The tissue is simulated: nothing here says how well any of this grades patients."
         )
     found[RUN].append(
-        "Intervals hold sampling variability, of slides and masks, but not seed variability: "
-        "another training of the same networks may differ by more than they are wide."
+        "Intervals of mask agreement hold sampling variability, of slides and masks, but not seed "
+        "variability: another training may differ by more than they are wide."
     )
     for note in summary.notes:
         part = next((part for part in PARTS if note.startswith(f"{part}:")), RUN)
@@ -36,8 +38,8 @@ def limitations(summary: RunSummary, numbers: Numbers) -> dict[str, list[str]]:
         if not text.startswith("not possible"):
             found[part].append(text[:1].upper() + text[1:])
     found[AGREEMENT] += _few_slides(numbers)
-    found[SLIDE_GRADING] += [*_thin_support(numbers), *_at_chance(numbers)]
-    found[PIXEL_GRADING] += _unlearnt(numbers)
+    found[SLIDE_GRADING] += [*_thin_support(numbers), *_at_chance(numbers), *_seeds(summary.scores)]
+    found[PIXEL_GRADING] += [*_unlearnt(numbers), *_seeds(summary.pixels)]
     for part, gains in ((SLIDE_GRADING, numbers.auroc_gains), (PIXEL_GRADING, numbers.dice_gains)):
         found[part] += [] if gains.empty else [_MORE_TILES]
     return found
@@ -53,6 +55,31 @@ def _few_slides(numbers: Numbers) -> list[str]:
         f"Mask agreement rests on masks from {count(slides, 'slide')}; with fewer than "
         f"{FEW_CLUSTERS} the intervals are too narrow."
     ]
+
+
+def _seeds(rows: pd.DataFrame | None) -> list[str]:
+    """What the intervals of graders do not hold for want of seeds, and whether few seeds vary."""
+    if rows is None:
+        return []
+    added = name_runs(rows[rows["balance_weight"] > 0])
+    nums = {
+        "generator": added["generator_seed"].nunique(),
+        "grader": added["grader_seed"].nunique(),
+    }
+    single = [name for name, num in nums.items() if num == 1]
+    few = [count(num, f"{name} seed") for name, num in nums.items() if 1 < num < FEW_SEEDS]
+    sentences = []
+    if single:
+        sentences.append(
+            f"There is one seed of the {' and of the '.join(single)}: what another training would "
+            "change is in no interval."
+        )
+    if few:
+        sentences.append(
+            f"Intervals are over {' and '.join(few)} too; so few make them coarse, and too narrow "
+            "where trainings differ more than patients do."
+        )
+    return sentences
 
 
 def _thin_support(numbers: Numbers) -> list[str]:

@@ -16,13 +16,12 @@ from disc.evaluate.agreement import (
     kept_gain_table,
     label_table,
 )
-from disc.evaluate.auroc import auroc_table, choose_balance_weight, gain_table
+from disc.evaluate.graders.statistics import above_chance, pixel_statistics, slide_statistics
 from disc.evaluate.marks import mark_differences
-from disc.evaluate.pixels import baseline_table, pixel_gain_table, pixel_table
 from disc.report.run_summary import RunSummary
 
-GRADER = ["grader", "encoder"]
-CHOSEN = [*GRADER, "variant", "balance_weight"]
+SLIDE_TABLES = ("auroc", "auroc_gains", "auprc", "kappa", "kappa_gains", "chosen", "auroc_tests")
+PIXEL_TABLES = ("dice", "dice_gains", "confusion", "baselines", "dice_chosen", "dice_tests")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,11 +46,25 @@ class Numbers:
     """Recall of each label."""
     auroc: pd.DataFrame
     auroc_gains: pd.DataFrame
-    """Of each variant and balance weight to real tiles only."""
+    """Of each variant and balance weight to real tiles only; descriptive."""
+    auprc: pd.DataFrame
+    """Average precision."""
+    kappa: pd.DataFrame
+    """Quadratic weighted, of ISUP grade groups; only of graders that give them."""
+    kappa_gains: pd.DataFrame
     chosen: pd.DataFrame
     """The balance weight of each variant that validation slides chose."""
+    auroc_tests: pd.DataFrame
+    """The primary tests: variant, label, test set, at the chosen weights."""
     dice: pd.DataFrame
     dice_gains: pd.DataFrame
+    """As `auroc_gains`, of Dice and precision."""
+    confusion: pd.DataFrame
+    """Pixels by true and predicted label."""
+    dice_chosen: pd.DataFrame
+    """As `chosen`, for pixel graders."""
+    dice_tests: pd.DataFrame
+    """As `auroc_tests`, of Dice."""
     baselines: pd.DataFrame
     """Whether pixel graders of real tiles only have learnt each label."""
 
@@ -65,7 +78,7 @@ class Numbers:
         if self.chosen.empty:
             return self.chosen
         gains = self.auroc_gains[self.auroc_gains["split"] == "test"]
-        return gains.merge(self.chosen, on=CHOSEN)
+        return gains.merge(self.chosen, on=list(self.chosen.columns))
 
     def baseline_auroc(self, grader: str, encoder: str, data_set: str) -> pd.DataFrame:
         """AUROC of the slide grader of real tiles only on a test set, by label.
@@ -75,17 +88,8 @@ class Numbers:
         """
         where = (self.auroc["grader"] == grader) & (self.auroc["encoder"] == encoder)
         where &= (self.auroc["data_set"] == data_set) & (self.auroc["split"] == "test")
-        base = self.auroc[where & (self.auroc["balance_weight"] == 0)].set_index("label")
-        return base.assign(is_above_chance=base["low"] > 0.5)
-
-    def mark_chance(self, gains: pd.DataFrame) -> pd.DataFrame:
-        """Gains with `is_above_chance`: whether the grader that they are over is above chance."""
-        keys = ["grader", "encoder", "data_set"]
-        is_above = [
-            bool(self.baseline_auroc(*(row[key] for key in keys)).loc[row["label"]].is_above_chance)
-            for _, row in gains.iterrows()
-        ]
-        return gains.assign(is_above_chance=is_above)
+        base = self.auroc[where & (self.auroc["balance_weight"] == 0)]
+        return base.assign(is_above_chance=above_chance(base).to_numpy()).set_index("label")
 
     def unlearnt(self, grader: str, truth_kind: str, data_set: str) -> pd.DataFrame:
         """Labels that the pixel grader of real tiles only has not learnt, on a test set."""
@@ -100,9 +104,13 @@ class Numbers:
 def measure(summary: RunSummary) -> Numbers:
     """Compute the page's numbers, with bootstrap intervals, from the story's tables."""
     how: dict[str, Any] = {"draws": summary.draws, "seed": summary.seed}
+    of_graders = {**how, "draws": summary.grader_draws}
     agreement, scores, pixels = map(_table, (summary.agreement, summary.scores, summary.pixels))
     quality = _table(None if agreement.empty else summary.quality)
     nothing = pd.DataFrame()
+    slides = {} if scores.empty else slide_statistics(scores, **of_graders)
+    tiles = {} if pixels.empty else pixel_statistics(pixels, **of_graders)
+    absent = dict.fromkeys((*SLIDE_TABLES, *PIXEL_TABLES), nothing)
     return Numbers(
         standard_deviations=_table(summary.standard_deviations),
         agreement=nothing if agreement.empty else agreement_table(agreement, **how),
@@ -112,12 +120,7 @@ def measure(summary: RunSummary) -> Numbers:
         differences=nothing if agreement.empty else _differences(agreement, quality, how),
         kept=nothing if agreement.empty else kept_gain_table(agreement, **how),
         recalls=nothing if agreement.empty else label_table(agreement, **how),
-        auroc=nothing if scores.empty else auroc_table(scores, **how),
-        auroc_gains=nothing if scores.empty else gain_table(scores, **how),
-        chosen=nothing if scores.empty else _choose(scores),
-        dice=nothing if pixels.empty else pixel_table(pixels, **how),
-        dice_gains=nothing if pixels.empty else pixel_gain_table(pixels, **how),
-        baselines=nothing if pixels.empty else baseline_table(pixels),
+        **{**absent, **slides, **tiles},
     )
 
 
@@ -132,11 +135,3 @@ def _differences(
     generated = agreement[~agreement["variant"].isin(CEILINGS)]
     found = difference_table(generated, **how)
     return found.assign(marks="") if quality.empty else mark_differences(found, quality)
-
-
-def _choose(scores: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for grader, part in scores.groupby(GRADER):
-        if (part["split"] == "val").any():
-            rows += [(*grader, *choice) for choice in choose_balance_weight(part).items()]
-    return pd.DataFrame(rows, columns=CHOSEN)

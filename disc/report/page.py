@@ -14,6 +14,8 @@ from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
 from disc.report import sentences
 from disc.report.figures import as_png, as_svg, draw_figures
+from disc.report.graders.sentences import grading_sentences
+from disc.report.graders.tables import auroc_grid, dice_grid
 from disc.report.limitations import limitations
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import Cell, as_uri, pixel_cells, sheet_cells
@@ -22,8 +24,6 @@ from disc.report.sheet_figure import draw_sheet
 from disc.report.tables import (
     Grid,
     agreement_grid,
-    dice_grid,
-    gain_grid,
     quality_grid,
     recall_grid,
     stage_grid,
@@ -103,7 +103,7 @@ def render(
     """
     return open_template("page.html").render(
         summary=summary,
-        headline=sentences.headline(numbers),
+        headline=[*sentences.headline(numbers), *grading_sentences(numbers)],
         limitations=limitations(summary, numbers),
         legend=legend(summary.palette),
         bar=_scale_bar(summary),
@@ -157,10 +157,10 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     if not numbers.quality.empty:
         kinds = [kind for kind in KINDS if (numbers.quality["kind"] == kind).any()]
         grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
-    gains = numbers.chosen_gains()
-    if not gains.empty:
+    tests = numbers.auroc_tests
+    if not tests.empty:
         keys = ["grader", "encoder", "data_set"]
-        grids["auroc"] = [gain_grid(part, numbers, *key) for key, part in gains.groupby(keys)]
+        grids["auroc"] = [auroc_grid(numbers, *key) for key, _ in tests.groupby(keys)]
     if not numbers.dice.empty:
         test = numbers.dice[numbers.dice["split"] == "test"]
         keys = ["grader", "truth_kind", "data_set"]

@@ -93,6 +93,8 @@ class RunSummary:
     pixels: pd.DataFrame | None = None
     pixel_pictures: Sequence[PixelRow] = ()
     draws: int = 2000
-    """Bootstrap draws of every interval."""
+    """Bootstrap draws of every interval of mask agreement."""
+    grader_draws: int = 20_000
+    """Bootstrap draws of the intervals and tests of graders."""
     seed: int = 0
     """Seed of the bootstrap."""

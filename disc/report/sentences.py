@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from disc.evaluate.agreement import MULTI_CLASS, SINGLE_CLASS, SYNTHESIS
-from disc.evaluate.auroc import MEAN
 from disc.evaluate.marks import BAND
 from disc.labels import NAMES, Label
 from disc.report.numbers import Numbers
@@ -40,10 +39,6 @@ GRADER_NAMES = {"carcino": "Pixel grader (Carcino-Net)", "transmil": "Slide grad
 ENCODER_NAMES = {"carcino": "Carcino-Net"}
 TRUTH_NAMES = {"exact": "exact masks", "annotation": "annotations"}
 DATA_NAMES = {"in": "in distribution", "shifted": "out of distribution"}
-AT_CHANCE = (
-    "with real tiles only, the mean AUROC has an interval that includes .5; gains over a grader at "
-    "chance are no evidence, and are not counted"
-)
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -127,9 +122,6 @@ def headline(numbers: Numbers) -> list[str]:
                 more = [_on_synthesis(rows[SYNTHESIS])] if SYNTHESIS in rows else []
                 sentences += [" ".join([agreement_sentence(rows[MULTI_CLASS]), *more])]
     sentences += _kept(numbers) + _ceiling(numbers)
-    gains = numbers.chosen_gains()
-    if not gains.empty:
-        sentences += grading_sentences(numbers.mark_chance(gains[gains["label"] == MEAN]))
     return sentences
 
 
@@ -140,38 +132,6 @@ def _on_synthesis(row: Any) -> str:
         word = tell_marks(row.marks)
     found = f"{signed(row.value)} {interval(row)}, {count(row.tiles, 'mask')}"
     return f"On those that synthesis asks for{', ' if word else ''}{word}: {found}."
-
-
-def grading_sentences(gains: pd.DataFrame) -> list[str]:
-    """How many intervals of the gains of slide grading exclude zero, by test set.
-
-    Args:
-        gains: of the mean AUROC at the chosen balance weights; with a column `is_above_chance`,
-            those whose grader of real tiles only is at chance are not counted as gains.
-    """
-    sentences = []
-    for data_set, part in gains.groupby("data_set", sort=True):
-        where = f"Slide grading {DATA_NAMES.get(data_set, data_set)}"
-        if "is_above_chance" in part and not part["is_above_chance"].any():
-            sentences.append(f"{where}: {AT_CHANCE}.")
-            continue
-        verdicts = [verdict(row) for row in part.itertuples()]
-        better, worse = verdicts.count("better"), verdicts.count("worse")
-        best = part.loc[part["value"].idxmax()] if part["value"].notna().any() else None
-        if best is None:
-            sentences.append(f"{where}: no mean AUROC, no label has both outcomes.")
-            continue
-        span = f"{signed(part['value'].min())} to {signed(part['value'].max())}"
-        words = f"{where}: added to real tiles, synthetic tiles change the mean AUROC by {span}"
-        if not better and not worse:
-            end = f"the intervals of all {len(part)} differences include zero"
-        else:
-            end = (
-                f"gains whose interval excludes zero: {better} of {len(part)}, "
-                f"losses: {worse} of {len(part)}"
-            )
-        sentences.append(f"{words}; {end}.")
-    return sentences
 
 
 def _kept(numbers: Numbers) -> list[str]:

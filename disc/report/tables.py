@@ -8,17 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.auroc import LABELS, MEAN
+from disc.evaluate.auroc import LABELS
 from disc.evaluate.quality import ENERGIES
 from disc.report.numbers import Numbers
 from disc.report.run_summary import StageRecord
 from disc.report.sentences import (
-    DATA_NAMES,
-    ENCODER_NAMES,
-    GRADER_NAMES,
     KIND_NAMES,
     MARK,
-    TRUTH_NAMES,
     VARIANT_NAMES,
     count,
     in_order,
@@ -29,8 +25,6 @@ from disc.report.sentences import (
     tell_reasons,
     verdict,
 )
-
-BASELINE_NOT_TRAINED = "baseline not trained"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,70 +141,6 @@ def standard_deviation_grid(standard_deviations: pd.DataFrame) -> Grid:
     )
 
 
-def gain_grid(
-    gains: pd.DataFrame, numbers: Numbers, grader: str, encoder: str, data_set: str
-) -> Grid:
-    """AUROC per label: of real tiles only, and what the chosen balance weights change."""
-    base = numbers.baseline_auroc(grader, encoder, data_set)
-    names = [*LABELS, MEAN]
-    first = [Field(text="real tiles only", small="AUROC")]
-    rows = [first + [_value(base.loc[name]) for name in names]]
-    for variant, part in in_order(gains):
-        by_label = part.set_index("label")
-        weight = part["balance_weight"].iloc[0]
-        name = Field(text=f"+ {variant}", small=f"balance weight {weight:g}")
-        fields = [
-            _difference(by_label.loc[label], is_moot=not base.loc[label].is_above_chance)
-            for label in names
-        ]
-        rows.append([name, *fields])
-    columns = [f"{name_label(name)}{_support(base.loc[name])}" for name in names]
-    features = ENCODER_NAMES.get(encoder, encoder)
-    where = DATA_NAMES.get(data_set, data_set)
-    return Grid(
-        caption=f"{GRADER_NAMES.get(grader, grader)} on {features} features, {where}",
-        columns=("trained on", *columns),
-        rows=rows,
-        files=("auroc.csv", "auroc_gains.csv", "chosen.csv"),
-    )
-
-
-def dice_grid(numbers: Numbers, grader: str, truth: str, data_set: str) -> Grid:
-    """Mean Dice and precision of predicted grades, with gains over real tiles only."""
-    values, gains = (
-        frame[
-            (frame["grader"] == grader)
-            & (frame["truth_kind"] == truth)
-            & (frame["data_set"] == data_set)
-            & (frame["split"] == "test")
-        ]
-        for frame in (numbers.dice, numbers.dice_gains)
-    )
-    changes = gains.set_index(["variant", "metric", "label"])
-    is_moot = len(numbers.unlearnt(grader, truth, data_set)) > 0
-    rows = []
-    for variant, part in in_order(values):
-        found = part.set_index(["metric", "label"])
-        small = BASELINE_NOT_TRAINED if is_moot and variant == "real" else ""
-        row = [Field(text="real tiles only" if variant == "real" else f"+ {variant}", small=small)]
-        for key in (("dice", MEAN), ("precision", "GG")):
-            row.append(_value(found.loc[key]))
-            has_gain = (variant, *key) in changes.index
-            row.append(
-                _difference(changes.loc[(variant, *key)], is_moot=is_moot)
-                if has_gain
-                else Field(text="")
-            )
-        rows.append(row)
-    against, where = TRUTH_NAMES.get(truth, truth), DATA_NAMES.get(data_set, data_set)
-    return Grid(
-        caption=f"{GRADER_NAMES.get(grader, grader)} against {against}, {where}",
-        columns=("trained on", "mean Dice", "gain", "precision", "gain"),
-        rows=rows,
-        files=("dice.csv", "dice_gains.csv", "baselines.csv"),
-    )
-
-
 def stage_grid(stages: Sequence[StageRecord]) -> Grid:
     """What was run and how long it took."""
     rows = [
@@ -240,9 +170,9 @@ def _value(row: Any) -> Field:
     return Field(text=plain(row.value), small=interval(row))
 
 
-def _difference(row: Any, *, is_moot: bool = False) -> Field:
+def _difference(row: Any) -> Field:
     mood = verdict(row) if verdict(row) in ("better", "worse") else ""
-    return Field(text=signed(row.value), small=interval(row), mood="moot" if is_moot else mood)
+    return Field(text=signed(row.value), small=interval(row), mood=mood)
 
 
 def _marked(row: Any) -> Field:
@@ -272,9 +202,3 @@ def _distance(row: Any, view: str) -> Field:
 
 def _short(value: float) -> str:
     return "" if pd.isna(value) else f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _support(row: Any) -> str:
-    if pd.isna(row.positives):
-        return ""
-    return f" ({int(row.positives)} of {int(row.positives + row.negatives)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -80,10 +80,14 @@ class Bank:
 
     def standard_deviation(self) -> float:
         """Standard deviation of all latents; the data's is 1."""
-        parts = [shard[:, list(self.labels)] for shard in self.shards]
-        num = sum(part.numel() for part in parts)
-        mean = sum(float(part.sum(dtype=torch.float64)) for part in parts) / num
-        squares = sum(float((part.double() - mean).square().sum()) for part in parts)
+
+        def parts() -> Iterator[torch.Tensor]:
+            # a shard at a time: choosing labels copies it
+            return (shard[:, list(self.labels)].double() for shard in self.shards)
+
+        num = sum(part.numel() for part in parts())
+        mean = sum(float(part.sum()) for part in parts()) / num
+        squares = sum(float((part - mean).square().sum()) for part in parts())
         return math.sqrt(squares / (num - 1))
 
 

@@ -108,6 +108,8 @@ def generate_slides(
     source: LatentSource,
     root: Path,
     facts: Mapping[str, object],
+    *,
+    um_per_px: float | None = None,
 ) -> float:
     """Write the slides as a data set in the SICAPv2 layout with `manifest.parquet`.
 
@@ -120,11 +122,12 @@ def generate_slides(
         source: turns masks into latents, and these into tiles.
         root: folder of the set.
         facts: further columns of the manifest that are equal for all tiles.
+        um_per_px: width of a pixel, which the set records; None where nobody knows.
 
     Returns:
         Standard deviation of the latents (the data's is 1).
     """
-    share, writer = own_share(), SetWriter(root)
+    share, writer = own_share(), SetWriter(root, um_per_px=um_per_px)
     done = {plan.slide.slide_id for plan in plans if _marker(root, plan).exists()}
     wait_for_all()
     if share.is_first:

@@ -29,7 +29,8 @@ class SampleRequest:
     variant: str = "sd-sc"
     """sd, sd-sc, sd-disc, sd-disc-cotrain or sd-disc-fast, whichever the run has."""
     plan: str = ""
-    """How sd-sc fuses labels: end, step, switch@0.75, ...; none: as the run is configured."""
+    """How sd-sc fuses labels: end, step, step-null, switch@0.75, late@0.5, guide@1.5 or heal@250;
+    none: as the run is configured."""
     steps: int | None = None
     """Steps of the solver; None: as the run's configuration says."""
     seed: int = 0
@@ -55,7 +56,7 @@ class BankRequest:
     """A bank of separated conditions: latents of every label from one noise, without a mask."""
 
     run: Path
-    """Folder of a trained run, whose sd fills the bank."""
+    """Folder of a trained run, or of exported weights, whose sd fills the bank."""
     out: Path
     """Folder of the bank; one that was begun by the same options is continued, or made larger."""
     bundles: int
@@ -85,7 +86,8 @@ class SynthesisRequest:
     variant: str = "sd-sc"
     """sd, sd-sc, sd-disc, sd-disc-cotrain or sd-disc-fast, whichever the run has."""
     plan: str = ""
-    """How sd-sc fuses labels: end, step, switch@0.75, ...; none: as the run is configured."""
+    """How sd-sc fuses labels: end, step, step-null, switch@0.75, late@0.5, guide@1.5 or heal@250;
+    none: as the run is configured."""
     steps: int | None = None
     """Steps of the solver; None: as the run's configuration says."""
     slides_per_grade: int | None = None

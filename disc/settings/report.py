@@ -9,7 +9,9 @@ from disc.labels import Palette
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How results are shown; changes no number."""
+    """How results are tested and shown."""
 
     palette: Palette = "safe"
     """Colours of masks: safe for colour-blind readers, or the paper's."""
+    num_grader_bootstrap: int = 20_000
+    """Bootstrap samples of the intervals and tests of graders, which rest on the run's tables."""

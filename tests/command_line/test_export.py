@@ -36,6 +36,9 @@ def test_what_is_exported_can_be_sampled(run, tmp_path, capsys):
     tiles = tmp_path / "tiles"
     assert cli.main(["sample", "--run", str(tmp_path / "out"), "--out", str(tiles), *words]) == 0
     assert (tiles / "images" / "mask.png").is_file()
+    again = ("--run", str(tmp_path / "out"), "--out", str(tmp_path / "again"))
+    assert [cli.main([command, *again]) for command in ("synthesize", "export")] == [2, 2]
+    assert capsys.readouterr().err.count("out: exported weights; give the folder of the run") == 2
 
 
 @pytest.mark.parametrize(

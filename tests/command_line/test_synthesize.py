@@ -13,6 +13,7 @@ from PIL import Image
 import disc
 from disc import cli
 from disc.data.pixels.images import encode_jpeg
+from disc.files import read_json
 from disc.model.denoiser import Denoiser
 from disc.presets import smoke
 from disc.sample import generation
@@ -71,6 +72,7 @@ def test_a_set_has_the_slides_that_were_asked_for(run, undisturbed):
     assert set(manifest["variant"]) == {"sd-sc"} and set(manifest["plan"]) == {"end"}
     assert set(manifest["solver"]) == {"dpmpp-2m 2 trailing"}
     assert "bundle" not in manifest and manifest["seed"].is_unique
+    assert read_json(undisturbed / "set.json")["um_per_px"] == disc.load(run).um_per_px > 0
 
 
 def test_a_tile_is_that_of_the_door(run, undisturbed):

@@ -3,13 +3,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score
 
-from disc.evaluate.pixels import (
+from disc.evaluate.graders.pixels import (
     MEASURES,
     baseline_table,
+    confusion_table,
     measure_confusion,
-    pixel_gain_table,
-    pixel_table,
+    pixel_tables,
 )
+from disc.evaluate.graders.statistics import pixel_statistics
 from disc.grade.confusion import COUNTS
 
 
@@ -39,7 +40,7 @@ def tiles(weight: float, errors: float, seed: int) -> tuple[pd.DataFrame, np.nda
 
 def test_measures_equal_scikit_learn() -> None:
     table, truth, predicted = tiles(0.0, 0.4, 0)
-    found = pixel_table(table, draws=100, seed=0).set_index(["metric", "label"])
+    found = pixel_tables(table, draws=100, seed=0)[0].set_index(["metric", "label"])
     dice = f1_score(truth.ravel(), predicted.ravel(), average=None)
     precision = precision_score(truth.ravel(), predicted.ravel(), average=None)
     np.testing.assert_allclose(found.loc["dice", "value"], [*dice, dice.mean()])
@@ -65,18 +66,18 @@ def test_a_label_neither_present_nor_predicted_is_left_out() -> None:
 
 def test_gain_over_real_only_is_paired() -> None:
     worse, better = tiles(0.0, 0.5, 0)[0], tiles(0.3, 0.3, 0)[0]
-    gains = pixel_gain_table(pd.concat([worse, better]), draws=200, seed=0)
+    gains = pixel_tables(pd.concat([worse, better]), draws=200, seed=0)[1]
     assert set(gains["variant"]) == {"sd"}
     assert (gains["low"] > 0).all()
     copy = worse.assign(variant="sd", balance_weight=0.3)
-    same = pixel_gain_table(pd.concat([worse, copy]), draws=20, seed=0)
-    assert (same[["value", "low", "high"]] == 0).all(axis=None)
+    same = pixel_tables(pd.concat([worse, copy]), draws=20, seed=0)[1]
+    assert (same[["value", "low", "high"]] == 0).all(axis=None) and (same["p"] == 1).all()
 
 
 def test_runs_are_averaged() -> None:
     parts = [tiles(0.0, errors, seed)[0] for seed, errors in enumerate((0.1, 0.6))]
-    single = [pixel_table(part, draws=5, seed=0)["value"].to_numpy() for part in parts]
-    both = pixel_table(pd.concat(parts), draws=5, seed=0)["value"].to_numpy()
+    single = [pixel_tables(part, draws=5, seed=0)[0]["value"].to_numpy() for part in parts]
+    both = pixel_tables(pd.concat(parts), draws=5, seed=0)[0]["value"].to_numpy()
     np.testing.assert_allclose(both, np.mean(single, axis=0))
 
 
@@ -109,3 +110,26 @@ def test_only_graders_of_real_tiles_are_baselines() -> None:
     real, added = tiles(0.0, 0.2, 0)[0], tiles(0.3, 1.0, 0)[0]
     both = pd.concat([real, added], ignore_index=True)
     pd.testing.assert_frame_equal(baseline_table(both), baseline_table(real))
+
+
+def test_confusion_adds_up_to_the_pixels_of_a_truth() -> None:
+    table, truth, predicted = tiles(0.0, 0.4, 0)
+    found = confusion_table(table).pivot(index="truth", columns="predicted", values="fraction")
+    names = ["NC", "GG3", "GG4", "GG5"]
+    expected = confusion_matrix(truth.ravel(), predicted.ravel(), normalize="true")
+    np.testing.assert_allclose(found.loc[names, names], expected)
+
+
+def test_verdicts_on_pixel_graders() -> None:
+    """The weight with the best Dice on validation counts, and only what the baseline has learnt."""
+    parts = []
+    for weight, errors in ((0.0, 0.5), (0.1, 0.5), (0.3, 0.2)):
+        test = tiles(weight, errors, 0)[0]
+        parts += [test, test.assign(split="val")]
+    found = pixel_statistics(pd.concat(parts), draws=400, seed=0)
+    assert found["dice_chosen"]["balance_weight"].tolist() == [0.3]
+    tests = found["dice_tests"]
+    assert len(tests) == 4 and set(tests["verdict"]) == {"helps"}
+    parts[0] = tiles(0.0, 1.0, 0)[0]
+    tests = pixel_statistics(pd.concat(parts), draws=400, seed=0)["dice_tests"]
+    assert (tests["low"] > 0).all() and set(tests["verdict"]) == {"baseline not trained"}

@@ -154,5 +154,6 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
             )
         ],
         "draws": 100,
+        "grader_draws": 400,
     }
     return RunSummary(**(parts | changes))  # type: ignore[arg-type]

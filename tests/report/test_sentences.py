@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disc.report.graders.sentences import verdict_sentence
 from disc.report.limitations import limitations
 from disc.report.numbers import measure
-from disc.report.sentences import agreement_sentence, grading_sentences, headline, signed, verdict
+from disc.report.sentences import agreement_sentence, headline, signed, verdict
 from disc.report.tables import duration
 from tests.report.summaries import make_agreement, make_summary
 
@@ -62,18 +63,24 @@ def test_equal_variants_are_not_called_different() -> None:
     assert "against sd (plain) includes zero: +0.000 [0.000" in sentences[0]
 
 
-def test_grading_counts_what_leaves_zero_out() -> None:
-    gains = pd.DataFrame(
-        {
-            "data_set": ["in"] * 3 + ["shifted"] * 2,
-            "value": [0.02, -0.01, 0.05, 0.01, NAN],
-            "low": [-0.01, -0.04, 0.01, -0.1, NAN],
-            "high": [0.05, 0.02, 0.09, 0.1, NAN],
-        }
+def test_verdicts_in_words() -> None:
+    tests = pd.DataFrame(
+        [
+            ("sd", "GG3", 0.05, 0.01, 0.09, 0.012, 0.04, "helps"),
+            ("sd", "GG4", -0.05, -0.09, -0.01, 1e-5, 0.04, "harms"),
+            ("sd", "NC", 0.01, -0.02, 0.04, 0.8, 0.035, "not distinguishable"),
+            ("sd-sc", "NC", 0.01, -0.02, 0.04, 0.8, 0.03, "not distinguishable"),
+            ("sd", "GG5", 0.2, 0.1, 0.3, 1e-5, 0.1, "baseline not trained"),
+        ],
+        columns=["variant", "label", "value", "low", "high", "p_holm", "smallest", "verdict"],
     )
-    inside, outside = grading_sentences(gains)
-    assert "gains whose interval excludes zero: 1 of 3, losses: 0 of 3" in inside
-    assert "the intervals of all 2 differences include zero" in outside
+    found = verdict_sentence(tests, "slide grading, in distribution", "AUROC")
+    assert found.startswith("Slide grading, in distribution: AUROC of 2 variants against")
+    assert "GG3: sd helps, +0.050 [0.010, 0.090], p = .012." in found
+    assert "GG4: sd harms, \N{MINUS SIGN}0.050" in found and "p < .001" in found
+    shown = "Not distinguishable, 2 of 5: the smallest difference this test set can show is"
+    assert f"{shown} Non-Cancer 0.030." in found
+    assert "Baseline not trained, GG5: " in found
 
 
 def test_few_positives_and_few_slides_are_cautioned() -> None:

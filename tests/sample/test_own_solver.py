@@ -10,12 +10,12 @@ import torch
 from disc.model.denoiser import Denoiser
 from disc.pipeline.context import Context
 from disc.pipeline.run import all_stages
-from disc.presets import PRESETS, laptop, paper
+from disc.presets import PRESETS, gpu, laptop, paper
 from disc.sample.sampler import Sampler
 from disc.sample.solver import denoise, draw_noise
 from disc.settings.distillation import Student
 from disc.settings.sampling import Sample, Solver
-from disc.settings.synthesis import VARIANTS
+from disc.settings.synthesis import STUDENT, VARIANTS
 from tests.sample.small_denoiser import SMALL, build_small_denoiser
 
 FAST = ("sd-disc", "sd-disc-cotrain", "sd-disc-fast")
@@ -52,17 +52,18 @@ def test_its_time_steps_are_those_that_it_learns_on(evaluations):
     assert set(steps) <= set(student.visited)
 
 
-def test_runs_have_no_student_unless_asked():
-    for preset in PRESETS.values():
-        run = preset()
-        names = [stage.name for stage in all_stages(Context(run, Path("nowhere")))]
-        assert not any("sd-disc-fast" in name for name in names)
-        assert run.variants == VARIANTS
+@pytest.mark.parametrize("name", PRESETS)
+def test_small_presets_alone_have_a_student_and_none_generates_slides_with_it(name):
+    run = PRESETS[name]()
+    names = [stage.name for stage in all_stages(Context(run, Path("nowhere")))]
+    students = [STUDENT] if name in {"smoke", "laptop"} else []
+    assert [name for name in names if STUDENT in name] == [f"denoiser/{s}" for s in students]
+    assert run.variants == (*VARIANTS, *students)
 
 
 def test_a_run_with_a_student_leaves_other_stages_as_they_are():
-    run = laptop()
-    with_student = replace(run, distil=replace(run.distil, variants=FAST))
+    with_student = laptop()
+    run = replace(with_student, distil=replace(with_student.distil, variants=FAST[:2]))
     one, other = (
         {stage.name: stage for stage in all_stages(Context(r, Path("nowhere")))}
         for r in (run, with_student)
@@ -80,7 +81,7 @@ def test_a_student_of_a_network_that_gives_noise_is_refused():
 
 
 def test_slides_of_a_variant_that_is_not_trained_are_refused():
-    run = laptop()
+    run = gpu()
     with pytest.raises(ValueError, match=r"synthesis\.variants sd-disc-fast"):
         replace(run, synthesis=replace(run.synthesis, variants=("sd", "sd-disc-fast")))
     with pytest.raises(ValueError, match="comes twice"):

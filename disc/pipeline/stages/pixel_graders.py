@@ -62,5 +62,5 @@ def _confusion(
 ) -> pd.DataFrame:
     data_set, split, _ = truths["annotation"][index]
     rows = confusion_rows(net, {kind: sets[index][2] for kind, sets in truths.items()})
-    facts = {"grader": "carcino", "data_set": data_set, "split": split}
+    facts = {"grader": "carcino", "fold": run.data.fold, "data_set": data_set, "split": split}
     return label_rows(rows, configuration, run.seed, 0).assign(**facts)

@@ -14,7 +14,6 @@ import pandas as pd
 import safetensors.numpy
 import torch
 
-from disc.data.readers.set_scale import read_scale
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json
@@ -42,8 +41,7 @@ PICTURES = 6
 
 def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
     """Write the page and what lies beside it."""
-    run = context.run
-    um_per_px = read_scale(context.root, run.data.tile_px, run.data.fit)
+    run, um_per_px = context.run, context.um_per_px
     summary = RunSummary(
         title=f"disc: {run.name}",
         config=json.loads(to_json(run)),
@@ -60,6 +58,7 @@ def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
         pixels=_table(context, "pixels"),
         pixel_pictures=_pixel_pictures(context),
         draws=run.evaluate.num_bootstrap,
+        grader_draws=run.report.num_grader_bootstrap,
         seed=run.seed,
         made_by=describe_making(context.folder, names),
         um_per_px=um_per_px,
@@ -128,7 +127,7 @@ def _short_training(run: Run) -> list[str]:
         return []
     return [
         f"{AGREEMENT}: the student ({STUDENT}) was trained for {steps:,} steps, where its settings "
-        f"propose {proposed:,}: what a shorter training costs is in docs/results.md"
+        f"propose {proposed:,}; what that costs was not measured"
     ]
 
 

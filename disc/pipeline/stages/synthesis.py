@@ -18,7 +18,8 @@ def synthesise(context: Context, variant: Variant, folder: Path) -> str:
     if not plans:
         return "no synthetic slides: no real slide has a score to balance"
     source, facts = VariantSampler(context.sampler(variant), variant), list_training(context)
-    value = generate_slides(plans, context.book, source, folder, facts)
+    scale = context.um_per_px
+    value = generate_slides(plans, context.book, source, folder, facts, um_per_px=scale)
     num = sum(len(plan.tiles) for plan in plans)
     return f"{len(plans)} slides, {num} tiles; standard deviation {value:.2f} (data: 1)"
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from disc.data.readers.set_scale import read_scale
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.pipeline.stages.referee import load_referee
+from disc.pipeline.weights.facts import NAME as FACTS
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
@@ -41,13 +41,10 @@ class TrainedWeights:
         """Side of tiles, in pixels."""
         return self.context.run.data.tile_px
 
-    @cached_property
+    @property
     def um_per_px(self) -> float | None:
         """Width of a pixel in µm; None where nobody knows."""
-        root, data = self.context.root, self.context.run.data
-        if self.context.is_simulated:
-            return data.um_per_px
-        return read_scale(root, data.tile_px, data.fit) if root.exists() else None
+        return self.context.um_per_px
 
     @property
     def book(self) -> ShapeBook:
@@ -77,8 +74,11 @@ def open_run(folder: Path) -> TrainedWeights:
 
     Raises:
         FileNotFoundError: if there is no run.
-        BadInput: if its configuration cannot be read, or it has no trained denoiser.
+        BadInput: if its configuration cannot be read, it has no trained denoiser, or these are
+            exported weights.
     """
+    if (folder / FACTS).is_file():
+        raise BadInput(f"{folder}: exported weights; give the folder of the run that they are of")
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"{folder}: no config.json; give the folder of a run (make demo leaves runs/demo)"

@@ -1,4 +1,4 @@
-"""Dice and precision of pixel graders, from confusion counts per tile."""
+"""Dice, precision and confusion of pixel graders, from pixels.parquet."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from disc.evaluate.bootstrap import Array, Statistic
-from disc.evaluate.configurations import (
-    average,
-    configuration_gains,
-    configuration_table,
-    split_runs,
+from disc.evaluate.auroc import MEAN
+from disc.evaluate.graders.configurations import (
+    CONFIGURATION,
+    Statistic,
+    measure_settings,
 )
+from disc.evaluate.graders.resampling import split_patients
 from disc.grade.confusion import COUNTS
 from disc.labels import NUM_LABELS, Label
 
@@ -21,18 +21,21 @@ MIN_SKILL = 0.1
 SETTING = ["grader", "truth_kind", "data_set", "split"]
 MEASURES = [
     *(("dice", label.name) for label in Label),
-    ("dice", "mean"),
+    ("dice", MEAN),
     *(("precision", label.name) for label in Label if label != Label.NC),
     ("precision", "GG"),
 ]
 """What is measured, by metric and label; "GG": all pixels predicted as any Gleason grade."""
+Array = npt.NDArray[np.float64]
 
 
-def pixel_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Dice per label and precision of predicted Gleason grades, of every configuration.
+def pixel_tables(
+    pixels: pd.DataFrame, *, draws: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Dice and precision of predicted grades of every configuration, and differences to real only.
 
-    Counts are added up over tiles, then over resampled patients; averaged over runs. The mean
-    Dice is over labels that are present in the truth.
+    Counts are added up over tiles, then over resampled patients; averaged over runs, which are
+    resampled too. The mean Dice is over labels that are present in the truth.
 
     Args:
         pixels: pixels.parquet.
@@ -40,27 +43,35 @@ def pixel_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
         seed: of the bootstrap.
 
     Returns:
-        grader, truth_kind, data_set, split, variant, balance_weight, metric, label, value, low,
-        high.
-    """
-    return _name_measures(
-        configuration_table(pixels, SETTING, _configuration_measures, draws=draws, seed=seed)
-    )
-
-
-def pixel_gain_table(pixels: pd.DataFrame, *, draws: int, seed: int) -> pd.DataFrame:
-    """Paired difference of every configuration to the real-only configuration of its setting.
-
-    Returns:
-        As `pixel_table`.
+        Both: grader, truth_kind, data_set, split, variant, balance_weight, metric, label, value,
+        low, high, error. Differences: besides, freedom and p, as of `auroc_tables`.
 
     Raises:
-        ValueError: if a setting has no configuration of balance weight 0, or one saw other
-            patients.
+        ValueError: if a setting has no configuration of balance weight 0, or one has other slides.
+
+    Paper: Sec. 3 (precision of pixels predicted as a grade).
     """
-    return _name_measures(
-        configuration_gains(pixels, SETTING, _configuration_measures, draws=draws, seed=seed)
-    )
+    measured = list(measure_settings(pixels, SETTING, _run, _strata, draws=draws, seed=seed))
+    levels = pd.concat([part.levels() for part in measured], ignore_index=True)
+    gains = pd.concat([part.differences() for part in measured], ignore_index=True)
+    return _name_measures(levels), _name_measures(gains)
+
+
+def confusion_table(pixels: pd.DataFrame) -> pd.DataFrame:
+    """Pixels by true and predicted label of every configuration, over all its runs.
+
+    Returns:
+        grader, truth_kind, data_set, split, variant, balance_weight, truth, predicted, pixels,
+        fraction (of the pixels of that truth).
+    """
+    keys = [*SETTING, *CONFIGURATION]
+    table = pixels.groupby(keys, sort=True)[COUNTS].sum().reset_index()
+    table = table.melt(keys, COUNTS, value_name="pixels")
+    names = table.pop("variable").str.split("_", expand=True)
+    table = table.assign(truth=names[1], predicted=names[2])
+    whole = table.groupby([*keys, "truth"])["pixels"].transform("sum")
+    table["fraction"] = table["pixels"] / whole.where(whole > 0)
+    return table[[*keys, "truth", "predicted", "pixels", "fraction"]]
 
 
 def baseline_table(pixels: pd.DataFrame) -> pd.DataFrame:
@@ -120,18 +131,26 @@ def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array
     return np.column_stack([dice, mean, precision, overall])
 
 
-def _configuration_measures(configuration: pd.DataFrame, patients: pd.Index) -> Statistic:
-    return average([_run_measures(run, patients) for run in split_runs(configuration)])
-
-
-def _run_measures(run: pd.DataFrame, patients: pd.Index) -> Statistic:
-    counts = run.groupby("patient")[COUNTS].sum().reindex(patients, fill_value=0)
-    matrix = counts.to_numpy(np.float64)
+def _run(run: pd.DataFrame, num_patients: int) -> Statistic:
+    matrix = _count(run, num_patients)
     # Those of the whole sample: a draw without a rare label would measure another quantity.
     counted = matrix.sum(axis=0).reshape(NUM_LABELS, NUM_LABELS).sum(axis=1) > 0
-    return lambda weights: measure_confusion(
-        (weights @ matrix).reshape(len(weights), NUM_LABELS, NUM_LABELS), counted
+    return lambda weights: (
+        measure_confusion((weights.T @ matrix).reshape(-1, NUM_LABELS, NUM_LABELS), counted).T
     )
+
+
+def _strata(rows: pd.DataFrame, num_patients: int) -> npt.NDArray[np.bool_]:
+    """Patients with and without pixels of the rarest label."""
+    counts = _count(rows, num_patients).reshape(-1, NUM_LABELS, NUM_LABELS)
+    return split_patients(counts.sum(axis=2) > 0)
+
+
+def _count(rows: pd.DataFrame, num_patients: int) -> Array:
+    """Confusion counts of each patient, [patients, 16]."""
+    counts = rows.groupby("patient")[COUNTS].sum().reindex(range(num_patients), fill_value=0)
+    matrix: Array = counts.to_numpy(np.float64)
+    return matrix
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Statistics of graders, from the tables scores.parquet and pixels.parquet alone."""

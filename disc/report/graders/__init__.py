@@ -1,0 +1,1 @@
+"""What the statistics of graders say, as tables and sentences of the page."""

@@ -1,0 +1,83 @@
+"""The verdicts on synthetic tiles, in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from disc.evaluate.graders.verdicts import HARMS, HELPS, UNCLEAR, UNDEFINED, UNTRAINED
+from disc.report.numbers import Numbers
+from disc.report.run_summary import PIXEL_GRADING, SLIDE_GRADING
+from disc.report.sentences import (
+    DATA_NAMES,
+    ENCODER_NAMES,
+    TRUTH_NAMES,
+    count,
+    interval,
+    name_label,
+    plain,
+    signed,
+)
+
+TRUTHS = ("exact", "annotation")
+"""Truths of pixels; the first that a run has counts in the headline."""
+
+
+def grading_sentences(numbers: Numbers) -> list[str]:
+    """One sentence a test set and grader: what the primary tests say."""
+    sentences = []
+    if not numbers.auroc_tests.empty:
+        for (encoder, data_set), part in numbers.auroc_tests.groupby(["encoder", "data_set"]):
+            features = ENCODER_NAMES.get(encoder, encoder)
+            where = f"{SLIDE_GRADING} on {features} features, {DATA_NAMES.get(data_set, data_set)}"
+            sentences.append(verdict_sentence(part, where, "AUROC"))
+    tests = numbers.dice_tests
+    if not tests.empty:
+        truth = next(kind for kind in TRUTHS if (tests["truth_kind"] == kind).any())
+        for data_set, part in tests[tests["truth_kind"] == truth].groupby("data_set"):
+            where = f"{PIXEL_GRADING}, {DATA_NAMES.get(data_set, data_set)}"
+            sentences.append(verdict_sentence(part, where, f"Dice against {TRUTH_NAMES[truth]}"))
+    return sentences
+
+
+def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
+    """What the primary tests of one test set say.
+
+    Args:
+        tests: with variant, label, value, low, high, p_holm, smallest and verdict.
+        where: grader and test set.
+        measure: that is compared.
+    """
+    variants, labels = tests["variant"].nunique(), tests["label"].nunique()
+    parts = []
+    for word in (HELPS, HARMS):
+        found = tests[tests["verdict"] == word]
+        parts += [_found(row) for row in found.itertuples()]
+    unclear = tests[tests["verdict"] == UNCLEAR]
+    if len(unclear):
+        parts.append(f"{UNCLEAR}, {len(unclear)} of {len(tests)}: {_smallest(unclear)}")
+    for word, why in (
+        (UNTRAINED, "with real tiles only the grader is at chance, and a gain over it is none"),
+        (UNDEFINED, "too few patients with, or without, the label"),
+    ):
+        found = tests[tests["verdict"] == word]
+        if len(found):
+            names = ", ".join(name_label(label) for label in found["label"].unique())
+            parts.append(f"{word}, {names}: {why}")
+    compared = f"{count(variants, 'variant')} against real tiles only"
+    begin = f"{where[:1].upper()}{where[1:]}: {measure} of {compared}, {count(labels, 'label')}. "
+    return begin + " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
+
+
+def _found(row: Any) -> str:
+    p = "p < .001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}".replace("0.", ".")
+    found = f"{signed(row.value)} {interval(row)}, {p}"
+    return f"{name_label(row.label)}: {row.variant} {row.verdict}, {found}"
+
+
+def _smallest(unclear: pd.DataFrame) -> str:
+    """The smallest differences that could have been shown, by label."""
+    by_label = unclear.groupby("label", sort=False)["smallest"].min()
+    sizes = ", ".join(f"{name_label(str(name))} {plain(size)}" for name, size in by_label.items())
+    return f"the smallest difference this test set can show is {sizes}"

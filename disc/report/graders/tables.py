@@ -1,0 +1,122 @@
+"""Tables of graders: real tiles only, what synthetic tiles change, and the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from disc.evaluate.auroc import LABELS, MEAN
+from disc.evaluate.graders.verdicts import HARMS, HELPS, UNCLEAR, UNDEFINED, UNTRAINED
+from disc.report.numbers import Numbers
+from disc.report.sentences import (
+    DATA_NAMES,
+    ENCODER_NAMES,
+    GRADER_NAMES,
+    TRUTH_NAMES,
+    in_order,
+    interval,
+    name_label,
+    plain,
+    signed,
+)
+from disc.report.tables import Field, Grid
+
+MOODS = {HELPS: "better", HARMS: "worse", UNCLEAR: "", UNTRAINED: "moot", UNDEFINED: ""}
+"""How a verdict is coloured."""
+PRECISION = "GG"
+
+
+def auroc_grid(numbers: Numbers, grader: str, encoder: str, data_set: str) -> Grid:
+    """AUROC per label: of real tiles only, and what the chosen balance weights change."""
+    base = numbers.baseline_auroc(grader, encoder, data_set)
+    gains, tests = (
+        _where(table, grader=grader, encoder=encoder, data_set=data_set)
+        for table in (numbers.chosen_gains(), numbers.auroc_tests)
+    )
+    names = [*LABELS, MEAN]
+    features, where = ENCODER_NAMES.get(encoder, encoder), DATA_NAMES.get(data_set, data_set)
+    return Grid(
+        caption=f"{GRADER_NAMES.get(grader, grader)} on {features} features, {where}",
+        columns=("trained on", *(f"{name_label(x)}{_support(base.loc[x])}" for x in names)),
+        rows=[
+            [Field(text="real tiles only", small="AUROC"), *(_level(base.loc[x]) for x in names)],
+            *_changes(gains, tests, names, is_moot=not base.loc[MEAN].is_above_chance),
+        ],
+        files=("auroc_tests.csv", "auroc.csv", "auprc.csv", "auroc_gains.csv", "chosen.csv"),
+    )
+
+
+def dice_grid(numbers: Numbers, grader: str, truth: str, data_set: str) -> Grid:
+    """Dice per label and precision of predicted grades: real tiles only, and what is changed."""
+    where = {"grader": grader, "truth_kind": truth, "data_set": data_set}
+    levels, gains = (
+        _shown(_where(table, split="test", **where)) for table in (numbers.dice, numbers.dice_gains)
+    )
+    gains = gains.merge(numbers.dice_chosen, on=list(numbers.dice_chosen.columns))
+    base = levels[levels["balance_weight"] == 0].set_index("label")
+    is_moot = len(numbers.unlearnt(grader, truth, data_set)) > 0
+    first = Field(text="real tiles only", small=UNTRAINED if is_moot else "Dice")
+    names = [*LABELS, MEAN, PRECISION]
+    titles = {MEAN: "mean Dice", PRECISION: "precision"}
+    against, place = TRUTH_NAMES.get(truth, truth), DATA_NAMES.get(data_set, data_set)
+    return Grid(
+        caption=f"{GRADER_NAMES.get(grader, grader)} against {against}, {place}",
+        columns=("trained on", *(titles.get(x, name_label(x)) for x in names)),
+        rows=[
+            [first, *(_level(base.loc[x]) for x in names)],
+            *_changes(gains, _where(numbers.dice_tests, **where), names, is_moot=is_moot),
+        ],
+        files=("dice_tests.csv", "dice.csv", "dice_gains.csv", "baselines.csv", "confusion.csv"),
+    )
+
+
+def _changes(
+    gains: pd.DataFrame, tests: pd.DataFrame, names: Sequence[str], *, is_moot: bool
+) -> list[list[Field]]:
+    """A row a variant; what is not tested, as a mean, has no colour and no verdict."""
+    rows = []
+    verdicts = tests.set_index(["variant", "label"])
+    for variant, part in in_order(gains):
+        by_label = part.set_index("label")
+        weight = part["balance_weight"].iloc[0]
+        row = [Field(text=f"+ {variant}", small=f"balance weight {weight:g}")]
+        for name in names:
+            if (variant, name) in verdicts.index:
+                row.append(_tested(verdicts.loc[(variant, name)]))
+            else:
+                mood = "moot" if is_moot else ""
+                found = by_label.loc[name]
+                row.append(Field(text=signed(found.value), small=interval(found), mood=mood))
+        rows.append(row)
+    return rows
+
+
+def _tested(test: Any) -> Field:
+    small = interval(test)
+    if test.verdict == UNCLEAR:
+        small += f", can show {plain(test.smallest)}"
+    return Field(text=signed(test.value), small=small, mood=MOODS[test.verdict])
+
+
+def _level(row: Any) -> Field:
+    return Field(text=plain(row.value), small=interval(row))
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Dice by label, and of the precisions that over all grades."""
+    is_shown = (table["metric"] == "dice") | (table["label"] == PRECISION)
+    return table[is_shown]
+
+
+def _where(table: pd.DataFrame, **values: str) -> pd.DataFrame:
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def _support(row: Any) -> str:
+    if pd.isna(row.positives):
+        return ""
+    return f" ({int(row.positives)} of {int(row.positives + row.negatives)})"
