@@ -18,7 +18,7 @@ from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
 
-def build_vq(settings: AutoencoderSettings, *, groups: int = 16, has_attention: bool = True) -> Any:
+def build_vq(settings: AutoencoderSettings) -> Any:
     """An untrained VQModel, f = 4, 3 latent channels; its scaling_factor is 1 until measured."""
     vq = VQModel(
         down_block_types=("DownEncoderBlock2D",) * 3,
@@ -28,9 +28,9 @@ def build_vq(settings: AutoencoderSettings, *, groups: int = 16, has_attention: 
         latent_channels=LATENT_CHANNELS,
         num_vq_embeddings=settings.num_codes,
         vq_embed_dim=LATENT_CHANNELS,
-        norm_num_groups=groups,
+        norm_num_groups=settings.groups,
         scaling_factor=1.0,
-        mid_block_add_attention=has_attention,
+        mid_block_add_attention=settings.mid_attention,
     )
     return lighten(vq)
 

@@ -50,8 +50,8 @@ def compvis_shape(name: str, shape: Shape) -> Shape:
     return (*shape, 1, 1) if is_matrix else shape
 
 
-def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[Autoencoder, bool]:
-    """Widths, layers and codes of an autoencoder, and whether it attends in the middle.
+def read_architecture(shapes: Mapping[str, Shape], path: Path) -> Autoencoder:
+    """Sizes of an autoencoder: widths, layers, codes, and whether it attends in the middle.
 
     Args:
         shapes: of all tensors, by latent-diffusion's names.
@@ -79,8 +79,13 @@ def read_architecture(shapes: Mapping[str, Shape], path: Path) -> tuple[Autoenco
     if fine % GROUPS or middle % GROUPS or coarse % GROUPS:
         raise BadInput(f"{path}: widths {fine}, {middle}, {coarse} are not multiples of {GROUPS}")
     layers = _count(r"encoder\.down\.0\.block\.(\d+)\.", shapes)
-    settings = Autoencoder(channels=(fine, middle, coarse), layers=layers, num_codes=codes)
-    return settings, any(name.startswith("encoder.mid.attn_1.") for name in shapes)
+    return Autoencoder(
+        channels=(fine, middle, coarse),
+        layers=layers,
+        num_codes=codes,
+        groups=GROUPS,
+        mid_attention=any(name.startswith("encoder.mid.attn_1.") for name in shapes),
+    )
 
 
 def _count(pattern: str, names: Mapping[str, Shape]) -> int:

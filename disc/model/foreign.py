@@ -20,7 +20,7 @@ import torch
 from disc.files import BadInput
 from disc.model import unpickle
 from disc.model.autoencoder import Autoencoder, build_described, build_vq
-from disc.model.compvis import GROUPS, Shape, compvis_name, compvis_shape, read_architecture
+from disc.model.compvis import Shape, compvis_name, compvis_shape, read_architecture
 from disc.model.store import DIFFUSERS_WEIGHTS, read_tensors
 
 OTHER_WEIGHTS = (
@@ -70,9 +70,9 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_file(path: Path) -> Any:
     found = read_checkpoint(path)
-    settings, has_attention = read_architecture(_shapes(found), path)
+    settings = read_architecture(_shapes(found), path)
     with torch.device("meta"):
-        vq = build_vq(settings, groups=GROUPS, has_attention=has_attention)
+        vq = build_vq(settings)
     names = {name: compvis_name(name) for name in vq.state_dict()}
     expected = {
         there: compvis_shape(there, tuple(vq.state_dict()[name].shape))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
+
+from disc.settings.autoencoder import DecoderTuning
 
 _VALIDATION = ("every", "num_tiles", "num_bands", "num_rows", "num_masks", "keep", "tensorboard")
 RENAMED: Mapping[str, str] = {
@@ -27,8 +30,34 @@ OTHERS: Mapping[str, str] = {
 """The same of a group of settings, and of the options of other commands."""
 
 
-ADDED: Mapping[str, Any] = {"eta": 0.0, "guidance_interval": (0, 999), "external_um_per_px": None}
+def is_hashed(name: str, value: Any) -> bool:
+    """Whether a setting enters the hash of a stage: not if it came later and changes nothing."""
+    return name not in ADDED or value != ADDED[name]
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """Settings as `is_hashed` sees them inside others: without what enters no hash."""
+
+    def gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in pairs if name != "speed" and is_hashed(name, value)}
+
+    return asdict(settings, dict_factory=gather)
+
+
+ADDED: dict[str, Any] = {
+    "eta": 0.0,
+    "guidance_interval": (0, 999),
+    "external_um_per_px": None,
+    "betas": (0.9, 0.999),
+    "crop_px": 0,
+    "groups": 16,
+    "latent_noise": 0.0,
+    "latent_penalty": 0.0,
+    "loss": "l1",
+    "mid_attention": True,
+}
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
+ADDED["decoder"] = _plain(DecoderTuning())
 
 
 def find_new_name(name: str) -> str | None:
@@ -49,11 +78,6 @@ def name_as_hashed(name: str) -> str:
     """
     olds = (_last(old) for old, new in RENAMED.items() if _last(new) == name)
     return next(olds, name)
-
-
-def is_hashed(name: str, value: Any) -> bool:
-    """Whether a setting enters the hash of a stage: not if it came later and changes nothing."""
-    return name not in ADDED or value != ADDED[name]
 
 
 def _last(name: str) -> str:

@@ -44,6 +44,8 @@ class Optim:
     """Steps of linear warm-up of the learning rate."""
     decay: Literal["constant", "cosine"] = "constant"
     """Learning rate after warm-up: `constant`, or `cosine` decay to 0 at the last step."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of AdamW's averages of the gradient and of its square, each in [0, 1)."""
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW."""
     clip: float = 1.0
@@ -62,6 +64,7 @@ class Optim:
         require(self.steps >= 0, "optim.steps must be >= 0")
         require(self.batch >= 1, "optim.batch must be >= 1")
         require(0 <= self.ema < 1, "optim.ema must be in [0, 1)")
+        require(all(0 <= beta < 1 for beta in self.betas), "optim.betas must be in [0, 1)")
         require(self.lr >= 0, "optim.lr must be >= 0")
         require(self.clip > 0, "optim.clip must be > 0")
         require(self.checkpoint_every >= 1, "optim.checkpoint_every must be >= 1")

@@ -136,7 +136,7 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
     network = model.to(accelerator.device).train()
     called = set_up(network, optim)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=optim.lr, weight_decay=optim.weight_decay
+        network.parameters(), lr=optim.lr, betas=optim.betas, weight_decay=optim.weight_decay
     )
     wrapped = accelerator.prepare_model(called)
     ema = Ema(network, optim.ema) if optim.ema else None

@@ -9,30 +9,42 @@ from disc.pipeline.context import Context
 from disc.pipeline.stages.data import check_source
 from disc.processes import own_device, own_share
 from disc.train.checkpoint import NAME as CHECKPOINT
+from disc.train.diagnose import NamedBatches
 from disc.train.latents.encoding import encode_tiles
 from disc.train.latents.latent_set import draw_tiles
 from disc.train.objectives.autoencoder import measure_codebook, train_autoencoder
+from disc.train.objectives.decoder import tune_decoder
 
 
 def make_autoencoder(context: Context, folder: Path) -> str:
-    """Train the autoencoder, or take the given one."""
+    """Train the autoencoder, or take the given one; then its decoder alone, where asked for."""
     settings = context.run.autoencoder
     check_source(settings)
+    optim, tuning = settings.optim, settings.decoder.optim
+    batch_at = _tiles(context, optim.batch)
     if settings.source is not None and not settings.finetune:
-        Autoencoder.load(settings.source).save(folder)
-        return f"taken from {settings.source}"
-    batch_at = draw_tiles(
-        context.split.train,
-        batch=settings.optim.batch,
-        seed=context.run.seed,
-        workers=context.run.data.workers,
-    )
-    trained = train_autoencoder(settings, batch_at, folder, context.run.seed)
-    use = measure_codebook(trained, batch_at, settings.optim.steps)
+        trained = Autoencoder.load(settings.source).to(own_device())
+        done = f"taken from {settings.source}"
+    else:
+        trained = train_autoencoder(settings, batch_at, folder, context.run.seed)
+        start = f" from {settings.source}" if settings.finetune else ""
+        done = f"{optim.steps} steps of {optim.batch}{start}"
+    if tuning.steps:
+        last = folder / "decoder"
+        tiles = _tiles(context, tuning.batch)
+        tune_decoder(trained.vq, settings.decoder, tiles, last, context.run.seed)
+        (last / CHECKPOINT).unlink(missing_ok=True)
+        done += f", then the decoder {tuning.steps} of {tuning.batch}"
+    if settings.source is None or settings.finetune:
+        done += f"; {measure_codebook(trained, batch_at, optim.steps)}"
     trained.save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    start = f" from {settings.source}" if settings.finetune else ""
-    return f"{settings.optim.steps} steps of {settings.optim.batch}{start}; {use}"
+    return done
+
+
+def _tiles(context: Context, batch: int) -> NamedBatches:
+    workers = context.run.data.workers
+    return draw_tiles(context.split.train, batch=batch, seed=context.run.seed, workers=workers)
 
 
 def make_latents(context: Context, folder: Path) -> str:

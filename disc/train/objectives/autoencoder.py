@@ -8,32 +8,38 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.cluster import MiniBatchKMeans
 from torch import distributed, nn
 
+from disc.files import require
 from disc.model.autoencoder import Autoencoder, build_vq, to_unit
-from disc.model.latent_shape import LATENT_CHANNELS
+from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
 from disc.model.quantiser import CodebookUse, measure_use
+from disc.processes import Share
 from disc.seeds import derive
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
+from disc.train.objectives.texture import l1_loss, texture_loss
 
 CENTRE_BATCHES = 16
 """Batches over which the mean of latents, and codebook use, are measured."""
 TileBatch = Callable[[int], Batch]
+LOSSES = {"l1": l1_loss, "texture": texture_loss}
 
 
 def train_autoencoder(
     settings: AutoencoderSettings, batch_at: TileBatch, folder: Path, seed: int
 ) -> Autoencoder:
-    """Train a VQ autoencoder with an L1 reconstruction loss and a commitment loss.
+    """Train a VQ autoencoder with a reconstruction loss and a commitment loss.
 
     Latents are quantised only after a fraction of the steps, to a codebook initialised with latents
-    of that batch: with random codes a short training collapses onto a few of them. A source that is
-    trained further keeps its codebook, from the first step on. At the end, latents are centred.
+    of that batch: with random codes a short training collapses onto a few of them. Where that is
+    after the last step, codes are the k-means centres of latents. A source that is trained further
+    keeps its codebook, from the first step on. At the end, latents are centred.
 
     Args:
-        settings: sizes and optimisation.
+        settings: sizes, losses and optimisation.
         batch_at: the tiles of a step, {"tiles": uint8 [B, H, W, 3]}.
         folder: of checkpoint and log.
         seed: of initial weights and codes.
@@ -41,24 +47,74 @@ def train_autoencoder(
     Differs from paper: trained on the data at hand where no pretrained vq-f4 is given.
     """
     torch.manual_seed(derive(seed, "autoencoder"))
-    model = _Reconstruction(_first_weights(settings))
+    model, error_of = _Reconstruction(_first_weights(settings)), LOSSES[settings.loss]
     start = -1 if settings.finetune else int(settings.optim.steps * settings.quantise_from)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
-        images = to_unit(batch["tiles"])
+        images = to_unit(crop(batch["tiles"], settings.crop_px, state.share, generator))
         if state.step == start and state.share.rank % settings.optim.speed.accumulate == 0:
             _initialise_codes(model.vq, images, generator)
-        output, commit, codes_used = state.model(images, state.step >= start)
-        # loss = mean |D(E(x)) - x| + commitment (see Quantiser); x and D(E(x)) are [B, 3, H, W]
-        error = (output - images).abs().mean()
-        return {"loss": error + commit, "l1": error, "commit": commit, "codes_used": codes_used}
+        noise = None
+        if settings.latent_noise:
+            noise = settings.latent_noise * draw_noise(images, state.share, generator)
+        output, terms = state.model(images, state.step >= start, noise)
+        # loss = d(x, D(E(x))) + commitment (see Quantiser) + penalty; x and D(E(x)) [B, 3, H, W]
+        error = error_of(output, images)
+        loss = error + terms["commit"] + settings.latent_penalty * terms["square"]
+        return {"loss": loss, settings.loss: error, **terms}
 
     train(model=model, step=step, batch_at=batch_at, optim=settings.optim, folder=folder, seed=seed)
     trained = Autoencoder(model.vq).eval()
     device = next(model.parameters()).device
     tiles = [batch_at(settings.optim.steps + i)["tiles"] for i in range(CENTRE_BATCHES)]
-    trained.centre(trained.encode(torch.cat(tiles).to(device)).mean((0, 2, 3)))
+    latents = trained.encode(torch.cat(tiles).to(device))
+    if start == settings.optim.steps:
+        fit_codes(model.vq, latents, seed)
+    trained.centre(latents.mean((0, 2, 3)))
     return trained
+
+
+def crop(tiles: torch.Tensor, side: int, share: Share, generator: torch.Generator) -> torch.Tensor:
+    """A random square of each tile uint8 [B, H, W, 3]: [B, side, side, 3]; side 0: the tiles.
+
+    Raises:
+        BadInput: if tiles are smaller.
+    """
+    if not side:
+        return tiles
+    room = tiles.shape[1] - side
+    require(room >= 0, f"autoencoder.crop_px {side}: larger than tiles of {tiles.shape[1]} px")
+    whole = (len(tiles) * share.count, 2)
+    places = share.take(torch.randint(room + 1, whole, generator=generator)).tolist()
+    return torch.stack(
+        [tile[y : y + side, x : x + side] for tile, (y, x) in zip(tiles, places, strict=True)]
+    )
+
+
+def draw_noise(images: torch.Tensor, share: Share, generator: torch.Generator) -> torch.Tensor:
+    """Noise [B, 3, h, w] for the latents of images [B, 3, H, W]."""
+    side = images.shape[-1] // LATENT_FACTOR
+    shape = (len(images) * share.count, LATENT_CHANNELS, side, side)
+    return share.take(torch.randn(shape, generator=generator)).to(images.device)
+
+
+@torch.no_grad()
+def fit_codes(vq: Any, latents: torch.Tensor, seed: int) -> None:
+    """Set the codebook of a VQModel to the k-means centres of latents [N, 3, h, w].
+
+    Raises:
+        BadInput: if there are fewer latents than codes.
+    """
+    codes = vq.quantize.embedding.weight
+    vectors = latents.movedim(1, -1).reshape(-1, LATENT_CHANNELS).cpu().double().numpy()
+    require(
+        len(vectors) >= len(codes),
+        f"autoencoder.num_codes {len(codes)}: more than the {len(vectors)} latents that they are "
+        "fitted to; ask for fewer",
+    )
+    settings = {"n_init": 1, "batch_size": 4096, "random_state": derive(seed, "codes") % 2**32}
+    found = MiniBatchKMeans(len(codes), **settings).fit(vectors).cluster_centers_
+    codes.copy_(torch.from_numpy(found))
 
 
 def measure_codebook(autoencoder: Autoencoder, batch_at: TileBatch, start: int) -> CodebookUse:
@@ -87,10 +143,11 @@ class _Reconstruction(nn.Module):
         self.vq = vq
 
     def forward(
-        self, images: torch.Tensor, is_quantised: bool
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Decoded images [B, 3, H, W], commitment loss, fraction of the codebook in use."""
+        self, images: torch.Tensor, is_quantised: bool, noise: torch.Tensor | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Decoded images [B, 3, H, W], and commitment loss, mean square, codes in use."""
         latents, quantise = self.vq.encode(images).latents, self.vq.quantize
+        square = latents.float().square().mean()
         if is_quantised:
             # in float32: rounded to bfloat16, the nearest code is often another
             with torch.autocast(latents.device.type, enabled=False):
@@ -99,7 +156,11 @@ class _Reconstruction(nn.Module):
         else:
             # zero, but in the graph: data-parallel training needs a gradient of every parameter
             commit, fraction = 0 * quantise.embedding.weight.sum(), torch.zeros(())
-        return self.vq.decoder(self.vq.post_quant_conv(latents)), commit, fraction
+        if noise is not None:
+            # in standard deviations of each image's latents, so that a batch may be split
+            latents = latents + noise * latents.detach().flatten(1).std(dim=1)[:, None, None, None]
+        output = self.vq.decoder(self.vq.post_quant_conv(latents))
+        return output, {"commit": commit, "square": square, "codes_used": fraction}
 
 
 @torch.no_grad()

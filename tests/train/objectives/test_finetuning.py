@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from disc.model.autoencoder import Autoencoder, to_unit
+from disc.processes import Share
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 from disc.settings.training import Optim, Speed
-from disc.train.objectives.autoencoder import measure_codebook, train_autoencoder
+from disc.train.objectives.autoencoder import crop, measure_codebook, train_autoencoder
 from tests.model.small_vq import build_small_vq
 
 OPTIM = Optim(steps=4, batch=4, lr=1e-3, warmup=1, checkpoint_every=2)
@@ -82,3 +83,51 @@ def test_in_bfloat16_and_in_pieces_the_codebook_is_initialised_once(tmp_path):
     assert use.perplexity > 1
     again = train_autoencoder(settings, batch_at, tmp_path / "two", 0)
     assert torch.equal(decoded(trained), decoded(again))
+
+
+TRAINING = AutoencoderSettings(channels=(16, 16, 32), num_codes=24, optim=OPTIM)
+
+
+def test_codes_that_are_fitted_after_training_are_centres_of_latents(tmp_path):
+    settings = replace(TRAINING, quantise_from=1.0)
+    trained = train_autoencoder(settings, batch_at, tmp_path / "run", 0)
+    latents = trained.encode(torch.cat([batch_at(4 + i)["tiles"] for i in range(16)]))
+    vectors = latents.movedim(1, -1).reshape(-1, 3) * trained.scale
+    codes = trained.vq.quantize.embedding.weight.detach()
+    apart = torch.cdist(vectors, codes).amin(1).square().mean()
+    assert apart < 0.25 * vectors.var(dim=0).sum(), (apart, vectors.var(dim=0).sum())
+    assert measure_codebook(trained, batch_at, 4).fraction > 0.8
+
+
+def test_more_codes_than_latents_are_refused(tmp_path):
+    settings = replace(TRAINING, quantise_from=1.0, num_codes=5000)
+    with pytest.raises(ValueError, match=r"num_codes 5000: more than the 4096 latents"):
+        train_autoencoder(settings, batch_at, tmp_path / "run", 0)
+
+
+def test_crops_are_parts_of_their_tiles_and_the_same_in_every_split():
+    tiles, seen = batch_at(0)["tiles"], []
+    for share in (Share(), Share(0, 2), Share(1, 2)):
+        generator = torch.Generator().manual_seed(7)
+        seen.append(crop(share.take(tiles), 8, share, generator))
+    assert seen[0].shape == (4, 8, 8, 3)
+    assert torch.equal(seen[0], torch.cat(seen[1:]))
+    windows = tiles.unfold(1, 8, 1).unfold(2, 8, 1).movedim(3, -1)
+    for window, part in zip(windows, seen[0], strict=True):
+        assert bool((window == part).flatten(2).all(-1).any())
+
+
+def test_crops_larger_than_tiles_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"crop_px 64: larger than tiles of 32 px"):
+        train_autoencoder(replace(TRAINING, crop_px=64), batch_at, tmp_path / "run", 0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"loss": "texture"}, {"crop_px": 16}, {"latent_noise": 0.5}, {"latent_penalty": 0.1}],
+)
+def test_each_setting_changes_what_is_learned(more, tmp_path):
+    plain = train_autoencoder(TRAINING, batch_at, tmp_path / "plain", 0)
+    other = train_autoencoder(replace(TRAINING, **more), batch_at, tmp_path / "other", 0)
+    pair = [a.vq.decoder.conv_in.weight.detach() for a in (plain, other)]
+    assert not torch.allclose(*pair, atol=1e-5)
