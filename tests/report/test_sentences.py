@@ -69,7 +69,7 @@ def test_verdicts_in_words() -> None:
             ("sd", "GG3", 0.05, 0.01, 0.09, 0.012, 0.04, "helps"),
             ("sd", "GG4", -0.05, -0.09, -0.01, 1e-5, 0.04, "harms"),
             ("sd", "NC", 0.01, -0.02, 0.04, 0.8, 0.035, "not distinguishable"),
-            ("sd-sc", "NC", 0.01, -0.02, 0.04, 0.8, 0.03, "not distinguishable"),
+            ("sd-sc", "NC", 0.0, 0.0, 0.0, 1.0, 0.0, "not distinguishable"),
             ("sd", "GG5", 0.2, 0.1, 0.3, 1e-5, 0.1, "baseline not trained"),
         ],
         columns=["variant", "label", "value", "low", "high", "p_holm", "smallest", "verdict"],
@@ -79,7 +79,7 @@ def test_verdicts_in_words() -> None:
     assert "GG3: sd helps, +0.050 [0.010, 0.090], p = .012." in found
     assert "GG4: sd harms, \N{MINUS SIGN}0.050" in found and "p < .001" in found
     shown = "Not distinguishable, 2 of 5: the smallest difference this test set can show is"
-    assert f"{shown} Non-Cancer 0.030." in found
+    assert f"{shown} Non-Cancer 0.035." in found
     assert "Baseline not trained, GG5: " in found
 
 

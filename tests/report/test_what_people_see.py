@@ -185,7 +185,7 @@ def test_a_gain_over_a_grader_that_has_not_learned_a_label_is_not_coloured(tmp_p
     summary, text = look("untrained", fail_on(pixels, Label.GG3))
     assert '<td class="better">' not in text and '<td class="moot">+' in text
     assert text.count("<small>baseline not trained</small>") == 2
-    assert "Baseline not trained, Non-Cancer, GG3, GG4, GG5: with real tiles only" in text
+    assert "Baseline not trained, Non-Cancer, GG3, GG4, GG5: the grader of real tiles only" in text
     (note,) = (
         n for n in limitations(summary, measure(summary))["pixel grading"] if "Baseline" in n
     )
@@ -202,7 +202,7 @@ def test_a_gain_over_a_slide_grader_at_chance_is_not_coloured(tmp_path: Path) ->
     )
     text = write_report(tmp_path, summary).read_text()
     assert '<td class="better">' not in text
-    assert "Baseline not trained, Non-Cancer, GG3, GG4, GG5: with real tiles only" in text
+    assert "Baseline not trained, Non-Cancer, GG3, GG4, GG5: the grader of real tiles only" in text
     assert '<td class="moot">+' in text
 
 

@@ -58,7 +58,7 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     if len(unclear):
         parts.append(f"{UNCLEAR}, {len(unclear)} of {len(tests)}: {_smallest(unclear)}")
     for word, why in (
-        (UNTRAINED, "with real tiles only the grader is at chance, and a gain over it is none"),
+        (UNTRAINED, "the grader of real tiles only fails its own check, so a gain over it is none"),
         (UNDEFINED, "too few patients with, or without, the label"),
     ):
         found = tests[tests["verdict"] == word]
@@ -77,7 +77,10 @@ def _found(row: Any) -> str:
 
 
 def _smallest(unclear: pd.DataFrame) -> str:
-    """The smallest differences that could have been shown, by label."""
-    by_label = unclear.groupby("label", sort=False)["smallest"].min()
+    """The smallest differences that could have been shown, by label, of whatever varies most.
+
+    A variant whose scores are alike in every draw would say 0.
+    """
+    by_label = unclear.groupby("label", sort=False)["smallest"].max()
     sizes = ", ".join(f"{name_label(str(name))} {plain(size)}" for name, size in by_label.items())
     return f"the smallest difference this test set can show is {sizes}"
