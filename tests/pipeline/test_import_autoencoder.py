@@ -115,7 +115,8 @@ def test_in_a_run_the_scale_is_measured(tmp_path, capsys, finetune):
     optim = Optim(steps=2, batch=4, lr=1e-4) if finetune else run.autoencoder.optim
     settings = replace(run.autoencoder, source=tmp_path / "source", finetune=finetune, optim=optim)
     phantom = replace(run.phantom, slides=(1, 1, 1, 1), core_um=(600.0, 700.0))
-    context = Context(replace(run, autoencoder=settings, phantom=phantom), tmp_path / "run")
+    run = replace(run, autoencoder=settings, phantom=phantom, until="latents")
+    context = Context(run, tmp_path / "run")
     records = run_stages(generator_stages(context), context.folder, until="latents", say=str)
     said = {record.name: record.what for record in records}["autoencoder"]
     assert ("codes used" in said) == finetune
