@@ -26,22 +26,23 @@ import numpy as np
 import pandas as pd
 import torch
 import tyro
+from side_by_side import open_run
 
 from disc.cli import prepare_process
 from disc.data.tiles.tile_set import TileSet
-from disc.evaluate.agreement import measure_tiles
+from disc.evaluate.agreement import primary_measure
 from disc.evaluate.gradients import gradient_energy
 from disc.evaluate.reconstruction import measure_psnr, measure_ssim
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json, write_json
-from disc.labels import IGNORE, Label
+from disc.labels import Label
 from disc.model.autoencoder import Autoencoder
 from disc.model.quantiser import measure_use
-from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
+from disc.pipeline.galleries import survey
 from disc.pipeline.stages.autoencoder import make_autoencoder
 from disc.pipeline.stages.referee import load_referee
-from disc.sample.sampler import decode_chunk
+from disc.sample.sampler import Sampler
 from disc.settings.autoencoder import Autoencoder as Settings
 from disc.settings.autoencoder import DecoderTuning
 from disc.settings.training import Optim
@@ -93,16 +94,9 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
 
 def choose_tiles(tiles: TileSet, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and masks of tiles that are labelled everywhere, evenly spread over the set."""
-    masks = [tiles.mask(i) for i in range(len(tiles))]
-    full = [i for i, mask in enumerate(masks) if (mask != IGNORE).all()]
+    full = survey(tiles).chosen
     chosen = [full[i] for i in np.linspace(0, len(full) - 1, min(num, len(full))).astype(int)]
-    return np.stack([tiles.image(i) for i in chosen]), np.stack([masks[i] for i in chosen])
-
-
-def decode(autoencoder: Autoencoder, latents: torch.Tensor) -> np.ndarray:
-    """Tiles of latents, some at a time."""
-    size = decode_chunk(4 * latents.shape[-1])
-    return np.concatenate([autoencoder.decode(part) for part in torch.split(latents, size)])
+    return np.stack([tiles.image(i) for i in chosen]), np.stack([tiles.mask(i) for i in chosen])
 
 
 def recall_by_label(masks: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -119,9 +113,10 @@ def measure(context: Context, autoencoder: Autoencoder, num: int) -> dict[str, f
     latents = torch.cat(
         [autoencoder.encode(part) for part in torch.split(torch.from_numpy(images), 32)]
     )
-    decoded = decode(autoencoder, latents)
+    decode = Sampler(autoencoder, {}, context.run.sample).decode
+    decoded = decode(latents)
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
-    disturbed = decode(autoencoder, latents + NOISE * latents.std() * noise)
+    disturbed = decode(latents + NOISE * latents.std() * noise)
     energies = [gradient_energy(part, masks)[0].sum(axis=0) for part in (decoded, images)]
     pairs = list(zip(images, decoded, strict=True))
     codes = autoencoder.codes(latents).flatten().numpy()
@@ -138,8 +133,7 @@ def measure(context: Context, autoencoder: Autoencoder, num: int) -> dict[str, f
     }
     ratio = energies[0] / energies[1]
     found |= {f"energy_{label.name}": float(ratio[label]) for label in Label}
-    table = pd.DataFrame(measure_tiles(masks, read))
-    return found | {"agreement": float(table["agreement"].mean())}
+    return found | {"primary": float(np.nanmean(primary_measure(masks, read)))}
 
 
 def train_all(context: Context, options: Options) -> Iterator[dict[str, object]]:
@@ -176,9 +170,7 @@ def main() -> None:
     """Train, measure, print a table for people, and one JSON line with every number."""
     prepare_process()
     options = tyro.cli(Options)
-    run = read_config(options.run / "config.json")
-    context = Context(replace(run, out=options.run.parent, name=options.run.name), options.run)
-    rows = pd.DataFrame(train_all(context, options))
+    rows = pd.DataFrame(train_all(open_run(options.run, ("sd",)), options))
     print(tell(rows).to_string())
     print(json.dumps({"autoencoder": rows.to_dict("records")}))
 
