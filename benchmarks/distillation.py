@@ -19,6 +19,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,9 @@ from side_by_side import (
     Asked,
     Reading,
     draw_masks,
-    open_run,
+    fill_own,
+    open_runs,
+    own_folder,
     read,
     read_real,
     show,
@@ -41,16 +44,14 @@ from side_by_side import (
 )
 
 from disc.cli import prepare_process
-from disc.files import BadInput, write_bytes
+from disc.files import write_bytes
 from disc.masks.shapes import label_shape
 from disc.model.denoiser import Denoiser
 from disc.model.schedule import NUM_STEPS
-from disc.model.store import hash_weights
 from disc.pipeline.context import Context
 from disc.pipeline.stages.denoiser import finish, train_and_save
-from disc.sample.bank import Bank, fill_bank, read_bank
+from disc.sample.bank import Bank, read_bank
 from disc.sample.separated import fuse
-from disc.sample.synthesis import plan_slides
 from disc.seeds import numpy_generator, torch_generator
 from disc.settings.synthesis import STUDENT
 from disc.train.checkpoint import State
@@ -125,9 +126,7 @@ def list_kinds(options: Options) -> list[Kind]:
 def synthesis_batches(context: Context, bank: Bank, batch: int) -> NamedBatches:
     """Bundles fused under masks that the run's synthetic slides ask for."""
     run, book = context.run, context.book
-    slides = list(context.split.train.slides.values())
-    plans = plan_slides(slides, book, context.latents.known(), run.synthesis)
-    tiles = [tile for plan in plans for tile in plan.tiles]
+    tiles = [tile for plan in context.recipes for tile in plan.tiles]
     bundles_at = deal_bundles(bank, batch=batch, seed=run.seed, purpose="masks of synthesis")
 
     def batch_at(step: int) -> Batch:
@@ -218,28 +217,17 @@ def list_readings(context: Context, distilled: Mapping[str, Path]) -> Iterator[R
         yield Reading(name, place, solver)
 
 
-def make_unseen(context: Context, folder: Path, num: int) -> Bank:
-    """Bundles of other noise than those of the bank."""
-    run = context.run
-    facts = {"labels": context.latents.known(), "latent_px": run.data.tile_px // 4}
-    denoiser, seed = context.denoiser("sd"), run.seed + 1_000_000
-    fill_bank(denoiser, folder, run.sample, num=num, seed=seed, **facts)
-    return read_bank(folder)
-
-
 def compare(options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Losses of every run, and a row a set of masks and reading."""
-    asked: Asked | None = None
     readings, real, losses = dict[str, list[pd.DataFrame]](), [], []
-    for folder in options.runs:
-        context = open_run(folder)
-        out = options.out / f"{folder.name} {hash_weights(context.denoiser('sd'))[:8]}"
-        drawn = draw_masks(context, options.masks)
-        asked = asked or drawn
-        if not np.array_equal(asked.masks, drawn.masks):
-            raise BadInput(f"{folder}: other data, or labels, than {options.runs[0]}")
+    draw = partial(draw_masks, num=options.masks)
+    for context, asked in open_runs(options.runs, draw):
+        out = own_folder(options.out, context)
         distilled = distil_all(context, out, options)
-        unseen = make_unseen(context, out / "unseen", options.unseen)
+        # other noise than the bank's
+        seed = context.run.seed + 1_000_000
+        unseen = fill_own(context, out / "unseen", options.unseen, seed)
+        folder = context.folder
         own = {name: folder / "denoiser" / name for name in ("sd", "sd-disc", STUDENT)}
         own = {name: path for name, path in own.items() if (path / "done.json").exists()}
         found = measure_losses(context, own | distilled, asked, unseen)
@@ -248,7 +236,6 @@ def compare(options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:
         for reading in list_readings(context, distilled):
             path = out / f"masks {options.masks}" / f"{reading.title}.parquet"
             readings.setdefault(reading.title, []).append(read(context, reading, asked, path))
-    assert asked is not None
     bases = dict(zip(("sd", "sd-sc"), readings, strict=False))
     return pd.DataFrame(losses), summarise(readings, real, asked, bases)
 

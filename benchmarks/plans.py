@@ -18,19 +18,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import pandas as pd
 import tyro
-from side_by_side import Asked, Reading, draw_masks, open_run, read, read_real, show, summarise
+from side_by_side import (
+    Reading,
+    draw_masks,
+    open_runs,
+    own_folder,
+    read,
+    read_real,
+    show,
+    summarise,
+)
 
 from disc.cli import prepare_process
-from disc.files import BadInput
-from disc.model.store import hash_weights
 from disc.pipeline.context import Context
 from disc.settings.synthesis import STUDENT
 
@@ -75,21 +82,14 @@ def list_readings(context: Context, options: Options) -> Iterator[Reading]:
 
 def compare(options: Options) -> pd.DataFrame:
     """Read everything in every run; a row a set of masks and reading."""
-    asked: Asked | None = None
     readings, real = dict[str, list[pd.DataFrame]](), []
-    for folder in options.runs:
-        context = open_run(folder, TRAINED)
-        out = options.out / f"{folder.name} {hash_weights(context.denoiser('sd'))[:8]}"
-        out /= f"masks {options.masks}"
-        drawn = draw_masks(context, options.masks)
-        asked = asked or drawn
-        if not np.array_equal(asked.masks, drawn.masks):
-            raise BadInput(f"{folder}: other data, or labels, than {options.runs[0]}")
+    draw = partial(draw_masks, num=options.masks)
+    for context, asked in open_runs(options.runs, draw, TRAINED):
+        out = own_folder(options.out, context) / f"masks {options.masks}"
         real.append(read_real(context, asked, out))
         for reading in list_readings(context, options):
             table = read(context, reading, asked, out / f"{reading.title}.parquet")
             readings.setdefault(reading.title, []).append(table)
-    assert asked is not None
     return summarise(readings, real, asked, dict(zip(BASES, readings, strict=False)))
 
 

@@ -26,6 +26,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -43,6 +44,7 @@ from side_by_side import (
     draw_masks,
     measure,
     open_run,
+    open_runs,
     read,
     read_real,
     summarise,
@@ -182,14 +184,9 @@ def check_baseline(context: Context, asked: Asked) -> None:
 
 def read_all(options: Options) -> tuple[pd.DataFrame, dict[str, str]] | None:
     """Every reading of every run, a row a set of masks and reading, and bases; None: not first."""
-    share, asked, real = own_share(), None, []
+    share, real = own_share(), []
     tables: dict[str, list[pd.DataFrame]] = {}
-    for folder in options.runs:
-        context = open_run(folder)
-        drawn = choose_masks(context, options.masks)
-        asked = asked or drawn
-        if not np.array_equal(asked.masks, drawn.masks):
-            raise BadInput(f"{folder}: other data, or labels, than {options.runs[0]}")
+    for context, asked in open_runs(options.runs, partial(choose_masks, num=options.masks)):
         out = place(context, options) / f"masks {options.masks}"
         # an option may name once more what is read in any case
         readings = list({one.title: one for one in list_readings(context, options)}.values())
@@ -203,7 +200,7 @@ def read_all(options: Options) -> tuple[pd.DataFrame, dict[str, str]] | None:
             for title in [PLAIN_B, *(reading.title for reading in readings)]:
                 tables.setdefault(title, []).append(pd.read_parquet(out / f"{title}.parquet"))
             real.append(read_real(context, asked, out))
-    if not share.is_first or asked is None:
+    if not share.is_first:
         return None
     titles = list(tables)
     # marks are to the last: A's

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,16 +24,18 @@ from disc.evaluate.referee import read_tiles
 from disc.files import BadInput, write_parquet
 from disc.labels import Label
 from disc.model.denoiser import Denoiser
+from disc.model.store import hash_weights
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets
-from disc.pipeline.galleries import hang, hang_real
+from disc.pipeline.galleries import hang, hang_real, survey
 from disc.pipeline.stages.referee import load_referee
+from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.cost import count_evaluations
 from disc.sample.plans import plan_of
 from disc.sample.sampler import Sampler
 from disc.sample.solver import name_solver
-from disc.sample.synthesis import collect_shapes, plan_slides
+from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant
@@ -88,6 +90,38 @@ def open_run(folder: Path, needs: Sequence[str] = ("sd-disc",)) -> Context:
     return Context(replace(run, out=folder.parent, name=folder.name), folder)
 
 
+def open_runs(
+    folders: Sequence[Path],
+    draw: Callable[[Context], Asked],
+    needs: Sequence[str] = ("sd-disc",),
+) -> Iterator[tuple[Context, Asked]]:
+    """Runs whose denoisers of some names are trained, with the masks that all are asked for.
+
+    Raises:
+        BadInput: if a run is not trained so far, or its masks are others than those of the first.
+    """
+    first: Asked | None = None
+    for folder in folders:
+        context = open_run(folder, needs)
+        asked = draw(context)
+        first = first or asked
+        if not np.array_equal(first.masks, asked.masks):
+            raise BadInput(f"{folder}: other data, or labels, than {folders[0]}")
+        yield context, first
+
+
+def own_folder(out: Path, context: Context) -> Path:
+    """Folder of what is made of a run, of the weights of its `sd`."""
+    return out / f"{context.folder.name} {hash_weights(context.denoiser('sd'))[:8]}"
+
+
+def fill_own(context: Context, folder: Path, num: int, seed: int) -> Bank:
+    """Bundles of a run's `sd`."""
+    facts = {"labels": context.latents.known(), "latent_px": context.run.data.tile_px // 4}
+    fill_bank(context.denoiser("sd"), folder, context.run.sample, num=num, seed=seed, **facts)
+    return read_bank(folder)
+
+
 def draw_masks(context: Context, num: int) -> Asked:
     """Masks of test slides' shapes, those that synthesis asks for, and of one label."""
     run, known = context.run, context.latents.known()
@@ -95,9 +129,7 @@ def draw_masks(context: Context, num: int) -> Asked:
     px = run.data.tile_px
     test = draw(replace(run.evaluate, num_uniform=0, num_mixed=num), 0, px)
     one = draw(replace(run.evaluate, num_uniform=num // 4, num_mixed=0), 0, px)
-    slides = list(context.split.train.slides.values())
-    plans = plan_slides(slides, context.book, known, run.synthesis)
-    parts = [test, draw_synthesis_masks(plans, context.book, num, 0), one]
+    parts = [test, draw_synthesis_masks(context.recipes, context.book, num, 0), one]
     names = [name for name, part in zip(SETS, parts, strict=True) for _ in part[0]]
     everything = [slide for part in parts for slide in part[1]]
     return Asked(np.concatenate([part[0] for part in parts]), everything, np.array(names))
@@ -136,17 +168,15 @@ def measure(
 
 def read_real(context: Context, targets: Asked, folder: Path) -> dict[str, pd.DataFrame]:
     """Real tiles of the labels of each set of masks, through the autoencoder."""
-    found = {}
-    for name in targets.names:
-        path = folder / f"real {name}.parquet"
-        if not path.exists():
+    paths = {name: folder / f"real {name}.parquet" for name in targets.names}
+    if missing := [name for name, path in paths.items() if not path.exists()]:
+        referee, tiles = load_referee(context), survey(context.judged)
+        for name in missing:
             masks = targets.masks[targets.sets == name]
-            gallery = hang_real(context, load_referee(context), masks)["reconstruction"]
-            write_parquet(
-                path, pd.DataFrame(describe_tiles(gallery)).assign(slide=list(gallery.slides))
-            )
-        found[name] = pd.read_parquet(path)
-    return found
+            gallery = hang_real(context, referee, tiles, masks)["reconstruction"]
+            described = pd.DataFrame(describe_tiles(gallery))
+            write_parquet(paths[name], described.assign(slide=list(gallery.slides)))
+    return {name: pd.read_parquet(path) for name, path in paths.items()}
 
 
 def summarise(

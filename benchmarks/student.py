@@ -22,6 +22,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Annotated
@@ -33,14 +34,24 @@ import pandas as pd
 import safetensors.torch
 import torch
 import tyro
-from side_by_side import Asked, Reading, draw_masks, open_run, read, read_real, show, summarise
+from side_by_side import (
+    Reading,
+    draw_masks,
+    fill_own,
+    open_runs,
+    own_folder,
+    read,
+    read_real,
+    show,
+    summarise,
+)
 
 from disc.cli import prepare_process
-from disc.files import BadInput, write_bytes
-from disc.model.store import hash_weights, read_tensors
+from disc.files import write_bytes
+from disc.model.store import read_tensors
 from disc.pipeline.context import Context
 from disc.pipeline.stages.student import teach_student, train_student
-from disc.sample.bank import CHUNK, Bank, fill_bank, read_bank
+from disc.sample.bank import CHUNK, Bank
 from disc.sample.cost import count_evaluations
 from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
@@ -132,10 +143,7 @@ def make_bank(context: Context, folder: Path, num: int) -> Bank:
         is_whole = found.facts is not None and len(found.seeds) == CHUNK
         if is_whole and not (folder / shard.name).exists():
             write_bytes(folder / shard.name, shard.read_bytes())
-    run = context.run
-    facts = {"labels": context.latents.known(), "latent_px": run.data.tile_px // 4}
-    fill_bank(context.denoiser("sd"), folder, run.sample, num=num, seed=run.seed, **facts)
-    return read_bank(folder)
+    return fill_own(context, folder, num, context.run.seed)
 
 
 def make_pairs(context: Context, bank: Bank, num: int, path: Path) -> Pairs:
@@ -209,15 +217,10 @@ def list_readings(
 
 def compare(options: Options) -> pd.DataFrame:
     """Train and read everything in every run; a row a set of masks and reading."""
-    asked: Asked | None = None
     readings, real = dict[str, list[pd.DataFrame]](), []
-    for folder in options.runs:
-        context = open_run(folder)
-        out = options.out / f"{folder.name} {hash_weights(context.denoiser('sd'))[:8]}"
-        drawn = draw_masks(context, options.masks)
-        asked = asked or drawn
-        if not np.array_equal(asked.masks, drawn.masks):
-            raise BadInput(f"{folder}: other data, or labels, than {options.runs[0]}")
+    draw = partial(draw_masks, num=options.masks)
+    for context, asked in open_runs(options.runs, draw):
+        out = own_folder(options.out, context)
         students = train_students(context, out, options)
         real.append(read_real(context, asked, out / f"masks {options.masks}"))
         for reading in list_readings(context, students, options):
@@ -225,7 +228,6 @@ def compare(options: Options) -> pd.DataFrame:
             path = own / f"masks {options.masks}" / f"{reading.title}.parquet"
             table = read(context, reading, asked, path)
             readings.setdefault(reading.title, []).append(table)
-    assert asked is not None
     bases = dict(zip(("sd", "sd-sc"), readings, strict=False))
     return summarise(readings, real, asked, bases)
 

@@ -22,7 +22,7 @@ from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
 from disc.pipeline.weights.exported import open_exported
 from disc.pipeline.weights.facts import NAME as FACTS
-from disc.pipeline.weights.source import Weights
+from disc.pipeline.weights.source import Weights, find_variant
 from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
@@ -114,7 +114,7 @@ class Model:
             BadInput: if a mask, the variant, the plan or the number of steps or seeds cannot be.
         """
         stack = self._check_masks(np.asarray(masks))
-        name = self.check_variant(variant)
+        name = find_variant(self.weights, variant)
         sampler = self.sampler(name, plan=plan, steps=steps)
         tiles = sampler.generate(name, stack, _seeds(seed, len(stack)))
         return tiles if np.ndim(masks) == 3 else tiles[0]
@@ -127,7 +127,7 @@ class Model:
         Raises:
             BadInput: as `sample`.
         """
-        name = self.check_variant(variant)
+        name = find_variant(self.weights, variant)
         if plan is None:
             return self._sampler(name, steps)
         if name != "sd-sc":
@@ -135,18 +135,6 @@ class Model:
         Plan.parse(plan)
         sampler = self._sampler(name, steps)
         return replace(sampler, settings=replace(sampler.settings, plan=plan))
-
-    def check_variant(self, variant: str) -> Variant:
-        """The variant of a name.
-
-        Raises:
-            BadInput: if there is none.
-        """
-        for name in self.variants:
-            if name == variant:
-                return name
-        known = ", ".join(self.variants)
-        raise BadInput(f"{self.weights.folder}: no variant '{variant}' in it; it has {known}")
 
     def segment(self, tiles: Tiles) -> Masks:
         """What the referee, an independent evaluation network, reads in tiles.

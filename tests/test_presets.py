@@ -12,7 +12,7 @@ from disc.grade.transmil import TransMIL
 from disc.model.autoencoder import build_vq
 from disc.model.denoiser import Denoiser
 from disc.pipeline.config_file import read_config, to_json
-from disc.pipeline.context import as_json
+from disc.pipeline.renamed import as_json
 from disc.presets import PRESETS
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.sampling import Solver

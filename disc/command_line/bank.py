@@ -28,11 +28,10 @@ def make_bank(request: BankRequest) -> str:
         child not in own and child.name[0] != "." for child in request.out.glob("*")
     ):
         raise BadInput(f"{request.out}: is not a bank of disc bank; give a new folder with --out")
-    solver = sampler.solvers.get("sd-sc", sampler.settings.solver)
     fill_bank(
         sampler.denoisers["sd"],
         request.out,
-        replace(sampler.settings, solver=solver),
+        replace(sampler.settings, solver=sampler.solver_of("sd-sc")),
         num=request.bundles,
         labels=list(model.weights.known),
         latent_px=model.tile_px // LATENT_FACTOR,

@@ -14,6 +14,7 @@ from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.store import hash_weights
 from disc.pipeline.context import Context
 from disc.pipeline.stages.synthesis import list_training
+from disc.pipeline.weights.source import find_variant
 from disc.pipeline.weights.trained import open_run
 from disc.processes import own_share, wait_for_all
 from disc.sample.bank import Bank, read_bank
@@ -35,7 +36,7 @@ def synthesize_slides(request: SynthesisRequest) -> str:
     """
     weights = open_run(request.run)
     context, model = weights.context, Model(weights)
-    name = model.check_variant(request.variant)
+    name = find_variant(weights, request.variant)
     sampler = model.sampler(name, plan=request.plan or None, steps=request.steps)
     plans = _plan(request, context)
     source: LatentSource = VariantSampler(sampler, name)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from disc.data.readers.read import read_source
 from disc.data.readers.source import Source
 from disc.files import BadInput
-from disc.pipeline.renamed import is_hashed, name_as_hashed
 from disc.processes import own_device
 from disc.settings.data import Fold
 from disc.settings.run import Run
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from disc.model.autoencoder import Autoencoder
     from disc.model.denoiser import Denoiser
     from disc.sample.sampler import Sampler
-    from disc.sample.synthesis import ShapeBook
+    from disc.sample.synthesis import ShapeBook, SlideRecipe
     from disc.train.latents.latent_set import LatentSet
 
 FOLDS: tuple[Fold, ...] = ("Val1", "Val2")
@@ -157,6 +156,14 @@ class Context:
 
         return collect_shapes(self.split.train)
 
+    @cached_property
+    def recipes(self) -> list[SlideRecipe]:
+        """The run's synthetic slides before they are generated."""
+        from disc.sample.synthesis import plan_slides
+
+        slides = list(self.split.train.slides.values())
+        return plan_slides(slides, self.book, self.latents.known(), self.run.synthesis)
+
     def denoiser(self, variant: Variant) -> Denoiser:
         """A trained denoiser."""
         from disc.model.denoiser import Denoiser
@@ -174,20 +181,3 @@ class Context:
         }
         solvers = {STUDENT: self.run.distil.student.solver}
         return Sampler(self.autoencoder, denoisers, self.run.sample, solvers)
-
-
-def as_json(settings: Any) -> Any:
-    """A settings dataclass as plain values, for hashing, without what changes speed only.
-
-    Names are those that a setting had first, and what was added since counts where it changes
-    something: what was trained before stays done.
-    """
-
-    def gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {
-            name_as_hashed(name): value
-            for name, value in pairs
-            if name != "speed" and is_hashed(name, value)
-        }
-
-    return asdict(settings, dict_factory=gather)

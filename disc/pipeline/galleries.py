@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.agreement import KINDS, kinds_of, label_fractions
 from disc.evaluate.kernel_distance import match_labels
 from disc.evaluate.quality import Gallery, quality_table
@@ -79,20 +80,44 @@ def hang(referee: CarcinoNet, images: Pixels, masks: Pixels, slides: Sequence[st
     return Gallery(images, masks, slides, referee_features(referee, images))
 
 
-def hang_real(context: Context, referee: CarcinoNet, targets: Pixels) -> dict[str, Gallery]:
-    """Tiles that no generator saw, of the labels of the masks asked for, uint8 [N, H, W].
+@dataclass(frozen=True, eq=False)
+class RealTiles:
+    """Tiles that no generator saw, to set generated ones beside.
 
-    Tiles with unlabelled pixels are left out where there are others.
+    Attributes:
+        tiles: the set that they are in.
+        chosen: which of it; those with unlabelled pixels are left out where there are others.
+        fractions: of their labels, [N, 4].
+    """
+
+    tiles: TileSet
+    chosen: Sequence[int]
+    fractions: npt.NDArray[np.float64]
+
+
+def survey(tiles: TileSet) -> RealTiles:
+    """Read the masks of a set once, for any number of galleries of its tiles."""
+    everything, full = [], []
+    for i in range(len(tiles)):
+        mask = tiles.mask(i)
+        everything.append(label_fractions(mask[None])[0])
+        if (mask != IGNORE).all():
+            full.append(i)
+    chosen = full or list(range(len(tiles)))
+    return RealTiles(tiles, chosen, np.stack(everything)[chosen])
+
+
+def hang_real(
+    context: Context, referee: CarcinoNet, real: RealTiles, targets: Pixels
+) -> dict[str, Gallery]:
+    """Real tiles of the labels of the masks asked for, uint8 [N, H, W].
 
     Returns:
         As they are ("real"), and through the autoencoder ("reconstruction"); at most N tiles.
     """
-    tiles = context.judged
-    masks = [tiles.mask(i) for i in range(len(tiles))]
-    full = [i for i, mask in enumerate(masks) if (mask != IGNORE).all()] or list(range(len(masks)))
-    fractions = [label_fractions(part) for part in (targets, np.stack([masks[i] for i in full]))]
-    chosen = [full[i] for i in match_labels(*fractions)[1]]
-    images, drawn = np.stack([tiles.image(i) for i in chosen]), np.stack([masks[i] for i in chosen])
+    tiles, pairs = real.tiles, match_labels(label_fractions(targets), real.fractions)[1]
+    chosen = [real.chosen[i] for i in pairs]
+    images, drawn = (np.stack([read(i) for i in chosen]) for read in (tiles.image, tiles.mask))
     slides = [tiles.tiles[i].slide_id for i in chosen]
     views = {"real": images, "reconstruction": rebuild(context.autoencoder, images)}
     return {name: hang(referee, view, drawn, slides) for name, view in views.items()}
@@ -119,11 +144,12 @@ def measure_quality(
         for name, part in generated.items()
     }
     options, tables = {"draws": context.run.evaluate.num_bootstrap, "seed": context.run.seed}, []
+    tiles = survey(context.judged)
     for kind in KINDS:
         chosen = np.flatnonzero(asked.kinds == kind)
         if len(chosen) < 2:
             continue
-        real = hang_real(context, referee, asked.masks[chosen])
+        real = hang_real(context, referee, tiles, asked.masks[chosen])
         parts = {name: gallery.take(chosen) for name, gallery in galleries.items()}
         table = quality_table(parts, real, **options)
         facts = [

@@ -35,15 +35,6 @@ def is_hashed(name: str, value: Any) -> bool:
     return name not in ADDED or value != ADDED[name]
 
 
-def _plain(settings: Any) -> dict[str, Any]:
-    """Settings as `is_hashed` sees them inside others: without what enters no hash."""
-
-    def gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {name: value for name, value in pairs if name != "speed" and is_hashed(name, value)}
-
-    return asdict(settings, dict_factory=gather)
-
-
 ADDED: dict[str, Any] = {
     "eta": 0.0,
     "guidance_interval": (0, 999),
@@ -57,7 +48,6 @@ ADDED: dict[str, Any] = {
     "mid_attention": True,
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
-ADDED["decoder"] = _plain(DecoderTuning())
 
 
 def find_new_name(name: str) -> str | None:
@@ -82,3 +72,23 @@ def name_as_hashed(name: str) -> str:
 
 def _last(name: str) -> str:
     return name.rpartition(".")[2]
+
+
+def as_json(settings: Any) -> Any:
+    """A settings dataclass as plain values, for hashing, without what changes speed only.
+
+    Names are those that a setting had first, and what was added since counts where it changes
+    something: what was trained before stays done.
+    """
+
+    def gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {
+            name_as_hashed(name): value
+            for name, value in pairs
+            if name != "speed" and is_hashed(name, value)
+        }
+
+    return asdict(settings, dict_factory=gather)
+
+
+ADDED["decoder"] = as_json(DecoderTuning())

@@ -13,7 +13,8 @@ from typing import Any
 
 from disc.files import digest
 from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
-from disc.pipeline.context import FOLDS, QUALITY, Context, as_json
+from disc.pipeline.context import FOLDS, QUALITY, Context
+from disc.pipeline.renamed import as_json
 from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder

@@ -10,14 +10,21 @@ from disc.data.pixels.mask_colours import name_colours
 from disc.labels import Palette
 
 
-def open_template(name: str) -> Template:
-    """A template of this folder; what it lacks is an error, what it is given is escaped."""
+def open_template(name: str, folder: Path = Path(__file__).parent) -> Template:
+    """A template; what it lacks is an error, and what a page is given is escaped.
+
+    Args:
+        name: of its file; a page ends in .html.
+        folder: where it lies.
+    """
+    is_page = name.endswith(".html")
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        loader=FileSystemLoader(folder),
+        autoescape=is_page,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=not is_page,
     )
     return environment.get_template(name)
 

@@ -66,7 +66,7 @@ class VariantSampler:
         return {
             "variant": self.variant,
             "checkpoint": hash_weights(self.sampler.denoisers[weights_of(self.variant)]),
-            "solver": name_solver(self.sampler.solvers.get(self.variant, settings.solver)),
+            "solver": name_solver(self.sampler.solver_of(self.variant)),
             "plan": str(plan_of(self.variant, settings.plan)),
         }
 

@@ -43,6 +43,10 @@ class Sampler:
     settings: Sample
     solvers: Mapping[Variant, Solver] = field(default_factory=dict)
 
+    def solver_of(self, variant: Variant) -> Solver:
+        """How tiles of a variant are drawn: by the settings' solver, or its own."""
+        return self.solvers.get(variant, self.settings.solver)
+
     def draw_latents(
         self,
         variant: Variant,
@@ -66,7 +70,7 @@ class Sampler:
         slides = None
         if slide is not None:
             slides = torch.tensor(slide, dtype=torch.uint8).expand(len(masks), -1)
-        settings = replace(self.settings, solver=self.solvers.get(variant, self.settings.solver))
+        settings = replace(self.settings, solver=self.solver_of(variant))
         order = Order(
             noise=draw_noise(list(seeds), masks.shape[-1] // LATENT_FACTOR),
             masks=torch.from_numpy(np.ascontiguousarray(masks)),

@@ -8,7 +8,8 @@ import pytest
 from disc.files import BadInput
 from disc.pipeline import renamed
 from disc.pipeline.config_file import VERSION, list_differences, read_config, to_json
-from disc.pipeline.context import Context, as_json
+from disc.pipeline.context import Context
+from disc.pipeline.renamed import as_json
 from disc.pipeline.stage_list import all_stages
 from disc.presets import smoke
 from disc.settings.denoiser import Denoiser

@@ -30,7 +30,7 @@ from disc.pipeline.stages.referee import load_referee, pixel_accuracy
 from disc.sample.plans import plan_of
 from disc.sample.sampler import rebuild
 from disc.sample.solver import name_solver, standard_deviation
-from disc.sample.synthesis import collect_shapes, plan_slides
+from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
 from disc.settings.run import Run
 from disc.settings.synthesis import Variant
@@ -69,9 +69,8 @@ def ask(context: Context) -> Asked:
     run, known = context.run, context.latents.known()
     book = collect_shapes(context.split.test)
     test, sources = draw_targets(book, known, run.evaluate, run.seed, run.data.tile_px)
-    slides = list(context.split.train.slides.values())
-    plans = plan_slides(slides, context.book, known, run.synthesis)
-    drawn, others = draw_synthesis_masks(plans, context.book, run.evaluate.num_synthesis, run.seed)
+    wanted = run.evaluate.num_synthesis
+    drawn, others = draw_synthesis_masks(context.recipes, context.book, wanted, run.seed)
     numbers = [*range(len(test)), *range(len(drawn))]
     drawn_for = [TEST] * len(test) + [SYNTHESIS] * len(drawn)
     purposes = {TEST: "asked", SYNTHESIS: "synthesis"}

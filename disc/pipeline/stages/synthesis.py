@@ -6,15 +6,12 @@ from pathlib import Path
 
 from disc.pipeline.context import Context
 from disc.sample.generation import VariantSampler, generate_slides
-from disc.sample.synthesis import plan_slides
 from disc.settings.synthesis import Variant
 
 
 def synthesise(context: Context, variant: Variant, folder: Path) -> str:
     """Generate the synthetic slides of a variant."""
-    run, split = context.run, context.split
-    known, slides = context.latents.known(), split.train.slides
-    plans = plan_slides(list(slides.values()), context.book, known, run.synthesis)
+    plans = context.recipes
     if not plans:
         return "no synthetic slides: no real slide has a score to balance"
     source, facts = VariantSampler(context.sampler(variant), variant), list_training(context)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from disc.model.condition import ConditionEncoder
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.tokens import MaskTokens
 from disc.pipeline.weights.facts import Facts
 from disc.pipeline.weights.scheduler import lines_that_start, plain_scheduler
+from disc.report.templates import open_template
 from disc.settings.synthesis import Variant
 
 SHOWN = ("hybrid", "crossattn", "concat")
@@ -19,15 +18,8 @@ SHOWN = ("hybrid", "crossattn", "concat")
 
 def write_card(facts: Facts, has_shapes: bool) -> str:
     """README.md of exported weights, with lines of diffusers where they can be few."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     variants = [_describe(facts, name) for name in facts.weights]
-    return environment.get_template("card.md.jinja").render(
+    return open_template("card.md.jinja", Path(__file__).parent).render(
         facts=facts,
         has_shapes=has_shapes,
         latent_px=facts.tile_px // LATENT_FACTOR,

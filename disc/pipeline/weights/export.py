@@ -21,7 +21,7 @@ from disc.pipeline.weights.card import write_card
 from disc.pipeline.weights.facts import NAME, REFEREE, SHAPES, Facts, as_values
 from disc.pipeline.weights.request import ExportRequest
 from disc.pipeline.weights.scheduler import plain_scheduler
-from disc.pipeline.weights.source import Weights
+from disc.pipeline.weights.source import Weights, find_variant
 from disc.pipeline.weights.trained import TrainedWeights, open_run
 from disc.settings.synthesis import Variant, weights_of
 
@@ -92,13 +92,7 @@ def _collect_facts(weights: TrainedWeights, request: ExportRequest) -> Facts:
 
 def _choose(weights: Weights, asked: Sequence[str]) -> tuple[Variant, ...]:
     """The variants that are asked for and have weights of their own, each once."""
-    known = {str(name): name for name in weights.variants}
-    for name in asked:
-        if name not in known:
-            raise BadInput(
-                f"{weights.folder}: no variant '{name}' in it; it has {', '.join(known)}"
-            )
-    names = [known[name] for name in asked] or weights.variants
+    names = [find_variant(weights, name) for name in asked] or weights.variants
     return tuple(dict.fromkeys(weights_of(name) for name in names))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
+from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
@@ -48,3 +49,16 @@ class Weights(Protocol):
 
     def referee(self) -> CarcinoNet:
         """The independent evaluation network."""
+
+
+def find_variant(weights: Weights, name: str) -> Variant:
+    """The variant of a name.
+
+    Raises:
+        BadInput: if the weights have none of that name.
+    """
+    for variant in weights.variants:
+        if variant == name:
+            return variant
+    known = ", ".join(weights.variants)
+    raise BadInput(f"{weights.folder}: no variant '{name}' in it; it has {known}")
