@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,6 +58,29 @@ def num_cores() -> int:
     is_told = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1
     return max(1, cores // others)
+
+
+@contextmanager
+def spread(count: int, chunk: int = 1) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A `map` whose calls several processes of this machine share; the order of results stays.
+
+    Args:
+        count: of processes; one or less: this one does all.
+        chunk: calls that a process takes at a time.
+
+    Raises:
+        BrokenProcessPool: in what uses it, if a process is killed.
+    """
+    if count <= 1:
+        yield map
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # Spawned: a forked child of a process with threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context) as pool:
+        yield partial(pool.map, chunksize=chunk)
 
 
 def _is_launched() -> bool:

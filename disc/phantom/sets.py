@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ from disc.labels import Label
 from disc.phantom.cases import assign_folds, draw_slides
 from disc.phantom.drawing import Drawing, Picture, draw_slide
 from disc.phantom.stain import EXTERNAL, HOME, Scanner
+from disc.processes import spread
 from disc.progress import Bar
 from disc.settings.data import Data
 from disc.settings.phantom import Phantom
@@ -161,13 +160,7 @@ def draw_each(
 ) -> Iterator[Result]:
     """What `work` gives for the index and record of each slide, in order, with a bar."""
     bar = Bar(f"phantom, {name}", total=len(slides), unit="slide")
-    with ExitStack() as stack:
-        stack.callback(bar.close)
-        run: Callable[..., Iterator[Result]] = map
-        if processes > 1:
-            # Spawned: a forked child of a process with threads may hang.
-            context = multiprocessing.get_context("spawn")
-            run = stack.enter_context(ProcessPoolExecutor(processes, context)).map
+    with closing(bar), spread(processes) as run:
         for result in run(work, range(len(slides)), slides):
             yield result
             bar.advance()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +20,7 @@ from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.pixels.strict import find_orientation, refuse_odd
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
-from disc.processes import num_cores
+from disc.processes import num_cores, spread
 from disc.progress import Bar
 
 MAX_PX = 2**26
@@ -150,14 +147,7 @@ def look_at_all(
     """
     count = min(processes or num_cores(), 1 + len(tasks) // _CHUNK)
     bar, looks = Bar(f"reading {name}", total=len(tasks), unit="image"), []
-    with ExitStack() as stack:
-        stack.callback(bar.close)
-        run: Callable[..., Iterable[Look]] = map
-        if count > 1:
-            # Spawned: a forked child of a process with threads may hang.
-            context = multiprocessing.get_context("spawn")
-            pool = stack.enter_context(ProcessPoolExecutor(count, context))
-            run = partial(pool.map, chunksize=_CHUNK)
+    with closing(bar), spread(count, _CHUNK) as run:
         try:
             for found in run(look, [task[0] for task in tasks], [task[1] for task in tasks]):
                 looks.append(found)

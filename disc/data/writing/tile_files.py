@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +15,7 @@ from disc.data.tiles.tile_set import TileSet
 from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput
 from disc.labels import IGNORE, Label
-from disc.processes import num_cores
+from disc.processes import num_cores, spread
 from disc.progress import Bar
 
 _CHUNK = 32
@@ -60,13 +58,10 @@ def write_tiles(
     damaged: dict[str, str] = {}
     pixels: dict[str, Counts] = {}
     bar = Bar("converting", total=len(tiles), unit="tile")
-    with ExitStack() as stack:
-        stack.callback(bar.close)
-        count = min(processes or num_cores(), len(chunks))
+    write = partial(_write_part, writer=writer, skip=skip)
+    with closing(bar), spread(min(processes or num_cores(), len(chunks))) as run:
         try:
-            for written in _run(
-                parts, partial(_write_part, writer=writer, skip=skip), count, stack
-            ):
+            for written in run(write, parts):
                 labels |= written.labels
                 damaged |= written.damaged
                 for slide_id, counts in written.pixels.items():
@@ -81,17 +76,6 @@ def write_tiles(
 
 
 _Part = tuple[TileSet, list[str]]
-
-
-def _run(
-    parts: Iterable[_Part], write: partial[Written], count: int, stack: ExitStack
-) -> Iterator[Written]:
-    if count <= 1:
-        return map(write, parts)
-    # Spawned: a forked child of a process with threads may hang.
-    context = multiprocessing.get_context("spawn")
-    pool = stack.enter_context(ProcessPoolExecutor(count, context))
-    return pool.map(write, parts)
 
 
 def _write_part(part: _Part, *, writer: SetWriter, skip: bool) -> Written:
