@@ -22,6 +22,7 @@ from disc.pipeline.request import RunRequest
 from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
+from disc.slides.request import GradeRequest, WsinferRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
@@ -138,6 +139,25 @@ def bank(request: BankRequest) -> int:
     return _say(make_bank(request))
 
 
+def grade(request: GradeRequest) -> int:
+    """Grade slides with a run's graders; exit code 1 if one could not be. Research use only."""
+    prepare_process()
+    from disc.command_line.grade import grade_all
+
+    report = grade_all(request)
+    print(report)
+    return 1 if report.failures else 0
+
+
+def export_wsinfer(request: WsinferRequest) -> int:
+    """Write a run's pixel grader for QuPath's WSInfer extension."""
+    prepare_process()
+    from disc.command_line.grade import export_classifier
+
+    print(export_classifier(request))
+    return 0
+
+
 def _say(what: str) -> int:
     """Print what all processes did together, once."""
     if own_share().is_first:
@@ -171,6 +191,9 @@ COMMANDS = {
     "bank": Command(
         bank, BankRequest, "Denoise each label alone, for tiles that need decoding only.", RUNS
     ),
+    "grade": Command(
+        grade, GradeRequest, "Grade slides, or say why not: map, score, files for QuPath.", RUNS
+    ),
     "check": Command(
         check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS
     ),
@@ -186,6 +209,9 @@ COMMANDS = {
     ),
     "export": Command(
         export, ExportRequest, "Write a run's weights to a folder that diffusers loads.", MODELS
+    ),
+    "export-wsinfer": Command(
+        export_wsinfer, WsinferRequest, "Write a pixel grader for QuPath's WSInfer.", MODELS
     ),
     "import": Command(
         import_, ImportRequest, "Import a public VQ autoencoder (vq-f4), and check it.", MODELS
