@@ -82,7 +82,7 @@ def grade_slide(
         overlap=overlap,
         temperature=round(calibration.temperature, 6),
         ece_before=round(calibration.ece_before, 6),
-        ece_after=round(calibration.ece_after, 6),
+        ece_after=calibration.ece_after and round(calibration.ece_after, 6),
         unreadable_mm2=round(lost, 6),
     )
     record = make_record(

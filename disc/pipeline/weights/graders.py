@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from disc.data.readers.sicapv2 import read_split
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, digest, read_bytes
 from disc.grade.carcino import CarcinoNet
 from disc.grade.encoder import CrossEncoder
@@ -75,7 +76,8 @@ def _find_seeds(folder: Path, name: str, file: str) -> list[Path]:
     return [path for _, path in sorted(seeds)]
 
 
-def _read_tiles(context: Context):  # type: ignore[no-untyped-def]
+def _read_tiles(context: Context) -> tuple[TileSet, TileSet]:
+    """Tiles to know what is familiar, and those of other slides to calibrate on."""
     try:
         split = read_split(context.root, context.run.data.fold, context.read(context.root))
         return context.training_set, split.val

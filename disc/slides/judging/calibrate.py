@@ -40,7 +40,7 @@ class Calibration:
     Attributes:
         temperature: by which the pixel grader's logits are divided.
         ece_before: expected calibration error of pixels, without it.
-        ece_after: with it, fitted on the other half of the patients.
+        ece_after: with it, fitted on the other half of the patients; None: there is one patient.
         num_slides: validation slides.
         num_tiles: their tiles.
         floors: shares of tissue that GG3, GG4 and GG5 must reach to count.
@@ -52,7 +52,7 @@ class Calibration:
 
     temperature: float
     ece_before: float
-    ece_after: float
+    ece_after: float | None
     num_slides: int
     num_tiles: int
     floors: tuple[float, float, float]
@@ -144,7 +144,7 @@ def _read_tiles(graders: Graders, tiles: TileSet) -> tuple[Floats, npt.NDArray[n
 
 def _fit_temperature(
     logits: Floats, masks: npt.NDArray[np.uint8], patients: npt.NDArray[np.str_]
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float | None]:
     """Temperature, and calibration errors without it and with that of the other patients."""
     weights = np.broadcast_to(window_weights(masks.shape[-1]), masks.shape)
     # Pixels as windows count in the map: their rims little.
@@ -156,7 +156,7 @@ def _fit_temperature(
     names = np.unique(patients)
     of_second = np.isin(patients, names[1::2])
     second = np.repeat(of_second, masks[0].size)[places]
-    before, after = calibration_error(softmax(pixels), truth, weight), np.nan
+    before, after = calibration_error(softmax(pixels), truth, weight), None
     if len(names) > 1:
         fitted = np.empty_like(pixels)
         for part in (second, ~second):
@@ -164,7 +164,7 @@ def _fit_temperature(
                 pixels[part] / _temperature(pixels[~part], truth[~part], weight[~part])
             )
         after = calibration_error(fitted, truth, weight)
-    return _temperature(pixels, truth, weight), before, float(after)
+    return _temperature(pixels, truth, weight), before, after
 
 
 def _temperature(logits: Floats, truth: npt.NDArray[np.int64], weights: Floats) -> float:

@@ -63,13 +63,12 @@ class MapFacts(Strict):
     overlap: float
     temperature: float
     ece_before: float
-    ece_after: float
+    ece_after: float | None
     unreadable_mm2: float
 
 
 class RegionFacts(Strict):
-    """Outlines: how many, on which resolution, how many pieces were too small, how many corners
-    simplification took away (none: outlines follow pixels)."""
+    """Outlines: how many, at which resolution; pieces that were too small; corners taken away."""
 
     kept: int
     um_per_px: float

@@ -19,8 +19,8 @@ RULES = (
     "The primary grade is the most extensive pattern; of equal ones, the higher.",
     "If a pattern higher than the primary counts, the secondary grade is the highest, however "
     "little of it there is (ISUP 2014 for biopsies: the most extensive and the highest).",
-    f"Otherwise it is the next lower pattern by extent, if it is at least {MINOR:.0%} of the cancer "
-    "(the 5 % rule); if not, primary and secondary are the same.",
+    f"Otherwise it is the next lower pattern by extent, if it is at least {MINOR:.0%} of the "
+    "cancer (the 5 % rule); if not, primary and secondary are the same.",
 )
 """What `score_areas` does, in words."""
 

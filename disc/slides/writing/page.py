@@ -199,7 +199,7 @@ def _tell_left_out(record: GradeRecord) -> list[str]:
         facts = record.regions
         said.append(
             f"Outlines: {facts.kept} region(s), on pixels of {facts.um_per_px:g} µm; "
-            f"{facts.dropped} piece(s) of less than 0.01 mm², {facts.dropped_mm2:.3f} mm² together, "
+            f"{facts.dropped} piece(s) of less than 0.01 mm², {facts.dropped_mm2:.3f} mm² in all, "
             f"are not drawn, but count in the table; corners taken away: {facts.simplified}."
         )
     if record.map is not None and record.map.unreadable_mm2 > 0:
