@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from disc.settings.autoencoder import Autoencoder
+from disc.settings.autoencoder import Autoencoder, DecoderTuning
 from disc.settings.data import Data
 from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Distil, Student
@@ -118,6 +118,69 @@ def laptop() -> Run:
             num_uniform=64,
             num_mixed=320,
             num_synthesis=128,
+        ),
+    )
+
+
+def phantom() -> Run:
+    """The model that the package ships: simulated tiles of 96 px, 4 µm; two hours of one thread.
+
+    Differs from paper: as `laptop`; and an autoencoder trained on crops without quantisation, its
+    codebook put in afterwards, its decoder then tuned against a discriminator.
+    """
+    return Run(
+        name="phantom",
+        data=Data(tile_px=96, um_per_px=4.0),
+        phantom=Phantom(
+            slides=(16, 16, 22, 10),
+            test_slides=(8, 8, 10, 6),
+            external_slides=(5, 5, 5, 5),
+            referee_slides=(6, 6, 6, 6),
+            core_um=(900.0, 3000.0),
+        ),
+        autoencoder=Autoencoder(
+            channels=(16, 32, 64),
+            groups=4,
+            mid_attention=False,
+            num_codes=1024,
+            quantise_from=1.0,
+            crop_px=32,
+            loss="texture",
+            latent_noise=0.1,
+            latent_penalty=1e-4,
+            optim=Optim(steps=5000, batch=8, lr=3e-3, decay="cosine", ema=0.995),
+            decoder=DecoderTuning(
+                optim=replace(DecoderTuning().optim, steps=450, batch=3, checkpoint_every=100)
+            ),
+        ),
+        denoiser=Denoiser(
+            channels=(32, 64, 80, 80),
+            attention=(False, False, False, True),
+            dihedral=2,
+            optim=Optim(
+                steps=5400,
+                batch=16,
+                lr=7e-4,
+                warmup=50,
+                decay="cosine",
+                ema=0.998,
+                checkpoint_every=300,
+            ),
+        ),
+        distil=Distil(
+            num_bundles=400,
+            variants=("sd-disc-fast",),
+            student=Student(
+                optim=Optim(steps=600, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
+            ),
+        ),
+        synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc", "sd-disc-fast")),
+        grade=Grade(carcino=_small_carcino(12, 400, 8), balance_weights=(0.3,)),
+        evaluate=Evaluate(
+            referee=_small_carcino(12, 500, 16),
+            num_uniform=64,
+            num_mixed=192,
+            num_synthesis=96,
         ),
     )
 
@@ -251,6 +314,7 @@ def _paper_grade() -> Grade:
 PRESETS = {
     "smoke": smoke,
     "laptop": laptop,
+    "phantom": phantom,
     "gpu": gpu,
     "paper": paper,
     "fold-safe": fold_safe,

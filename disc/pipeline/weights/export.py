@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from disc.files import BadInput, refuse_filled, whole_folder, write_bytes, write
 from disc.model.store import DIFFUSERS_WEIGHTS, save_weights
 from disc.pipeline.stages.referee import REFEREE as RUN_REFEREE
 from disc.pipeline.weights.card import write_card
-from disc.pipeline.weights.facts import NAME, REFEREE, SHAPES, Facts, as_values
+from disc.pipeline.weights.exported import hash_file
+from disc.pipeline.weights.facts import GRADER, NAME, REFEREE, SHAPES, Facts, as_values
 from disc.pipeline.weights.request import ExportRequest
 from disc.pipeline.weights.scheduler import plain_scheduler
 from disc.pipeline.weights.source import Weights, find_variant
@@ -48,7 +50,12 @@ def export_run(request: ExportRequest) -> str:
         if shapes is not None:
             write_bytes(folder / SHAPES, shapes)
         write_bytes(folder / "README.md", write_card(facts, shapes is not None).encode())
-        write_json(folder / NAME, as_values(facts))
+        files = {
+            path.relative_to(folder).as_posix(): hash_file(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        write_json(folder / NAME, as_values(replace(facts, files=files)))
     size = sum(path.stat().st_size for path in request.out.rglob("*")) / 1e6
     variants = ", ".join(facts.variants)
     return (
@@ -87,6 +94,7 @@ def _collect_facts(weights: TrainedWeights, request: ExportRequest) -> Facts:
         sample=run.sample,
         student=run.distil.student,
         referee=run.evaluate.referee,
+        grader=run.grade.carcino if weights.has_grader else None,
     )
 
 
@@ -108,6 +116,8 @@ def _write_networks(weights: TrainedWeights, facts: Facts, folder: Path) -> None
     save_weights(folder / "vqvae" / DIFFUSERS_WEIGHTS, vq, dtype)
     _write_config(folder / "vqvae", vq)
     save_weights(folder / REFEREE, weights.referee(), dtype)
+    if facts.grader is not None:
+        save_weights(folder / GRADER, weights.pixel_grader(), dtype)
 
 
 def _write_config(folder: Path, model: Any) -> None:

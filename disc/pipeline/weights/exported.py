@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
-from disc.model.store import load_weights
-from disc.pipeline.weights.facts import REFEREE, SHAPES, Facts, read_facts
+from disc.model.store import DIFFUSERS_WEIGHTS, load_weights
+from disc.pipeline.weights.facts import GRADER, REFEREE, SHAPES, Facts, read_facts
 from disc.processes import own_device
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
@@ -77,17 +78,31 @@ class ExportedWeights:
     def referee(self) -> CarcinoNet:
         """The run's referee."""
         referee = CarcinoNet(self.facts.referee)
-        load_weights(self.folder / REFEREE, referee)
+        load_weights(self._find(REFEREE), referee)
         return referee.to(own_device()).eval()
+
+    def pixel_grader(self) -> CarcinoNet:
+        """The run's pixel grader, trained on real tiles alone.
+
+        Raises:
+            BadInput: if the run had none when it was exported.
+        """
+        if self.facts.grader is None:
+            raise BadInput(f"{self.folder}: exported without a pixel grader")
+        grader = CarcinoNet(self.facts.grader)
+        load_weights(self._find(GRADER), grader)
+        return grader.to(own_device()).eval()
 
     def _load_denoiser(self, name: Variant) -> Denoiser:
         denoiser = Denoiser(self.facts.denoiser)
         for part, module in (("unet", denoiser.unet), ("condition_encoder", denoiser.encode)):
-            load_weights(self.folder / self.facts.place_weights(part, name), module)
+            load_weights(self._find(self.facts.place_weights(part, name)), module)
         return denoiser.to(own_device()).eval()
 
     @cached_property
     def _autoencoder(self) -> Autoencoder:
+        for name in ("config.json", DIFFUSERS_WEIGHTS):
+            self._find(Path("vqvae", name))
         return Autoencoder.load(self.folder / "vqvae").to(own_device())
 
     @cached_property
@@ -98,11 +113,28 @@ class ExportedWeights:
                 f"{self.folder}: exported without shapes of training masks, so that no recipe can "
                 "be drawn; draw it with the run itself, or export that with --shapes"
             )
+        self._find(Path(SHAPES))
         try:
             with np.load(path, allow_pickle=False) as found:
                 return {name: found[name] for name in ("shapes", "tiles", "known")}
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise BadInput(f"{path}: damaged ({error}); export the weights again") from error
+
+    def _find(self, name: Path) -> Path:
+        """A file's path, once its content is known to be what was exported."""
+        path, expected = self.folder / name, self.facts.files.get(name.as_posix())
+        if expected is not None and path.is_file() and hash_file(path) != expected:
+            raise BadInput(
+                f"{path}: not what was exported (its SHA-256 is not that of disc.json); export the "
+                "weights again, or copy them again"
+            )
+        return path
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_exported(folder: Path) -> ExportedWeights:

@@ -50,6 +50,13 @@ class Weights(Protocol):
     def referee(self) -> CarcinoNet:
         """The independent evaluation network."""
 
+    def pixel_grader(self) -> CarcinoNet:
+        """The pixel grader that was trained on real tiles alone.
+
+        Raises:
+            BadInput: if there is none.
+        """
+
 
 def find_variant(weights: Weights, name: str) -> Variant:
     """The variant of a name.

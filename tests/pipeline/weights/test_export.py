@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from types import SimpleNamespace
 
 import diffusers
@@ -13,7 +14,12 @@ from safetensors.torch import load_file, save_file
 
 import disc
 from disc.files import BadInput
+from disc.grade.carcino import CarcinoNet
+from disc.model.store import save_weights
+from disc.pipeline.config_file import read_config
+from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
+from disc.pipeline.stages.pixel_graders import grader_path
 from disc.pipeline.weights import export as exporting
 from disc.pipeline.weights.export import export_run
 from disc.pipeline.weights.request import ExportRequest
@@ -125,6 +131,9 @@ def test_recipes_are_those_of_the_run(run, tmp_path, monkeypatch):
     damaged = io.BytesIO()
     np.savez(damaged, shapes=book.shapes)
     (tmp_path / "out" / "shapes.npz").write_bytes(damaged.getvalue())
+    facts = json.loads((tmp_path / "out" / "disc.json").read_text())
+    # older exports hold no hashes
+    (tmp_path / "out" / "disc.json").write_text(json.dumps({**facts, "files": {}}))
     with pytest.raises(BadInput, match=r"shapes\.npz: damaged .* export the weights again"):
         disc.load(tmp_path / "out").recipe(4, 5)
 
@@ -171,3 +180,40 @@ def test_damaged_facts_are_one_line(change, said, out, tmp_path):
     with pytest.raises(BadInput, match=said) as caught:
         disc.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["unet", "condition_encoder", "vqvae", "referee", "grader", "shapes.npz"]
+)
+def test_a_changed_file_is_refused_where_it_is_read(run, tmp_path, monkeypatch, name):
+    graded = tmp_path / "run"
+    shutil.copytree(run, graded)
+    context = Context(read_config(graded / "config.json"), graded)
+    path = grader_path(context, Configuration())
+    save_weights(path, CarcinoNet(context.run.grade.carcino))
+    shape = np.zeros((SIDE, SIDE), np.uint8)
+    monkeypatch.setattr(Context, "book", ShapeBook([shape, shape.copy()], []))
+    monkeypatch.setattr(Context, "latents", SimpleNamespace(known=lambda: [0, 1, 2, 3]))
+    export(graded, tmp_path / "out", shapes=True)
+
+    def use_all():
+        model = disc.load(tmp_path / "out")
+        model.sample(halves(), variant="sd", steps=1)
+        model.segment(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+        model.recipe(4, 5, tiles=1)
+        assert isinstance(model.weights.pixel_grader(), CarcinoNet)
+
+    use_all()
+    place = tmp_path / "out" / name
+    (file,) = [place] if place.is_file() else sorted(place.glob("*.safetensors"))[:1]
+    content = bytearray(file.read_bytes())
+    # a bit of the last weight: the file still loads
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=rf"{file.name}: not what was exported"):
+        use_all()
+
+
+def test_no_grader_is_said(out):
+    with pytest.raises(BadInput, match="exported without a pixel grader"):
+        disc.load(out).weights.pixel_grader()
