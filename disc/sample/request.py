@@ -81,8 +81,9 @@ class BankRequest:
 class SynthesisRequest:
     """Synthetic slides that balance the primary grades, as a data set in the layout of SICAPv2."""
 
-    run: Path
-    """Folder of a trained run."""
+    run: Path | None = None
+    """Folder of a trained run, or of weights exported with shapes; None: the weights that disc
+    ships."""
     out: Path
     """Folder of the set; one that was begun by the same options is continued."""
     variant: str = "sd-sc"

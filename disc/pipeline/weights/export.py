@@ -13,6 +13,7 @@ import diffusers
 import numpy as np
 import torch
 
+from disc.data.tiles.records import Slide
 from disc.data.trained_on import NAME as TRAINED_ON
 from disc.data.trained_on import read_trained_on
 from disc.files import BadInput, refuse_filled, whole_folder, write_bytes, write_json
@@ -94,6 +95,7 @@ def _collect_facts(weights: TrainedWeights, request: ExportRequest) -> Facts:
         sample=run.sample,
         student=run.distil.student,
         referee=run.evaluate.referee,
+        synthesis=run.synthesis,
         grader=run.grade.carcino if weights.has_grader else None,
     )
 
@@ -143,10 +145,18 @@ def _write_schedulers(facts: Facts, folder: Path) -> None:
     write_json(folder / "model_index.json", index)
 
 
+def _score(slide: Slide) -> tuple[int, int]:
+    """Primary and secondary grade; -1 where it has none."""
+    return (
+        -1 if slide.primary is None else slide.primary,
+        -1 if slide.secondary is None else slide.secondary,
+    )
+
+
 def _pack_shapes(weights: Weights) -> bytes:
-    """Different shape maps once, which of them each training tile has, and the known labels."""
+    """Different shape maps once, which of them each training tile has, known labels, and slides."""
     try:
-        book, known = weights.book, weights.known
+        book, known, slides = weights.book, weights.known, weights.slides
     except (FileNotFoundError, BadInput) as error:
         raise BadInput(
             f"{weights.folder}: no training tiles to take shapes from ({error}); bring them back, "
@@ -161,5 +171,9 @@ def _pack_shapes(weights: Weights) -> bytes:
         shapes=maps,
         tiles=np.array(tiles, np.int32),
         known=np.array(list(known), np.uint8),
+        names=np.array([tile.name for tile in book.sources], np.str_),
+        of_slides=np.array([tile.slide_id for tile in book.sources], np.str_),
+        slides=np.array([slide.slide_id for slide in slides], np.str_),
+        scores=np.array([_score(slide) for slide in slides], np.int8).reshape(-1, 2),
     )
     return buffer.getvalue()

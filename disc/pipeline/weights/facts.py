@@ -19,7 +19,7 @@ from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Student
 from disc.settings.grading import CarcinoNet
 from disc.settings.sampling import Sample, Solver
-from disc.settings.synthesis import STUDENT, VARIANTS, Variant, weights_of
+from disc.settings.synthesis import STUDENT, VARIANTS, Synthesis, Variant, weights_of
 
 NAME = "disc.json"
 SHAPES = "shapes.npz"
@@ -61,6 +61,8 @@ class Facts:
     """How those of the student are."""
     referee: CarcinoNet
     """The evaluation network."""
+    synthesis: Synthesis = field(default_factory=Synthesis)
+    """How synthetic slides are made."""
     grader: CarcinoNet | None = None
     """The pixel grader that was trained on real tiles alone; None: there is none."""
     files: Mapping[str, str] = field(default_factory=dict)
