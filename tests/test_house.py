@@ -14,19 +14,9 @@ from tests.paper_map import PAPER_MAP, draw_map
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "seeds", "settings", "processes", "progress"),
-    *(
-        "data",
-        "phantom",
-        "masks",
-        "model",
-        "sample",
-        "train",
-        "grade",
-        "evaluate",
-        "report",
-        "slides",
-    ),
-    *("presets", "pipeline", "api", "command_line", "cli", "studio", "__main__"),
+    *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
+    *("slides", "paper_presets", "presets", "pipeline", "api", "command_line", "cli", "studio"),
+    "__main__",
 )
 INNER_ROOMS = {
     "data": (

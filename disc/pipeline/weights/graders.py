@@ -14,32 +14,35 @@ from disc.grade.transmil import TransMIL
 from disc.model.store import load_weights
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
+from disc.pipeline.stages.pixel_graders import FOLDER as PIXELS
+from disc.pipeline.stages.pixel_graders import WEIGHTS
 from disc.pipeline.weights.source import Weights
 from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_device
 from disc.slides.graders import Graders
 
-PIXELS, SLIDES = "graders/pixels", "graders/slides"
+SLIDES = "graders/slides"
 
 
 def open_graders(weights: Weights, name: str = "real") -> Graders:
     """The graders of a configuration, with all of their seeds.
 
     Args:
-        weights: of a run; exported weights hold no graders yet.
+        weights: of a run; exported weights lack what a map is calibrated on.
         name: folder in graders/pixels.
 
     Raises:
         BadInput: if there are none, or the tiles that they were trained on are gone.
     """
     if not isinstance(weights, TrainedWeights):
-        raise BadInput(f"{weights.folder}: exported weights have no graders; give the run itself")
-    context = weights.context
-    places = _find_seeds(context.folder / PIXELS, name, "carcino.safetensors")
-    if not places:
-        known = sorted(
-            path.parent.name for path in (context.folder / PIXELS).glob("*/*.safetensors")
+        raise BadInput(
+            f"{weights.folder}: exported weights hold no slide graders, and no tiles to calibrate "
+            "a map on; give the run itself"
         )
+    context = weights.context
+    places = _find_seeds(context.folder / PIXELS, name, WEIGHTS)
+    if not places:
+        known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
         advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
         raise BadInput(f"{context.folder}: no pixel grader '{name}' in it; {advice}")
     if context.um_per_px is None:
