@@ -4,9 +4,8 @@ Accuracy: slides of a simulated set in PANDA's layout, which no grader has seen,
 scanners of two hospitals: quadratic weighted kappa of ISUP groups with its interval over slides,
 Dice of pixels where masks say the grade, share abstained, accuracy among the kept and among all.
 Speed: the time of map and verdict over that of a bare loop, which reads the same windows and
-forwards the same networks; interleaved, round after round. Memory: peak of grading a slide, and of
-one with sixteen times the area. Simulated tissue: nothing here says how well real slides are
-graded.
+forwards the same networks; interleaved, round after round.
+Simulated tissue: nothing here says how well real slides are graded.
 
     python benchmarks/grade.py runs/demo
 """
@@ -16,9 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -142,48 +138,6 @@ def time_bare(grading: Grading, slide: Path) -> float:
     return time.process_time() - start
 
 
-def measure_memory(run: Path, folder: Path) -> dict[str, int]:
-    """Peak MB of grading a field of texture, and one of sixteen times its area."""
-    peaks = {}
-    for name, side in (("small", 4096), ("large", 16384)):
-        path = folder / f"{name}.tiff"
-        write_field(path, side)
-        words = [sys.executable, __file__, str(run), "--peak-of", str(path)]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        peaks[f"{name}_mb"] = int(done.stdout.split()[-1])
-    return peaks
-
-
-def write_field(path: Path, side: int) -> None:
-    """A slide, nearly all glass or stroma of noise, as a pyramid of four levels."""
-    rng = np.random.default_rng(0)
-    tile = rng.integers(150, 220, (512, 512, 3), np.uint8)
-    with tifffile.TiffWriter(path) as writer:
-        for level in (1, 2, 4, 16):
-            count = -(-side // level // 512)
-            writer.write(
-                (
-                    tile if (i + j) % 8 == 0 else tile // 8 + 220
-                    for i in range(count)
-                    for j in range(count)
-                ),
-                shape=(side // level, side // level, 3),
-                dtype=np.uint8,
-                tile=(512, 512),
-                photometric="rgb",
-                compression="zlib",
-                subfiletype=int(level > 1),
-                resolution=(1e4 / (3.0 * level),) * 2,
-                resolutionunit="CENTIMETER",
-            )
-
-
-def tell_peak(grading: Grading, path: Path) -> None:
-    """Print the peak of this process once a slide is graded."""
-    grading.grade(path, None, overlap=0.5)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-
-
 def main() -> None:
     """Measure; print a line of JSON last."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -191,13 +145,8 @@ def main() -> None:
     parser.add_argument("--slides", type=int, default=3, help="of each primary grade")
     parser.add_argument("--core-um", type=float, nargs=2, default=(900, 3000))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peak-of", type=Path)
-    parser.add_argument("--memory", action="store_true", help="measure memory too; minutes more")
     options = parser.parse_args()
     grading = disc.load(options.run).grading()
-    if options.peak_of:
-        tell_peak(grading, options.peak_of)
-        return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         phantom = Phantom(
@@ -209,8 +158,6 @@ def main() -> None:
         }
         first = sorted((root / "panda" / "train_images").iterdir())[0]
         found["speed"] = measure_speed(grading, first, options.rounds)
-        if options.memory:
-            found["memory"] = measure_memory(options.run, root)
     print(json.dumps(found))
 
 
