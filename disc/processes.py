@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,8 +81,28 @@ def spread(count: int, chunk: int = 1) -> Iterator[Callable[..., Iterator[Any]]]
 
     # Spawned: a forked child of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context) as pool:
-        yield partial(pool.map, chunksize=chunk)
+    with ProcessPoolExecutor(count, context, initializer=follow_parent) as pool:
+        try:
+            yield partial(pool.map, chunksize=chunk)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def follow_parent() -> None:
+    """In a worker: die with the command that started it, at once or when that is killed alone."""
+    import multiprocessing
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _is_launched() -> bool:

@@ -13,7 +13,7 @@ from tests.paper_map import PAPER_MAP, draw_map
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    *("labels", "files", "seeds", "settings", "processes", "progress"),
+    *("labels", "files", "records", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
     *("presets", "pipeline", "api", "command_line", "cli", "studio", "__main__"),
 )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,7 +16,7 @@ from disc.data.tiling.jobs import Job
 from disc.data.tiling.request import TileRequest
 from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput, read_json, sync_all, write_json
-from disc.processes import Share, num_cores
+from disc.processes import Share, follow_parent, num_cores
 from disc.progress import Bar
 
 Part = tuple[Job, Share]
@@ -145,7 +142,7 @@ def _cut_guarded(part: Part, request: TileRequest) -> Facts:
 
 
 def _pool(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, mp_context=_context(), initializer=_start_worker)
+    return ProcessPoolExecutor(count, mp_context=_context(), initializer=follow_parent)
 
 
 def _context() -> BaseContext:
@@ -155,19 +152,6 @@ def _context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     return context
-
-
-def _start_worker() -> None:
-    """Die with the command: at once when a terminal stops both, soon when it is killed alone."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _cut(part: Part, request: TileRequest) -> Facts:
