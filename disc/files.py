@@ -32,8 +32,8 @@ class BadInput(ValueError):
 def printable(text: str) -> str:
     """A text that a terminal only shows: names of files may hold escape sequences, or no text.
 
-    >>> printable("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
+    >>> printable(f"red{chr(27)}[31m") == "red" + chr(92) + "x1b[31m"
+    True
     """
     kept = "".join(c if c in "\n\t" or not _is_control(c) else ascii(c)[1:-1] for c in text)
     return kept.encode("utf-8", "backslashreplace").decode()
@@ -83,7 +83,8 @@ def write_bytes(
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(temporary, "xb") as file:  # "x": never through a link, nor into another's file
-            file.writelines(parts)
+            for part in parts:
+                file.write(part)
             file.flush()
             if is_durable:
                 os.fsync(file.fileno())

@@ -35,7 +35,9 @@ def save_weights(path: Path, module: nn.Module, dtype: torch.dtype = torch.float
     if dtype != torch.float32:
         state = {name: _cast(value, dtype, f"{path}: '{name}'") for name, value in state.items()}
     if name := find_not_finite(state):
-        raise FloatingPointError(f"{path}: not written: '{name}' is not finite; lower the learning rate")
+        raise FloatingPointError(
+            f"{path}: not written: '{name}' is not finite; lower the learning rate"
+        )
     write_bytes(path, seal(safetensors.torch.save(state, metadata={"format": "pt"})))
 
 
