@@ -21,7 +21,7 @@ from disc.data.writing.request import ConvertRequest, SelectRequest
 from disc.files import BadInput, printable
 from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
-from disc.pipeline.request import RunRequest
+from disc.pipeline.request import DoctorRequest, RunRequest
 from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
@@ -157,6 +157,15 @@ def export(request: ExportRequest) -> int:
     return 0
 
 
+def doctor(request: DoctorRequest) -> int:
+    """Say which files of a run are whole; exit code 1 if any is damaged or missing."""
+    from disc.command_line.doctor import tell_health
+
+    text, is_whole = tell_health(request)
+    print(printable(text))
+    return 0 if is_whole else 1
+
+
 ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs,
 from a few annotated slides, trains graders on real and synthetic tiles, and says what that
 gained."""
@@ -164,6 +173,9 @@ RUNS, SETS, MODELS = "train and evaluate", "data sets", "models"
 COMMANDS = {
     "run": Command(
         run, RunRequest, "Train a generator and graders, evaluate both, write a report.", RUNS
+    ),
+    "doctor": Command(
+        doctor, DoctorRequest, "Say which files of a run are whole, and what to do.", RUNS
     ),
     "sample": Command(
         sample, SampleRequest, "Generate tiles from masks, or for a Gleason score.", RUNS

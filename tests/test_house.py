@@ -23,7 +23,16 @@ INNER_ROOMS = {
         "check",
     ),
     "pipeline": (
-        *("renamed", "config_file", "request", "made_by", "stage", "context", "configurations"),
+        *(
+            "renamed",
+            "config_file",
+            "request",
+            "doctor",
+            "made_by",
+            "stage",
+            "context",
+            "configurations",
+        ),
         *("evaluation_masks", "galleries", "import_autoencoder", "stages", "stage_work", "weights"),
         *("stage_list", "run", "dry_run", "demo_picture"),
     ),

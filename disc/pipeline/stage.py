@@ -173,7 +173,10 @@ def _made_for(folder: Path) -> str | None:
 def _do(stage: Stage, root: Path) -> str:
     """Do a stage; what was done and how long it took, for people."""
     folder, share = root / stage.name, own_share()
-    key = {"config": digest(stage.settings), "inputs": _input_keys(stage, root)}
+    key: dict[str, Any] = {
+        "config": digest(stage.settings),
+        "inputs": _input_keys(stage, root),
+    }
     if share.is_first:
         _prepare(folder, key, stage.kept)
     wait_for_all()
@@ -183,7 +186,8 @@ def _do(stage: Stage, root: Path) -> str:
     if share.is_first:
         seconds = round(time.perf_counter() - start, 2)
         done = Done(
-            **key,
+            config=key["config"],
+            inputs=key["inputs"],
             seconds=seconds,
             what=what,
             finished=time.time_ns(),

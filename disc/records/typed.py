@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -58,7 +58,7 @@ def parse_record(path: Path, data: bytes, kind: type[T], remedy: str) -> T:
         BadInput: if they are of another shape.
     """
     try:
-        record: T = _adapter(kind).validate_json(data, strict=True)
+        record: T = _adapter(cast(Any, kind)).validate_json(data, strict=True)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in fault["loc"])[:80] or "the file"

@@ -148,8 +148,8 @@ def _check(path: Path, tensors: dict[str, torch.Tensor], state: State, steps: in
 
 def _unfit(path: Path, why: str) -> BadInput:
     return BadInput(
-        f"{path}: a checkpoint of another network or training ({why}); delete it, and the same command "
-        "begins that training anew"
+        f"{path}: a checkpoint of another network or training ({why}); delete it, and the same "
+        "command begins that training anew"
     )
 
 
