@@ -33,8 +33,8 @@ INNER_ROOMS = {
             "context",
             "configurations",
         ),
-        *("evaluation_masks", "galleries", "import_autoencoder", "stages", "stage_work", "weights"),
-        *("stage_list", "run", "dry_run", "demo_picture"),
+        *("configurations", "evaluation_masks", "galleries", "import_autoencoder", "stages"),
+        *("stage_work", "weights", "stage_list", "run", "dry_run", "demo_picture"),
     ),
 }
 """Rooms within a room, and files beside them, each importing only those before it."""

@@ -1,4 +1,4 @@
-"""What `disc run` and `disc doctor` have to do; light, so that the command line can show it at once."""
+"""What `disc run` and `disc doctor` have to do; light, for the command line to show at once."""
 
 from __future__ import annotations
 
