@@ -15,8 +15,8 @@ from disc.records.listing import UNREAD
 from tests.damage.run_damages import damages
 from tests.damage.run_folder import AT_WORK, READERS, as_bytes, write_run
 
-SAMPLE = 60
-"""Cases of the fast tests."""
+SAMPLE = 30
+"""Cases of the fast tests, of a run that noted its files and again of one that did not."""
 SEALED = ("unet", "referee.", "half0.", "autoencoder/diff", "condition.", "checkpoint.", "sheet.")
 
 
