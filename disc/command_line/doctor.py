@@ -54,7 +54,7 @@ def _count(health: Health) -> str:
     }
     told = [f"{num:,} {name}" for name, num in counts.items() if num] or ["no files"]
     if health.stale:
-        told.append(f"out of date, {', '.join(health.stale)} was made again since")
+        told.append(f"out of date: {', '.join(health.stale)} not done, or made again since")
     return ", ".join(told)
 
 

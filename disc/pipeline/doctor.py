@@ -45,7 +45,7 @@ class Health:
         damaged: files that are not, or are missing.
         extra: files that the stage did not write.
         unrecorded: files of which nothing was noted, as in runs from before files were.
-        stale: stages that were made again since; `disc run` makes this one again.
+        stale: stages that are not done, or were made again since; `disc run` makes this one again.
     """
 
     name: str
@@ -95,7 +95,7 @@ def examine_run(folder: Path) -> Diagnosis:
     for path in sorted(walk_files(folder)):
         is_known = path == folder / CONFIG or str(path) in outputs
         if not is_known and not any(path.is_relative_to(place) for place in places):
-            is_old = any(health.unrecorded for health in stages)
+            is_old = any(health.unrecorded and health.state == "done" for health in stages)
             (loose.unrecorded if is_old else loose.extra).append(_name(path, folder))
     return Diagnosis(stages, loose, find_holder(folder))
 

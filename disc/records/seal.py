@@ -91,10 +91,12 @@ def _read_header(path: Path, file: BinaryIO, remedy: str) -> tuple[str | None, A
 
 def _read_said(text: bytes) -> str | None:
     try:
-        said = json.loads(text)["__metadata__"][NAME]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        values = json.loads(text)["__metadata__"].values()
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return said if isinstance(said, str) and len(said) == len(_BLANK) else None
+    # By its length: a changed name of the entry must not take the seal away.
+    said = [value for value in values if isinstance(value, str) and len(value) == len(_BLANK)]
+    return said[0] if said else None
 
 
 def _changed(path: Path, remedy: str) -> BadInput:
