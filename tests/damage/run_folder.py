@@ -247,9 +247,9 @@ READERS: dict[str, Reader] = {
     "bank/bank.json": lambda run: read_bank(run / "bank").take([0, 1]),
     "bank/bundles_000000.safetensors": lambda run: read_bank(run / "bank").take([0, 1]),
     "referee/referee.safetensors": lambda run: _weights(load_referee(_context(run))),
-    "features/carcino/halves.json": lambda run: CrossEncoder.load(
-        run / "features" / "carcino", RUN.grade.carcino
-    ).halves,
+    "features/carcino/halves.json": lambda run: (
+        CrossEncoder.load(run / "features" / "carcino", RUN.grade.carcino).halves
+    ),
     "features/carcino/half0.safetensors": lambda run: [
         _weights(net)
         for net in CrossEncoder.load(run / "features" / "carcino", RUN.grade.carcino).nets

@@ -62,9 +62,10 @@ def examine(run: Path, name: str, what: str, edit, before: bytes, capsys) -> str
     path, is_recorded = run / name, "recorded" in run.parent.name
     is_listed = is_recorded and AT_WORK not in name and name != "config.json"
     with damaged(path, edit):
-        is_other = not path.is_file() or path.read_bytes() != path.with_name(
-            f".{path.name}.kept"
-        ).read_bytes()
+        is_other = (
+            not path.is_file()
+            or path.read_bytes() != path.with_name(f".{path.name}.kept").read_bytes()
+        )
         code = cli.main(["doctor", str(run)])
         said = capsys.readouterr()
         assert code in (0, 1) and "Traceback" not in said.err

@@ -1,7 +1,6 @@
+import pytest
 import safetensors.torch
 import torch
-
-import pytest
 
 from disc.files import BadInput
 from disc.model.store import load_weights, read_tensors, save_weights

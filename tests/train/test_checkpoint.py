@@ -1,9 +1,8 @@
 """A checkpoint that is not of this training is refused, however whole its file is."""
 
+import pytest
 import safetensors.torch
 import torch
-
-import pytest
 
 from disc.files import BadInput
 from disc.train.checkpoint import NAME, restore_checkpoint, save_checkpoint
@@ -40,7 +39,10 @@ def fill(name, value):
         (lambda t: t.pop("step"), "of step -1"),
         (lambda t: [t.pop(k) for k in list(t) if k[:9] == "optimizer"], r"'optimizer\.0\.\w+' is"),
         (lambda t: t.pop("optimizer.1.exp_avg"), r"'optimizer\.1\.exp_avg' is missing"),
-        (lambda t: t.update({"optimizer.0.exp_avg": torch.zeros(1)}), r"is \[1\], expected \[2, 3\]"),
+        (
+            lambda t: t.update({"optimizer.0.exp_avg": torch.zeros(1)}),
+            r"is \[1\], expected \[2, 3\]",
+        ),
         (lambda t: t.update({"optimizer.x.exp_avg": torch.zeros(1)}), "is unknown"),
         (lambda t: t.update({"ema.other": torch.zeros(1)}), r"'ema\.other' is unknown"),
         (lambda t: t.pop("ema.bias"), r"'ema\.bias' is missing"),
