@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,9 @@ def export_wsinfer(graders: Graders, temperature: float, out: Path) -> str:
         warnings.simplefilter("ignore")
         with torch.no_grad():
             classifier = TileClassifier(graders, temperature).cpu().eval()
-            traced = torch.jit.trace(classifier, example, check_trace=False)
+            traced: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
+                classifier, example, check_trace=False
+            )
             buffer = io.BytesIO()
             torch.jit.save(traced, buffer)
     config = {

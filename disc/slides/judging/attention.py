@@ -23,7 +23,8 @@ def attend(heads: Sequence[TransMIL], features: npt.NDArray[np.float32]) -> npt.
     """
     grids = lay_out([make_bag("slide", features)])
     found = [_attend(net, grids["features"], grids["is_tile"]) for net in heads]
-    return np.mean([weights / weights.sum() for weights in found], axis=0)
+    mean: npt.NDArray[np.float64] = np.mean([each / each.sum() for each in found], axis=0)
+    return mean
 
 
 def _attend(

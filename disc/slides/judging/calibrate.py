@@ -64,7 +64,8 @@ class Calibration:
     def distances(self, features: Floats) -> Floats:
         """How far features [n, D] are from the training tiles, [n], without a unit."""
         away = (features - self.mean) @ self.whitening
-        return np.sqrt((away**2).mean(1))
+        found: Floats = np.sqrt((away**2).mean(1))
+        return found
 
 
 def calibrate(graders: Graders) -> Calibration:

@@ -45,7 +45,9 @@ class Canvas:
             file.truncate(PLANES * width * height)
         return cls(path, width, height, step)
 
-    def write(self, box: Box, probabilities: npt.NDArray[np.float32], tissue: Pixels) -> None:
+    def write(
+        self, box: Box, probabilities: npt.NDArray[np.float32], tissue: npt.NDArray[np.bool_]
+    ) -> None:
         """Put a block in; its labels are those of the rounded probabilities.
 
         Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, MapGrid, list_blocks, list_windows
 
 Floats = npt.NDArray[np.float32]
+_Real = TypeVar("_Real", np.float32, np.float64)
 MIN_TISSUE = 0.4
 """Of a window, for it to stand in the bag of the slide graders, as in `disc tile`."""
 
@@ -182,7 +184,8 @@ class _Reading:
         # The sin² of windows that are a quarter or half of a side apart add up to a constant.
         step = round(self.graders.tile_px * (1 - self.plan.overlap))
         total = (self.graders.tile_px / step / 2) ** 2
-        return softmax(self.sums[None] / (total * self.plan.temperature))[0] * tissue
+        blended: Floats = softmax(self.sums[None] / (total * self.plan.temperature))[0] * tissue
+        return blended
 
     def _chunks(self, windows: Sequence[Box]) -> Iterator[tuple[Sequence[Box], list[Pixels]]]:
         for start in range(0, len(windows), CHUNK):
@@ -210,10 +213,10 @@ class _Reading:
         return bool(tissue.mean() >= MIN_TISSUE)
 
 
-def softmax(logits: Floats) -> Floats:
+def softmax(logits: npt.NDArray[_Real]) -> npt.NDArray[_Real]:
     """Probabilities of logits [n, 4, ...]."""
     shifted = np.exp(logits - logits.max(1, keepdims=True))
-    result: Floats = shifted / shifted.sum(1, keepdims=True)
+    result: npt.NDArray[_Real] = shifted / shifted.sum(1, keepdims=True)
     return result
 
 

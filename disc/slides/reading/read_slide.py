@@ -136,7 +136,8 @@ class _Sums:
             np.bincount(each[has_tissue], sizes[has_tissue], minlength=NUM_LABELS)
             for each in opinions
         ]
-        self.blocks[place] = self.blocks.get(place, 0.0) + np.array(counts)
+        before = self.blocks.get(place)
+        self.blocks[place] = np.array(counts) if before is None else before + np.array(counts)
 
     def _note(self, part: Part) -> None:
         posteriors = np.stack([window.posteriors for window in part.windows])
