@@ -17,6 +17,9 @@ from disc.model.quantiser import lighten
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
+PIXELS = 2**20
+"""Pixels that are encoded together: 4 tiles of 512 px."""
+
 
 def build_vq(settings: AutoencoderSettings) -> Any:
     """An untrained VQModel, f = 4, 3 latent channels; its scaling_factor is 1 until measured."""
@@ -131,6 +134,12 @@ class Autoencoder(nn.Module):
         """Tiles uint8 [B, H, W, 3] to latents [B, 3, H/4, W/4]."""
         latents: torch.Tensor = self.vq.encode(to_unit(tiles)).latents
         return latents / self.scale
+
+    def encode_all(self, tiles: torch.Tensor) -> torch.Tensor:
+        """The same of any number of tiles, as many at a time as fit `PIXELS`; on the CPU."""
+        device = next(self.parameters()).device
+        chunks = torch.split(tiles, max(1, PIXELS // tiles[0, ..., 0].numel()))
+        return torch.cat([self.encode(chunk.to(device)).cpu() for chunk in chunks])
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from disc.files import append_line, write_bytes
+from disc.processes import own_share
 from disc.progress import Bar
 from disc.train.tensorboard import EventWriter, Measurements
 
@@ -35,6 +36,8 @@ class Log:
         if shown and self.path.exists():
             write_bytes(self.path, _kept_lines(self.path, start).encode())
         self._events = EventWriter(folder, start) if shown and has_events else None
+        # Processes that train networks of their own each write a log; one of them shows a bar.
+        shown = shown and own_share().is_first
         self._bar = Bar(folder.name, total=total, unit="step", start=start, shown=shown)
 
     def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:

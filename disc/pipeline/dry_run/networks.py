@@ -17,7 +17,7 @@ from disc.grade.features import describe_posteriors
 from disc.grade.focal import pixel_loss
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS
-from disc.model.autoencoder import Autoencoder, build_vq, to_unit
+from disc.model.autoencoder import PIXELS, Autoencoder, build_vq, to_unit
 from disc.model.denoiser import Denoiser
 from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
 from disc.sample.sampler import decode_chunk
@@ -28,7 +28,6 @@ from disc.settings.run import Run
 from disc.settings.sampling import Sample
 from disc.settings.training import Optim
 from disc.train.checkpoint import State
-from disc.train.latents.encoding import PIXELS
 from disc.train.latents.latent_set import unknown_slides
 from disc.train.loop import Batch, Step
 from disc.train.objectives.diffusion import eps_step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from disc.labels import IGNORE
 from disc.model.autoencoder import Autoencoder
 from disc.phantom.sets import write_external_set, write_referee_set, write_training_set
 from disc.pipeline.context import Context
+from disc.processes import num_cores
 from disc.progress import Bar
 from disc.sample.synthesis import plan_slides
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
@@ -43,7 +43,7 @@ def prepare_data(context: Context, folder: Path) -> str:
     run = context.run
     check_source(run.autoencoder)
     if context.is_simulated:
-        cores = os.cpu_count() or 1
+        cores = num_cores()
         write_training_set(folder / "training", run.phantom, run.data, processes=cores)
         write_external_set(folder / "shifted", run.phantom, run.data, processes=cores)
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
