@@ -150,6 +150,7 @@ def judge_stages(context: Context) -> list[Stage]:
                 context.folder / "agreement.parquet",
                 context.folder / "agreement" / QUALITY,
             ),
+            is_shared=True,
         ),
     ]
 

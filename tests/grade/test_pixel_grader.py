@@ -198,8 +198,8 @@ def test_a_pair_of_tiles_is_named_where_the_loss_is_not_finite(
     mask = torch.full((SIDE, SIDE), 255, dtype=torch.uint8)
     drawn = TilePool.draw_batch
 
-    def blind(pool, size, *, step, seed, purpose):
-        batch = dict(drawn(pool, size, step=step, seed=seed, purpose=purpose))
+    def blind(pool, size, *, step, seed, purpose, rows=None):
+        batch = dict(drawn(pool, size, step=step, seed=seed, purpose=purpose, rows=rows))
         if step == 2 and "synthetic" in purpose:
             batch["masks"] = batch["masks"].clone()
             batch["masks"][5] = mask

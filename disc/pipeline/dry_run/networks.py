@@ -93,6 +93,7 @@ def list_probes(run: Run) -> dict[str, Training | Passing]:
         ),
         "referee, a step": _segmenter(referee, px),
         "pixel grader, a step": _segmenter(carcino, px),
+        "pixel grader, mixed": _segmenter(carcino, px, num_sets=2),
         "slide grader, a step": Training(
             build=partial(TransMIL, grade.transmil, width),
             step=_grade_bags,
@@ -102,13 +103,17 @@ def list_probes(run: Run) -> dict[str, Training | Passing]:
     }
 
 
-def _segmenter(settings: CarcinoNetSettings, px: int) -> Training:
+def _segmenter(settings: CarcinoNetSettings, px: int, num_sets: int = 1) -> Training:
+    """A Carcino-Net on real tiles, or (2) on real and, in the same step, as many synthetic ones."""
+
     def draw(num: int) -> Batch:
-        images = _tiles(num, px).movedim(-1, 1) / 255
-        return {"images": images, "masks": _masks(num, px)}
+        images = torch.stack([_tiles(num, px).movedim(-1, 1) for _ in range(num_sets)], 1)
+        masks = torch.stack([_masks(num, px) for _ in range(num_sets)], 1)
+        return {"images": images, "masks": masks}
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
-        return {"loss": pixel_loss(state.model(batch["images"]), batch["masks"])}
+        logits = state.model(batch["images"].flatten(0, 1) / 255)
+        return {"loss": pixel_loss(logits, batch["masks"].flatten(0, 1))}
 
     return Training(build=partial(CarcinoNet, settings), step=step, draw=draw, optim=settings.optim)
 

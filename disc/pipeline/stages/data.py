@@ -15,6 +15,7 @@ from disc.phantom.sets import write_external_set, write_referee_set, write_train
 from disc.pipeline.context import Context
 from disc.processes import num_cores
 from disc.progress import Bar
+from disc.sample.shape_store import write_shapes
 from disc.sample.synthesis import plan_slides
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
@@ -57,6 +58,7 @@ def prepare_data(context: Context, folder: Path) -> str:
     if external is not None:
         notes += compare_scales(split.train, sets[-1], external)
     known, *_ = [read_all(tiles) for tiles in given]
+    write_shapes(folder / "shapes", split.train)
     plan_ahead(context, known, notes)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     facts = {"tiles": sizes, "slides": len(split.train.slides), "notes": notes}
