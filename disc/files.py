@@ -12,10 +12,17 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MAX_FILE = 2**29
+"""Bytes of any file that is read whole: 512 MiB."""
+MAX_TEXT = 2**26
+"""Bytes of a file of text, a table or JSON, which takes many times as much once it is read."""
+MAX_WEIGHTS = 2**35
+"""Bytes of a file of weights: of these only what is asked for is read."""
 
 
 class BadInput(ValueError):
@@ -120,12 +127,24 @@ def sweep(folder: Path) -> None:
         path.unlink()
 
 
-def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:
+def read_bytes(path: Path, max_bytes: int = MAX_FILE) -> bytes:
     """All bytes of a file that a user gave.
 
     Args:
         path: the file.
-        max_bytes: bytes that it may have.
+        max_bytes: bytes that a file of its role may have.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        BadInput: if it is a folder or a pipe, too large, or must not be read.
+    """
+    with open_file(path, max_bytes) as file:
+        return file.read()
+
+
+@contextmanager
+def open_file(path: Path, max_bytes: int = MAX_FILE) -> Iterator[BinaryIO]:
+    """A file that a user gave, opened once it is known to be one, and not too large.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -137,7 +156,8 @@ def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:
             raise BadInput(f"{path}: not a file; put the file itself there")
         if found.st_size > max_bytes:
             raise BadInput(f"{path}: {found.st_size:,} bytes; expected at most {max_bytes:,}")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; correct its path") from None
     except OSError as error:
@@ -220,11 +240,17 @@ def read_json(path: Path) -> Any:
         BadInput: if it is not JSON.
     """
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(read_bytes(path, MAX_TEXT))
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path}: not readable as JSON ({error}); delete it to redo") from error
+
+
+def digest_file(path: Path, max_bytes: int) -> str:
+    """`digest` of a file's bytes, of which few are held at a time; errors as of `open_file`."""
+    with open_file(path, max_bytes) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def digest(value: Any) -> str:

@@ -16,8 +16,8 @@ from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet
 from disc.grade.confusion import COUNTS, count_confusion
 from disc.grade.focal import balance_labels, pixel_loss
-from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.gradient_sums import sum_over_processes
+from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
 from disc.seeds import derive
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
@@ -136,9 +136,7 @@ def confusion_rows(net: CarcinoNet, truths: Mapping[str, TileSet]) -> pd.DataFra
     return pd.DataFrame(rows, columns=["truth_kind", "patient", "slide", "tile", *COUNTS])
 
 
-def _draw(
-    pools: Mapping[str, TilePool], size: int, step: int, seed: int, rows: range
-) -> Batch:
+def _draw(pools: Mapping[str, TilePool], size: int, step: int, seed: int, rows: range) -> Batch:
     batch: dict[str, Tensor] = {}
     for name, pool in pools.items():
         drawn = pool.draw_batch(size, step=step, seed=seed, purpose=f"{name} pixels", rows=rows)

@@ -61,12 +61,23 @@ def build_described(folder: Path) -> Any:
         ) from error
 
 
+def _check_sizes(config: dict[str, Any], folder: Path) -> None:
+    """Refuse sizes that no autoencoder has; networks of any size are built of what is written."""
+    limits = {"layers_per_block": 16, "num_vq_embeddings": 2**20, "norm_num_groups": 4096}
+    sizes = [(name, config[name], most) for name, most in limits.items() if name in config]
+    sizes += [("block_out_channels", width, 4096) for width in config["block_out_channels"]]
+    for name, size, most in sizes:
+        if not isinstance(size, int) or not 1 <= size <= most:
+            raise BadInput(f"{folder}/config.json: {name} is {size}; expected 1 to {most:,}")
+
+
 def _check_config(config: Any, folder: Path) -> None:
     found = config if isinstance(config, dict) else {}
     kind, widths = found.get("_class_name"), found.get("block_out_channels") or ()
     channels = found.get("latent_channels")
     codes = found.get("vq_embed_dim") or channels
     if (kind, len(widths), channels, codes) == ("VQModel", 3, LATENT_CHANNELS, LATENT_CHANNELS):
+        _check_sizes(found, folder)
         return
     why = " (it has no codebook)" if kind == "AutoencoderKL" else ""
     raise BadInput(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from disc.files import BadInput, digest, write_bytes
+from disc.files import MAX_WEIGHTS, BadInput, digest, open_file, reason, write_bytes
 
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model.safetensors"
+MAX_NUMBERS = 2**20
+MAX_HEADER = 2**24
+"""Bytes of a safetensors header; that of a whole latent diffusion model has some 200,000."""
 
 
 def save_weights(path: Path, module: nn.Module, dtype: torch.dtype = torch.float32) -> None:
@@ -48,14 +52,61 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         FileNotFoundError: if it is missing.
         BadInput: if it is damaged.
     """
-    if not path.is_file():
+    file = open_tensors(path)
+    return {name: file.get_tensor(name).clone() for name in file.keys()}
+
+
+def map_tensors(path: Path) -> Any:
+    """A safetensors file, mapped into memory: its header is read, tensors where they are touched.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        ValueError: if it is no file, too large, or its header is.
+        OSError, SafetensorError: if it is damaged.
+    """
+    with open_file(path, MAX_WEIGHTS) as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MAX_HEADER:
+        raise ValueError(f"a header of {header:,} bytes; expected at most {MAX_HEADER:,}")
+    return safe_open(path, "pt")
+
+
+def open_tensors(path: Path) -> Any:
+    """The same of weights.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        BadInput: if it is damaged.
+    """
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such weights file")
     try:
-        return safetensors.torch.load(path.read_bytes())
-    except SafetensorError as error:
+        return map_tensors(path)
+    except BadInput:
+        raise
+    except (SafetensorError, OSError, ValueError) as error:
         raise BadInput(
-            f"{path}: damaged weights file ({error}); delete it; the same command makes it again"
+            f"{path}: damaged weights file ({reason(error)}); delete it; the same command makes it "
+            "again"
         ) from error
+
+
+def read_numbers(file: Any, name: str) -> list[Any]:
+    """A small tensor of what `map_tensors` gave, as a list.
+
+    Raises:
+        ValueError: if it is not small.
+    """
+    num = math.prod(file.get_slice(name).get_shape())
+    if num > MAX_NUMBERS:
+        raise ValueError(f"'{name}' has {num:,} values; expected at most {MAX_NUMBERS:,}")
+    found: list[Any] = file.get_tensor(name).tolist()
+    return found
+
+
+def read_shapes(file: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors in what `map_tensors` gave, from its header alone."""
+    return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -65,18 +116,17 @@ def load_weights(path: Path, module: nn.Module) -> None:
         FileNotFoundError: if the file is missing.
         BadInput: if it is damaged, or holds another network's weights.
     """
-    found = read_tensors(path)
-    expected = module.state_dict()
+    found, expected = read_shapes(open_tensors(path)), module.state_dict()
     for name in sorted(expected.keys() ^ found.keys()):
         place = "missing from the file" if name in expected else "unknown to the network"
         raise BadInput(f"{path}: weights of another network ('{name}' is {place})")
-    for name, value in found.items():
-        if value.shape != expected[name].shape:
+    for name, shape in found.items():
+        if shape != tuple(expected[name].shape):
             raise BadInput(
-                f"{path}: weights of another network ('{name}' is {tuple(value.shape)}, expected "
+                f"{path}: weights of another network ('{name}' is {shape}, expected "
                 f"{tuple(expected[name].shape)}); use the configuration that they were trained with"
             )
-    module.load_state_dict(found)
+    module.load_state_dict(read_tensors(path))
 
 
 def save_folder(folder: Path, model: Any) -> None:

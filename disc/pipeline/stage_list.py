@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from disc.files import digest
+from disc.files import MAX_WEIGHTS, digest, digest_file
 from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
 from disc.pipeline.context import FOLDS, QUALITY, Context
 from disc.pipeline.renamed import as_json
@@ -263,4 +263,4 @@ def _data_settings(context: Context) -> Any:
 def _source_hash(settings: Autoencoder) -> str:
     """What the given autoencoder holds, so that another one under its name is noticed."""
     paths = sorted(settings.source.glob("*")) if settings.source is not None else []
-    return digest([digest(path.read_bytes()) for path in paths if path.is_file()])
+    return digest([digest_file(path, MAX_WEIGHTS) for path in paths if path.is_file()])

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, reason, write_bytes, write_json
+from disc.model.store import map_tensors
 from disc.sample.synthesis import ShapeBook, iterate_shapes
 
 Masks = npt.NDArray[np.uint8]
@@ -97,8 +98,7 @@ def _write(folder: Path, number: int, shapes: Sequence[Masks]) -> None:
 
 
 def _map(folder: Path, number: int) -> Masks:
-    file: Any = safe_open(_path(folder, number), "pt")
-    mapped: Masks = file.get_tensor("shapes").numpy()
+    mapped: Masks = map_tensors(_path(folder, number)).get_tensor("shapes").numpy()
     return mapped
 
 

@@ -82,6 +82,7 @@ def restore_checkpoint(folder: Path, state: State) -> None:
             rest.unlink()
     if not path.exists():
         return
+    _refuse_larger(path, state.network)
     tensors = read_tensors(path)
     state.step = int(tensors.pop("step", torch.tensor(-1)))
     try:
@@ -101,6 +102,15 @@ def restore_checkpoint(folder: Path, state: State) -> None:
         slots.setdefault(int(index), {})[slot] = value
     saved = state.optimizer.state_dict()
     state.optimizer.load_state_dict({**saved, "state": slots})
+
+
+def _refuse_larger(path: Path, network: nn.Module) -> None:
+    """Refuse what holds more than weights, their averages, the best, and two moments of each."""
+    own = sum(value.numel() * 8 for value in network.state_dict().values())
+    if (size := path.stat().st_size) > 5 * own + 2**24:
+        raise BadInput(
+            f"{path}: {size:,} bytes, more than a checkpoint of this network has; delete it"
+        )
 
 
 def read_best(folder: Path) -> Best | None:

@@ -152,9 +152,7 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
 def _pieces(state: State, count: int) -> list[tuple[State, Share]]:
     """The state, once for every accumulation piece, and which of this process's part that is."""
     first, whole = state.share.rank * count, state.share.count * count
-    return [
-        (replace(state, share=Share(first + i, whole)), Share(i, count)) for i in range(count)
-    ]
+    return [(replace(state, share=Share(first + i, whole)), Share(i, count)) for i in range(count)]
 
 
 def _add_gradients(

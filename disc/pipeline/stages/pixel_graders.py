@@ -71,7 +71,9 @@ def _finish(
 ) -> None:
     """Write a trained grader and what it confuses, and let its checkpoint go."""
     save_weights(place / "carcino.safetensors", net)
-    rows = [_confusion(net, truths, configuration, run, i) for i in range(len(truths["annotation"]))]
+    rows = [
+        _confusion(net, truths, configuration, run, i) for i in range(len(truths["annotation"]))
+    ]
     write_table(place / _TABLE, rows, COUNTS)
     (place / CHECKPOINT).unlink(missing_ok=True)
 

@@ -78,14 +78,15 @@ def cotrain_batches(real: NamedBatches, distilled: NamedBatches) -> NamedBatches
 
     def part_at(step: int, rows: range) -> Batch:
         num = len(real.names_at(step))
-        halves = (real, range(rows.start, min(rows.stop, num))), (
-            distilled,
-            range(max(0, rows.start - num), rows.stop - num),
+        halves = (
+            (real, range(rows.start, min(rows.stop, num))),
+            (
+                distilled,
+                range(max(0, rows.start - num), rows.stop - num),
+            ),
         )
         parts = [half.rows(step, part) for half, part in halves if len(part)]
         keys = ("latents", "masks", "slides")
         return {key: torch.cat([part[key] for part in parts]) for key in keys}
 
-    return NamedBatches(
-        lambda step: part_at(step, range(len(names_at(step)))), names_at, part_at
-    )
+    return NamedBatches(lambda step: part_at(step, range(len(names_at(step)))), names_at, part_at)
