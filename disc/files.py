@@ -249,8 +249,11 @@ def read_json(path: Path) -> Any:
 
 def digest_file(path: Path, max_bytes: int) -> str:
     """`digest` of a file's bytes, of which few are held at a time; errors as of `open_file`."""
+    found = hashlib.sha256()
     with open_file(path, max_bytes) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        while part := file.read(2**20):
+            found.update(part)
+    return found.hexdigest()[:16]
 
 
 def digest(value: Any) -> str:

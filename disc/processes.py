@@ -72,7 +72,7 @@ def allowed_cores() -> int:
 
 
 def _quota(groups: Path) -> int:
-    """Cores that a container may use at a time, as Linux's control groups say (versions 2 and 1)."""
+    """Cores that a container may use at a time, as Linux's control groups (2 and 1) say."""
     try:
         if (groups / "cpu.max").exists():
             quota, period = (groups / "cpu.max").read_text().split()

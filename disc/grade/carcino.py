@@ -83,7 +83,7 @@ class CarcinoNet(nn.Module):
         features = [self._run(self.stem, centred)]
         for stage in self.stages:
             reached = features[-1]
-            for block in stage:  # type: ignore[union-attr]
+            for block in stage.children():
                 reached = self._run(block, reached)
             features.append(reached)
         return features

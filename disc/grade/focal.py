@@ -95,7 +95,8 @@ def dice_loss(logits: Tensor, truth: Tensor, sum_all: Sum = _keep) -> Tensor:
     overlap, total, present = sum_all(torch.stack([part.sum((0, 2, 3)) for part in parts]))
     is_present = present > 0
     losses = (1 - 2 * overlap / total.clamp(min=1e-6)) * is_present
-    return losses.sum() / is_present.sum().clamp(min=1)
+    loss: Tensor = losses.sum() / is_present.sum().clamp(min=1)
+    return loss
 
 
 def balance_labels(fractions: Sequence[float]) -> Tensor:

@@ -23,5 +23,5 @@ class _Sum(torch.autograd.Function):
 
 def sum_over_processes(part: Tensor) -> Tensor:
     """The sum of every process's part; a loss of it has the gradient of the whole batch."""
-    total: Tensor = _Sum.apply(part)
+    total: Tensor = _Sum.apply(part)  # type: ignore[no-untyped-call]
     return total

@@ -61,7 +61,8 @@ class TilePool:
         but are not taken for common ones.
         """
         roots: npt.NDArray[np.float64] = np.sqrt(self.label_counts.sum(axis=0))
-        return roots / max(float(roots.sum()), 1.0)
+        chances: npt.NDArray[np.float64] = roots / max(float(roots.sum()), 1.0)
+        return chances
 
     @cached_property
     def label_fractions(self) -> npt.NDArray[np.float64]:
@@ -70,16 +71,17 @@ class TilePool:
         A tile that is drawn for one label shows the others in it, too.
         """
         weights = np.diff(self._cumulative, prepend=0.0)
-        shown: npt.NDArray[np.float64] = weights @ self.label_counts
-        return shown / shown.sum()
+        shown = weights @ self.label_counts
+        fractions: npt.NDArray[np.float64] = shown / shown.sum()
+        return fractions
 
     def draw_batch(
         self, size: int, *, step: int, seed: int, purpose: str, rows: range | None = None
     ) -> Batch:
         """Tiles and masks of a step: `images` uint8 [B, 3, H, W] and `masks` uint8 [B, H, W].
 
-        With `rows`, only those of the batch. A label is drawn by `chances`, then a tile by how much of the label it holds; it is
-        flipped and rotated at random.
+        With `rows`, only those of the batch. A label is drawn by `chances`, then a tile by how much
+        of the label it holds; it is flipped and rotated at random.
         """
         key = size, seed, purpose
         if key not in self._ahead:

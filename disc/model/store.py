@@ -53,7 +53,8 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         BadInput: if it is damaged.
     """
     file = open_tensors(path)
-    return {name: file.get_tensor(name).clone() for name in file.keys()}
+    names = file.keys()
+    return {name: file.get_tensor(name).clone() for name in names}
 
 
 def map_tensors(path: Path) -> Any:
@@ -106,7 +107,8 @@ def read_numbers(file: Any, name: str) -> list[Any]:
 
 def read_shapes(file: Any) -> dict[str, tuple[int, ...]]:
     """Shapes of all tensors in what `map_tensors` gave, from its header alone."""
-    return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    names = file.keys()
+    return {name: tuple(file.get_slice(name).get_shape()) for name in names}
 
 
 def load_weights(path: Path, module: nn.Module) -> None:

@@ -142,9 +142,11 @@ def _find_masks(masks: Path | None, slides: list[Path]) -> dict[Path, Path | Non
         raise BadInput(f"{masks}: one mask for {len(slides)} slides; give a folder of masks")
     found = {slide: find_mask(masks, slide) for slide in slides}
     if masks is not None and not any(found.values()):
+        first = name_slide(slides[0])
         raise BadInput(
-            f"{masks}: no mask of any slide; expected names like {name_slide(slides[0])}_mask.tiff, or "
-            f"say with {TEMPLATE} how they are called, e.g. --masks 'masks/{TEMPLATE}-labels.png'"
+            f"{masks}: no mask of any slide; expected names like {first}_mask.tiff, {first}.xml or "
+            f"{first}.geojson, or say with {TEMPLATE} how they are called, e.g. "
+            f"--masks 'masks/{TEMPLATE}-labels.png'"
         )
     return found
 

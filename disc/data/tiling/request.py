@@ -68,8 +68,8 @@ class TileRequest:
     own_values: Mapping[int, int] = field(default_factory=dict)
     """Instead of `mask_values`: mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown)."""
     classes: Mapping[str, int] = field(default_factory=dict)
-    """Of drawn areas: class to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown), where its name (GG3,
-    Gleason 4, benign, ...) does not say it."""
+    """Of drawn areas: class to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown), where its name
+    (GG3, Gleason 4, benign, ...) does not say it."""
     outside: int = 255
     """Of drawn areas: the same of what lies in none; 0, where all that is not cancer was left
     blank."""

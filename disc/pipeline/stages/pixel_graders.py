@@ -71,9 +71,8 @@ def _finish(
 ) -> None:
     """Write a trained grader and what it confuses, and let its checkpoint go."""
     save_weights(place / "carcino.safetensors", net)
-    rows = [
-        _confusion(net, truths, configuration, run, i) for i in range(len(truths["annotation"]))
-    ]
+    sets = range(len(truths["annotation"]))
+    rows = [_confusion(net, truths, configuration, run, i) for i in sets]
     write_table(place / _TABLE, rows, COUNTS)
     (place / CHECKPOINT).unlink(missing_ok=True)
 
