@@ -126,6 +126,7 @@ def test_batches_show_a_rare_label_often(tmp_path: Path) -> None:
     shown = float((torch.stack(batches) == 3).float().mean())
     assert natural < 0.05
     assert shown > 2 * natural
+    assert pool.label_fractions[3] == pytest.approx(shown, rel=0.15)
     again = pool.draw_batch(16, step=7, seed=0, purpose="test")["masks"]
     assert torch.equal(batches[7], again)
     images = pool.draw_batch(4, step=0, seed=0, purpose="test")["images"]

@@ -15,7 +15,7 @@ BUSY = 0.2
 
 def tell_load() -> list[str]:
     """A note where other processes compute on this one's cores, by a short look at them."""
-    others, cores = measure_others()
+    others, cores = measure_others(SECONDS)
     if others < BUSY:
         return []
     return [
@@ -25,7 +25,7 @@ def tell_load() -> list[str]:
     ]
 
 
-def measure_others(seconds: float = SECONDS) -> tuple[float, int]:
+def measure_others(seconds: float) -> tuple[float, int]:
     """Cores that others use while this process waits, and cores that it may use.
 
     0 where the system does not say.
