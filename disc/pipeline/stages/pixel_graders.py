@@ -13,7 +13,7 @@ from disc.grade.carcino import CarcinoNet
 from disc.grade.confusion import COUNTS
 from disc.grade.pixels import confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
-from disc.model.store import save_weights
+from disc.model.store import load_weights, save_weights
 from disc.pipeline.configurations import Configuration, pixel_configurations
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import label_rows, read_synthetic, test_sets, write_table
@@ -24,6 +24,25 @@ from disc.train.checkpoint import NAME as CHECKPOINT
 Truths = dict[str, list[tuple[str, str, TileSet]]]
 """By kind of mask: data set, split and tiles."""
 _TABLE = "pixels.parquet"
+FOLDER = Path("graders", "pixels")
+WEIGHTS = "carcino.safetensors"
+
+
+def grader_path(context: Context, configuration: Configuration) -> Path:
+    """Where the weights of a configuration's pixel grader are."""
+    return context.folder / FOLDER / configuration.name / WEIGHTS
+
+
+def load_pixel_grader(context: Context, configuration: Configuration) -> CarcinoNet:
+    """The pixel grader of a configuration.
+
+    Raises:
+        FileNotFoundError: if it is not trained.
+        BadInput: if its weights are damaged.
+    """
+    net = CarcinoNet(context.run.grade.carcino)
+    load_weights(grader_path(context, configuration), net)
+    return net
 
 
 def grade_pixels(context: Context, folder: Path) -> str:
@@ -70,7 +89,7 @@ def _finish(
     net: CarcinoNet, truths: Truths, configuration: Configuration, run: Run, place: Path
 ) -> None:
     """Write a trained grader and what it confuses, and let its checkpoint go."""
-    save_weights(place / "carcino.safetensors", net)
+    save_weights(place / WEIGHTS, net)
     sets = range(len(truths["annotation"]))
     rows = [_confusion(net, truths, configuration, run, i) for i in sets]
     write_table(place / _TABLE, rows, COUNTS)
