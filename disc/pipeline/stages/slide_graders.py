@@ -25,6 +25,7 @@ from disc.pipeline.stages.grading_data import (
 )
 from disc.processes import own_share, wait_for_all, write_once
 from disc.seeds import derive
+from disc.train.checkpoint import NAME as CHECKPOINT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,7 @@ def _train(
     table = label_rows(pd.concat(parts), configuration, run.seed, seed).assign(**facts)
     save_weights(path.parent / "transmil.safetensors", net)
     write_table(path, [table], SCORES)
+    (path.parent / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _join(path: Path, tables: Sequence[Path]) -> None:
