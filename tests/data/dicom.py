@@ -27,8 +27,8 @@ def item(value: bytes) -> bytes:
     return struct.pack("<HHI", 0xFFFE, 0xE000, len(value)) + value
 
 
-def save_dicom(path: Path, image: np.ndarray, um: float, uid: str = "1.2.3.4") -> None:
-    """Write pixels uint8 [H, W, 3] as one instance."""
+def cut(image: np.ndarray) -> list[bytes]:
+    """Tiles of an image as JPEG, row by row."""
     height, width = image.shape[:2]
     down, across = -(-height // TILE), -(-width // TILE)
     padded = np.full((down * TILE, across * TILE, 3), 255, np.uint8)
@@ -38,7 +38,13 @@ def save_dicom(path: Path, image: np.ndarray, um: float, uid: str = "1.2.3.4") -
         for y in range(0, down * TILE, TILE)
         for x in range(0, across * TILE, TILE)
     ]
-    frames = [frame + b"\0" * (len(frame) % 2) for frame in frames]
+    return [frame + b"\0" * (len(frame) % 2) for frame in frames]
+
+
+def save_dicom(path: Path, image: np.ndarray, um: float, uid: str = "1.2.3.4") -> None:
+    """Write pixels uint8 [H, W, 3] as one instance."""
+    height, width = image.shape[:2]
+    frames = cut(image)
     meta = element(2, 1, "OB", b"\0\1") + element(2, 2, "UI", MICROSCOPY)
     meta += element(2, 3, "UI", f"{uid}.1") + element(2, 16, "UI", JPEG_BASELINE)
     meta += element(2, 18, "UI", "1.2.3")
