@@ -21,9 +21,9 @@ def sparse(path: Path, size: int, head: bytes = b"") -> Path:
     return path
 
 
-def sparse_weights(path: Path, gib: int) -> Path:
+def sparse_weights(path: Path, gib: float) -> Path:
     """A sound safetensors file of one tensor of zeros, as large as that."""
-    size = gib * GIB
+    size = int(gib * GIB)
     entry = {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}
     header = json.dumps({"encoder.conv_in.weight": entry}).encode()
     return sparse(path, 8 + len(header) + size, struct.pack("<Q", len(header)) + header)

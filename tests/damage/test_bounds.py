@@ -72,7 +72,7 @@ def test_tables_of_strangers(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def vq_folder(folder: Path, gib: int, **wrong: int) -> Path:
+def vq_folder(folder: Path, gib: float, **wrong: int) -> Path:
     config = {
         **{"_class_name": "VQModel", "block_out_channels": [32, 32, 32], "latent_channels": 3},
         "down_block_types": ["DownEncoderBlock2D"] * 3,
@@ -97,7 +97,7 @@ def test_checkpoints_of_strangers(tmp_path: Path) -> None:
     }
     commands = [["import", "--source", str(path), "--out", str(tmp_path / "out")] for path in found]
     # Of a source, all bytes are hashed, which takes as long as they are many.
-    source = ["--autoencoder.source", str(vq_folder(tmp_path / "one", 1)), "--until", "data"]
+    source = ["--autoencoder.source", str(vq_folder(tmp_path / "one", 0.0625)), "--until", "data"]
     found[tmp_path / "one"] = "weights of another network"
     commands.append(["run", "smoke", "--out", str(tmp_path / "runs"), *source])
     results, children = run_all(commands)
