@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -62,7 +63,7 @@ def test_slide_graders_list_and_read_everything_once(context, monkeypatch):
             bags_of.Bag(
                 slide_id=slide.slide_id,
                 patient_id=slide.patient_id,
-                features=pd.DataFrame([[0.0, 1.0]]).to_numpy("float32"),
+                features=np.array([[0, 1]], np.float32),
                 truth=(1, 0, 0, 0),
                 primary=0,
             )
