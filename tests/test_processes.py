@@ -1,91 +1,69 @@
-"""Parts of work, cores that a process may use, and batches that processes cannot share."""
+"""Processes end together, and say why."""
 
 import os
-from dataclasses import replace
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from disc import processes
-from disc.files import BadInput
-from disc.pipeline.run import list_trainings, refuse_uneven
-from disc.presets import PRESETS, paper, smoke
-from disc.processes import Share, allowed_cores, gather, num_cores, write_once
-from disc.settings.training import Speed
+from disc import cli
+from disc.files import is_running
 
-NAMES = ["data", "referee", "autoencoder", "denoiser/sd", "denoiser/sd-disc", "features/carcino"]
+ROOT = Path(__file__).parents[1]
+SLEEP = """
+import os, sys, time
+from disc.processes import spread
 
+def sleep(seconds):
+    print(os.getpid(), flush=True)
+    time.sleep(seconds)
 
-@pytest.mark.parametrize(("num", "count"), [(0, 2), (5, 2), (8, 3), (3, 8)])
-def test_cut_parts_are_all_pieces_in_order(num: int, count: int) -> None:
-    cut = [list(Share(rank, count).cut(num)) for rank in range(count)]
-    assert [piece for part in cut for piece in part] == list(range(num))
-    assert max(map(len, cut)) - min(map(len, cut)) <= 1
-
-
-@pytest.mark.parametrize(
-    ("files", "cores"),
-    [
-        ({"cpu.max": "150000 100000"}, 2),
-        ({"cpu.max": "10000 100000"}, 1),
-        ({"cpu.max": "max 100000"}, processes._NO_QUOTA),
-        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, processes._NO_QUOTA),
-        ({}, processes._NO_QUOTA),
-        ({"cpu.max": "?"}, processes._NO_QUOTA),
-    ],
-)
-def test_a_containers_quota(tmp_path: Path, files: dict[str, str], cores: int) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert processes._quota(tmp_path) == cores
+if __name__ == "__main__":
+    with spread(2) as run:
+        list(run(sleep, [120] * 8))
+"""
 
 
-def test_cores_are_this_process_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(processes, "_quota", lambda _: 6)
-    assert allowed_cores() == 6
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
-    assert num_cores() == 2
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_the_command_that_started_them(tmp_path, kill):
+    script = tmp_path / "sleep.py"
+    script.write_text(SLEEP)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        workers = [int(process.stdout.readline()) for _ in range(2)]
+        assert all(map(is_running, workers))
+        process.send_signal(kill)
+        process.wait(timeout=30)
+    until = time.monotonic() + 30
+    while any(map(_is_at_work, workers)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(_is_at_work, workers))
 
 
-def test_one_process_has_all(tmp_path: Path) -> None:
-    write_once(lambda: (tmp_path / "once").write_text("1"))
-    assert (tmp_path / "once").exists()
-    assert gather([1, 2]) == [1, 2]
+def _is_at_work(pid):
+    """Whether a process runs; one that has ended may still be listed until it is waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
-@pytest.mark.parametrize(
-    ("run", "count", "message"),
-    [
-        (smoke(), 32, r"^referee: a batch of 16 .* 32 processes; give --evaluate.referee.optim"),
-        (paper(), 32, r"^denoiser/sd: a batch of 16 .*; give --denoiser.optim.batch a multiple"),
-        (
-            replace(
-                smoke(),
-                grade=replace(
-                    smoke().grade,
-                    carcino=replace(
-                        smoke().grade.carcino,
-                        optim=replace(smoke().grade.carcino.optim, speed=Speed(accumulate=4)),
-                    ),
-                ),
-            ),
-            8,
-            r"^features/carcino: a batch of 16 .*8 processes in 4 pieces; .*a multiple of 32",
-        ),
-    ],
-)
-def test_what_cannot_be_shared_is_known_before_the_first_stage(run, count, message) -> None:
-    refuse_uneven(run, NAMES, 1)
-    with pytest.raises(BadInput, match=message):
-        refuse_uneven(run, NAMES, count)
-    refuse_uneven(replace(run, until="data"), NAMES, count)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_is_stopped_says_so(monkeypatch, capsys, number, code):
+    def understand(*words):
+        return lambda: os.kill(os.getpid(), number) or time.sleep(10)
 
-
-def test_eight_processes_share_every_preset() -> None:
-    """Slide graders, in batches of 2, are shared out whole."""
-    for preset in PRESETS.values():
-        run = preset()
-        refuse_uneven(run, [stage for stage, _, _ in list_trainings(run)], 8)
+    monkeypatch.setattr(cli, "understand", understand)
+    assert cli.main([]) == code
+    assert capsys.readouterr().err == "disc: stopped; the same command resumes\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -29,6 +29,9 @@ OTHER_WEIGHTS = (
     "diffusion_pytorch_model.fp16.bin",
 )
 """What a diffusers folder may have instead: half precision, or pickles."""
+MAX_READ = 2**30
+"""Bytes of a file that is read whole, and its seal checked; whole latent diffusion models are
+larger, and no autoencoder of ours is."""
 PATIENCE_S = 1200
 """Maximum seconds to read a pickle."""
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -66,6 +69,9 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         pass
     if path.suffix != ".safetensors":
         return _unpickle(path)
+    if path.stat().st_size <= MAX_READ:
+        tensors = read_tensors(path)
+        return {short: tensors[name] for name, short in unpickle.first_stage(tensors).items()}
     file = open_tensors(path)
     # Mapped: nothing is read before shapes are known to be those of an autoencoder.
     return {s: file.get_tensor(name) for name, s in unpickle.first_stage(file.keys()).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from disc.files import MAX_WEIGHTS, BadInput, digest, open_file, reason, write_bytes
+from disc.files import MAX_WEIGHTS, BadInput, digest, open_file, read_bytes, reason, write_bytes
+from disc.records.listing import check_listed
+from disc.records.seal import check_seal, seal
 
+REMEDY = "delete it; the same command makes it again"
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model.safetensors"
 MAX_NUMBERS = 2**20
 MAX_HEADER = 2**24
@@ -29,11 +33,22 @@ def save_weights(path: Path, module: nn.Module, dtype: torch.dtype = torch.float
 
     Raises:
         BadInput: if a weight is too large for the type.
+        FloatingPointError: if one is NaN or infinite.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     if dtype != torch.float32:
         state = {name: _cast(value, dtype, f"{path}: '{name}'") for name, value in state.items()}
-    write_bytes(path, safetensors.torch.save(state, metadata={"format": "pt"}))
+    if name := find_not_finite(state):
+        raise FloatingPointError(
+            f"{path}: not written: '{name}' is not finite; lower the learning rate"
+        )
+    write_bytes(path, seal(safetensors.torch.save(state, metadata={"format": "pt"})))
+
+
+def find_not_finite(tensors: Mapping[str, torch.Tensor]) -> str:
+    """The name of the first tensor that holds NaN or an infinite value; "": none."""
+    numbers = ((name, value) for name, value in tensors.items() if value.is_floating_point())
+    return next((name for name, value in numbers if not bool(value.isfinite().all())), "")
 
 
 def _cast(value: torch.Tensor, dtype: torch.dtype, name: str) -> torch.Tensor:
@@ -50,11 +65,17 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
     Raises:
         FileNotFoundError: if it is missing.
-        BadInput: if it is damaged.
+        BadInput: if it is damaged, or not what was written.
     """
-    file = open_tensors(path)
-    names = file.keys()
-    return {name: file.get_tensor(name).clone() for name in names}
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such weights file")
+    data = read_bytes(path, MAX_WEIGHTS)
+    check_listed(path, data)
+    check_seal(path, data, REMEDY)
+    try:
+        return safetensors.torch.load(data)
+    except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise BadInput(f"{path}: damaged weights file ({reason(error)}); {REMEDY}") from error
 
 
 def map_tensors(path: Path) -> Any:
@@ -86,10 +107,7 @@ def open_tensors(path: Path) -> Any:
     except BadInput:
         raise
     except (SafetensorError, OSError, ValueError) as error:
-        raise BadInput(
-            f"{path}: damaged weights file ({reason(error)}); delete it; the same command makes it "
-            "again"
-        ) from error
+        raise BadInput(f"{path}: damaged weights file ({reason(error)}); {REMEDY}") from error
 
 
 def read_numbers(file: Any, name: str) -> list[Any]:
@@ -116,9 +134,26 @@ def load_weights(path: Path, module: nn.Module) -> None:
 
     Raises:
         FileNotFoundError: if the file is missing.
-        BadInput: if it is damaged, or holds another network's weights.
+        BadInput: if it is damaged, holds another network's weights, or any that are not finite.
     """
-    found, expected = read_shapes(open_tensors(path)), module.state_dict()
+    expected = module.state_dict()
+    most = MAX_HEADER + sum(8 * value.numel() for value in expected.values())
+    if path.is_file() and path.stat().st_size > most:
+        # Far too large to be read: its header says what else it holds.
+        _check_shapes(path, read_shapes(open_tensors(path)), expected)
+    found = read_tensors(path)
+    _check_shapes(path, {name: tuple(value.shape) for name, value in found.items()}, expected)
+    for name, value in found.items():
+        if value.is_floating_point() != expected[name].is_floating_point() or value.is_complex():
+            raise BadInput(f"{path}: '{name}' is {value.dtype}, expected {expected[name].dtype}")
+    if bad := find_not_finite(found):
+        raise BadInput(f"{path}: '{bad}' holds values that are not finite; train it again")
+    module.load_state_dict(found)
+
+
+def _check_shapes(
+    path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, torch.Tensor]
+) -> None:
     for name in sorted(expected.keys() ^ found.keys()):
         place = "missing from the file" if name in expected else "unknown to the network"
         raise BadInput(f"{path}: weights of another network ('{name}' is {place})")
@@ -128,7 +163,6 @@ def load_weights(path: Path, module: nn.Module) -> None:
                 f"{path}: weights of another network ('{name}' is {shape}, expected "
                 f"{tuple(expected[name].shape)}); use the configuration that they were trained with"
             )
-    module.load_state_dict(read_tensors(path))
 
 
 def save_folder(folder: Path, model: Any) -> None:

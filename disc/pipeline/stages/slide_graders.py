@@ -24,6 +24,7 @@ from disc.pipeline.stages.grading_data import (
     write_table,
 )
 from disc.processes import own_share, wait_for_all, write_once
+from disc.records.typed import read_table, stands
 from disc.seeds import derive
 from disc.train.checkpoint import NAME as CHECKPOINT
 
@@ -55,7 +56,7 @@ def grade_slides(context: Context, folder: Path) -> str:
         return "not possible: fewer than two training slides with scores"
     bags = _read_all(context)
     for number, (configuration, seed) in enumerate(chosen):
-        if share.has(number) and not _table_of(folder, configuration, seed).exists():
+        if share.has(number) and not stands(_table_of(folder, configuration, seed)):
             _train(context, folder, configuration, seed, bags)
     wait_for_all()
     tables = [_table_of(folder, configuration, seed) for configuration, seed in chosen]
@@ -108,4 +109,4 @@ def _train(
 
 
 def _join(path: Path, tables: Sequence[Path]) -> None:
-    write_table(path, [pd.read_parquet(table) for table in tables], SCORES)
+    write_table(path, [read_table(table, SCORES, "delete it") for table in tables], SCORES)
