@@ -179,16 +179,7 @@ def _remove(path: Path) -> None:
 
 
 def read_bytes(path: Path, max_bytes: int = MAX_FILE) -> bytes:
-    """All bytes of a file that a user gave.
-
-    Args:
-        path: the file.
-        max_bytes: bytes that a file of its role may have.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        BadInput: if it is a folder or a pipe, too large, or must not be read.
-    """
+    """All bytes of a file that a user gave, at most so many; errors as of `open_file`."""
     with open_file(path, max_bytes) as file:
         return file.read()
 
@@ -297,15 +288,6 @@ def read_json(path: Path) -> Any:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path}: not readable as JSON ({error}); delete it to redo") from error
-
-
-def digest_file(path: Path, max_bytes: int) -> str:
-    """`digest` of a file's bytes, of which few are held at a time; errors as of `open_file`."""
-    found = hashlib.sha256()
-    with open_file(path, max_bytes) as file:
-        while part := file.read(2**20):
-            found.update(part)
-    return found.hexdigest()[:16]
 
 
 def digest(value: Any) -> str:
