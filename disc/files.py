@@ -15,10 +15,17 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MAX_FILE = 2**29
+"""Bytes of any file that is read whole: 512 MiB."""
+MAX_TEXT = 2**26
+"""Bytes of a file of text, a table or JSON, which takes many times as much once it is read."""
+MAX_WEIGHTS = 2**35
+"""Bytes of a file of weights: of these only what is asked for is read."""
 
 
 class BadInput(ValueError):
@@ -171,12 +178,15 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:
-    """All bytes of a file that a user gave.
+def read_bytes(path: Path, max_bytes: int = MAX_FILE) -> bytes:
+    """All bytes of a file that a user gave, at most so many; errors as of `open_file`."""
+    with open_file(path, max_bytes) as file:
+        return file.read()
 
-    Args:
-        path: the file.
-        max_bytes: bytes that it may have.
+
+@contextmanager
+def open_file(path: Path, max_bytes: int = MAX_FILE) -> Iterator[BinaryIO]:
+    """A file that a user gave, opened once it is known to be one, and not too large.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -188,7 +198,8 @@ def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:
             raise BadInput(f"{path}: not a file; put the file itself there")
         if found.st_size > max_bytes:
             raise BadInput(f"{path}: {found.st_size:,} bytes; expected at most {max_bytes:,}")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; correct its path") from None
     except OSError as error:
@@ -272,7 +283,7 @@ def read_json(path: Path) -> Any:
         BadInput: if it is not JSON.
     """
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(read_bytes(path, MAX_TEXT))
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise

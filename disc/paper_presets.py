@@ -78,7 +78,16 @@ def _paper_optim(steps: int) -> Optim:
 
 
 def _paper_carcino(steps: int, lr: float) -> CarcinoNet:
-    optim = Optim(steps=steps, batch=32, lr=lr, weight_decay=1e-4, decay="cosine")
+    """In float32, and all activations kept, 32 real and as many synthetic tiles fill no one GPU."""
+    optim = Optim(
+        steps=steps,
+        batch=32,
+        lr=lr,
+        weight_decay=1e-4,
+        decay="cosine",
+        precision="bfloat16",
+        speed=Speed(checkpoint_activations=True),
+    )
     return CarcinoNet(width=64, blocks=(3, 4, 6, 3), optim=optim)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ PATIENCE = timedelta(hours=12)
 """How long processes wait for work that only the first one does."""
 
 
+_NO_QUOTA = 2**20
 _LAUNCHED = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 """Where Accelerate learns how many processes a launcher started."""
 
@@ -37,6 +39,10 @@ class Share:
         """This process's part of a tensor whose first axis is the whole batch."""
         size = len(tensor) // self.count
         return tensor[self.rank * size : (self.rank + 1) * size]
+
+    def cut(self, num: int) -> range:
+        """This process's part of `num` pieces, which may not divide evenly."""
+        return range(self.rank * num // self.count, (self.rank + 1) * num // self.count)
 
     def has(self, number: int) -> bool:
         """Whether piece `number` of a list of pieces is this process's."""
@@ -59,10 +65,28 @@ def own_share() -> Share:
 def num_cores() -> int:
     """Cores of this machine for this process, where others of the launcher's take theirs."""
     others = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, allowed_cores() // others)
+
+
+def allowed_cores() -> int:
+    """Cores that this process may use: those of its affinity, or fewer by its group's quota."""
     # Linux alone tells which cores a process may use; elsewhere it may use all.
     is_told = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1
-    return max(1, cores // others)
+    return max(1, min(cores, _quota(Path("/sys/fs/cgroup"))))
+
+
+def _quota(groups: Path) -> int:
+    """Cores that a container may use at a time, as Linux's control groups (2 and 1) say."""
+    try:
+        if (groups / "cpu.max").exists():
+            quota, period = (groups / "cpu.max").read_text().split()
+        else:
+            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            quota, period = ((groups / "cpu" / name).read_text().strip() for name in names)
+        return max(1, round(int(quota) / int(period))) if int(quota) > 0 else _NO_QUOTA
+    except (OSError, ValueError, ZeroDivisionError):  # "max", or another system
+        return _NO_QUOTA
 
 
 @contextmanager
@@ -141,6 +165,23 @@ def wait_for_all() -> None:
     if not _is_launched():
         return
     _state().wait_for_everyone()
+
+
+def write_once(write: Callable[[], object]) -> None:
+    """Let the first process write what is written once; then it stands for all of them."""
+    if own_share().is_first:
+        write()
+    wait_for_all()
+
+
+def gather(part: Sequence[Any]) -> list[Any]:
+    """The parts of all processes in one list, in the order of `Share.cut`; each has all of it."""
+    share = own_share()
+    if share.count == 1:
+        return list(part)
+    from accelerate.utils import gather_object
+
+    return list(gather_object(list(part)))
 
 
 def accelerate_on_cpu() -> bool:

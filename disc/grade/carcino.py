@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from disc.labels import NUM_LABELS
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
@@ -28,6 +29,9 @@ class CarcinoNet(nn.Module):
     from a tile does not depend on the other tiles of its batch.
     """
 
+    _supports_gradient_checkpointing = True
+    _is_recomputed = False
+
     def __init__(self, settings: CarcinoNetSettings) -> None:
         """Build it with random weights; stage i works at 1/2^(i+1) of the tile's resolution."""
         super().__init__()
@@ -48,12 +52,27 @@ class CarcinoNet(nn.Module):
         self.rises = nn.ModuleList(Rise(low, high) for high, low in reversed(list(pairwise(taps))))
         self.head = nn.Conv2d(settings.width, NUM_LABELS, 1)
 
+    def enable_gradient_checkpointing(self) -> None:
+        """Keep only what stands between blocks for the way back; the rest is computed again."""
+        self._is_recomputed = True
+
+    def disable_gradient_checkpointing(self) -> None:
+        """Keep everything for the way back."""
+        self._is_recomputed = False
+
+    def _run(self, part: nn.Module, *inputs: Tensor) -> Tensor:
+        is_recomputed = self._is_recomputed and self.training
+        found: Tensor = (
+            checkpoint(part, *inputs, use_reentrant=False) if is_recomputed else part(*inputs)
+        )
+        return found
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, 4, H, W] of tiles [B, 3, H, W] in 0..1."""
         features = self.encode(images)
-        decoded = self.bridge(features.pop())
+        decoded = self._run(self.bridge, features.pop())
         for rise in self.rises:
-            decoded = rise(decoded, features.pop())
+            decoded = self._run(rise, decoded, features.pop())
         logits: Tensor = self.head(decoded)
         return logits
 
@@ -61,9 +80,12 @@ class CarcinoNet(nn.Module):
         """Features of the stem and of every stage, finest first: entry i at 1/2^i of the tile."""
         # Channels last halves the time on a CPU; the weights stay as they are.
         centred = (2 * images - 1).contiguous(memory_format=torch.channels_last)
-        features = [self.stem(centred)]
+        features = [self._run(self.stem, centred)]
         for stage in self.stages:
-            features.append(stage(features[-1]))
+            reached = features[-1]
+            for block in stage.children():
+                reached = self._run(block, reached)
+            features.append(reached)
         return features
 
 

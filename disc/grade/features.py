@@ -15,6 +15,8 @@ from disc.files import BadInput, write_bytes
 
 GRID = 4
 """Cells a side over which posteriors are averaged."""
+MAX_VALUES = 2**28
+"""Of a slide: 100,000 tiles of 2,560 values."""
 SMALLEST = 0.01
 """Probabilities are kept this far from 0 and 1 before their log odds are taken."""
 
@@ -77,7 +79,10 @@ def read_features(path: Path) -> npt.NDArray[np.float32]:
         raise FileNotFoundError(f"{path}: no such feature file")
     try:
         with h5py.File(path, "r") as file:
-            features = np.asarray(file["features"][()], np.float32)
+            found = file["features"]
+            if found.size > MAX_VALUES:
+                raise ValueError(f"claims {found.size:,} values; expected at most {MAX_VALUES:,}")
+            features = np.asarray(found[()], np.float32)
     except Exception as error:  # Damage makes h5py raise anything.
         raise BadInput(f"{path}: not a feature file ({error}); delete it to redo") from error
     if features.ndim != 2 or not len(features):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +13,16 @@ from disc.labels import IGNORE, NUM_LABELS
 MAX_WEIGHT = 4.0
 
 
+Sum = Callable[[Tensor], Tensor]
+"""Sums a tensor over the parts of a batch."""
+
+
 def pixel_loss(
-    logits: Tensor, masks: Tensor, label_weights: Tensor | None = None, gamma: float = 2.0
+    logits: Tensor,
+    masks: Tensor,
+    label_weights: Tensor | None = None,
+    gamma: float = 2.0,
+    sum_all: Sum | None = None,
 ) -> Tensor:
     """Focal loss + soft Dice loss; 0 where no pixel has a known label.
 
@@ -23,6 +31,8 @@ def pixel_loss(
         masks: uint8 [B, H, W]; 255 is left out.
         label_weights: of the focal loss, float [4].
         gamma: how much the focal loss turns to hard pixels; 0: plain cross-entropy.
+        sum_all: sums over the parts of a batch that processes share: both losses are ratios of
+            sums over its pixels, and no means over samples; None: there are no parts.
 
     The paper names the network and not its loss; these two are its public implementation's.
 
@@ -33,10 +43,22 @@ def pixel_loss(
     Paper: Sec. 2.4 (pixel-level grader).
     """
     truth = masks.long()
-    return focal_loss(logits, truth, label_weights, gamma) + dice_loss(logits, truth)
+    sum_all = sum_all or _keep
+    focal = focal_loss(logits, truth, label_weights, gamma, sum_all)
+    return focal + dice_loss(logits, truth, sum_all)
 
 
-def focal_loss(logits: Tensor, truth: Tensor, label_weights: Tensor | None, gamma: float) -> Tensor:
+def _keep(sums: Tensor) -> Tensor:
+    return sums
+
+
+def focal_loss(
+    logits: Tensor,
+    truth: Tensor,
+    label_weights: Tensor | None,
+    gamma: float,
+    sum_all: Sum = _keep,
+) -> Tensor:
     """Cross-entropy times (1 - probability of the truth)^gamma, averaged by weight.
 
     >>> truth = torch.zeros(1, 1, 1, dtype=torch.long)
@@ -51,10 +73,10 @@ def focal_loss(logits: Tensor, truth: Tensor, label_weights: Tensor | None, gamm
         weights = is_known * label_weights[truth.clamp(max=NUM_LABELS - 1)]
     # focal: (1 - p)^gamma * -log p, [B, H, W]
     focused = entropy * (1 - torch.exp(-entropy)).clamp(min=1e-6) ** gamma if gamma else entropy
-    return (weights * focused).sum() / weights.sum().clamp(min=1e-6)
+    return sum_all((weights * focused).sum()) / sum_all(weights.sum()).clamp(min=1e-6)
 
 
-def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
+def dice_loss(logits: Tensor, truth: Tensor, sum_all: Sum = _keep) -> Tensor:
     """1 - soft Dice over the pixels of the batch, averaged over the labels present in it.
 
     Differs from paper: the network's public implementation leaves Non-Cancer out; here
@@ -69,10 +91,12 @@ def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
     target = (one_hot * is_known.unsqueeze(1)).to(logits.dtype)
     predicted = logits.softmax(1) * is_known.unsqueeze(1)
     # Dice of a label: 2 |T P| / (|T| + |P|), sums over B, H, W, [4]
-    overlap, total = (target * predicted).sum((0, 2, 3)), (target + predicted).sum((0, 2, 3))
-    is_present = target.sum((0, 2, 3)) > 0
+    parts = (target * predicted, target + predicted, target)
+    overlap, total, present = sum_all(torch.stack([part.sum((0, 2, 3)) for part in parts]))
+    is_present = present > 0
     losses = (1 - 2 * overlap / total.clamp(min=1e-6)) * is_present
-    return losses.sum() / is_present.sum().clamp(min=1)
+    loss: Tensor = losses.sum() / is_present.sum().clamp(min=1)
+    return loss
 
 
 def balance_labels(fractions: Sequence[float]) -> Tensor:

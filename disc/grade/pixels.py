@@ -16,6 +16,7 @@ from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet
 from disc.grade.confusion import COUNTS, count_confusion
 from disc.grade.focal import balance_labels, pixel_loss
+from disc.grade.gradient_sums import sum_over_processes
 from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
 from disc.seeds import derive
@@ -67,8 +68,9 @@ def train_pixel_grader(
     trained = train(
         model=network,
         step=_mixed_step(weights, balance_weight, augment or Augment()),
-        batch_at=NamedBatches(
-            lambda step: _draw(pools, net.optim.batch, step, seed),
+        batch_at=NamedBatches.by_rows(
+            lambda step, rows: _draw(pools, net.optim.batch, step, seed, rows),
+            net.optim.batch,
             lambda step: _names(pools, net.optim.batch, step, seed),
         ),
         optim=net.optim,
@@ -134,10 +136,10 @@ def confusion_rows(net: CarcinoNet, truths: Mapping[str, TileSet]) -> pd.DataFra
     return pd.DataFrame(rows, columns=["truth_kind", "patient", "slide", "tile", *COUNTS])
 
 
-def _draw(pools: Mapping[str, TilePool], size: int, step: int, seed: int) -> Batch:
+def _draw(pools: Mapping[str, TilePool], size: int, step: int, seed: int, rows: range) -> Batch:
     batch: dict[str, Tensor] = {}
     for name, pool in pools.items():
-        drawn = pool.draw_batch(size, step=step, seed=seed, purpose=f"{name} pixels")
+        drawn = pool.draw_batch(size, step=step, seed=seed, purpose=f"{name} pixels", rows=rows)
         batch |= {f"{name}_{key}": value for key, value in drawn.items()}
     return batch
 
@@ -157,9 +159,10 @@ def _mixed_step(weights: Mapping[str, Tensor], balance_weight: float, augment: A
             name: augment.change(batch[f"{name}_images"] / 255, generator, state.share)
             for name in weights
         }
+        sum_all = sum_over_processes if state.share.count > 1 else None
         logits = state.model(torch.cat(list(images.values()))).chunk(len(images))
         losses = {
-            name: pixel_loss(part, batch[f"{name}_masks"], weights[name].to(part))
+            name: pixel_loss(part, batch[f"{name}_masks"], weights[name].to(part), sum_all=sum_all)
             for name, part in zip(images, logits, strict=True)
         }
         if "synthetic" not in losses:

@@ -54,27 +54,41 @@ class TilePool:
         return np.stack(counts).astype(np.int64)
 
     @property
-    def label_fractions(self) -> npt.NDArray[np.float64]:
-        """Fraction of each label in the pixels that `draw_batch` shows, [4].
+    def chances(self) -> npt.NDArray[np.float64]:
+        """How often `draw_batch` draws a tile for each label, [4].
 
         The square root of its fraction in the set, scaled to add up to 1: rare labels come often,
         but are not taken for common ones.
         """
         roots: npt.NDArray[np.float64] = np.sqrt(self.label_counts.sum(axis=0))
-        return roots / max(float(roots.sum()), 1.0)
+        chances: npt.NDArray[np.float64] = roots / max(float(roots.sum()), 1.0)
+        return chances
 
-    def draw_batch(self, size: int, *, step: int, seed: int, purpose: str) -> Batch:
+    @cached_property
+    def label_fractions(self) -> npt.NDArray[np.float64]:
+        """Fraction of each label in the pixels that `draw_batch` shows, [4].
+
+        A tile that is drawn for one label shows the others in it, too.
+        """
+        weights = np.diff(self._cumulative, prepend=0.0)
+        shown = weights @ self.label_counts
+        fractions: npt.NDArray[np.float64] = shown / shown.sum()
+        return fractions
+
+    def draw_batch(
+        self, size: int, *, step: int, seed: int, purpose: str, rows: range | None = None
+    ) -> Batch:
         """Tiles and masks of a step: `images` uint8 [B, 3, H, W] and `masks` uint8 [B, H, W].
 
-        A label is drawn by `label_fractions`, then a tile by how much of the label it holds; it is
-        flipped and rotated at random.
+        With `rows`, only those of the batch. A label is drawn by `chances`, then a tile by how much
+        of the label it holds; it is flipped and rotated at random.
         """
         key = size, seed, purpose
         if key not in self._ahead:
             draws = TileDraws(self, seed=seed, choose=partial(self._choose, key))
             workers = 0 if self._is_small else self.workers
             self._ahead[key] = Batches(draws, size=size, workers=workers)
-        return self._ahead[key](step)
+        return self._ahead[key](step, rows)
 
     def batch_names(self, size: int, *, step: int, seed: int, purpose: str) -> list[str]:
         """Names of the tiles that `draw_batch` gives."""
@@ -104,7 +118,7 @@ class TilePool:
     @cached_property
     def _cumulative(self) -> npt.NDArray[np.float64]:
         counts = self.label_counts.astype(np.float64)
-        weights = (counts / counts.sum(axis=0).clip(min=1)) @ self.label_fractions
+        weights = (counts / counts.sum(axis=0).clip(min=1)) @ self.chances
         if not weights.any():
             raise ValueError("no pixel of the training masks has a known label")
         cumulative: npt.NDArray[np.float64] = np.cumsum(weights / weights.sum())

@@ -37,6 +37,8 @@ def train_slide_grader(
 ) -> TransMIL:
     """Train a TransMIL on real bags, or on real and as many synthetic bags a step.
 
+    One process trains it by itself, whatever the others do.
+
     The real bags of a step are the same for every balance weight; with 0, synthetic bags are not
     looked at.
 
@@ -67,6 +69,7 @@ def train_slide_grader(
         optim=net.optim,
         folder=folder,
         seed=seed,
+        is_alone=True,
     )
     assert isinstance(trained, TransMIL)
     return trained

@@ -19,6 +19,9 @@ from disc.model.store import DIFFUSERS_WEIGHTS, REMEDY, load_weights, save_folde
 from disc.records.typed import read_record
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
+PIXELS = 2**20
+"""Pixels that are encoded together: 4 tiles of 512 px."""
+
 
 def build_vq(settings: AutoencoderSettings) -> Any:
     """An untrained VQModel, f = 4, 3 latent channels; its scaling_factor is 1 until measured."""
@@ -60,6 +63,16 @@ def build_described(folder: Path) -> Any:
         ) from error
 
 
+def _check_sizes(config: dict[str, Any], folder: Path) -> None:
+    """Refuse sizes that no autoencoder has; networks of any size are built of what is written."""
+    limits = {"layers_per_block": 16, "num_vq_embeddings": 2**20, "norm_num_groups": 4096}
+    sizes = [(name, config[name], most) for name, most in limits.items() if name in config]
+    sizes += [("block_out_channels", width, 4096) for width in config["block_out_channels"]]
+    for name, size, most in sizes:
+        if not isinstance(size, int) or not 1 <= size <= most:
+            raise BadInput(f"{folder}/config.json: {name} is {size}; expected 1 to {most:,}")
+
+
 def _check_config(found: dict[str, Any], folder: Path) -> None:
     kind, widths = found.get("_class_name"), found.get("block_out_channels") or ()
     widths = widths if isinstance(widths, list) else ()
@@ -68,6 +81,7 @@ def _check_config(found: dict[str, Any], folder: Path) -> None:
         raise BadInput(f"{folder}/config.json: scaling_factor {factor}; expected a number above 0")
     codes = found.get("vq_embed_dim") or channels
     if (kind, len(widths), channels, codes) == ("VQModel", 3, LATENT_CHANNELS, LATENT_CHANNELS):
+        _check_sizes(found, folder)
         return
     why = " (it has no codebook)" if kind == "AutoencoderKL" else ""
     raise BadInput(
@@ -135,6 +149,12 @@ class Autoencoder(nn.Module):
         """Tiles uint8 [B, H, W, 3] to latents [B, 3, H/4, W/4]."""
         latents: torch.Tensor = self.vq.encode(to_unit(tiles)).latents
         return latents / self.scale
+
+    def encode_all(self, tiles: torch.Tensor) -> torch.Tensor:
+        """The same of any number of tiles, as many at a time as fit `PIXELS`; on the CPU."""
+        device = next(self.parameters()).device
+        chunks = torch.split(tiles, max(1, PIXELS // tiles[0, ..., 0].numel()))
+        return torch.cat([self.encode(chunk.to(device)).cpu() for chunk in chunks])
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> npt.NDArray[np.uint8]:

@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
-from disc.files import BadInput
+from disc.files import MAX_WEIGHTS, BadInput, open_file
 from disc.model import unpickle
 from disc.model.autoencoder import Autoencoder, build_described, build_vq
 from disc.model.compvis import Shape, compvis_name, compvis_shape, read_architecture
-from disc.model.store import DIFFUSERS_WEIGHTS, read_tensors
+from disc.model.store import DIFFUSERS_WEIGHTS, open_tensors, read_tensors
 
 OTHER_WEIGHTS = (
     "diffusion_pytorch_model.fp16.safetensors",
@@ -29,6 +29,9 @@ OTHER_WEIGHTS = (
     "diffusion_pytorch_model.fp16.bin",
 )
 """What a diffusers folder may have instead: half precision, or pickles."""
+MAX_READ = 2**30
+"""Bytes of a file that is read whole, and its seal checked; whole latent diffusion models are
+larger, and no autoencoder of ours is."""
 PATIENCE_S = 1200
 """Maximum seconds to read a pickle."""
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -60,12 +63,18 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         FileNotFoundError: if it is missing.
         BadInput: if it is damaged, or holds code.
     """
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint; correct its path")
+    with open_file(path, MAX_WEIGHTS):
+        pass
     if path.suffix != ".safetensors":
         return _unpickle(path)
-    tensors = read_tensors(path)
-    return {short: tensors[name] for name, short in unpickle.first_stage(tensors).items()}
+    if path.stat().st_size <= MAX_READ:
+        tensors = read_tensors(path)
+        return {short: tensors[name] for name, short in unpickle.first_stage(tensors).items()}
+    file = open_tensors(path)
+    # Mapped: nothing is read before shapes are known to be those of an autoencoder.
+    return {s: file.get_tensor(name) for name, s in unpickle.first_stage(file.keys()).items()}
 
 
 def _read_file(path: Path) -> Any:
@@ -161,7 +170,7 @@ def _check_values(path: Path, found: Tensors) -> None:
 
 def _fill(vq: Any, found: Tensors) -> None:
     shapes = {name: value.shape for name, value in vq.state_dict().items()}
-    state = {name: value.float().reshape(shapes[name]) for name, value in found.items()}
+    state = {name: value.float().reshape(shapes[name]).clone() for name, value in found.items()}
     vq.load_state_dict(state, assign=True)
 
 

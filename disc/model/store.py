@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from disc.files import BadInput, digest, reason, write_bytes
+from disc.files import MAX_WEIGHTS, BadInput, digest, open_file, read_bytes, reason, write_bytes
 from disc.records.listing import check_listed
 from disc.records.seal import check_seal, seal
 
 REMEDY = "delete it; the same command makes it again"
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model.safetensors"
+MAX_NUMBERS = 2**20
+MAX_HEADER = 2**24
+"""Bytes of a safetensors header; that of a whole latent diffusion model has some 200,000."""
 
 
 def save_weights(path: Path, module: nn.Module, dtype: torch.dtype = torch.float32) -> None:
@@ -63,15 +67,66 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         FileNotFoundError: if it is missing.
         BadInput: if it is damaged, or not what was written.
     """
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such weights file")
-    data = path.read_bytes()
+    data = read_bytes(path, MAX_WEIGHTS)
     check_listed(path, data)
     check_seal(path, data, REMEDY)
     try:
         return safetensors.torch.load(data)
     except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise BadInput(f"{path}: damaged weights file ({reason(error)}); {REMEDY}") from error
+
+
+def map_tensors(path: Path) -> Any:
+    """A safetensors file, mapped into memory: its header is read, tensors where they are touched.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        ValueError: if it is no file, too large, or its header is.
+        OSError, SafetensorError: if it is damaged.
+    """
+    with open_file(path, MAX_WEIGHTS) as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MAX_HEADER:
+        raise ValueError(f"a header of {header:,} bytes; expected at most {MAX_HEADER:,}")
+    return safe_open(path, "pt")
+
+
+def open_tensors(path: Path) -> Any:
+    """The same of weights.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        BadInput: if it is damaged.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such weights file")
+    try:
+        return map_tensors(path)
+    except BadInput:
+        raise
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadInput(f"{path}: damaged weights file ({reason(error)}); {REMEDY}") from error
+
+
+def read_numbers(file: Any, name: str) -> list[Any]:
+    """A small tensor of what `map_tensors` gave, as a list.
+
+    Raises:
+        ValueError: if it is not small.
+    """
+    num = math.prod(file.get_slice(name).get_shape())
+    if num > MAX_NUMBERS:
+        raise ValueError(f"'{name}' has {num:,} values; expected at most {MAX_NUMBERS:,}")
+    found: list[Any] = file.get_tensor(name).tolist()
+    return found
+
+
+def read_shapes(file: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors in what `map_tensors` gave, from its header alone."""
+    names = file.keys()
+    return {name: tuple(file.get_slice(name).get_shape()) for name in names}
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -81,22 +136,33 @@ def load_weights(path: Path, module: nn.Module) -> None:
         FileNotFoundError: if the file is missing.
         BadInput: if it is damaged, holds another network's weights, or any that are not finite.
     """
-    found = read_tensors(path)
     expected = module.state_dict()
-    for name in sorted(expected.keys() ^ found.keys()):
-        place = "missing from the file" if name in expected else "unknown to the network"
-        raise BadInput(f"{path}: weights of another network ('{name}' is {place})")
+    most = MAX_HEADER + sum(8 * value.numel() for value in expected.values())
+    if path.is_file() and path.stat().st_size > most:
+        # Far too large to be read: its header says what else it holds.
+        _check_shapes(path, read_shapes(open_tensors(path)), expected)
+    found = read_tensors(path)
+    _check_shapes(path, {name: tuple(value.shape) for name, value in found.items()}, expected)
     for name, value in found.items():
-        if value.shape != expected[name].shape:
-            raise BadInput(
-                f"{path}: weights of another network ('{name}' is {tuple(value.shape)}, expected "
-                f"{tuple(expected[name].shape)}); use the configuration that they were trained with"
-            )
         if value.is_floating_point() != expected[name].is_floating_point() or value.is_complex():
             raise BadInput(f"{path}: '{name}' is {value.dtype}, expected {expected[name].dtype}")
     if bad := find_not_finite(found):
         raise BadInput(f"{path}: '{bad}' holds values that are not finite; train it again")
     module.load_state_dict(found)
+
+
+def _check_shapes(
+    path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, torch.Tensor]
+) -> None:
+    for name in sorted(expected.keys() ^ found.keys()):
+        place = "missing from the file" if name in expected else "unknown to the network"
+        raise BadInput(f"{path}: weights of another network ('{name}' is {place})")
+    for name, shape in found.items():
+        if shape != tuple(expected[name].shape):
+            raise BadInput(
+                f"{path}: weights of another network ('{name}' is {shape}, expected "
+                f"{tuple(expected[name].shape)}); use the configuration that they were trained with"
+            )
 
 
 def save_folder(folder: Path, model: Any) -> None:

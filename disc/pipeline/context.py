@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from disc.data.readers.read import read_source
 from disc.data.readers.source import Source
-from disc.files import BadInput
+from disc.files import BadInput, read_json
 from disc.processes import own_device
 from disc.settings.data import Fold
 from disc.settings.run import Run
@@ -151,10 +151,14 @@ class Context:
 
     @cached_property
     def book(self) -> ShapeBook:
-        """Shape maps of the training tiles."""
+        """Shape maps of the training tiles: mapped, where the stage `data` wrote them."""
+        from disc.sample.shape_store import INDEX, read_shapes
         from disc.sample.synthesis import collect_shapes
 
-        return collect_shapes(self.split.train)
+        folder, tiles = self.folder / "data" / "shapes", self.split.train
+        if (folder / INDEX).exists():
+            return read_shapes(folder, tiles, read_json(folder / INDEX))
+        return collect_shapes(tiles)
 
     @cached_property
     def recipes(self) -> list[SlideRecipe]:

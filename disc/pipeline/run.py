@@ -9,6 +9,7 @@ from pathlib import Path
 
 from disc.files import BadInput, holds_files, sweep, write_bytes
 from disc.pipeline.config_file import list_differences, to_json
+from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
 from disc.pipeline.stage import Stage, find_lost, run_stages
 from disc.pipeline.stage_list import all_stages
@@ -17,6 +18,8 @@ from disc.progress import print_line
 from disc.records.lock import hold_folder
 from disc.records.typed import stands
 from disc.settings.run import Run
+from disc.settings.synthesis import STUDENT
+from disc.settings.training import Optim
 from disc.train.tensorboard import require_tensorboard
 
 MAX_SHOWN = 6
@@ -46,6 +49,7 @@ def execute(run: Run) -> Path:
     if run.validation.tensorboard:
         require_tensorboard()
     stages = all_stages(Context(run, folder))
+    refuse_uneven(run, [stage.name for stage in stages], own_share().count)
     with _hold(folder, say) if is_first else nullcontext():
         if is_first:
             _write_config(run, folder, stages)
@@ -61,6 +65,48 @@ def _hold(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     with hold_folder(folder, say):
         sweep(folder)
         yield
+
+
+def refuse_uneven(run: Run, names: Sequence[str], count: int) -> None:
+    """See before the first stage that every batch can be shared by the processes.
+
+    Args:
+        run: the configuration.
+        names: of its stages, in order.
+        count: of processes.
+
+    Raises:
+        BadInput: if one cannot.
+    """
+    wanted = names[: names.index(run.until) + 1] if run.until in names else names
+    for stage, setting, optim in list_trainings(run):
+        pieces = count * optim.speed.accumulate
+        if stage in wanted and optim.steps and optim.batch % pieces:
+            parts = f" in {optim.speed.accumulate} pieces" if optim.speed.accumulate > 1 else ""
+            raise BadInput(
+                f"{stage}: a batch of {optim.batch} cannot be shared by {count} processes{parts}; "
+                f"give --{setting}.batch a multiple of {pieces}, or start fewer processes"
+            )
+
+
+def list_trainings(run: Run) -> list[tuple[str, str, Optim]]:
+    """Stage, setting and optimisation of everything that all processes train together."""
+    autoencoder, distil = run.autoencoder, run.distil
+    is_trained = autoencoder.source is None or autoencoder.finetune
+    own = [("autoencoder", "autoencoder.optim", autoencoder.optim)] if is_trained else []
+    return [
+        ("referee", "evaluate.referee.optim", run.evaluate.referee.optim),
+        *own,
+        ("autoencoder", "autoencoder.decoder.optim", autoencoder.decoder.optim),
+        ("denoiser/sd", "denoiser.optim", run.denoiser.optim),
+        *[
+            (f"denoiser/{name}", "distil.student.optim", distil.student.optim)
+            if name == STUDENT
+            else (f"denoiser/{name}", "distil.optim", distil.optim)
+            for name in distil.variants
+        ],
+        (FEATURES, "grade.carcino.optim", run.grade.carcino.optim),
+    ]
 
 
 def _say_nothing(text: str) -> None:

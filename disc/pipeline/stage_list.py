@@ -6,12 +6,13 @@ loaded when there is work.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from disc.files import digest
+from disc.files import MAX_WEIGHTS, digest, open_file
 from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
 from disc.pipeline.context import FOLDS, QUALITY, Context
 from disc.pipeline.renamed import as_json
@@ -150,6 +151,7 @@ def judge_stages(context: Context) -> list[Stage]:
                 context.folder / "agreement.parquet",
                 context.folder / "agreement" / QUALITY,
             ),
+            is_shared=True,
         ),
     ]
 
@@ -262,4 +264,13 @@ def _data_settings(context: Context) -> Any:
 def _source_hash(settings: Autoencoder) -> str:
     """What the given autoencoder holds, so that another one under its name is noticed."""
     paths = sorted(settings.source.glob("*")) if settings.source is not None else []
-    return digest([digest(path.read_bytes()) for path in paths if path.is_file()])
+    return digest([_digest_file(path) for path in paths if path.is_file()])
+
+
+def _digest_file(path: Path) -> str:
+    """`digest` of a file's bytes, of which few are held at a time."""
+    found = hashlib.sha256()
+    with open_file(path, MAX_WEIGHTS) as file:
+        while part := file.read(2**20):
+            found.update(part)
+    return found.hexdigest()[:16]

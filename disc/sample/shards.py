@@ -10,10 +10,11 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from disc.files import BadInput, reason, write_bytes
 from disc.labels import NUM_LABELS
+from disc.model.store import map_tensors, read_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +106,8 @@ def open_shard(path: Path) -> Shard:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such shard; {_REMEDY}")
     try:
-        file: Any = safe_open(path, "pt")
-        latents, seeds = file.get_tensor("latents"), file.get_tensor("seeds").tolist()
+        file = map_tensors(path)
+        latents, seeds = file.get_tensor("latents"), read_numbers(file, "seeds")
         noted = json.loads((file.metadata() or {}).get("facts", "null"))
         facts = None if noted is None else BankFacts.read(noted)
         content = "" if noted is None else str(noted["content"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -26,7 +26,7 @@ Masks = npt.NDArray[np.uint8]
 class ShapeBook:
     """Shape maps to draw from, and the tiles that they were drawn on."""
 
-    shapes: list[Masks]
+    shapes: Sequence[Masks]
     sources: list[Tile]
 
     @cached_property
@@ -54,9 +54,16 @@ class SlideRecipe:
 
 def collect_shapes(tiles: TileSet) -> ShapeBook:
     """The shape maps of all tiles that have a labelled pixel."""
-    masks = [(tile, tiles.mask(i)) for i, tile in enumerate(tiles.tiles)]
-    kept = [(tile, shape_map(mask)) for tile, mask in masks if (mask < len(Label)).any()]
-    return ShapeBook([shape for _, shape in kept], [tile for tile, _ in kept])
+    kept = list(iterate_shapes(tiles))
+    return ShapeBook([shape for _, shape in kept], [tiles.tiles[i] for i, _ in kept])
+
+
+def iterate_shapes(tiles: TileSet) -> Iterator[tuple[int, Masks]]:
+    """Index and shape map of every tile that has a labelled pixel."""
+    for index in range(len(tiles)):
+        mask = tiles.mask(index)
+        if (mask < len(Label)).any():
+            yield index, shape_map(mask)
 
 
 def plan_slides(

@@ -17,14 +17,15 @@ class Speed:
 
     accumulate: int = 1
     """Gradient accumulation: pieces that a batch is split into, to save memory; divides `batch`.
-    The gradient is still that of the whole batch."""
+    The gradient is still that of the whole batch (of Carcino-Nets, whose loss is no mean over
+    tiles: the mean of the pieces')."""
     compile: bool = False
     """Compile the network with torch.compile; ignored on a CPU, where it gains nothing."""
     channels_last: bool = False
     """Channels-last memory format; faster on a GPU in bfloat16."""
     checkpoint_activations: bool = False
     """Gradient checkpointing: recompute activations in the backward pass, to save memory; denoisers
-    only."""
+    and Carcino-Nets."""
 
     def __post_init__(self) -> None:
         require(self.accumulate >= 1, "speed.accumulate must be >= 1")

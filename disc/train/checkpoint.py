@@ -100,6 +100,7 @@ def restore_checkpoint(folder: Path, state: State, steps: int) -> None:
             rest.unlink()
     if not stands(path):
         return
+    _refuse_larger(path, state.network)
     tensors = read_tensors(path)
     _check(path, tensors, state, steps)
     state.step = int(tensors.pop("step"))
@@ -116,6 +117,15 @@ def restore_checkpoint(folder: Path, state: State, steps: int) -> None:
         slots.setdefault(int(index), {})[slot] = value
     saved = state.optimizer.state_dict()
     state.optimizer.load_state_dict({**saved, "state": slots})
+
+
+def _refuse_larger(path: Path, network: nn.Module) -> None:
+    """Refuse what holds more than weights, their averages, the best, and two moments of each."""
+    own = sum(value.numel() * 8 for value in network.state_dict().values())
+    if (size := path.stat().st_size) > 5 * own + 2**24:
+        raise BadInput(
+            f"{path}: {size:,} bytes, more than a checkpoint of this network has; delete it"
+        )
 
 
 def _check(path: Path, tensors: dict[str, torch.Tensor], state: State, steps: int) -> None:

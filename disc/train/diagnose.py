@@ -23,14 +23,40 @@ class NamedBatches:
     Attributes:
         batch_at: the batch of a step, a pure function.
         names_at: the names of its samples, in their order.
+        part_at: some rows of the batch of a step, where that takes less to read than all; None:
+            they are taken from the whole.
     """
 
     batch_at: Callable[[int], Batch]
     names_at: Callable[[int], Sequence[str]]
+    part_at: Callable[[int, range], Batch] | None = None
+
+    @classmethod
+    def by_rows(
+        cls,
+        part_at: Callable[[int, range], Batch],
+        size: int,
+        names_at: Callable[[int], Sequence[str]],
+    ) -> NamedBatches:
+        """Batches of `size` samples, of which only the rows that are asked for are read."""
+        return cls(lambda step: part_at(step, range(size)), names_at, part_at)
+
+    def rows(self, step: int, rows: range) -> Batch:
+        """Some rows of the batch of a step."""
+        if self.part_at is not None:
+            return self.part_at(step, rows)
+        return {key: value[rows.start : rows.stop] for key, value in self.batch_at(step).items()}
 
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
         return self.batch_at(step)
+
+
+def part_of(batch_at: Callable[[int], Batch], step: int, share: Share, size: int) -> Batch:
+    """A process's part of the batch of a step, of `size` samples over all processes."""
+    if isinstance(batch_at, NamedBatches):
+        return batch_at.rows(step, share.cut(size))
+    return {key: share.take(value) for key, value in batch_at(step).items()}
 
 
 def diagnose(state: State, step: Step, batch_at: Callable[[int], Batch], loss: float) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from disc.files import append_line, read_bytes, write_bytes
+from disc.processes import own_share
 from disc.progress import Bar
 from disc.records.typed import parse_record, stands
 from disc.train.tensorboard import EventWriter, Measurements
@@ -44,6 +45,8 @@ class Log:
         if shown and stands(self.path):
             write_bytes(self.path, _kept_lines(self.path, start).encode())
         self._events = EventWriter(folder, start) if shown and has_events else None
+        # Processes that train networks of their own each write a log; one of them shows a bar.
+        shown = shown and own_share().is_first
         self._bar = Bar(folder.name, total=total, unit="step", start=start, shown=shown)
 
     def advance(self, metrics: Mapping[str, torch.Tensor]) -> None:

@@ -19,7 +19,7 @@ from disc.settings.training import Optim
 from disc.train.checkpoint import State, read_best, restore_checkpoint, save_checkpoint
 from disc.train.diagnose import Batch as Batch
 from disc.train.diagnose import Step as Step
-from disc.train.diagnose import diagnose
+from disc.train.diagnose import diagnose, part_of
 from disc.train.ema import Ema
 from disc.train.hooks import Hooks
 from disc.train.log import Log
@@ -35,13 +35,15 @@ def train(
     folder: Path,
     seed: int,
     hooks: Hooks | None = None,
+    is_alone: bool = False,
 ) -> nn.Module:
     """Train a network; called again with the same folder, resume where it was stopped.
 
     Restore, then [hooks -> checkpoint -> done? -> step -> moving average]. The result is a
     function of the arguments alone: killed at any point and called again, it is the same bit for
-    bit, on one machine and number of processes. On a GPU, fused attention is the exception: its
-    gradient is summed in no fixed order, since deterministic kernels are requested, not enforced.
+    bit, on one machine and number of processes. On a GPU that holds for the operations that torch
+    lists under `use_deterministic_algorithms`, and for no others: gradients of fused attention, for
+    one, are summed in no fixed order. Deterministic kernels are requested, not enforced.
 
     A batch is split over the processes and, within each, over the pieces of gradient
     accumulation: neither changes the result beyond floating point if the loss is a mean over
@@ -59,6 +61,8 @@ def train(
         seed: of everything random in a step.
         hooks: what is measured during training (validation, previews), and whether the best
             weights are kept.
+        is_alone: whether this process trains by itself, while others train other networks; else
+            all train this one.
 
     Returns:
         The network with its final weights: the moving average where `optim.ema` asks for one, at
@@ -70,12 +74,12 @@ def train(
         BadInput: if the batch cannot be split over the processes, or the checkpoint is damaged or
             of another training.
     """
-    share = own_share()
+    share = Share() if is_alone else own_share()
     accelerator = Accelerator(cpu=accelerate_on_cpu())
     state = _start(accelerator, share, model, optim)
     restore_checkpoint(folder, state, optim.steps)
     restore_layout(state.network, state.optimizer)
-    hooks, is_first = hooks or Hooks(), accelerator.is_main_process
+    hooks, is_first = hooks or Hooks(), share.is_first
     has_events = hooks.settings.tensorboard
     log = Log(folder, optim.steps, start=state.step, shown=is_first, has_events=has_events)
     while True:
@@ -87,12 +91,12 @@ def train(
                 save_checkpoint(folder, state)
         if is_last:
             break
-        batch = batch_at(state.step)
+        batch = part_of(batch_at, state.step, share, optim.batch)
         pieces = [
-            _add_gradients(accelerator, piece, step, batch, seed)
-            for piece in _pieces(state, optim.speed.accumulate)
+            _add_gradients(accelerator, piece, step, batch, seed=seed, share=part)
+            for piece, part in _pieces(state, optim.speed.accumulate)
         ]
-        metrics = _mean(accelerator, pieces)
+        metrics = _mean(accelerator, share, pieces)
         if not bool(torch.isfinite(metrics["loss"])):
             loss = float(metrics["loss"])
             raise FloatingPointError(diagnose(state, step, batch_at, loss))
@@ -102,6 +106,8 @@ def train(
     if hooks.keeps_best:
         wait_for_all()
         state.best = state.best if is_first else read_best(folder)
+        # The first may remove the checkpoint once all have read it.
+        wait_for_all()
     if hooks.keeps_best and state.best is not None:
         state.network.load_state_dict(state.best.weights)
     elif state.ema is not None:
@@ -138,41 +144,48 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=optim.lr, betas=optim.betas, weight_decay=optim.weight_decay
     )
-    wrapped = accelerator.prepare_model(called)
+    wrapped = accelerator.prepare_model(called) if share.count > 1 else called
     ema = Ema(network, optim.ema) if optim.ema else None
     return State(model=wrapped, network=network, optimizer=optimizer, ema=ema, share=share)
 
 
-def _pieces(state: State, count: int) -> list[State]:
-    """The state, once for every accumulation piece of this process's part of a batch."""
+def _pieces(state: State, count: int) -> list[tuple[State, Share]]:
+    """The state, once for every accumulation piece, and which of this process's part that is."""
     first, whole = state.share.rank * count, state.share.count * count
-    return [replace(state, share=Share(first + i, whole)) for i in range(count)]
+    return [(replace(state, share=Share(first + i, whole)), Share(i, count)) for i in range(count)]
 
 
 def _add_gradients(
-    accelerator: Accelerator, state: State, step: Step, batch: Batch, seed: int
+    accelerator: Accelerator,
+    state: State,
+    step: Step,
+    batch: Batch,
+    *,
+    seed: int,
+    share: Share,
 ) -> Mapping[str, torch.Tensor]:
-    """Add the gradients of one piece of a batch; the last piece sums over the processes."""
-    share, pieces = state.share, state.share.count // accelerator.num_processes
-    torch.manual_seed(derive(seed, "layers", state.step, share.rank))
+    """Add the gradients of one piece of a process's part; the last sums over the processes."""
+    torch.manual_seed(derive(seed, "layers", state.step, state.share.rank))
     part = {
         key: share.take(value).to(accelerator.device, non_blocking=True)
         for key, value in batch.items()
     }
-    is_last = (share.rank + 1) % pieces == 0
+    is_last = share.rank + 1 == share.count
     with nullcontext() if is_last else accelerator.no_sync(state.model):
         metrics = step(state, part, torch_generator(seed, "step", state.step))
-        accelerator.backward(metrics["loss"] / pieces)
+        accelerator.backward(metrics["loss"] / share.count)
     return {name: value.detach() for name, value in metrics.items()}
 
 
 def _mean(
-    accelerator: Accelerator, pieces: Sequence[Mapping[str, torch.Tensor]]
+    accelerator: Accelerator, share: Share, pieces: Sequence[Mapping[str, torch.Tensor]]
 ) -> dict[str, torch.Tensor]:
     """Metrics as means over pieces and processes, on the CPU after one transfer."""
     rows = [torch.stack([v.to(accelerator.device).float() for v in p.values()]) for p in pieces]
-    means = accelerator.reduce(torch.stack(rows).mean(0), "mean").cpu()
-    return dict(zip(pieces[0], means.unbind(), strict=True))
+    means = torch.stack(rows).mean(0)
+    if share.count > 1:
+        means = accelerator.reduce(means, "mean")
+    return dict(zip(pieces[0], means.cpu().unbind(), strict=True))
 
 
 def _optimise(state: State, optim: Optim) -> None:

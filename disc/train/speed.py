@@ -81,7 +81,8 @@ def recompute_activations(network: nn.Module, is_wanted: bool) -> None:
     if is_wanted and not parts:
         name = type(network).__name__.strip("_")
         raise BadInput(
-            f"speed.checkpoint_activations: {name} does not support it; only the denoiser does"
+            f"speed.checkpoint_activations: {name} does not support it; denoisers and Carcino-Nets "
+            "do"
         )
     for part in parts:
         switch = "enable" if is_wanted else "disable"

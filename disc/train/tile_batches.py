@@ -114,27 +114,32 @@ class Batches:
         self._draws = _Careful(draws)
         self._size = size
         self._workers = min(workers, num_cores())
-        self._next = -1
+        self._next = (-1, range(0))
         self._ahead: Iterator[Mapping[str, Tensor] | BadInput] = iter(())
 
-    def __call__(self, step: int) -> Mapping[str, Tensor]:
+    def __call__(self, step: int, rows: range | None = None) -> Mapping[str, Tensor]:
         """The batch of a step: the draws' tensors, stacked. Cheapest one step after the other.
+
+        Args:
+            step: of the training.
+            rows: which of the batch are decoded; None: all.
 
         Raises:
             BadInput: if a file cannot be used.
         """
-        if step != self._next:
-            self._ahead = iter(self._load_from(step))
-        self._next = step + 1
+        rows = range(self._size) if rows is None else rows
+        if (step, rows) != self._next:
+            self._ahead = iter(self._load_from(step, rows))
+        self._next = step + 1, rows
         batch = next(self._ahead)
         if isinstance(batch, BadInput):
             raise batch
         return batch
 
-    def _load_from(self, step: int) -> DataLoader[dict[str, Tensor]]:
+    def _load_from(self, step: int, rows: range) -> DataLoader[dict[str, Tensor]]:
         return DataLoader(
             self._draws,  # type: ignore[arg-type]
-            batch_sampler=_Steps(step, self._size),
+            batch_sampler=_Steps(step, self._size, rows),
             num_workers=self._workers,
             collate_fn=_stack,
             # A generator of its own: the loader must not advance the training's.
@@ -158,14 +163,15 @@ class _Careful(Dataset[dict[str, Tensor] | BadInput]):
 class _Steps(Sampler[list[int]]):
     """Indices of the draws of a step and of all steps after it."""
 
-    def __init__(self, first: int, size: int) -> None:
+    def __init__(self, first: int, size: int, rows: range) -> None:
         self._first = first
         self._size = size
+        self._rows = rows
 
     def __iter__(self) -> Iterator[list[int]]:
         step = self._first
         while True:
-            yield list(range(step * self._size, (step + 1) * self._size))
+            yield [step * self._size + row for row in self._rows]
             step += 1
 
 

@@ -40,11 +40,10 @@ def encode_validation(
     """Encode a random subset, fixed by the seed, of at most `max_tiles` tiles."""
     order = numpy_generator(seed, "validation tiles").permutation(len(tiles))
     chosen = sorted(int(i) for i in order[:max_tiles])
-    device = next(autoencoder.parameters()).device
     parts = []
     for start in range(0, len(chosen), CHUNK):
         images = [torch.from_numpy(tiles.image(i).copy()) for i in chosen[start : start + CHUNK]]
-        parts.append(autoencoder.encode(torch.stack(images).to(device)).cpu())
+        parts.append(autoencoder.encode_all(torch.stack(images)))
     masks = torch.stack([torch.from_numpy(tiles.mask(i).copy()) for i in chosen])
     names = tuple(tiles.tiles[i].name for i in chosen)
     return ValidationTiles(torch.cat(parts), masks, label_slides(tiles)[chosen], names)

@@ -126,6 +126,7 @@ def test_batches_show_a_rare_label_often(tmp_path: Path) -> None:
     shown = float((torch.stack(batches) == 3).float().mean())
     assert natural < 0.05
     assert shown > 2 * natural
+    assert pool.label_fractions[3] == pytest.approx(shown, rel=0.15)
     again = pool.draw_batch(16, step=7, seed=0, purpose="test")["masks"]
     assert torch.equal(batches[7], again)
     images = pool.draw_batch(4, step=0, seed=0, purpose="test")["images"]
@@ -198,8 +199,8 @@ def test_a_pair_of_tiles_is_named_where_the_loss_is_not_finite(
     mask = torch.full((SIDE, SIDE), 255, dtype=torch.uint8)
     drawn = TilePool.draw_batch
 
-    def blind(pool, size, *, step, seed, purpose):
-        batch = dict(drawn(pool, size, step=step, seed=seed, purpose=purpose))
+    def blind(pool, size, *, step, seed, purpose, rows=None):
+        batch = dict(drawn(pool, size, step=step, seed=seed, purpose=purpose, rows=rows))
         if step == 2 and "synthetic" in purpose:
             batch["masks"] = batch["masks"].clone()
             batch["masks"][5] = mask

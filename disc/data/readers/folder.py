@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from disc.data.pixels.images import measure_side, measure_size
+from disc.data.pixels.images import measure_side
 from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.readers.class_folders import read_class
+from disc.data.readers.image_scale import measure_all, note_sizes, square_px, with_scale
 from disc.data.readers.listed_tiles import place_tiles
 from disc.data.readers.slide_table import Row, read_slide_table
 from disc.data.readers.source import Source
@@ -83,9 +84,11 @@ def gather(
         notes += left
         side = side or round(tiles[0].box_px or 0)
     tile_px = side or measure_side(tiles[0].image)
+    sizes = measure_all(source, tiles)
+    notes += note_sizes(source, sizes, tile_px)
     return TileSet(
         slides=slides,
-        tiles=_with_scale(source, tiles, tile_px),
+        tiles=with_scale(source, tiles, tile_px, sizes),
         tile_px=tile_px,
         reading=_reading(source),
         notes=tuple(notes),
@@ -135,22 +138,9 @@ def _reading(source: Source) -> Reading:
         layers=source.layers,
         ties=source.ties,
         fit=source.fit,
-        square_px=_square_px(source),
+        square_px=square_px(source),
         artefact_px=source.artefact_px,
     )
-
-
-def _square_px(source: Source) -> int:
-    """Pixels of an image that are as wide as a tile in micrometres; 0 where that is not asked."""
-    if source.to_um_per_px is None or source.um_per_px is None or source.tile_px is None:
-        return 0
-    side = round(source.tile_px * source.to_um_per_px / source.um_per_px)
-    if side < source.tile_px:
-        raise BadInput(
-            f"{source.root}: has {source.um_per_px:g} µm per pixel, coarser than the "
-            f"{source.to_um_per_px:g} asked for; tiles are not enlarged"
-        )
-    return side
 
 
 def _heads(name: str) -> tuple[str, ...]:
@@ -218,19 +208,6 @@ def _slides(
             provider=row.provider,
         )
     return slides
-
-
-def _with_scale(source: Source, tiles: Sequence[Tile], tile_px: int) -> tuple[Tile, ...]:
-    """Tiles with the width of their pixels, if that of the files' is known."""
-    if source.um_per_px is None:
-        return tuple(tiles)
-    first = tiles[0]
-    side: float = first.box_px or tile_px
-    if first.box_px is None and source.to_um_per_px is not None:
-        side = _square_px(source)
-    elif first.box_px is None and source.fit != "exact":
-        side = min(measure_size(first.image))
-    return tuple(replace(tile, um_per_px=source.um_per_px * side / tile_px) for tile in tiles)
 
 
 def _notes(

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from disc.data.wsi.drawings import SUFFIXES as DRAWINGS
+
 TEMPLATE = "{name}"
 """Stands for a slide's name in the path of its mask."""
-_SUFFIXES = (".tiff", ".tif", ".png")
+_SUFFIXES = (".tiff", ".tif", ".png", *DRAWINGS)
+
+
+def name_slide(path: Path) -> str:
+    """A slide's name: that of its file without suffix, or of its folder (DICOM)."""
+    return path.name if path.is_dir() else path.stem
 
 
 def find_mask(masks: Path | None, slide: Path) -> Path | None:
@@ -19,9 +26,10 @@ def find_mask(masks: Path | None, slide: Path) -> Path | None:
     """
     if masks is None or masks.is_file():
         return masks
+    name = name_slide(slide)
     if TEMPLATE in str(masks):
-        path = Path(str(masks).replace(TEMPLATE, slide.stem))
+        path = Path(str(masks).replace(TEMPLATE, name))
         return path if path.is_file() else None
-    names = [f"{slide.stem}{end}{suffix}" for end in ("_mask", "") for suffix in _SUFFIXES]
+    names = [f"{name}{end}{suffix}" for end in ("_mask", "") for suffix in _SUFFIXES]
     found = (folder / name for folder in (masks, masks / slide.parent.name) for name in names)
     return next((path for path in found if path.is_file() and path != slide), None)

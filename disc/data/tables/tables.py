@@ -17,9 +17,9 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.utils import get_column_letter
 from openpyxl.writer.excel import ExcelWriter
 
-from disc.data.tables.matching import clean
-from disc.data.tables.xlsx import read_sheet
-from disc.files import BadInput, read_bytes, reason
+from disc.data.tables.matching import clean, list_some
+from disc.data.tables.xlsx import MAX_CELLS, check_columns, read_sheet
+from disc.files import MAX_TEXT, BadInput, read_bytes, reason
 
 _DIVIDERS = (",", ";", "\t")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -54,7 +54,7 @@ def read_table(
     missing = [column for column in columns if _simple(column) not in places]
     if missing:
         raise BadInput(
-            f"{path}: no column {', '.join(missing)}; found {', '.join(found) or 'no header'}; "
+            f"{path}: no column {', '.join(missing)}; found {_name_some(found) or 'no header'}; "
             f"expected {', '.join(columns)}"
         )
     present = [*columns, *(column for column in optional if _simple(column) in places)]
@@ -65,6 +65,10 @@ def read_table(
         for row in rows
         if any(cell is not None for cell in row)
     ]
+
+
+def _name_some(columns: Sequence[str]) -> str:
+    return list_some([column[:40] for column in columns])
 
 
 def _simple(header: object) -> str:
@@ -82,11 +86,11 @@ def _read_rows(path: Path) -> list[tuple[Any, ...]]:
 
 
 def _read_csv(path: Path) -> list[tuple[Any, ...]]:
-    data = read_bytes(path)
+    data = read_bytes(path, MAX_TEXT)
     try:
         text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
         header, *rows = _split(text) or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise BadInput(f"{path}: not readable as CSV ({reason(error)}); replace it") from error
     for row in rows:
         if len(row) != len(header):
@@ -108,9 +112,17 @@ def _as_numbers(column: Sequence[str]) -> Sequence[str]:
 def _split(text: str) -> list[list[str]]:
     """Rows of a table in text, divided by what divides its header into most columns."""
     first = text[: max(text.find("\n"), 0)] or text
+    check_columns(1 + max(first.count(sign) for sign in _DIVIDERS))
     divider = max(_DIVIDERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), [])))
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)
-    return [row for row in rows if any(row)]
+    kept, num_cells = [], 0
+    for row in rows:
+        num_cells += len(row)
+        if num_cells > MAX_CELLS:
+            raise ValueError(f"more than {MAX_CELLS:,} cells")
+        if any(row):
+            kept.append(row)
+    return kept
 
 
 def cell_text(cell: object) -> str:

@@ -10,13 +10,16 @@ from typing import Any
 
 from openpyxl import load_workbook
 
-from disc.files import BadInput, read_bytes
+from disc.files import MAX_TEXT, BadInput, read_bytes
 
 MAX_BYTES = 2**26
 """Unpacked; SICAPv2's largest workbook has a few million."""
 MAX_RATIO = 200
 """Unpacked to packed, of files above a megabyte; tables pack 5 to 50 times."""
 MAX_ROWS = 2**20
+MAX_COLUMNS = 1024
+MAX_CELLS = 2**23
+"""Of a table, those included that are only passed over."""
 
 
 def read_sheet(path: Path) -> list[tuple[Any, ...]]:
@@ -26,7 +29,7 @@ def read_sheet(path: Path) -> list[tuple[Any, ...]]:
         FileNotFoundError: if there is no such file.
         BadInput: if it is no workbook, is damaged, or unpacks to more than a table needs.
     """
-    data = read_bytes(path)
+    data = read_bytes(path, MAX_TEXT)
     try:
         _refuse_bomb(data)
         with warnings.catch_warnings():
@@ -51,12 +54,27 @@ def _list_rows(data: bytes) -> list[tuple[Any, ...]]:
     # Rows outside of the dimensions that a file claims would be left out.
     sheet.reset_dimensions()
     # A row may claim any number, and openpyxl gives empty ones up to it.
+    num_cells = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True)):
+        num_cells += len(row)
         if number >= MAX_ROWS:
             raise ValueError(f"more than {MAX_ROWS:,} rows")
         if any(cell is not None for cell in row):
             rows.append(_without_end(row))
+            check_columns(len(rows[-1]))
+        if num_cells > MAX_CELLS:
+            raise ValueError(f"it spans more than {MAX_CELLS:,} cells")
     return rows
+
+
+def check_columns(number: int) -> None:
+    """Refuse tables that are too wide to be one of slides or tiles.
+
+    Raises:
+        ValueError: if one is.
+    """
+    if number > MAX_COLUMNS:
+        raise ValueError(f"{number:,} columns; expected at most {MAX_COLUMNS:,}")
 
 
 def _without_end(row: tuple[Any, ...]) -> tuple[Any, ...]:

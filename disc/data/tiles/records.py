@@ -11,6 +11,8 @@ from disc.labels import Label
 
 OfficialSplit = Literal["train", "test", ""]
 """Part that the makers of a set put a tile into; "": none."""
+SAME_SCALE = 0.05
+"""How far widths of pixels may differ and be called the same: magnification is nominal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

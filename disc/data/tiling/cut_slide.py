@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from disc.data.pixels.images import Pixels, encode_jpeg
+from disc.data.readers.class_folders import find_class
 from disc.data.readers.sicapv2 import format_name
-from disc.data.tiles.labels import count_labels, label_tile
+from disc.data.readers.slide_masks import name_slide
+from disc.data.tiles.labels import Counts, count_labels, label_tile
 from disc.data.tiling.grid import (
     Block,
     Place,
@@ -26,11 +28,12 @@ from disc.data.tiling.overview import Overview, draw_overview
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tissue import UM_PER_PX, find_pen, find_tissue
 from disc.data.writing.set_writer import SetWriter
-from disc.data.wsi.annotation import Annotation
+from disc.data.wsi.annotation import Annotation, Labels
 from disc.data.wsi.coordinates import Coordinates, Grid, encode_coordinates, read_coordinates
+from disc.data.wsi.drawn_annotation import DrawnAnnotation
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput, write_bytes
-from disc.labels import IGNORE
+from disc.labels import GRADES, IGNORE, NUM_LABELS
 from disc.processes import Share
 
 _TOLERANCE = 0.05
@@ -43,7 +46,7 @@ class _Plan:
     """A slide, opened, and where its tiles are."""
 
     scan: Scan
-    annotation: Annotation | None
+    annotation: Labels | None
     tissue: npt.NDArray[np.bool_]
     scale: float
     pen: float
@@ -62,7 +65,7 @@ def cut_slide(
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
         the slide is longer, and for each tile its name, place, label, and whether it is mixed;
         `given_um`, the width of its pixels, where the file does not say it; `pen`, the fraction
-        that strokes of a pen have of all that is coloured.
+        that strokes of a pen have of all that is coloured; `pixels` of each label in its tiles.
 
     Raises:
         BadInput: if slide or mask cannot be used.
@@ -71,24 +74,27 @@ def cut_slide(
     scan, side = plan.scan, plan.scale * request.tile_px
     _, downsample, _ = scan.level_for(plan.scale)
     blocks = list_blocks(plan.places, request.tile_px, plan.scale, downsample)
-    tiles = []
+    tiles, pixels = [], np.zeros(NUM_LABELS, np.int64)
     for block in (block for number, block in enumerate(blocks) if share.has(number)):
         for place, image, mask in _cut(block, plan, request.tile_px):
             x, y = place.corner
             name = format_name(job.slide.slide_id, (place.row, place.column), x, y)
             writer.add(name, image, mask)
-            tiles.append({"name": name, "x": x, "y": y, **_describe(mask)})
+            counts = count_labels(mask)
+            pixels += counts
+            tiles.append({"name": name, "x": x, "y": y, **_describe(counts, mask.size)})
     if share.is_first:
         _write_beside(job, request, plan)
     axis = "y" if scan.height > scan.width else "x"
     given = scan.um_per_px if scan.is_given_um else None
-    return {"side": side, "axis": axis, "tiles": tiles, "given_um": given, "pen": plan.pen}
+    facts = {"side": side, "axis": axis, "given_um": given, "pen": plan.pen}
+    return {**facts, "tiles": tiles, "pixels": pixels.tolist()}
 
 
 def _plan(job: Job, request: TileRequest) -> _Plan:
     if job.fault:
         raise BadInput(job.fault)
-    scan, annotation = _open(job), None
+    scan = _open(job)
     scale = request.um_per_px / scan.um_per_px
     listed = None
     if job.coordinates is not None:
@@ -99,8 +105,7 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
             f"{scan.path}: has {scan.um_per_px:.3g} µm per pixel, coarser than --um-per-px "
             f"{request.um_per_px:g}; ask for {scan.um_per_px:.3g} or more"
         )
-    if job.mask is not None and job.meaning is not None:
-        annotation = Annotation(job.mask, job.meaning, scan, reach_um=request.reach_um)
+    annotation = _open_labels(job, request, scan)
     overview_um = max(UM_PER_PX, scan.um_per_px)
     whole = scan.read_whole(UM_PER_PX)
     tissue = find_tissue(whole, overview_um, request.tissue)
@@ -117,6 +122,19 @@ def _plan(job: Job, request: TileRequest) -> _Plan:
         places=places,
         dropped=dropped,
     )
+
+
+def _open_labels(job: Job, request: TileRequest, scan: Scan) -> Labels | None:
+    if job.mask is None:
+        return None
+    if job.meaning is not None:
+        return Annotation(job.mask, job.meaning, scan, reach_um=request.reach_um)
+
+    def grade_of(name: str) -> int | None:
+        label = find_class(name)
+        return request.classes.get(name, None if label is None else GRADES[label])
+
+    return DrawnAnnotation(job.mask, grade_of, scan, outside=request.outside)
 
 
 def _share_of_pen(whole: Pixels, tissue: npt.NDArray[np.bool_], um_per_px: float) -> float:
@@ -187,7 +205,7 @@ def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
     write_bytes(path, encode_jpeg(draw_overview(overview)), is_durable=False)
     level, downsample, level_size = scan.level_for(plan.scale)
     grid = Grid(
-        slide=job.path.stem,
+        slide=name_slide(job.path),
         size=(scan.width, scan.height),
         um_per_px=scan.um_per_px,
         level=level,
@@ -196,12 +214,11 @@ def _write_beside(job: Job, request: TileRequest, plan: _Plan) -> None:
         side=side,
         overlap=request.overlap,
     )
-    path = request.out / "patches" / f"{job.path.stem}.h5"
+    path = request.out / "patches" / f"{name_slide(job.path)}.h5"
     write_bytes(path, encode_coordinates(corners, grid), is_durable=False)
 
 
-def _describe(mask: Pixels) -> dict[str, Any]:
-    counts = count_labels(mask)
-    label = label_tile(counts, mask.size)
+def _describe(counts: Counts, num_pixels: int) -> dict[str, Any]:
+    label = label_tile(counts, num_pixels)
     is_mixed = np.count_nonzero(counts) > 1
     return {"label": None if label is None else int(label), "is_mixed": bool(is_mixed)}

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from disc.data.pixels.mask_values import BY_NAME, Meaning
-from disc.data.readers.slide_masks import TEMPLATE, find_mask
+from disc.data.readers.slide_masks import TEMPLATE, find_mask, name_slide
 from disc.data.readers.slide_table import Row, read_slide_table
 from disc.data.tables.matching import list_some, match_names
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.slide_files import find_name_fault, list_slides, spell
 from disc.data.wsi.coordinates import SUFFIX
+from disc.data.wsi.drawings import is_drawing
 from disc.files import BadInput
 
 
@@ -25,7 +26,7 @@ class Job:
     slide: Slide
     mask: Path | None = None
     meaning: Meaning | None = None
-    """What the values of its mask mean; None: there is no mask."""
+    """What the values of its mask mean; None: there is no mask, or one of drawn areas."""
     coordinates: Path | None = None
     """Where its tiles are listed."""
     um_per_px: float | None = None
@@ -58,7 +59,7 @@ def list_jobs(request: TileRequest) -> JobList:
     rows, found = _match_rows(request.labels, paths)
     masks = _find_masks(request.masks, paths)
     jobs = [
-        _job(request, path, rows.get(path.stem, Row()), masks[path], listed.get(path))
+        _job(request, path, rows.get(name_slide(path), Row()), masks[path], listed.get(path))
         for path in paths
     ]
     slide_id, count = Counter(job.slide.slide_id for job in jobs).most_common(1)[0]
@@ -73,7 +74,7 @@ def _match_rows(table: Path | None, paths: list[Path]) -> tuple[dict[str, Row], 
     if table is None:
         return {}, ()
     rows = read_slide_table(table)
-    names = [path.stem for path in paths if not find_name_fault(path.stem)]
+    names = [name_slide(path) for path in paths if not find_name_fault(name_slide(path))]
     matches = match_names(names, rows, table)
     found = {name: rows[row] for name, row in matches.rows.items()}
     unsaid = [name for name, row in found.items() if row.is_open]
@@ -98,14 +99,16 @@ def _job(
         is_listed_um=case.um_per_px is not None,
     )
     try:
-        if fault := find_name_fault(path.stem):
+        if fault := find_name_fault(name_slide(path)):
             raise BadInput(f"{spell(path.name)}: {fault}")
         _refuse_outside(path, request.slides)
         _refuse_unlisted(job, request)
         if mask is None:
             return job
         _refuse_outside(mask, request.masks)
-        return replace(job, meaning=meaning_of(request, path.stem, case))
+        if is_drawing(mask):
+            return job
+        return replace(job, meaning=meaning_of(request, name_slide(path), case))
     except BadInput as fault:
         return replace(job, fault=str(fault))
 
@@ -115,8 +118,8 @@ def _refuse_unlisted(job: Job, request: TileRequest) -> None:
         return
     if job.coordinates is None:
         raise BadInput(
-            f"{job.path}: {request.coordinates} has neither {job.path.stem}.h5 nor "
-            f"{job.path.stem}_patches.h5; add it, or take the slide away"
+            f"{job.path}: {request.coordinates} has neither {name_slide(job.path)}.h5 nor "
+            f"{name_slide(job.path)}_patches.h5; add it, or take the slide away"
         )
     _refuse_outside(job.coordinates, request.coordinates)
 
@@ -139,9 +142,11 @@ def _find_masks(masks: Path | None, slides: list[Path]) -> dict[Path, Path | Non
         raise BadInput(f"{masks}: one mask for {len(slides)} slides; give a folder of masks")
     found = {slide: find_mask(masks, slide) for slide in slides}
     if masks is not None and not any(found.values()):
+        first = name_slide(slides[0])
         raise BadInput(
-            f"{masks}: no mask of any slide; expected names like {slides[0].stem}_mask.tiff, or "
-            f"say with {TEMPLATE} how they are called, e.g. --masks 'masks/{TEMPLATE}-labels.png'"
+            f"{masks}: no mask of any slide; expected names like {first}_mask.tiff, {first}.xml or "
+            f"{first}.geojson, or say with {TEMPLATE} how they are called, e.g. "
+            f"--masks 'masks/{TEMPLATE}-labels.png'"
         )
     return found
 
@@ -151,7 +156,9 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
         return {}
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; correct --coordinates")
-    names = {slide: (f"{slide.stem}.h5", f"{slide.stem}{SUFFIX}.h5") for slide in slides}
+    names = {
+        slide: (f"{name_slide(slide)}.h5", f"{name_slide(slide)}{SUFFIX}.h5") for slide in slides
+    }
     found = {
         slide: folder / name
         for slide, both in names.items()
@@ -168,8 +175,8 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
 
 def _slide(path: Path, case: Row) -> Slide:
     # The grammar of tile names leaves no room for an underscore in a slide's id.
-    name = path.stem.replace("_", "-")
-    if find_name_fault(path.stem):
+    name = name_slide(path).replace("_", "-")
+    if find_name_fault(name_slide(path)):
         name = spell(name)
     primary, secondary = case.score or (None, None)
     patient = case.patient or name

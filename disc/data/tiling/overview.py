@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from disc.data.pixels.images import Pixels
 from disc.data.pixels.mask_colours import colour_mask, name_colours
 from disc.data.pixels.picture_legend import draw_bar, draw_column, draw_rows
-from disc.data.wsi.annotation import Annotation
+from disc.data.wsi.annotation import Labels
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.labels import Colour, Label
@@ -44,7 +44,7 @@ class Overview:
     """
 
     scan: Scan
-    annotation: Annotation | None
+    annotation: Labels | None
     tissue: npt.NDArray[np.bool_]
     kept: Sequence[tuple[int, int]]
     dropped: Sequence[tuple[int, int]]
@@ -73,7 +73,7 @@ def draw_overview(overview: Overview) -> Pixels:
     return _arrange(panels, entries, is_tall=scan.height > scan.width)
 
 
-def _read_labels(annotation: Annotation | None, slide: Pixels, scale: float) -> Pixels | None:
+def _read_labels(annotation: Labels | None, slide: Pixels, scale: float) -> Pixels | None:
     """The mask at every other pixel of the picture, repeated; None where there is none to show."""
     if annotation is None:
         return None

@@ -59,13 +59,23 @@ class TileRequest:
     """Folder of the new set."""
     masks: Path | None = None
     """A mask, a folder of masks named like the slides or `<slide>_mask`, or a path with {name} in
-    place of a slide's; None: no masks."""
+    place of a slide's: images of values, or areas drawn with ASAP (.xml), Aperio (.xml) or QuPath
+    (.geojson); None: no masks."""
     labels: Path | None = None
     """Table with columns image_id, gleason_score, and if known data_provider, patient_id, mpp."""
     mask_values: MaskValues = "panda"
     """What mask values mean; `panda`: radboud or karolinska, as data_provider says."""
     own_values: Mapping[int, int] = field(default_factory=dict)
     """Instead of `mask_values`: mask value to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown)."""
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Of drawn areas: class to grade 0 (Non-Cancer), 3, 4, 5, or 255 (unknown), where its name
+    (GG3, Gleason 4, benign, ...) does not say it."""
+    outside: int = 255
+    """Of drawn areas: the same of what lies in none; 0, where all that is not cancer was left
+    blank."""
+    scores_from_masks: bool = False
+    """Derive scores of slides that `labels` does not score from the two most frequent grades in
+    their masks."""
     reach_um: float = 50.0
     """How far radboud's labels, drawn on epithelium alone, reach over stroma; 0: not at all."""
     tile_px: int = 64
@@ -110,3 +120,5 @@ class TileRequest:
         require(self.processes >= 0, f"--processes is {self.processes}; it must not be negative")
         wrong = set(self.own_values.values()) - MASK_GRADES
         require(not wrong, f"--own-values gives {wrong}; expected grades 0, 3, 4, 5 or 255")
+        wrong = {self.outside, *self.classes.values()} - MASK_GRADES
+        require(not wrong, f"--classes, --outside: {wrong}; expected grades 0, 3, 4, 5 or 255")

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from disc.data.readers.slide_masks import name_slide
 from disc.data.tables.matching import list_some
+from disc.data.wsi.formats import find_dicom
 from disc.files import BadInput
 
 SUFFIXES = {".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide"}
@@ -30,19 +32,24 @@ def list_slides(slides: Path, leave_out: Collection[Path] = ()) -> tuple[list[Pa
         FileNotFoundError: if there is no such slide or folder.
         BadInput: if there is no slide in it.
     """
-    if slides.is_file():
+    if slides.is_file() or find_dicom(slides) is not None:
         return [slides], []
     if not slides.is_dir():
         raise FileNotFoundError(f"{slides}: no such slide or folder; correct --slides")
     paths = sorted(_walk(slides, {path.resolve() for path in leave_out}))
-    found = [path for path in paths if path.suffix.lower() in SUFFIXES]
-    kept = [path for path in found if not path.stem.endswith("_mask")]
-    others = [path for path in paths if path.suffix.lower() not in SUFFIXES]
+    found = [path for path in paths if _is_slide(path)]
+    kept = [path for path in found if not name_slide(path).endswith("_mask")]
+    others = [path for path in paths if not _is_slide(path)]
     notes = [f"{slides}: {len(others)} file(s) are not read: {_count(others)}"] if others else []
     if not kept:
         held = f"; found {_count(others)}" if others else ""
         raise BadInput(f"{slides}: no slides in it; expected {', '.join(sorted(SUFFIXES))}{held}")
     return kept, notes
+
+
+def _is_slide(path: Path) -> bool:
+    """Whether a file is called like a slide; folders come only where they are one (DICOM)."""
+    return path.suffix.lower() in SUFFIXES or path.is_dir()
 
 
 def _count(paths: list[Path]) -> str:
@@ -64,7 +71,7 @@ def _walk(folder: Path, leave_out: Collection[Path]) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         is_folder = path.is_dir() and not path.is_symlink()
-        if not is_folder or path.suffix.lower() in SUFFIXES:
+        if not is_folder or path.suffix.lower() in SUFFIXES or find_dicom(path) is not None:
             yield path
         elif path.name not in parts and path.resolve() not in leave_out:
             yield from _walk(path, leave_out)

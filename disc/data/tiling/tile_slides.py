@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from disc.data.tiles.records import Slide
 from disc.data.tiling.jobs import Job, list_jobs
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.workers import cut_slides, is_done, record_of
+from disc.data.writing.convert import score_by_masks
 from disc.data.writing.new_split import band_tiles, deal_patients, name_partitions
 from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput, claim_folder, read_json
-from disc.labels import NAMES, Label
+from disc.labels import NAMES, NUM_LABELS, Label
 from disc.processes import own_share, wait_for_all
 
 MIN_PATIENTS = 5
@@ -103,16 +106,35 @@ def tile_slides(request: TileRequest) -> TileReport:
     if share.is_first:
         # Slides whose files say their resolution stand, whatever --mpp is; the others know theirs.
         facts = {**asdict(request), "mpp": None}
-        del facts["processes"]
+        for name in ("processes", "scores_from_masks"):  # They change no tile.
+            del facts[name]
+        for name in ("classes", "outside"):  # Unless given, they are those of earlier sets.
+            if getattr(request, name) == getattr(TileRequest, name, {}):
+                del facts[name]
         claim_folder(request.out, facts)
     wait_for_all()
     own = [job for number, job in enumerate(jobs) if share.has(number)]
     cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
     wait_for_all()
     writer = SetWriter(request.out, um_per_px=request.um_per_px)
+    notes = list(listed.notes)
+    if request.scores_from_masks:
+        jobs = _score(jobs, request, notes)
     report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
-    return replace(report, notes=listed.notes)
+    return replace(report, notes=notes)
+
+
+def _score(jobs: Sequence[Job], request: TileRequest, notes: list[str]) -> list[Job]:
+    """The slides with scores of their masks, where they had none."""
+    records = {job.slide.slide_id: read_json(record_of(request, job)) for job in jobs}
+    slides = {job.slide.slide_id: job.slide for job in jobs}
+    pixels = {
+        name: np.array(record.get("pixels", [0] * NUM_LABELS), np.int64)
+        for name, record in records.items()
+    }
+    scored = score_by_masks(slides, pixels, notes)
+    return [replace(job, slide=scored[job.slide.slide_id]) for job in jobs]
 
 
 def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None) -> TileReport:

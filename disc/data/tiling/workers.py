@@ -11,6 +11,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+from disc.data.readers.slide_masks import name_slide
 from disc.data.tiling.cut_slide import cut_slide
 from disc.data.tiling.jobs import Job
 from disc.data.tiling.request import TileRequest
@@ -38,6 +39,8 @@ def is_done(request: TileRequest, job: Job) -> bool:
     """
     path = record_of(request, job)
     facts = read_json(path) if path.exists() else {"failed": ""}
+    if request.scores_from_masks and "pixels" not in facts:
+        return False
     return "failed" not in facts and facts.get("given_um") in (None, job.um_per_px)
 
 
@@ -95,13 +98,15 @@ def _join(parts: Sequence[Facts]) -> Facts:
     if failed:
         return {"failed": failed[0]}
     tiles = [tile for part in parts for tile in part["tiles"]]
-    return {**parts[0], "tiles": sorted(tiles, key=lambda tile: (tile["y"], tile["x"]))}
+    pixels = [sum(counts) for counts in zip(*(part["pixels"] for part in parts), strict=True)]
+    ordered = sorted(tiles, key=lambda tile: (tile["y"], tile["x"]))
+    return {**parts[0], "tiles": ordered, "pixels": pixels}
 
 
 def _discard(job: Job, request: TileRequest) -> None:
     """Take away what was written of a slide before it failed."""
     start = f"{job.slide.slide_id}_Block_"
-    whole = {"thumbnails": f"{job.slide.slide_id}.jpg", "patches": f"{job.path.stem}.h5"}
+    whole = {"thumbnails": f"{job.slide.slide_id}.jpg", "patches": f"{name_slide(job.path)}.h5"}
     for folder in (request.out / name for name in ("images", "masks", *whole)):
         names = list(folder.iterdir()) if folder.is_dir() else []
         for path in names:

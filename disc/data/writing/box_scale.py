@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from disc.data.tiles.records import Tile
+from disc.data.tiles.records import SAME_SCALE, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
-
-_SAME = 0.05
-"""How far scales of slides may differ and be called the same: magnification is nominal."""
 
 
 def find_scale(tiles: TileSet, notes: list[str]) -> float | None:
@@ -22,13 +19,15 @@ def find_scale(tiles: TileSet, notes: list[str]) -> float | None:
     """
     boxes = {tile.slide_id: tile for tile in tiles.tiles if tile.box_px is not None}
     if not boxes:
-        return tiles.tiles[0].um_per_px
+        widths = [tile.um_per_px for tile in tiles.tiles if tile.um_per_px is not None]
+        is_one = bool(widths) and max(widths) <= (1 + SAME_SCALE) * min(widths)
+        return tiles.tiles[0].um_per_px if is_one else None
     found = {name: _measure(tile, tiles.tile_px) for name, tile in boxes.items()}
     known = {name: width for name, width in found.items() if width is not None}
     if not known:
         return None
     low, high = min(known, key=lambda name: known[name]), max(known, key=lambda name: known[name])
-    if known[high] > (1 + _SAME) * known[low]:
+    if known[high] > (1 + SAME_SCALE) * known[low]:
         notes.append(
             f"slides differ in scale: tiles of {low} have {known[low]:.3g} µm per pixel, of {high} "
             f"{known[high]:.3g}; list squares that are as wide in micrometres"

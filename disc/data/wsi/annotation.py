@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,13 @@ Centres = npt.NDArray[np.floating[Any]]
 _BACKGROUND = 0
 _TERRITORY_UM = 4.0
 """Width of the pixels in which distances to epithelium are measured, where the scan has finer."""
+
+
+class Labels(Protocol):
+    """Labels of a slide, of whatever kind of file."""
+
+    def read(self, x: float, y: float, size: tuple[int, int], scale: float) -> Pixels:
+        """Labels at the centres of the pixels that `Scan.read` gives: uint8 [h, w]."""
 
 
 class Annotation:

@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from disc.files import BadInput, reason
 MAX_PLAIN_PIXELS = 89_000_000
 """A plain image is held whole in memory; a pyramid is not, and may be of any size."""
 _MAX_TILE_PIXELS = 2**26
+_DICOM_TRIED = 20
+"""Files of a folder that are looked at, of which some may be no slide."""
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GREY, _COLOURS = {1}, {2, 6}
 """TIFF's names of colour spaces: black is 0; RGB and YCbCr."""
@@ -43,7 +46,7 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
             kind; the header tells, before anything is decoded.
     """
     if path.is_dir():
-        raise BadInput(f"{path}: is a folder; expected the file of a slide or mask")
+        return _open_dicom(path)
     if not path.is_file():
         raise BadInput(f"{path}: no such file; correct its path")
     if not os.access(path, os.R_OK):
@@ -71,6 +74,34 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
         f"{path}: not a slide that OpenSlide, tiffslide or Pillow reads ({refusal}); convert it to "
         "a tiled TIFF"
     ) from refusal
+
+
+def find_dicom(folder: Path) -> Path | None:
+    """A file of the slide that a folder of DICOM files is; None: OpenSlide reads none of them."""
+    if not folder.is_dir():
+        return None
+    files = sorted(path for path in folder.glob("*.dcm") if path.is_file())
+    for path in files[:_DICOM_TRIED]:
+        with suppress(openslide.OpenSlideError):
+            if openslide.OpenSlide.detect_format(path) == "dicom":
+                return path
+    return None
+
+
+def _open_dicom(folder: Path) -> Any:
+    path = find_dicom(folder)
+    if path is None:
+        raise BadInput(
+            f"{folder}: is a folder; expected the file of a slide or mask, or a folder of DICOM "
+            "files that OpenSlide reads"
+        )
+    try:
+        return _check_tiles(folder, openslide.OpenSlide(path))
+    except openslide.OpenSlideError as error:
+        raise BadInput(
+            f"{folder}: DICOM that OpenSlide does not read ({reason(error)}); convert it to a "
+            "tiled TIFF"
+        ) from error
 
 
 def _check_tiff(path: Path, is_mask: bool) -> None:

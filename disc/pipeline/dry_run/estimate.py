@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from torch import nn
 
 from disc.files import require
 from disc.pipeline.context import Context
+from disc.pipeline.dry_run.load import tell_load
 from disc.pipeline.dry_run.networks import Passing, Training, list_probes
 from disc.pipeline.dry_run.timing import (
     Measured,
@@ -24,7 +24,7 @@ from disc.pipeline.dry_run.timing import (
 from disc.pipeline.dry_run.workload import LABELS_A_MASK, Work, find_sizes, list_work
 from disc.pipeline.run import split_folds
 from disc.pipeline.stage_list import all_stages
-from disc.processes import own_device, own_share
+from disc.processes import allowed_cores, own_device, own_share
 from disc.report.estimate import Estimate, NetworkRow, StageRow
 from disc.settings.run import Run
 
@@ -37,6 +37,7 @@ def estimate_run(run: Run) -> Estimate:
     """
     require(own_share().count == 1, "--dry-run measures one process: start it without torchrun")
     one, *others = split_folds(run)
+    load = tell_load()
     sizes = find_sizes(one)
     works = {work.stage: work for work in list_work(one, sizes)}
     order = [stage.name for stage in all_stages(Context(one, one.out / one.name))]
@@ -49,7 +50,7 @@ def estimate_run(run: Run) -> Estimate:
         machine=_name_machine(),
         networks=list(rows.values()),
         stages=[_sum_up(work, rows) for work in kept],
-        notes=[sizes.source, *_notes(one, list(rows.values()))],
+        notes=[*load, sizes.source, *_notes(one, list(rows.values()))],
         times=1 + len(others),
     )
 
@@ -115,7 +116,8 @@ def _name_machine() -> str:
     device = own_device()
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} of {os.cpu_count()} CPU cores ({platform.machine()})"
+    cores = f"{torch.get_num_threads()} threads on {allowed_cores()} CPU core(s)"
+    return f"{cores} ({platform.machine()})"
 
 
 def _notes(run: Run, rows: Sequence[NetworkRow]) -> list[str]:

@@ -17,7 +17,7 @@ from disc.grade.features import describe_posteriors
 from disc.grade.focal import pixel_loss
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS
-from disc.model.autoencoder import Autoencoder, build_vq, to_unit
+from disc.model.autoencoder import PIXELS, Autoencoder, build_vq, to_unit
 from disc.model.denoiser import Denoiser
 from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
 from disc.sample.sampler import decode_chunk
@@ -28,7 +28,6 @@ from disc.settings.run import Run
 from disc.settings.sampling import Sample
 from disc.settings.training import Optim
 from disc.train.checkpoint import State
-from disc.train.latents.encoding import PIXELS
 from disc.train.latents.latent_set import unknown_slides
 from disc.train.loop import Batch, Step
 from disc.train.objectives.diffusion import eps_step
@@ -94,6 +93,7 @@ def list_probes(run: Run) -> dict[str, Training | Passing]:
         ),
         "referee, a step": _segmenter(referee, px),
         "pixel grader, a step": _segmenter(carcino, px),
+        "pixel grader, mixed": _segmenter(carcino, px, num_sets=2),
         "slide grader, a step": Training(
             build=partial(TransMIL, grade.transmil, width),
             step=_grade_bags,
@@ -103,13 +103,17 @@ def list_probes(run: Run) -> dict[str, Training | Passing]:
     }
 
 
-def _segmenter(settings: CarcinoNetSettings, px: int) -> Training:
+def _segmenter(settings: CarcinoNetSettings, px: int, num_sets: int = 1) -> Training:
+    """A Carcino-Net on real tiles, or (2) on real and, in the same step, as many synthetic ones."""
+
     def draw(num: int) -> Batch:
-        images = _tiles(num, px).movedim(-1, 1) / 255
-        return {"images": images, "masks": _masks(num, px)}
+        images = torch.stack([_tiles(num, px).movedim(-1, 1) for _ in range(num_sets)], 1)
+        masks = torch.stack([_masks(num, px) for _ in range(num_sets)], 1)
+        return {"images": images, "masks": masks}
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
-        return {"loss": pixel_loss(state.model(batch["images"]), batch["masks"])}
+        logits = state.model(batch["images"].flatten(0, 1) / 255)
+        return {"loss": pixel_loss(logits, batch["masks"].flatten(0, 1))}
 
     return Training(build=partial(CarcinoNet, settings), step=step, draw=draw, optim=settings.optim)
 

@@ -11,6 +11,8 @@ from disc.labels import GRADES, NUM_LABELS
 from disc.masks.recipes import fill_counts
 from disc.pipeline.configurations import pixel_configurations, slide_configurations
 from disc.pipeline.context import FOLDS, Context
+from disc.pipeline.stage import why_stale
+from disc.pipeline.stage_list import generator_stages
 from disc.pipeline.stages.denoiser import steps_of
 from disc.settings.run import Run
 from disc.settings.synthesis import STUDENT
@@ -54,7 +56,8 @@ def find_sizes(run: Run) -> Sizes:
     """
     context = Context(run, run.out / run.name)
     if context.is_simulated:
-        is_drawn = (context.folder / "data" / "done.json").exists()
+        # Another phantom may stand in the folder, which the run would draw anew.
+        is_drawn = why_stale(generator_stages(context)[0], context.folder) is None
         return _read_sizes(context) if is_drawn else _guess_phantom(run)
     return _read_sizes(context) if context.root.exists() else _assume_sicapv2(run)
 
@@ -156,7 +159,7 @@ def _synthesis(run: Run, sizes: Sizes) -> list[Work]:
 
 
 def _grading(run: Run, sizes: Sizes) -> list[Work]:
-    """Graders; a step on real and as many synthetic samples is two steps on real ones."""
+    """Graders; a step on real and as many synthetic bags is two steps on real ones."""
     grade, carcino, transmil = run.grade, run.grade.carcino.optim, run.grade.transmil.optim
     configurations, pixels = slide_configurations(run), pixel_configurations(run)
     slide_steps = (
@@ -164,9 +167,11 @@ def _grading(run: Run, sizes: Sizes) -> list[Work]:
         * grade.seeds
         * sum(2 if configuration.balance_weight else 1 for configuration in configurations)
     )
-    pixel_steps = carcino.steps * sum(
-        2 if configuration.balance_weight else 1 for configuration in pixels
-    )
+    num_mixed = sum(1 for configuration in pixels if configuration.balance_weight)
+    pixel_steps = {
+        "pixel grader, a step": float(carcino.steps * (len(pixels) - num_mixed)),
+        "pixel grader, mixed": float(carcino.steps * num_mixed),
+    }
     return [
         Work(
             stage="features/carcino",
@@ -182,6 +187,6 @@ def _grading(run: Run, sizes: Sizes) -> list[Work]:
         Work(
             stage="graders/pixels",
             what=f"{len(pixels)} configurations, {carcino.steps:,} steps of {carcino.batch}",
-            units={"pixel grader, a step": float(pixel_steps)},
+            units=pixel_steps,
         ),
     ]

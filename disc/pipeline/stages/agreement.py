@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import safetensors.numpy
+import torch
 
 from disc.evaluate.agreement import (
     MULTI_CLASS,
@@ -28,9 +29,10 @@ from disc.pipeline.evaluation_masks import (
 )
 from disc.pipeline.galleries import Asked, Generated, measure_quality
 from disc.pipeline.stages.referee import load_referee, pixel_accuracy
+from disc.processes import gather, own_share
 from disc.records.seal import seal
 from disc.sample.plans import plan_of
-from disc.sample.sampler import rebuild
+from disc.sample.sampler import Sampler, rebuild
 from disc.sample.solver import name_solver, standard_deviation
 from disc.sample.synthesis import collect_shapes
 from disc.seeds import derive
@@ -42,14 +44,19 @@ SHEET, SPREADS = "sheet.safetensors", "spreads.json"
 
 
 def measure_agreement(context: Context, folder: Path) -> str:
-    """Measure how well every variant follows the target masks, beside its ceilings."""
-    run, referee, asked = context.run, load_referee(context), ask(context)
-    sampler, tables = context.sampler(*run.variants), _ceilings(context, referee)
-    generated = dict[Variant, Generated]()
-    for variant in run.variants:
-        latents = sampler.draw_latents(variant, asked.masks, asked.seeds)
-        generated[variant] = Generated(sampler.decode(latents), latents)
-        read = read_tiles(referee, generated[variant].images)
+    """Measure how well every variant follows the target masks, beside its ceilings.
+
+    Processes share the tiles that are generated; the first measures them.
+    """
+    run, asked = context.run, ask(context)
+    sampler = context.sampler(*run.variants)
+    generated = {variant: _generate(sampler, variant, asked) for variant in run.variants}
+    if not own_share().is_first:
+        return ""
+    referee = load_referee(context)
+    tables = _ceilings(context, referee)
+    for variant, made in generated.items():
+        read = read_tiles(referee, made.images)
         tables.append(_rows(variant, context, asked, measure_tiles(asked.masks, read)))
     tables += _collages(context, referee, asked)
     table, right = pd.concat(tables, ignore_index=True), pixel_accuracy(context, referee)
@@ -67,6 +74,18 @@ def measure_agreement(context: Context, folder: Path) -> str:
         f"{right['real']:.2f} of real pixels right, {right['reconstruction']:.2f} through the "
         "autoencoder"
     )
+
+
+def _generate(sampler: Sampler, variant: Variant, asked: Asked) -> Generated:
+    """What a variant makes of the masks; this process makes its part of it."""
+    own = own_share().cut(len(asked.masks))
+    masks, seeds = asked.masks[own.start : own.stop], asked.seeds[own.start : own.stop]
+    parts = []
+    if len(own):
+        latents = sampler.draw_latents(variant, masks, seeds)
+        parts = [(sampler.decode(latents), latents.numpy())]
+    images, drawn = zip(*gather(parts), strict=True)
+    return Generated(np.concatenate(images), torch.from_numpy(np.concatenate(drawn)))
 
 
 def ask(context: Context) -> Asked:

@@ -7,7 +7,7 @@ from pathlib import Path
 from disc.model.autoencoder import Autoencoder
 from disc.pipeline.context import Context
 from disc.pipeline.stages.data import check_source
-from disc.processes import own_device, own_share
+from disc.processes import own_device, write_once
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diagnose import NamedBatches
 from disc.train.latents.encoding import encode_tiles
@@ -33,13 +33,18 @@ def make_autoencoder(context: Context, folder: Path) -> str:
         last = folder / "decoder"
         tiles = _tiles(context, tuning.batch)
         tune_decoder(trained.vq, settings.decoder, tiles, last, context.run.seed)
-        (last / CHECKPOINT).unlink(missing_ok=True)
+        write_once(lambda: (last / CHECKPOINT).unlink(missing_ok=True))
         done += f", then the decoder {tuning.steps} of {tuning.batch}"
     if settings.source is None or settings.finetune:
         done += f"; {measure_codebook(trained, batch_at, optim.steps)}"
+    write_once(lambda: finish(trained, folder))
+    return done
+
+
+def finish(trained: Autoencoder, folder: Path) -> None:
+    """Write a trained autoencoder, and let its checkpoint go."""
     trained.save(folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    return done
 
 
 def _tiles(context: Context, batch: int) -> NamedBatches:
@@ -52,8 +57,7 @@ def make_latents(context: Context, folder: Path) -> str:
     autoencoder = Autoencoder.load(context.folder / "autoencoder").to(own_device())
     settings, tiles = context.run.denoiser, context.split.train
     scale = encode_tiles(autoencoder, tiles, folder, settings.dihedral, settings.latents_dtype)
-    if own_share().is_first:
-        autoencoder.save(folder / "autoencoder")
+    write_once(lambda: autoencoder.save(folder / "autoencoder"))
     return (
         f"{len(tiles)} tiles in {settings.dihedral} flips and rotations, measured scale {scale:.4f}"
     )

@@ -16,6 +16,7 @@ from disc.model.latent_shape import LATENT_FACTOR
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import Masks, draw_targets
 from disc.pipeline.stages.referee import load_referee
+from disc.processes import own_share
 from disc.records.typed import Finite
 from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.separated import fuse
@@ -46,6 +47,8 @@ def make_bank(context: Context, folder: Path) -> str:
         latent_px=run.data.tile_px // LATENT_FACTOR,
         seed=run.seed,
     )
+    if not own_share().is_first:
+        return ""
     quality = measure_bank(context, read_bank(folder))
     if not math.isfinite(quality["spread"]):
         raise FloatingPointError(f"{folder}: latents of the bank are not finite; train sd again")

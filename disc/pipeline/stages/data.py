@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,9 @@ from disc.labels import IGNORE
 from disc.model.autoencoder import Autoencoder
 from disc.phantom.sets import write_external_set, write_referee_set, write_training_set
 from disc.pipeline.context import Context
+from disc.processes import num_cores
 from disc.progress import Bar
+from disc.sample.shape_store import write_shapes
 from disc.sample.synthesis import plan_slides
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
@@ -64,7 +65,7 @@ def prepare_data(context: Context, folder: Path) -> str:
     run = context.run
     check_source(run.autoencoder)
     if context.is_simulated:
-        cores = os.cpu_count() or 1
+        cores = num_cores()
         write_training_set(folder / "training", run.phantom, run.data, processes=cores)
         write_external_set(folder / "shifted", run.phantom, run.data, processes=cores)
         write_referee_set(folder / "referee", run.phantom, run.data, processes=cores)
@@ -78,6 +79,7 @@ def prepare_data(context: Context, folder: Path) -> str:
     if external is not None:
         notes += compare_scales(split.train, sets[-1], external)
     known, *_ = [read_all(tiles) for tiles in given]
+    write_shapes(folder / "shapes", split.train)
     plan_ahead(context, known, notes)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
     summary = Summary(tiles=Sizes(**sizes), slides=len(split.train.slides), notes=tuple(notes))

@@ -16,12 +16,12 @@ from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.pipeline.context import FOLDS, Context
 from disc.pipeline.stages.training_hooks import denoiser_hooks, describe_validation, read_validation
-from disc.processes import own_share
+from disc.processes import own_share, write_once
 from disc.seeds import derive
 from disc.settings.data import Fold
 from disc.settings.training import Optim
 from disc.train.checkpoint import NAME as CHECKPOINT
-from disc.train.diagnose import NamedBatches
+from disc.train.diagnose import NamedBatches, part_of
 from disc.train.latents.dropout import drop_masks
 from disc.train.latents.latent_set import LatentSet, draw_batches
 from disc.train.loop import Step
@@ -97,11 +97,13 @@ def train_and_save(
         step: gives the loss of a batch.
     """
     hooks = denoiser_hooks(context, folder, split)
-    ahead = NamedBatches(Prefetcher(batch_at), batch_at.names_at)
+    own, size = own_share(), optim.batch
+    ahead = Prefetcher(lambda step: part_of(batch_at, step, own, size))
+    read_ahead = NamedBatches(batch_at, batch_at.names_at, lambda step, rows: ahead(step))
     trained = train_denoiser(
-        denoiser, ahead, optim, folder, context.run.seed, hooks=hooks, step=step
+        denoiser, read_ahead, optim, folder, context.run.seed, hooks=hooks, step=step
     )
-    trained.save(folder)
+    write_once(lambda: trained.save(folder))
 
 
 def finish(

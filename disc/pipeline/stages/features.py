@@ -8,6 +8,7 @@ from disc.grade.encoder import CrossEncoder, encode_slides, train_encoder
 from disc.grade.pool import TilePool
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import can_grade_slides, read_synthetic, test_sets
+from disc.processes import write_once
 
 
 def make_features(context: Context, folder: Path) -> str:
@@ -16,7 +17,8 @@ def make_features(context: Context, folder: Path) -> str:
         return "not possible: fewer than two training slides with scores"
     run = context.run
     pool = TilePool(context.training_set, run.data.workers)
-    train_encoder(run.grade.carcino, pool, folder, run.seed).save(folder)
+    trained = train_encoder(run.grade.carcino, pool, folder, run.seed)
+    write_once(lambda: trained.save(folder))
     encoder = CrossEncoder.load(folder, run.grade.carcino)
     encode_slides(encoder, context.training_set, folder / "real")
     for data_set, _, tiles in test_sets(context):

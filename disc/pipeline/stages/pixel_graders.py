@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,9 +17,13 @@ from disc.model.store import load_weights, save_weights
 from disc.pipeline.configurations import Configuration, pixel_configurations
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import label_rows, read_synthetic, test_sets, write_table
+from disc.processes import write_once
 from disc.settings.run import Run
 from disc.train.checkpoint import NAME as CHECKPOINT
 
+Truths = dict[str, list[tuple[str, str, TileSet]]]
+"""By kind of mask: data set, split and tiles."""
+_TABLE = "pixels.parquet"
 FOLDER = Path("graders", "pixels")
 WEIGHTS = "carcino.safetensors"
 
@@ -50,32 +56,53 @@ def grade_pixels(context: Context, folder: Path) -> str:
     parts = []
     for configuration in pixel_configurations(run):
         place = folder / configuration.name
-        synthetic = None
-        if configuration.balance_weight:
-            if not (context.folder / "synthetic" / configuration.variant / "images").exists():
-                continue
-            generated = read_synthetic(context, configuration.variant)  # type: ignore[arg-type]
-            synthetic = TilePool(generated, run.data.workers)
-        net = train_pixel_grader(
-            net=run.grade.carcino,
-            real=real,
-            synthetic=synthetic,
-            balance_weight=configuration.balance_weight,
-            folder=place,
-            seed=run.seed,
-        )
-        save_weights(place / WEIGHTS, net)
-        (place / CHECKPOINT).unlink(missing_ok=True)
-        parts += [
-            _confusion(net, truths, configuration, run, i) for i in range(len(truths["annotation"]))
-        ]
-    write_table(context.folder / "pixels.parquet", parts, COUNTS)
-    return f"{len(list(folder.glob(f'*/{WEIGHTS}')))} configurations"
+        is_made = (context.folder / "synthetic" / configuration.variant / "images").exists()
+        if configuration.balance_weight and not is_made:
+            continue
+        # Written last, so a grader that has it is finished.
+        if not (place / _TABLE).exists():
+            net = _train(context, configuration, real, place)
+            write_once(partial(_finish, net, truths, configuration, run, place))
+        parts.append(place / _TABLE)
+    write_once(lambda: _join(context.folder / "pixels.parquet", parts))
+    return f"{len(parts)} configurations"
+
+
+def _train(
+    context: Context, configuration: Configuration, real: TilePool, place: Path
+) -> CarcinoNet:
+    run, synthetic = context.run, None
+    if configuration.balance_weight:
+        generated = read_synthetic(context, configuration.variant)  # type: ignore[arg-type]
+        synthetic = TilePool(generated, run.data.workers)
+    return train_pixel_grader(
+        net=run.grade.carcino,
+        real=real,
+        synthetic=synthetic,
+        balance_weight=configuration.balance_weight,
+        folder=place,
+        seed=run.seed,
+    )
+
+
+def _finish(
+    net: CarcinoNet, truths: Truths, configuration: Configuration, run: Run, place: Path
+) -> None:
+    """Write a trained grader and what it confuses, and let its checkpoint go."""
+    save_weights(place / WEIGHTS, net)
+    sets = range(len(truths["annotation"]))
+    rows = [_confusion(net, truths, configuration, run, i) for i in sets]
+    write_table(place / _TABLE, rows, COUNTS)
+    (place / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _join(path: Path, parts: Sequence[Path]) -> None:
+    write_table(path, [pd.read_parquet(part) for part in parts], COUNTS)
 
 
 def _confusion(
     net: CarcinoNet,
-    truths: dict[str, list[tuple[str, str, TileSet]]],
+    truths: Truths,
     configuration: Configuration,
     run: Run,
     index: int,

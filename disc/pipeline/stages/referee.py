@@ -12,7 +12,7 @@ from disc.grade.pool import TilePool
 from disc.labels import IGNORE
 from disc.model.store import load_weights, save_weights
 from disc.pipeline.context import Context
-from disc.processes import own_device
+from disc.processes import own_device, write_once
 from disc.sample.sampler import rebuild
 from disc.seeds import numpy_generator
 from disc.train.checkpoint import NAME as CHECKPOINT
@@ -30,10 +30,15 @@ def make_referee(context: Context, folder: Path) -> str:
     else:
         tiles = context.split.val
     pool = TilePool(tiles, run.data.workers)
-    save_weights(folder / REFEREE, train_referee(run.evaluate, pool, folder, run.seed))
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    trained = train_referee(run.evaluate, pool, folder, run.seed)
+    write_once(lambda: _finish(trained, folder))
     source = "exact masks of another draw" if context.is_simulated else "the validation tiles"
     return f"trained on {source}, {len(tiles)} tiles"
+
+
+def _finish(trained: CarcinoNet, folder: Path) -> None:
+    save_weights(folder / REFEREE, trained)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def load_referee(context: Context) -> CarcinoNet:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -20,52 +23,90 @@ from disc.pipeline.stages.grading_data import (
     test_sets,
     write_table,
 )
+from disc.processes import own_share, wait_for_all, write_once
 from disc.records.typed import read_table, stands
 from disc.seeds import derive
+from disc.train.checkpoint import NAME as CHECKPOINT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bags:
+    """What every slide grader of a run is trained and tested on, listed and read once.
+
+    Attributes:
+        real: to train on.
+        synthetic: of each variant, to train on.
+        tested: data set, split and bags.
+    """
+
+    real: Sequence[Bag]
+    synthetic: Mapping[str, Sequence[Bag]]
+    tested: Sequence[tuple[str, str, Sequence[Bag]]]
 
 
 def grade_slides(context: Context, folder: Path) -> str:
-    """Train slide graders of every configuration, and score the test slides."""
-    run, features = context.run, context.folder / FEATURES
-    parts: list[pd.DataFrame] = []
-    if can_grade_slides(context):
-        real = read_bags(features / "real", scored_slides(context.training_set))
-        parts = [
-            _slide_run(context, folder, configuration, seed, real)
-            for configuration in slide_configurations(run)
-            for seed in range(run.grade.seeds)
-        ]
-    write_table(context.folder / "scores.parquet", parts, SCORES)
-    if not parts:
+    """Train slide graders of every configuration, and score the test slides.
+
+    Processes share the graders, each of which one process trains: batches are a few slides.
+    """
+    run, share = context.run, own_share()
+    chosen = list(product(slide_configurations(run), range(run.grade.seeds)))
+    if not can_grade_slides(context):
+        write_once(lambda: write_table(context.folder / "scores.parquet", [], SCORES))
         return "not possible: fewer than two training slides with scores"
+    bags = _read_all(context)
+    for number, (configuration, seed) in enumerate(chosen):
+        if share.has(number) and not stands(_table_of(folder, configuration, seed)):
+            _train(context, folder, configuration, seed, bags)
+    wait_for_all()
+    tables = [_table_of(folder, configuration, seed) for configuration, seed in chosen]
+    write_once(lambda: _join(context.folder / "scores.parquet", tables))
     return f"{len(slide_configurations(run))} configurations, {run.grade.seeds} seeds"
 
 
-def _slide_run(
-    context: Context, folder: Path, configuration: Configuration, seed: int, real: list[Bag]
-) -> pd.DataFrame:
-    run, place = context.run, folder / f"{configuration.name} seed {seed}"
-    if stands(place / "scores.parquet"):
-        return read_table(place / "scores.parquet", SCORES, "delete it")
-    features, synthetic = context.folder / FEATURES, list[Bag]()
-    if configuration.balance_weight:
-        slides = read_synthetic(context, configuration.variant).slides.values()  # type: ignore[arg-type]
-        synthetic = read_bags(features / configuration.variant, slides)
+def _read_all(context: Context) -> Bags:
+    features = context.folder / FEATURES
+    return Bags(
+        real=read_bags(features / "real", scored_slides(context.training_set)),
+        synthetic={
+            variant: read_bags(features / variant, read_synthetic(context, variant).slides.values())
+            for variant in context.run.synthesis.variants
+        },
+        tested=[
+            (name, split, read_bags(features / ("real" if name == "in" else name), slides))
+            for name, split, tiles in test_sets(context)
+            for slides in [scored_slides(tiles)]
+        ],
+    )
+
+
+def _table_of(folder: Path, configuration: Configuration, seed: int) -> Path:
+    """Scores of a grader; written last, so one that has them is finished."""
+    return folder / f"{configuration.name} seed {seed}" / "scores.parquet"
+
+
+def _train(
+    context: Context, folder: Path, configuration: Configuration, seed: int, bags: Bags
+) -> None:
+    run, path = context.run, _table_of(folder, configuration, seed)
     net = train_slide_grader(
         net=run.grade.transmil,
-        real=real,
-        synthetic=synthetic,
+        real=bags.real,
+        synthetic=bags.synthetic[configuration.variant] if configuration.balance_weight else [],
         balance_weight=configuration.balance_weight,
-        folder=place,
+        folder=path.parent,
         seed=derive(run.seed, "slides", seed),
     )
-    parts = []
-    for data_set, split, tiles in test_sets(context):
-        source = features / ("real" if data_set == "in" else data_set)
-        rows = score_rows(net, read_bags(source, scored_slides(tiles)))
-        parts.append(rows.assign(data_set=data_set, split=split))
+    parts = [
+        score_rows(net, tested).assign(data_set=data_set, split=split)
+        for data_set, split, tested in bags.tested
+    ]
     facts = {"grader": "transmil", "encoder": ENCODER, "fold": run.data.fold}
     table = label_rows(pd.concat(parts), configuration, run.seed, seed).assign(**facts)
-    save_weights(place / "transmil.safetensors", net)
-    write_table(place / "scores.parquet", [table], SCORES)
-    return table
+    save_weights(path.parent / "transmil.safetensors", net)
+    write_table(path, [table], SCORES)
+    (path.parent / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _join(path: Path, tables: Sequence[Path]) -> None:
+    write_table(path, [read_table(table, SCORES, "delete it") for table in tables], SCORES)

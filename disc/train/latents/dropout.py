@@ -19,12 +19,16 @@ def drop_masks(batch_at: NamedBatches, fraction: float, *, seed: int, purpose: s
     if fraction == 0:
         return batch_at
 
-    def dropped_at(step: int) -> Batch:
-        batch = dict(batch_at(step))
+    def dropped_at(step: int, rows: range) -> Batch:
+        batch = dict(batch_at.rows(step, rows))
         generator = torch_generator(seed, purpose, "hidden", step)
-        is_dropped = torch.rand(len(batch["masks"]), generator=generator) < fraction
+        # Of every row up to the last, so that a tile's does not depend on who reads it.
+        is_dropped = torch.rand(rows.stop, generator=generator)[rows.start :] < fraction
         batch["masks"] = batch["masks"].masked_fill(is_dropped[:, None, None], IGNORE)
         batch["slides"] = batch["slides"].masked_fill(is_dropped[:, None], 0)
         return batch
 
-    return NamedBatches(dropped_at, batch_at.names_at)
+    def whole_at(step: int) -> Batch:
+        return dropped_at(step, range(len(batch_at.names_at(step))))
+
+    return NamedBatches(whole_at, batch_at.names_at, dropped_at)

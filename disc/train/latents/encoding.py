@@ -14,7 +14,7 @@ import torch
 
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, digest, write_json
-from disc.model.autoencoder import Autoencoder
+from disc.model.autoencoder import PIXELS, Autoencoder
 from disc.model.store import hash_weights
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
@@ -40,8 +40,6 @@ FORMAT = 1
 CHUNK = 64
 """Tiles of a shard (51 MB of float16 at 512 px in 8 versions); a stopped encoding resumes at the
 next missing one."""
-PIXELS = 2**20
-"""Pixels that are encoded together: 4 tiles of 512 px."""
 
 Images = Sequence[npt.NDArray[np.uint8]]
 

@@ -124,15 +124,18 @@ def draw_batches(
         index = torch.from_numpy(np.concatenate([rest, np.array(uniform, np.int64)]))
         return index, torch.from_numpy(rng.integers(versions, size=batch))
 
-    def batch_at(step: int) -> Batch:
-        index, version = choose(step)
+    def part_at(step: int, rows: range) -> Batch:
+        index, version = (chosen[rows.start : rows.stop] for chosen in choose(step))
         return {
             "latents": latents.latents[index, version],
             "masks": latents.masks[index, version],
             "slides": latents.slides[index],
         }
 
-    return NamedBatches(batch_at, lambda step: [latents.name(int(i)) for i in choose(step)[0]])
+    def names_at(step: int) -> list[str]:
+        return [latents.name(int(i)) for i in choose(step)[0]]
+
+    return NamedBatches.by_rows(part_at, batch, names_at)
 
 
 def draw_tiles(tiles: TileSet, *, batch: int, seed: int, workers: int = 0) -> NamedBatches:
@@ -140,8 +143,11 @@ def draw_tiles(tiles: TileSet, *, batch: int, seed: int, workers: int = 0) -> Na
     draws = TileDraws(tiles, seed=seed, purpose="autoencoder", has_masks=False)
     batches = Batches(draws, size=batch, workers=workers)
 
+    def part_at(step: int, rows: range) -> Batch:
+        return {"tiles": batches(step, rows)["images"].movedim(1, -1)}
+
     def names_at(step: int) -> list[str]:
         chosen = [draws.choose(draw)[0] for draw in range(step * batch, (step + 1) * batch)]
         return [tiles.tiles[index].name for index in chosen]
 
-    return NamedBatches(lambda step: {"tiles": batches(step)["images"].movedim(1, -1)}, names_at)
+    return NamedBatches.by_rows(part_at, batch, names_at)

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from disc.files import BadInput, reason, write_bytes
 from disc.labels import NUM_LABELS
+from disc.model.latent_shape import LATENT_FACTOR
+from disc.model.store import map_tensors, read_numbers
 from disc.train.draws import transform
 
 Masks = Sequence[npt.NDArray[np.uint8]]
@@ -74,14 +76,16 @@ class Shard:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such shard; {_remedy(path)}")
         try:
-            file: Any = safe_open(path, "pt")
+            file = map_tensors(path)
             self.facts: dict[str, Any] = json.loads(file.metadata()["facts"])
             self.key: str = self.facts["key"]
             self.present: list[list[int]] = self.facts["present"]
             self._latents, self._masks = file.get_slice("latents"), file.get_slice("masks")
-            self._checks = file.get_tensor("checks").tolist()
-            self._ends = [0, *file.get_tensor("ends").tolist()]
+            self._checks = read_numbers(file, "checks")
+            self._ends = [0, *read_numbers(file, "ends")]
             self.shape: tuple[int, ...] = tuple(self._latents.get_shape())
+            if self.facts["tile_px"] != LATENT_FACTOR * self.shape[-1]:
+                raise ValueError(f"tile_px {self.facts['tile_px']}, latents {list(self.shape)}")
         except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
             raise self._damaged(reason(error)) from error
 
@@ -107,8 +111,9 @@ class Shard:
         deflated = self._masks[self._ends[row] : self._ends[row + 1]]
         side = self.facts["tile_px"]
         try:
-            flat = np.frombuffer(zlib.decompress(deflated.numpy().tobytes()), np.uint8)
-            return flat.reshape(side, side)
+            # One byte more than a mask: what unpacks to more than it is not unpacked.
+            unpacked = zlib.decompressobj().decompress(deflated.numpy().tobytes(), side * side + 1)
+            return np.frombuffer(unpacked, np.uint8).reshape(side, side)
         except (zlib.error, ValueError) as error:
             raise self._damaged(f"the mask of tile {row}: {reason(error)}") from error
 

@@ -16,7 +16,7 @@ from disc.model.autoencoder import Autoencoder, build_vq, to_unit
 from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
 from disc.model.quantiser import CodebookUse, measure_use
 from disc.processes import Share
-from disc.seeds import derive
+from disc.seeds import derive, torch_generator
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
@@ -49,11 +49,15 @@ def train_autoencoder(
     torch.manual_seed(derive(seed, "autoencoder"))
     model, error_of = _Reconstruction(_first_weights(settings)), LOSSES[settings.loss]
     start = -1 if settings.finetune else int(settings.optim.steps * settings.quantise_from)
+    used = UsedCodes(settings.optim.speed.accumulate)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
-        images = to_unit(crop(batch["tiles"], settings.crop_px, state.share, generator))
         if state.step == start and state.share.rank % settings.optim.speed.accumulate == 0:
-            _initialise_codes(model.vq, images, generator)
+            own = torch_generator(seed, "step", start)
+            _initialise_codes(
+                model.vq, crop(batch_at(start)["tiles"], settings.crop_px, Share(), own), own
+            )
+        images = to_unit(crop(batch["tiles"], settings.crop_px, state.share, generator))
         noise = None
         if settings.latent_noise:
             noise = settings.latent_noise * draw_noise(images, state.share, generator)
@@ -61,13 +65,14 @@ def train_autoencoder(
         # loss = d(x, D(E(x))) + commitment (see Quantiser) + penalty; x and D(E(x)) [B, 3, H, W]
         error = error_of(output, images)
         loss = error + terms["commit"] + settings.latent_penalty * terms["square"]
-        return {"loss": loss, settings.loss: error, **terms}
+        fraction = used.count(terms.pop("used"), state.share)
+        return {"loss": loss, settings.loss: error, **terms, "codes_used": fraction}
 
     train(model=model, step=step, batch_at=batch_at, optim=settings.optim, folder=folder, seed=seed)
     trained = Autoencoder(model.vq).eval()
-    device = next(model.parameters()).device
-    tiles = [batch_at(settings.optim.steps + i)["tiles"] for i in range(CENTRE_BATCHES)]
-    latents = trained.encode(torch.cat(tiles).to(device))
+    steps = range(settings.optim.steps, settings.optim.steps + CENTRE_BATCHES)
+    latents = torch.cat([trained.encode_all(batch_at(i)["tiles"]) for i in steps])
+    latents = latents.to(next(model.parameters()).device)
     if start == settings.optim.steps:
         fit_codes(model.vq, latents, seed)
     trained.centre(latents.mean((0, 2, 3)))
@@ -122,7 +127,8 @@ def measure_codebook(autoencoder: Autoencoder, batch_at: TileBatch, start: int) 
     device = next(autoencoder.parameters()).device
     counts = np.zeros(autoencoder.num_codes, np.int64)
     for i in range(CENTRE_BATCHES):
-        codes = autoencoder.codes(autoencoder.encode(batch_at(start + i)["tiles"].to(device)))
+        latents = autoencoder.encode_all(batch_at(start + i)["tiles"])
+        codes = autoencoder.codes(latents.to(device))
         counts += np.bincount(codes.flatten().cpu().numpy(), minlength=len(counts))
     return measure_use(counts)
 
@@ -145,29 +151,54 @@ class _Reconstruction(nn.Module):
     def forward(
         self, images: torch.Tensor, is_quantised: bool, noise: torch.Tensor | None
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Decoded images [B, 3, H, W], and commitment loss, mean square, codes in use."""
+        """Decoded images [B, 3, H, W]; commitment loss, mean square, which codes are in use [K]."""
         latents, quantise = self.vq.encode(images).latents, self.vq.quantize
         square = latents.float().square().mean()
+        size = quantise.embedding.num_embeddings
+        used = torch.zeros(size, dtype=torch.bool, device=latents.device)
         if is_quantised:
             # in float32: rounded to bfloat16, the nearest code is often another
             with torch.autocast(latents.device.type, enabled=False):
                 latents, commit, (_, _, indices) = quantise(latents.float())
-            fraction = torch.tensor(len(indices.unique()) / quantise.embedding.num_embeddings)
+            used[indices] = True
         else:
             # zero, but in the graph: data-parallel training needs a gradient of every parameter
-            commit, fraction = 0 * quantise.embedding.weight.sum(), torch.zeros(())
+            commit = 0 * quantise.embedding.weight.sum()
         if noise is not None:
             # in standard deviations of each image's latents, so that a batch may be split
             latents = latents + noise * latents.detach().flatten(1).std(dim=1)[:, None, None, None]
         output = self.vq.decoder(self.vq.post_quant_conv(latents))
-        return output, {"commit": commit, "square": square, "codes_used": fraction}
+        return output, {"commit": commit, "square": square, "used": used}
+
+
+class UsedCodes:
+    """Fraction of the codes that a batch uses, over all of its pieces on all processes."""
+
+    def __init__(self, pieces: int) -> None:
+        """Count over so many pieces of gradient accumulation."""
+        self._pieces = pieces
+        self._used = torch.zeros(0)
+
+    def count(self, used: torch.Tensor, share: Share) -> torch.Tensor:
+        """A scalar whose mean over pieces and processes is the fraction.
+
+        Args:
+            used: whether a piece uses each code, bool [K].
+            share: which piece it is.
+        """
+        before = used.new_zeros(len(used), dtype=torch.float32)
+        if share.rank % self._pieces:
+            before = self._used
+        self._used = torch.maximum(before, used.float())
+        if share.count > self._pieces:
+            distributed.all_reduce(self._used, distributed.ReduceOp.MAX)
+        return self._pieces * (self._used.mean() - before.mean())
 
 
 @torch.no_grad()
-def _initialise_codes(vq: Any, images: torch.Tensor, generator: torch.Generator) -> None:
-    vectors = vq.encode(images).latents.movedim(1, -1).reshape(-1, LATENT_CHANNELS)
+def _initialise_codes(vq: Any, tiles: torch.Tensor, generator: torch.Generator) -> None:
+    """Draw codes from the latents of a whole batch of tiles, which every process encodes."""
+    vectors = Autoencoder(vq).encode_all(tiles).movedim(1, -1).reshape(-1, LATENT_CHANNELS)
     codes = vq.quantize.embedding.weight
     chosen = torch.randint(len(vectors), (len(codes),), generator=generator)
-    codes.copy_(vectors[chosen.to(vectors.device)])
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.broadcast(codes, src=0)
+    codes.copy_(vectors[chosen])

@@ -33,16 +33,16 @@ def distil_batches(
     regions, weights = [count_regions(shape) for shape in shapes], even_weights(bank)
     bundles_at = deal_bundles(bank, batch=batch, seed=seed, purpose=purpose)
 
-    def batch_at(step: int) -> Batch:
+    def part_at(step: int, rows: range) -> Batch:
         rng = numpy_generator(seed, purpose, "masks", step)
-        drawn = [draw_tile(regions, weights, rng) for _ in range(batch)]
+        drawn = [draw_tile(regions, weights, rng) for _ in range(rows.stop)][rows.start :]
         masks = np.stack([label_shape(shapes[tile.shape], tile.labels) for tile in drawn])
         target_masks = torch.from_numpy(masks)
         # Eq. (2): z_0^mixed = sum_k [m = k] z_0^k; z_0^k [B, K, 3, h, w], m [B, H, W]
-        fused = fuse(bank.take(bundles_at(step)), target_masks)
-        return {"latents": fused, "masks": target_masks, "slides": unknown_slides(batch)}
+        fused = fuse(bank.take(bundles_at(step)[rows.start : rows.stop]), target_masks)
+        return {"latents": fused, "masks": target_masks, "slides": unknown_slides(len(rows))}
 
-    return NamedBatches(batch_at, lambda step: name_bundles(bundles_at(step)))
+    return NamedBatches.by_rows(part_at, batch, lambda step: name_bundles(bundles_at(step)))
 
 
 def even_weights(bank: Bank) -> npt.NDArray[np.float64]:
@@ -73,8 +73,20 @@ def cotrain_batches(real: NamedBatches, distilled: NamedBatches) -> NamedBatches
     Paper: Sec. 2.3 (SD-DISC-CoTrain averages both errors).
     """
 
-    def batch_at(step: int) -> Batch:
-        first, second = real(step), distilled(step)
-        return {key: torch.cat([first[key], second[key]]) for key in ("latents", "masks", "slides")}
+    def names_at(step: int) -> list[str]:
+        return [*real.names_at(step), *distilled.names_at(step)]
 
-    return NamedBatches(batch_at, lambda step: [*real.names_at(step), *distilled.names_at(step)])
+    def part_at(step: int, rows: range) -> Batch:
+        num = len(real.names_at(step))
+        halves = (
+            (real, range(rows.start, min(rows.stop, num))),
+            (
+                distilled,
+                range(max(0, rows.start - num), rows.stop - num),
+            ),
+        )
+        parts = [half.rows(step, part) for half, part in halves if len(part)]
+        keys = ("latents", "masks", "slides")
+        return {key: torch.cat([part[key] for part in parts]) for key in keys}
+
+    return NamedBatches(lambda step: part_at(step, range(len(names_at(step)))), names_at, part_at)

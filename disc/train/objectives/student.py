@@ -61,19 +61,20 @@ def student_batches(
     weights = even_weights(bank)
     bundles_at = deal_bundles(bank, batch=batch, seed=seed, purpose=purpose)
 
-    def batch_at(step: int) -> Batch:
-        rng, bundles = numpy_generator(seed, purpose, "masks", step), bundles_at(step)
-        drawn = [draw_tile(room, weights, rng) for _ in range(batch)]
-        versions = rng.integers(NUM_DIHEDRAL, size=batch).tolist()
+    def part_at(step: int, rows: range) -> Batch:
+        own = slice(rows.start, rows.stop)
+        rng, bundles = numpy_generator(seed, purpose, "masks", step), bundles_at(step)[own]
+        drawn = [draw_tile(room, weights, rng) for _ in range(batch)][own]
+        versions = rng.integers(NUM_DIHEDRAL, size=batch).tolist()[own]
         masks = [label_shape(shapes[kept[tile.shape]], tile.labels) for tile in drawn]
         targets = torch.from_numpy(np.stack(masks))
         fused = fuse(bank.take(bundles), targets)
         found = {"latents": turn_each(fused, versions), "masks": turn_each(targets, versions)}
         if is_paired:
             found["noise"] = turn_each(bank.draw_noise(bundles.tolist()), versions)
-        return {**found, "slides": unknown_slides(batch)}
+        return {**found, "slides": unknown_slides(len(rows))}
 
-    return NamedBatches(batch_at, lambda step: name_bundles(bundles_at(step)))
+    return NamedBatches.by_rows(part_at, batch, lambda step: name_bundles(bundles_at(step)))
 
 
 def student_step(settings: Student) -> Step:

@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from disc import cli
 from disc.data.readers.sicapv2 import read_set
-from disc.files import BadInput
+from disc.files import BadInput, write_json
 from disc.phantom.sets import write_training_set
 from disc.pipeline.context import Context
+from disc.pipeline.dry_run import load
 from disc.pipeline.dry_run import timing as measuring
 from disc.pipeline.dry_run.estimate import estimate_run, price
 from disc.pipeline.dry_run.networks import list_probes
@@ -194,3 +195,43 @@ def test_no_digit_of_a_large_network_is_cut_off_in_80_columns():
     console = Console(file=io.StringIO(), width=80)
     print_estimate(Estimate(title="t", machine="m", networks=[row], stages=[], notes=[]), console)
     assert "59,430 " in console.file.getvalue()
+
+
+def test_another_phantom_in_the_folder_is_not_read(tmp_path):
+    """A run of other tiles stands where this one would be: it would be drawn anew."""
+    other = dataclasses.replace(smoke(), out=tmp_path)
+    folder = tmp_path / "smoke" / "data"
+    write_json(folder / "done.json", {"config": "of another run", "inputs": {}})
+    (folder / "training" / "images").mkdir(parents=True)
+    assert "not drawn yet" in find_sizes(other).source
+
+
+def test_a_step_of_real_and_synthetic_tiles_is_measured_with_both():
+    probes = list_probes(paper())
+    one, both = (probes[f"pixel grader, {name}"] for name in ("a step", "mixed"))
+    assert both.draw(1)["images"].shape == (1, 2, 3, 512, 512)
+    with torch.device("meta"):
+        model = one.build()
+    counts = [
+        count_step(model, probe.step, {k: v.to("meta") for k, v in probe.draw(1).items()})
+        for probe in (one, both)
+    ]
+    assert counts[1] == pytest.approx(2 * counts[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(("busy", "said"), [(90, True), (5, False)])
+def test_a_busy_machine_is_called_busy(tmp_path, monkeypatch, busy, said):
+    """What others do on this process's core, of every hundred ticks."""
+    ticks = iter((0, 1))
+
+    def text():
+        n = next(ticks)
+        own = f"cpu7 {busy * n} 0 0 {(100 - busy) * n} 0 0 0 0 0 0"
+        return f"cpu  1 1 1 1\n{own}\ncpu8 0 0 0 0 0 0 0 0\n"
+
+    monkeypatch.setattr(load.os, "sched_getaffinity", lambda _: {7})
+    monkeypatch.setattr(type(load.STAT), "read_text", lambda _: text())
+    monkeypatch.setattr(load, "SECONDS", 0.0)
+    found = load.tell_load()
+    assert bool(found) is said
+    assert not said or "this machine is busy: other processes take 0.9 of the 1 core(s)" in found[0]

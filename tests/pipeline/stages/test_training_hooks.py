@@ -55,7 +55,7 @@ def done(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         # drawing a dozen slides is faster than starting processes for it
-        patch.setattr("os.cpu_count", lambda: 1)
+        patch.setattr("disc.processes.allowed_cores", lambda: 1)
         runs.execute(small(out))
     return Context(small(out), out / "smoke")
 

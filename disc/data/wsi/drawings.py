@@ -1,0 +1,190 @@
+"""What people drew on slides with ASAP, Aperio ImageScope or QuPath: shapes and their classes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from disc.files import MAX_TEXT, BadInput, read_bytes, reason
+
+SUFFIXES = (".xml", ".geojson", ".json")
+"""Of files that hold drawings."""
+MAX_VERTICES = 2**22
+_UNNAMED = "unnamed"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawing:
+    """An area that somebody drew.
+
+    Attributes:
+        name: of its class, as the file says.
+        area: a polygon or several, with their holes, in level-0 pixels.
+    """
+
+    name: str
+    area: BaseGeometry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawings:
+    """All that a file holds.
+
+    Attributes:
+        areas: in the order of the file.
+        num_others: lines, points and other things without an area, which are left out.
+    """
+
+    areas: Sequence[Drawing]
+    num_others: int
+
+
+def is_drawing(path: Path) -> bool:
+    """Whether a mask file holds drawings, by its name."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_drawings(path: Path) -> Drawings:
+    """Areas in an XML of ASAP or Aperio ImageScope, or in GeoJSON as QuPath writes it.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        BadInput: if it is none of these, or damaged.
+    """
+    data = read_bytes(path, MAX_TEXT)
+    try:
+        found = list(_read_xml(data) if path.suffix.lower() == ".xml" else _read_geojson(data))
+    except (ValueError, LookupError, TypeError, RecursionError, ElementTree.ParseError) as error:
+        raise BadInput(
+            f"{path}: no annotation of ASAP, Aperio or QuPath ({reason(error)}); replace it"
+        ) from error
+    except shapely.errors.ShapelyError as error:
+        raise BadInput(f"{path}: a shape of it is none ({reason(error)}); replace it") from error
+    areas = [drawing for drawing in found if drawing is not None and drawing.area.area > 0]
+    if sum(int(shapely.get_num_coordinates(drawing.area)) for drawing in areas) > MAX_VERTICES:
+        raise BadInput(f"{path}: shapes of more than {MAX_VERTICES:,} points; simplify them")
+    return Drawings(areas=areas, num_others=len(found) - len(areas))
+
+
+def _read_xml(data: bytes) -> Iterator[Drawing | None]:
+    if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data:
+        raise ValueError("it defines entities")
+    root = ElementTree.fromstring(data)
+    if root.tag == "ASAP_Annotations":
+        return _read_asap(root)
+    if root.tag == "Annotations":
+        return _read_aperio(root)
+    raise ValueError(f"its root is {root.tag[:40]}; expected ASAP_Annotations or Annotations")
+
+
+def _read_asap(root: ElementTree.Element) -> Iterator[Drawing | None]:
+    """The class of an area is its group; of one that is in none, its name."""
+    for one in root.iter("Annotation"):
+        group = one.get("PartOfGroup", "None")
+        name = one.get("Name", "") if group in ("None", "") else group
+        is_area = one.get("Type") in ("Polygon", "Spline", "Rectangle")
+        points = sorted(
+            (float(point.get("Order", "0")), _point(point)) for point in one.iter("Coordinate")
+        )
+        yield _ring([place for _, place in points], name) if is_area else None
+
+
+def _read_aperio(root: ElementTree.Element) -> Iterator[Drawing | None]:
+    """The class is the layer's name; regions that are drawn as negative are holes in its others."""
+    for layer in root.iter("Annotation"):
+        listed = [attribute.get("Name", "") for attribute in layer.iter("Attribute")]
+        said = (layer.get("Name", ""), *listed)
+        named = next((name.strip() for name in said if name.strip()), "")
+        regions = list(layer.iter("Region"))
+        holes = [region for region in regions if region.get("NegativeROA") == "1"]
+        cut = shapely.union_all([hole.area for one in holes if (hole := _region(one, ""))])
+        for region in regions:
+            if region in holes:
+                continue
+            name = named or region.get("Text", "").strip() or f"layer {layer.get('Id', '')}"
+            drawing = _region(region, name)
+            if drawing is not None and not cut.is_empty:
+                drawing = Drawing(name=name, area=drawing.area.difference(cut))
+            yield drawing
+
+
+_POLYGON, _RECTANGLE, _ELLIPSE = "0", "1", "2"
+"""Aperio's types of regions; the others are arrows and rulers."""
+
+
+def _region(region: ElementTree.Element, name: str) -> Drawing | None:
+    points = [_point(vertex) for vertex in region.iter("Vertex")]
+    kind = region.get("Type", _POLYGON)
+    if kind not in (_POLYGON, _RECTANGLE, _ELLIPSE) or len(points) < 2:
+        return None
+    if kind == _POLYGON:
+        return _ring(points, name)
+    box = shapely.MultiPoint(points).bounds
+    if kind == _RECTANGLE:
+        return Drawing(name=name or _UNNAMED, area=shapely.box(*box))
+    (left, top, right, bottom), turns = box, [2 * math.pi * i / 256 for i in range(256)]
+    across, down = (right - left) / 2, (bottom - top) / 2
+    round_ = [(left + across * (1 + math.cos(t)), top + down * (1 + math.sin(t))) for t in turns]
+    return _ring(round_, name)
+
+
+def _point(element: ElementTree.Element) -> tuple[float, float]:
+    # Some programs write decimal commas.
+    x, y = (float(element.attrib[axis].replace(",", ".")) for axis in ("X", "Y"))
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ValueError(f"a point at ({x}, {y})")
+    return x, y
+
+
+def _ring(points: Sequence[tuple[float, float]], name: str) -> Drawing | None:
+    return None if len(points) < 3 else _sound(shapely.Polygon(points), name)
+
+
+def _sound(area: BaseGeometry, name: str) -> Drawing:
+    """A shape whose outline may cross itself, as those drawn by hand do."""
+    return Drawing(name=name or _UNNAMED, area=area if area.is_valid else shapely.make_valid(area))
+
+
+def _read_geojson(data: bytes) -> Iterator[Drawing | None]:
+    whole = json.loads(data)
+    features = whole if isinstance(whole, list) else whole.get("features", [whole])
+    for feature in features:
+        if feature["type"] != "Feature":
+            raise ValueError(f"'{str(feature['type'])[:40]}'; expected features")
+        properties = feature.get("properties") or {}
+        if properties.get("objectType", "annotation") not in ("annotation", "detection"):
+            yield None
+            continue
+        yield _area(feature["geometry"], _name_of(properties))
+
+
+def _name_of(properties: Mapping[str, Any]) -> str:
+    said = properties.get("classification")
+    name = said.get("name", "") if isinstance(said, dict) else said
+    return str(name or properties.get("name") or _UNNAMED)
+
+
+def _area(geometry: Mapping[str, Any], name: str) -> Drawing | None:
+    readers: Mapping[str, Callable[[Any], BaseGeometry]] = {
+        "Polygon": _polygon,
+        "MultiPolygon": lambda parts: shapely.union_all([_polygon(part) for part in parts]),
+    }
+    kind = str(geometry["type"])
+    return _sound(readers[kind](geometry["coordinates"]), name) if kind in readers else None
+
+
+def _polygon(rings: Sequence[Sequence[Sequence[float]]]) -> BaseGeometry:
+    """The first ring is the outline, the others are holes."""
+    first, *holes = [[(float(point[0]), float(point[1])) for point in ring] for ring in rings]
+    if not all(math.isfinite(x) and math.isfinite(y) for ring in (first, *holes) for x, y in ring):
+        raise ValueError("a point that is no number")
+    found: BaseGeometry = shapely.make_valid(shapely.Polygon(first, holes))
+    return found

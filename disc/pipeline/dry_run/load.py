@@ -1,0 +1,51 @@
+"""Whether others compute on the cores that a dry run measures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+STAT = Path("/proc/stat")
+SECONDS = 0.5
+BUSY = 0.2
+"""Cores that others take, from which on a machine is called busy."""
+
+
+def tell_load() -> list[str]:
+    """A note where other processes compute on this one's cores, by a short look at them."""
+    others, cores = measure_others(SECONDS)
+    if others < BUSY:
+        return []
+    return [
+        f"this machine is busy: other processes take {others:.1f} of the {cores} core(s) that this "
+        "one may use, and times are measured beside them; a quiet machine may be several times as "
+        "fast: stop them, or measure again later"
+    ]
+
+
+def measure_others(seconds: float) -> tuple[float, int]:
+    """Cores that others use while this process waits, and cores that it may use.
+
+    0 where the system does not say.
+    """
+    before = _read()
+    time.sleep(seconds)
+    after = _read()
+    shares = []
+    for core, (idle, total) in after.items():
+        idle, total = idle - before[core][0], total - before[core][1]
+        shares.append(1 - idle / total if total > 0 else 0.0)
+    return sum(shares), max(1, len(shares))
+
+
+def _read() -> Mapping[str, tuple[int, int]]:
+    """Idle and all ticks so far of the cores that this process may use."""
+    if not STAT.exists() or not hasattr(os, "sched_getaffinity"):
+        return {}
+    own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    rows = [line.split() for line in STAT.read_text().splitlines()]
+    ticks = {row[0]: [int(cell) for cell in row[1:9]] for row in rows if row and row[0] in own}
+    # The fourth and fifth are idle, and idle while a disk is waited for.
+    return {core: (sum(cells[3:5]), sum(cells)) for core, cells in ticks.items()}

@@ -1,0 +1,137 @@
+"""What strangers give is bounded: one line, exit code 2, little memory, whatever a file claims."""
+
+import json
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from disc.files import BadInput, open_file, read_bytes, read_json
+from disc.train.latents.shards import Shard, write_shard
+from tests.damage import bombs
+
+MEMORY = 600 * 2**20
+"""Beyond what loading everything takes."""
+RUN_ALL = """
+import contextlib, io, json, resource, sys
+import disc.model.foreign, disc.pipeline.stage_work
+from disc.cli import main
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+start = peak()
+resource.setrlimit(resource.RLIMIT_DATA, (6 * 2**30,) * 2)
+found = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as error:
+        code = main(words)
+    found.append([code, error.getvalue(), peak() - start])
+children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+print(json.dumps([found, children]))
+"""
+
+
+def run_all(commands: list[list[str]]) -> tuple[list[tuple[int, str, int]], int]:
+    """Code, error and memory of each command, all in one process, and memory of its children."""
+    words = [sys.executable, "-c", RUN_ALL, json.dumps(commands)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=500, check=False, cwd=root)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found, children = json.loads(done.stdout.splitlines()[-1])
+    return found, children
+
+
+def tables(folder: Path) -> dict[str, tuple[Path, str]]:
+    return {
+        "pipe": (bombs.pipe(folder / "pipe.csv"), "not a file"),
+        "endless": (bombs.endless(folder / "endless.csv"), "not a file"),
+        "sparse": (bombs.sparse(folder / "sparse.csv", 3 * bombs.GIB), "expected at most"),
+        "300 MB": (bombs.sparse(folder / "zeros.csv", 300 * 2**20), "expected at most 67,108,864"),
+        "wide": (bombs.wide_table(folder / "wide.csv", 500_000), "500,000 columns; expected"),
+        "XFD": (bombs.far_cells(folder / "far.xlsx", "XFD", 20_000, "1"), "16,384 columns"),
+        "empty XFD": (bombs.far_cells(folder / "blank.xlsx", "XFD", 20_000, ""), "spans more than"),
+    }
+
+
+def test_tables_of_strangers(tmp_path: Path) -> None:
+    (tmp_path / "slides").mkdir()
+    (tmp_path / "slides" / "one.tiff").write_bytes(b"never opened")
+    found = tables(tmp_path)
+    out, slides = str(tmp_path / "out"), str(tmp_path / "slides")
+    words = ["tile", "--slides", slides, "--out", out, "--labels"]
+    results, _ = run_all([[*words, str(path)] for path, _ in found.values()])
+    for (path, expected), (code, error, memory) in zip(found.values(), results, strict=True):
+        assert code == 2, error
+        assert error.count("\n") == 1 and path.name in error and expected in error, error[:300]
+        assert len(error) < 600
+        assert memory < MEMORY, path.name
+    assert not (tmp_path / "out").exists()
+
+
+def vq_folder(folder: Path, gib: float, **wrong: int) -> Path:
+    config = {
+        **{"_class_name": "VQModel", "block_out_channels": [32, 32, 32], "latent_channels": 3},
+        "down_block_types": ["DownEncoderBlock2D"] * 3,
+        "up_block_types": ["UpDecoderBlock2D"] * 3,
+        **wrong,
+    }
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    bombs.sparse_weights(folder / "diffusion_pytorch_model.safetensors", gib)
+    return folder
+
+
+def test_checkpoints_of_strangers(tmp_path: Path) -> None:
+    found = {
+        bombs.checkpoint_of_zeros(tmp_path / "model.ckpt", 3): "unpack to 3,221,225,474",
+        bombs.sparse_weights(tmp_path / "five.safetensors", 5): "expected latent-diffusion's",
+        bombs.sparse_weights(tmp_path / "many.safetensors", 100): "expected at most",
+        bombs.pipe(tmp_path / "pipe.safetensors"): "not a file",
+        vq_folder(tmp_path / "five", 5): "tensors are missing",
+        vq_folder(tmp_path / "deep", 1, layers_per_block=10**6): "layers_per_block is 1000000",
+        vq_folder(tmp_path / "wide", 1, num_vq_embeddings=2**40): "num_vq_embeddings is",
+    }
+    commands = [["import", "--source", str(path), "--out", str(tmp_path / "out")] for path in found]
+    # Of a source, all bytes are hashed, which takes as long as they are many.
+    source = ["--autoencoder.source", str(vq_folder(tmp_path / "one", 0.0625)), "--until", "data"]
+    found[tmp_path / "one"] = "weights of another network"
+    commands.append(["run", "smoke", "--out", str(tmp_path / "runs"), *source])
+    results, children = run_all(commands)
+    for (path, expected), (code, error, memory) in zip(found.items(), results, strict=True):
+        assert code == 2, error
+        assert error.count("\n") == 1 and expected in error, (path.name, error[:300])
+        assert memory < MEMORY, path.name
+    assert children < 3 * 2**30
+
+
+def test_a_mask_of_a_shard_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "latents_000000.safetensors"
+    write_shard(path, torch.zeros(1, 1, 3, 16, 16), [np.zeros((64, 64), np.uint8)], "key")
+    with safetensors.safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in ("latents", "checks", "masks", "ends")}
+        facts = file.metadata()
+    packed = b"\x78\xda" + bombs.packed_zeros(6)
+    tensors["masks"] = torch.frombuffer(bytearray(packed), dtype=torch.uint8)
+    tensors["ends"] = torch.tensor([len(packed)])
+    safetensors.torch.save_file(tensors, path, facts)
+    with pytest.raises(BadInput, match="the mask of tile 0"):
+        Shard(path).mask(0)
+    asked = json.loads(facts["facts"]) | {"tile_px": 80_000}
+    safetensors.torch.save_file(tensors, path, {"facts": json.dumps(asked)})
+    with pytest.raises(BadInput, match="tile_px 80000"):
+        Shard(path)
+
+
+def test_the_size_is_known_before_anything_is_read(tmp_path: Path) -> None:
+    big = bombs.sparse(tmp_path / "big.json", 2**27)
+    with pytest.raises(BadInput, match="134,217,728 bytes; expected at most 67,108,864"):
+        read_json(big)
+    with pytest.raises(BadInput, match="expected at most 5"):
+        read_bytes(big, 5)
+    with pytest.raises(BadInput, match="not a file"), open_file(tmp_path):
+        pass
+    assert zlib.crc32(read_bytes(big, 2**27)) == zlib.crc32(bytes(2**27))
