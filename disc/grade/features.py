@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from disc.files import BadInput, write_bytes
+from disc.files import BadInput, read_bytes, write_bytes
+from disc.records.listing import check_listed
 
 GRID = 4
 """Cells a side over which posteriors are averaged."""
@@ -73,12 +74,14 @@ def read_features(path: Path) -> npt.NDArray[np.float32]:
 
     Raises:
         FileNotFoundError: if the file is missing.
-        BadInput: if it is damaged or holds no features.
+        BadInput: if it is damaged, changed, or holds no features.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such feature file")
+    data = read_bytes(path)
+    check_listed(path, data)
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(io.BytesIO(data), "r") as file:
             found = file["features"]
             if found.size > MAX_VALUES:
                 raise ValueError(f"claims {found.size:,} values; expected at most {MAX_VALUES:,}")

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import safetensors.numpy
 
-from disc.files import is_running as is_running
 from tests.damage.edits import Edit, void
 
 TEXTS = {

@@ -130,7 +130,7 @@ def _write_graders(folder: Path, run: Run) -> None:
     for path in (folder / "graders" / "slides" / "real seed 0", folder):
         write_parquet(path / "scores.parquet", pd.DataFrame(row))
     save_weights(folder / "graders" / "pixels" / "real" / "carcino.safetensors", net)
-    write_parquet(folder / "pixels.parquet", pd.DataFrame({key: [1] for key in COUNTS}))
+    write_parquet(folder / "pixels.parquet", pd.DataFrame({name: [1] for name in COUNTS}))
     write_bytes(folder / "report" / "index.html", b"<html></html>")
 
 

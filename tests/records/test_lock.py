@@ -105,11 +105,13 @@ def test_what_is_no_file_in_its_place_is_named(tmp_path, make):
 
 def test_a_forked_worker_does_not_keep_it(tmp_path):
     with hold_folder(tmp_path, print):
-        read, write = os.pipe()
+        (begun, begin), (read, write) = os.pipe(), os.pipe()
         child = os.fork()
         if not child:
+            os.write(begin, b"x")
             os.read(read, 1)
             os._exit(0)
+        os.read(begun, 1)
     with hold_folder(tmp_path, print):
         os.write(write, b"x")
         os.waitpid(child, 0)

@@ -163,7 +163,7 @@ def test_a_shard_of_another_bank_is_refused(tmp_path, denoiser):
     with pytest.raises(BadInput, match=r"not the shard that bank\.json lists"):
         read_bank(tmp_path / "one")
     (tmp_path / "one" / INDEX).write_text(json.dumps({"version": 1}))
-    with pytest.raises(BadInput, match=r"bank\.json: no index of a bank"):
+    with pytest.raises(BadInput, match=r"bank\.json: damaged \(facts: Field required"):
         read_bank(tmp_path / "one")
 
 

@@ -41,7 +41,7 @@ def fill(name, value):
         (lambda t: t.pop("optimizer.1.exp_avg"), r"'optimizer\.1\.exp_avg' is missing"),
         (
             lambda t: t.update({"optimizer.0.exp_avg": torch.zeros(1)}),
-            r"is \[1\], expected \[2, 3\]",
+            r"\[1\], expected \[2, 3\]",
         ),
         (lambda t: t.update({"optimizer.x.exp_avg": torch.zeros(1)}), "is unknown"),
         (lambda t: t.update({"ema.other": torch.zeros(1)}), r"'ema\.other' is unknown"),

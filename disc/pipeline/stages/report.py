@@ -35,7 +35,7 @@ from disc.pipeline.stages.data import SUMMARY, Summary
 from disc.pipeline.stages.grading_data import SCORES, can_grade_slides
 from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_device
-from disc.records.listing import tell_remedy
+from disc.records.listing import read_list, tell_remedy
 from disc.records.markers import read_done
 from disc.records.typed import Finite, read_arrays, read_record, read_table, stands
 from disc.report.page import write_report
@@ -184,7 +184,7 @@ def _standard_deviations(context: Context) -> pd.DataFrame:
 def read_sheet(context: Context) -> list[SheetRow]:
     """What the agreement stage stored, with what the referee reads in it."""
     path = context.folder / "agreement" / SHEET
-    if not stands(path):
+    if not stands(path) and SHEET not in read_list(path.parent):
         return []
     keys = ("real", "reconstruction", *context.run.variants)
     arrays = read_arrays(path, ("mask", *keys), tell_remedy(path.parent))
