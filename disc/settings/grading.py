@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from disc.settings.checks import require
 from disc.settings.training import Optim
+
+Head = Literal["sigmoids", "ordinal"]
+SlideGrader = Literal["transmil", "nystrom", "nystrom-0.0.9", "abmil", "mean", "mixed-supervision"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,7 @@ class CarcinoNet:
 
 @dataclass(frozen=True, kw_only=True)
 class TransMIL:
-    """TransMIL: the slide-level grader."""
+    """TransMIL, and every other slide-level grader: sizes, outputs, training."""
 
     width: int = 64
     """Channels of a token."""
@@ -30,6 +34,9 @@ class TransMIL:
     """Attention heads."""
     dropout: float = 0.1
     """Dropout rate after attention, in [0, 1)."""
+    head: Head = "sigmoids"
+    """Outputs: the paper's four `sigmoids`, or beside them the two grades in their order,
+    `ordinal`, from which ISUP groups and their kappa follow."""
     optim: Optim = field(
         default_factory=lambda: Optim(
             steps=120, batch=8, lr=5e-4, weight_decay=1e-4, decay="cosine", warmup=10
