@@ -22,17 +22,20 @@ def num_outputs(head: Head) -> int:
     return NUM_LABELS + (2 * NUM_STEPS if head == "ordinal" else 0)
 
 
-def slide_loss(logits: Tensor, truth: Tensor, grades: Tensor) -> Tensor:
+def slide_loss(
+    logits: Tensor, truth: Tensor, grades: Tensor, weights: Tensor | None = None
+) -> Tensor:
     """Loss of bags; of an ordinal head the mean of the losses of its two parts.
 
     Args:
         logits: [B, 4] or [B, 10].
         truth: bits NC, GG3, GG4, GG5, float [B, 4].
         grades: labels of primary and secondary grade, int [B, 2].
+        weights: of the four labels, [4].
 
     Paper: Sec. 2.4 (sigmoids and cross-entropy of the four labels).
     """
-    loss = F.binary_cross_entropy_with_logits(logits[:, :NUM_LABELS], truth)
+    loss = F.binary_cross_entropy_with_logits(logits[:, :NUM_LABELS], truth, weights)
     if logits.shape[1] == NUM_LABELS:
         return loss
     return (loss + ordinal_loss(logits[:, NUM_LABELS:], grades)) / 2

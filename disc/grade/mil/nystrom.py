@@ -150,4 +150,3 @@ def pseudo_inverse(matrix: Tensor) -> Tensor:
         inner = 15 * one - product @ (7 * one - product)
         inverse = 0.25 * inverse @ (13 * one - product @ inner)
     return inverse
-
