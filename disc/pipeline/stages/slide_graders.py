@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from disc.data.tiles.records import Slide
+from disc.files import write_parquet
 from disc.grade.bags import Bag, read_bags
+from disc.grade.mil.scoring import attention_table
 from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import save_weights
-from disc.pipeline.configurations import ENCODER, FEATURES, Configuration, slide_configurations
+from disc.pipeline.configurations import (
+    ENCODER,
+    SUPERPIXELS,
+    Configuration,
+    features_of,
+    slide_configurations,
+)
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import (
     SCORES,
@@ -21,35 +32,67 @@ from disc.pipeline.stages.grading_data import (
     write_table,
 )
 from disc.seeds import derive
+from disc.settings.grading import EncoderName, SlideGrader
+
+ATTENTION = "attention.parquet"
+"""Beside a grader's scores: how much each tile of each test slide counted."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A grader on the features of an encoder."""
+
+    grader: SlideGrader
+    encoder: EncoderName
+
+    @property
+    def folder(self) -> str:
+        """Folder of its runs within the stage's; of the default pair the stage's own."""
+        is_first = (self.grader, self.encoder) == ("transmil", ENCODER)
+        return "." if is_first else f"{self.grader} on {self.encoder}"
+
+    def read(self, context: Context, place: str, slides: list[Slide]) -> list[Bag]:
+        """Bags of slides, of tiles or of superpixels."""
+        features = context.folder / features_of(self.encoder)
+        if self.grader == "mixed-supervision":
+            features = features / SUPERPIXELS
+        return read_bags(features / place, slides)
 
 
 def grade_slides(context: Context, folder: Path) -> str:
-    """Train slide graders of every configuration, and score the test slides."""
-    run, features = context.run, context.folder / FEATURES
-    parts: list[pd.DataFrame] = []
-    if can_grade_slides(context):
-        real = read_bags(features / "real", scored_slides(context.training_set))
-        parts = [
-            _slide_run(context, folder, configuration, seed, real)
-            for configuration in slide_configurations(run)
-            for seed in range(run.grade.seeds)
-        ]
+    """Train slide graders of every kind and configuration, and score the test slides."""
+    parts = list(_all_runs(context, folder)) if can_grade_slides(context) else []
     write_table(context.folder / "scores.parquet", parts, SCORES)
     if not parts:
         return "not possible: fewer than two training slides with scores"
-    return f"{len(slide_configurations(run))} configurations, {run.grade.seeds} seeds"
+    return f"{len(slide_configurations(context.run))} configurations, {context.run.grade.seeds} seeds"
+
+
+def _all_runs(context: Context, folder: Path) -> Iterator[pd.DataFrame]:
+    grade = context.run.grade
+    for kind in [_Kind(g, e) for e in grade.encoders for g in grade.slide_graders]:
+        real = kind.read(context, "real", scored_slides(context.training_set))
+        for configuration in slide_configurations(context.run):
+            for seed in range(grade.seeds):
+                place = folder / kind.folder / f"{configuration.name} seed {seed}"
+                yield _slide_run(context, place, kind, configuration, seed, real)
 
 
 def _slide_run(
-    context: Context, folder: Path, configuration: Configuration, seed: int, real: list[Bag]
+    context: Context,
+    place: Path,
+    kind: _Kind,
+    configuration: Configuration,
+    seed: int,
+    real: list[Bag],
 ) -> pd.DataFrame:
-    run, place = context.run, folder / f"{configuration.name} seed {seed}"
+    run = context.run
     if (place / "scores.parquet").exists():
         return pd.read_parquet(place / "scores.parquet")
-    features, synthetic = context.folder / FEATURES, list[Bag]()
+    synthetic = list[Bag]()
     if configuration.balance_weight:
         slides = read_synthetic(context, configuration.variant).slides.values()  # type: ignore[arg-type]
-        synthetic = read_bags(features / configuration.variant, slides)
+        synthetic = kind.read(context, configuration.variant, list(slides))
     net = train_slide_grader(
         net=run.grade.transmil,
         real=real,
@@ -57,14 +100,19 @@ def _slide_run(
         balance_weight=configuration.balance_weight,
         folder=place,
         seed=derive(run.seed, "slides", seed),
+        grader=kind.grader,
     )
-    parts = []
+    scores, attention = [], []
     for data_set, split, tiles in test_sets(context):
-        source = features / ("real" if data_set == "in" else data_set)
-        rows = score_rows(net, read_bags(source, scored_slides(tiles)))
-        parts.append(rows.assign(data_set=data_set, split=split))
-    facts = {"grader": "transmil", "encoder": ENCODER, "fold": run.data.fold}
-    table = label_rows(pd.concat(parts), configuration, run.seed, seed).assign(**facts)
-    save_weights(place / "transmil.safetensors", net)
+        bags = kind.read(
+            context, "real" if data_set == "in" else data_set, scored_slides(tiles)
+        )
+        names = {"data_set": data_set, "split": split}
+        scores.append(score_rows(net, bags).assign(**names))
+        attention.append(attention_table(net, bags).assign(**names))
+    facts = {"grader": kind.grader, "encoder": kind.encoder, "fold": run.data.fold}
+    table = label_rows(pd.concat(scores), configuration, run.seed, seed).assign(**facts)
+    save_weights(place / f"{kind.grader}.safetensors", net)
+    write_parquet(place / ATTENTION, pd.concat(attention, ignore_index=True))
     write_table(place / "scores.parquet", [table], SCORES)
     return table
