@@ -86,7 +86,7 @@ def _cut(image: Pixels) -> npt.NDArray[np.int64]:
 
 
 def _cell_centres(side: int) -> npt.NDArray[np.int64]:
-    """x and y of the middles of the cells, [16, 2]."""
+    """Middles of the cells, x and y, [16, 2]."""
     middles = (np.arange(CELLS) * 2 + 1) * side // (2 * CELLS)
     return np.stack(np.meshgrid(middles, middles), -1).reshape(-1, 2)
 

@@ -18,7 +18,6 @@ def features_of(encoder: EncoderName) -> str:
     return f"features/{encoder}"
 
 
-
 @dataclass(frozen=True)
 class Configuration:
     """What one grader is trained on: real tiles, and those of a variant at a balance weight."""

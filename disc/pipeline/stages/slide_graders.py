@@ -65,7 +65,9 @@ def grade_slides(context: Context, folder: Path) -> str:
     write_table(context.folder / "scores.parquet", parts, SCORES)
     if not parts:
         return "not possible: fewer than two training slides with scores"
-    return f"{len(slide_configurations(context.run))} configurations, {context.run.grade.seeds} seeds"
+    return (
+        f"{len(slide_configurations(context.run))} configurations, {context.run.grade.seeds} seeds"
+    )
 
 
 def _all_runs(context: Context, folder: Path) -> Iterator[pd.DataFrame]:
@@ -104,9 +106,7 @@ def _slide_run(
     )
     scores, attention = [], []
     for data_set, split, tiles in test_sets(context):
-        bags = kind.read(
-            context, "real" if data_set == "in" else data_set, scored_slides(tiles)
-        )
+        bags = kind.read(context, "real" if data_set == "in" else data_set, scored_slides(tiles))
         names = {"data_set": data_set, "split": split}
         scores.append(score_rows(net, bags).assign(**names))
         attention.append(attention_table(net, bags).assign(**names))
