@@ -86,7 +86,7 @@ class Attention(nn.Module):
         """How much the first token looks at each, mean over heads, [B, L]."""
         query, key, _ = self._split(tokens)
         scores = query[:, :, :1] @ key.transpose(2, 3) * query.shape[-1] ** -0.5
-        weights = scores.masked_fill(~is_token[:, None, None], -torch.inf).softmax(-1)
+        weights: Tensor = scores.masked_fill(~is_token[:, None, None], -torch.inf).softmax(-1)
         return weights[:, :, 0].mean(1)
 
     def _split(self, tokens: Tensor) -> Tensor:

@@ -30,7 +30,9 @@ def test_tridents_files_are_read(tmp_path: Path) -> None:
         "target_magnification": 20,
         "overlap": 0,
     }
-    found = read_feature_file(write(tmp_path / "a.h5", FEATURES.astype(np.float16), COORDS, **facts))
+    found = read_feature_file(
+        write(tmp_path / "a.h5", FEATURES.astype(np.float16), COORDS, **facts)
+    )
     np.testing.assert_array_equal(found.features, FEATURES)
     np.testing.assert_array_equal(found.coords, COORDS)
     assert (found.features.dtype, found.tile_px, found.labels) == (np.float32, 512, None)

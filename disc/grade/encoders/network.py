@@ -20,7 +20,12 @@ class EncoderNetwork(nn.Module):
 
     Attributes:
         trunk: the network of timm, with the names that public weights have.
+        mean: of colours in 0..1, [3, 1, 1].
+        std: the same.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, encoder: PublicEncoder) -> None:
         """Build it with random weights.

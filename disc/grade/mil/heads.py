@@ -72,7 +72,8 @@ def isup_groups(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     of_grade = at_least[..., :-1] - at_least[..., 1:]
     pairs = of_grade[:, 0, :, None] * of_grade[:, 1, None, :]
     groups = pairs.reshape(len(pairs), -1) @ _GROUP_OF_PAIR
-    return groups.argmax(axis=1)
+    likeliest: npt.NDArray[np.int64] = groups.argmax(axis=1)
+    return likeliest
 
 
 def _group_of_pair() -> npt.NDArray[np.float64]:

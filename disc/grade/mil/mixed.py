@@ -115,7 +115,7 @@ class Block(nn.Module):
         """How much the first token looks at each, mean over heads, [B, L]."""
         query, key, _ = self._split(tokens)
         scores = query[:, :, :1] @ key.transpose(2, 3) * self.depth**-0.5
-        weights = scores.masked_fill(~is_token[:, None, None], -torch.inf).softmax(-1)
+        weights: Tensor = scores.masked_fill(~is_token[:, None, None], -torch.inf).softmax(-1)
         return weights[:, :, 0].mean(1)
 
     def _split(self, tokens: Tensor) -> Tensor:

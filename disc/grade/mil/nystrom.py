@@ -132,7 +132,7 @@ class NystromAttention(nn.Module):
     def _weigh(self, query: Tensor, key: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
         """Softmaxes of tokens on landmarks, landmarks on landmarks, landmarks on tokens."""
         each = ceil(length / self.landmarks)
-        marks = [part.unflatten(1, (-1, each)).mean(2) for part in (query, key)]
+        marks = [part.reshape(self.heads, -1, each, part.shape[2]).mean(2) for part in (query, key)]
         pairs = ((query, marks[1]), (marks[0], marks[1]), (marks[0], key))
         to_marks, between, from_marks = (
             (left @ right.transpose(1, 2)).softmax(-1) for left, right in pairs

@@ -49,4 +49,5 @@ class AttentionPool(MeanPool):
     def weigh(self, tiles: Tensor, is_tile: Tensor) -> Tensor:
         """Softmax over the tiles there are, [B, S * S]."""
         scores = self.score(self.value(tiles) * self.gate(tiles))[..., 0]
-        return scores.masked_fill(~is_tile, -torch.inf).softmax(1)
+        weights: Tensor = scores.masked_fill(~is_tile, -torch.inf).softmax(1)
+        return weights

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -80,6 +81,6 @@ def instance_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     return (losses.sum(1) / counts.clamp(min=1)).mean()
 
 
-def _inverse_log(counts: Sequence[int]) -> Tensor:
-    weights = 1 / torch.log(2 + torch.as_tensor(counts, dtype=torch.float32))
+def _inverse_log(counts: npt.NDArray[np.int64]) -> Tensor:
+    weights = 1 / torch.log(2 + torch.from_numpy(counts).float())
     return weights / weights.mean()
