@@ -94,7 +94,7 @@ def test_mixed_supervision_is_trained_on_superpixels_beside_the_default(root) ->
 
 def test_weights_of_a_public_encoder_that_are_not_there_are_asked_for(root, tmp_path) -> None:
     context = context_of(root, encoders=("lunit-dino",), encoder_weights=tmp_path)
-    with pytest.raises(BadInput, match="lunit-dino.*no commercial use"):
+    with pytest.raises(BadInput, match=r"lunit-dino.*no commercial use"):
         make_features(context, "lunit-dino", root / "features" / "lunit-dino")
 
 
