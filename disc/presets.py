@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from disc.settings.autoencoder import Autoencoder
+from disc.paper_presets import fold_safe, on_gpu, paper
+from disc.settings.autoencoder import Autoencoder, DecoderTuning
 from disc.settings.data import Data
 from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Distil, Student
@@ -15,7 +15,7 @@ from disc.settings.phantom import Phantom
 from disc.settings.run import Run
 from disc.settings.sampling import Sample, Solver
 from disc.settings.synthesis import Synthesis
-from disc.settings.training import Optim, Speed, Validation
+from disc.settings.training import Optim, Validation
 
 
 def smoke() -> Run:
@@ -79,7 +79,8 @@ def laptop() -> Run:
     Differs from paper: simulated tiles of 64 px, a small U-Net, 10 steps of DPM-Solver++ instead of
     200 of DDIM, synthetic slides of 10-14 tiles instead of 20-100; a student of one evaluation
     beside the paper's variants, trained for 400 steps (two minutes of one thread) instead of 1,421.
-    Its slides train no grader.
+    Its slides train no grader. The autoencoder is trained on crops without quantisation, its
+    codebook put in afterwards, its decoder then tuned against a discriminator.
     """
     return Run(
         name="laptop",
@@ -91,12 +92,7 @@ def laptop() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=Autoencoder(
-            channels=(16, 32, 64),
-            num_codes=1024,
-            quantise_from=0.75,
-            optim=Optim(steps=1000, batch=8, lr=2e-3, decay="cosine"),
-        ),
+        autoencoder=_sharp_autoencoder(2400, 420),
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
@@ -119,6 +115,73 @@ def laptop() -> Run:
             num_mixed=320,
             num_synthesis=128,
         ),
+    )
+
+
+def phantom() -> Run:
+    """The model that the package ships: simulated tiles of 96 px, 4 µm; two hours of one thread.
+
+    Differs from paper: as `laptop`.
+    """
+    return Run(
+        name="phantom",
+        data=Data(tile_px=96, um_per_px=4.0),
+        phantom=Phantom(
+            slides=(16, 16, 22, 10),
+            test_slides=(8, 8, 10, 6),
+            external_slides=(5, 5, 5, 5),
+            referee_slides=(6, 6, 6, 6),
+            core_um=(900.0, 3000.0),
+        ),
+        autoencoder=_sharp_autoencoder(5000, 450, batch=3),
+        denoiser=Denoiser(
+            channels=(32, 64, 80, 80),
+            attention=(False, False, False, True),
+            dihedral=2,
+            optim=Optim(
+                steps=4800,
+                batch=16,
+                lr=7e-4,
+                warmup=50,
+                decay="cosine",
+                ema=0.998,
+                checkpoint_every=300,
+            ),
+        ),
+        distil=Distil(
+            num_bundles=400,
+            variants=("sd-disc-fast",),
+            student=Student(
+                optim=Optim(steps=600, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
+            ),
+        ),
+        synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc", "sd-disc-fast")),
+        grade=Grade(carcino=_small_carcino(12, 400, 8), balance_weights=(0.3,)),
+        evaluate=Evaluate(
+            referee=_small_carcino(12, 500, 16),
+            num_uniform=64,
+            num_mixed=192,
+            num_synthesis=96,
+        ),
+    )
+
+
+def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoencoder:
+    """Trained on crops, then its decoder alone on `batch` whole tiles a step."""
+    tuning = DecoderTuning()
+    optim = replace(tuning.optim, steps=decoder_steps, batch=batch)
+    return Autoencoder(
+        channels=(16, 32, 64),
+        groups=4,
+        mid_attention=False,
+        num_codes=1024,
+        quantise_from=1.0,
+        crop_px=32,
+        loss="texture",
+        latent_noise=0.1,
+        latent_penalty=1e-4,
+        optim=Optim(steps=steps, batch=8, lr=3e-3, decay="cosine", ema=0.995),
+        decoder=replace(tuning, optim=optim),
     )
 
 
@@ -163,94 +226,13 @@ def gpu() -> Run:
 
 
 def _gpu_optim(steps: int, lr: float) -> Optim:
-    return _on_gpu(Optim(steps=steps, batch=32, lr=lr, ema=0.999, checkpoint_every=2000))
-
-
-def _on_gpu(optim: Optim) -> Optim:
-    return replace(optim, precision="bfloat16", speed=Speed(compile=True, channels_last=True))
-
-
-def paper() -> Run:
-    """The paper's: SICAPv2 at 512 px, vq-f4, 128-channel U-Net, DDIM 200, 276 synthetic slides.
-
-    The denoiser is trained on Val1 and on Val2, and the better one for 50 epochs on all training
-    tiles, which include the validation tiles of every fold. The paper gives days, not steps: here
-    half a million steps on the two folds together.
-    Needs `data.root` (SICAPv2) and `autoencoder.source` (vq-f4 as a diffusers VQModel folder).
-    The paper gives no precision; bfloat16 is for speed.
-    """
-    return Run(
-        name="paper",
-        data=Data(root=Path("SICAPv2"), fold="All", tile_px=512, um_per_px=0.92, workers=8),
-        autoencoder=Autoencoder(
-            source=Path("vq-f4"),
-            channels=(128, 256, 512),
-            layers=2,
-            num_codes=8192,
-            optim=Optim(steps=0),
-        ),
-        denoiser=Denoiser(
-            condition="crossattn",
-            predicts="eps",
-            channels=(128, 256, 384, 512),
-            attention=(False, True, True, True),
-            layers=2,
-            context=512,
-            dihedral=1,
-            latents_dtype="float16",
-            uniform_fraction=0.0,
-            protocol="paper",
-            optim=_paper_optim(250_000),
-        ),
-        sample=Sample(solver=Solver(name="ddim", steps=200, spacing="leading"), batch=16),
-        distil=Distil(num_bundles=5000, optim=_paper_optim(60_000)),
-        validation=Validation(every=10_000, num_tiles=256, num_rows=6),
-        synthesis=Synthesis(slides_per_grade=100),
-        grade=_paper_grade(),
-        evaluate=Evaluate(referee=_paper_carcino(20_000, 2e-4)),
-    )
-
-
-def fold_safe() -> Run:
-    """The paper's sizes; each fold has a generator not trained on its validation or test tiles.
-
-    Differs from paper: there one generator, trained on all folds' validation tiles, serves all.
-    """
-    run = paper()
-    return replace(
-        run,
-        name="fold-safe",
-        folds=("Val1", "Val2", "Val3", "Val4"),
-        data=replace(run.data, fold="Val1"),
-        denoiser=replace(run.denoiser, protocol="one-fold"),
-    )
-
-
-def _paper_optim(steps: int) -> Optim:
-    return _on_gpu(Optim(steps=steps, batch=16, lr=2e-5, ema=0.9999, checkpoint_every=5000))
-
-
-def _paper_carcino(steps: int, lr: float) -> CarcinoNet:
-    optim = Optim(steps=steps, batch=32, lr=lr, weight_decay=1e-4, decay="cosine")
-    return CarcinoNet(width=64, blocks=(3, 4, 6, 3), optim=optim)
-
-
-def _paper_grade() -> Grade:
-    return Grade(
-        carcino=_paper_carcino(90_000, 5e-5),
-        transmil=TransMIL(
-            width=512,
-            heads=8,
-            optim=Optim(steps=10_000, batch=2, lr=2e-4, weight_decay=1e-5, warmup=1),
-        ),
-        balance_weights=(0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-        seeds=5,
-    )
+    return on_gpu(Optim(steps=steps, batch=32, lr=lr, ema=0.999, checkpoint_every=2000))
 
 
 PRESETS = {
     "smoke": smoke,
     "laptop": laptop,
+    "phantom": phantom,
     "gpu": gpu,
     "paper": paper,
     "fold-safe": fold_safe,
