@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ ATTENTION = "attention.parquet"
 class _Kind:
     """A grader on the features of an encoder."""
 
+    context: Context
     grader: SlideGrader
     encoder: EncoderName
 
@@ -51,9 +52,9 @@ class _Kind:
         is_first = (self.grader, self.encoder) == ("transmil", ENCODER)
         return "." if is_first else f"{self.grader} on {self.encoder}"
 
-    def read(self, context: Context, place: str, slides: list[Slide]) -> list[Bag]:
+    def read(self, place: str, slides: Iterable[Slide]) -> list[Bag]:
         """Bags of slides, of tiles or of superpixels."""
-        features = context.folder / features_of(self.encoder)
+        features = self.context.folder / features_of(self.encoder)
         if self.grader == "mixed-supervision":
             features = features / SUPERPIXELS
         return read_bags(features / place, slides)
@@ -65,36 +66,31 @@ def grade_slides(context: Context, folder: Path) -> str:
     write_table(context.folder / "scores.parquet", parts, SCORES)
     if not parts:
         return "not possible: fewer than two training slides with scores"
-    return (
-        f"{len(slide_configurations(context.run))} configurations, {context.run.grade.seeds} seeds"
-    )
+    num = len(slide_configurations(context.run))
+    return f"{num} configurations, {context.run.grade.seeds} seeds"
 
 
 def _all_runs(context: Context, folder: Path) -> Iterator[pd.DataFrame]:
     grade = context.run.grade
-    for kind in [_Kind(g, e) for e in grade.encoders for g in grade.slide_graders]:
-        real = kind.read(context, "real", scored_slides(context.training_set))
+    for kind in [_Kind(context, g, e) for e in grade.encoders for g in grade.slide_graders]:
+        real = kind.read("real", scored_slides(context.training_set))
         for configuration in slide_configurations(context.run):
             for seed in range(grade.seeds):
                 place = folder / kind.folder / f"{configuration.name} seed {seed}"
-                yield _slide_run(context, place, kind, configuration, seed, real)
+                if not (place / "scores.parquet").exists():
+                    _run(kind, place, configuration, seed, real)
+                yield pd.read_parquet(place / "scores.parquet")
 
 
-def _slide_run(
-    context: Context,
-    place: Path,
-    kind: _Kind,
-    configuration: Configuration,
-    seed: int,
-    real: list[Bag],
-) -> pd.DataFrame:
-    run = context.run
-    if (place / "scores.parquet").exists():
-        return pd.read_parquet(place / "scores.parquet")
+def _run(
+    kind: _Kind, place: Path, configuration: Configuration, seed: int, real: list[Bag]
+) -> None:
+    """Train a grader and write its scores, last."""
+    run = kind.context.run
     synthetic = list[Bag]()
     if configuration.balance_weight:
-        slides = read_synthetic(context, configuration.variant).slides.values()  # type: ignore[arg-type]
-        synthetic = kind.read(context, configuration.variant, list(slides))
+        tiles = read_synthetic(kind.context, configuration.variant)  # type: ignore[arg-type]
+        synthetic = kind.read(configuration.variant, tiles.slides.values())
     net = train_slide_grader(
         net=run.grade.transmil,
         real=real,
@@ -105,8 +101,8 @@ def _slide_run(
         grader=kind.grader,
     )
     scores, attention = [], []
-    for data_set, split, tiles in test_sets(context):
-        bags = kind.read(context, "real" if data_set == "in" else data_set, scored_slides(tiles))
+    for data_set, split, test_tiles in test_sets(kind.context):
+        bags = kind.read("real" if data_set == "in" else data_set, scored_slides(test_tiles))
         names = {"data_set": data_set, "split": split}
         scores.append(score_rows(net, bags).assign(**names))
         attention.append(attention_table(net, bags).assign(**names))
@@ -115,4 +111,3 @@ def _slide_run(
     save_weights(place / f"{kind.grader}.safetensors", net)
     write_parquet(place / ATTENTION, pd.concat(attention, ignore_index=True))
     write_table(place / "scores.parquet", [table], SCORES)
-    return table
