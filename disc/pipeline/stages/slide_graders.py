@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -72,14 +73,15 @@ def grade_slides(context: Context, folder: Path) -> str:
 
 def _all_runs(context: Context, folder: Path) -> Iterator[pd.DataFrame]:
     grade = context.run.grade
-    for kind in [_Kind(context, g, e) for e in grade.encoders for g in grade.slide_graders]:
+    runs = list(product(slide_configurations(context.run), range(grade.seeds)))
+    for encoder, grader in product(grade.encoders, grade.slide_graders):
+        kind = _Kind(context, grader, encoder)
         real = kind.read("real", scored_slides(context.training_set))
-        for configuration in slide_configurations(context.run):
-            for seed in range(grade.seeds):
-                place = folder / kind.folder / f"{configuration.name} seed {seed}"
-                if not (place / "scores.parquet").exists():
-                    _run(kind, place, configuration, seed, real)
-                yield pd.read_parquet(place / "scores.parquet")
+        for configuration, seed in runs:
+            place = folder / kind.folder / f"{configuration.name} seed {seed}"
+            if not (place / "scores.parquet").exists():
+                _run(kind, place, configuration, seed, real)
+            yield pd.read_parquet(place / "scores.parquet")
 
 
 def _run(
