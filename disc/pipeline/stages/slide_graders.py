@@ -32,6 +32,7 @@ from disc.pipeline.stages.grading_data import (
     test_sets,
     write_table,
 )
+from disc.records.typed import read_table, stands
 from disc.seeds import derive
 from disc.settings.grading import EncoderName, SlideGrader
 
@@ -79,9 +80,9 @@ def _all_runs(context: Context, folder: Path) -> Iterator[pd.DataFrame]:
         real = kind.read("real", scored_slides(context.training_set))
         for configuration, seed in runs:
             place = folder / kind.folder / f"{configuration.name} seed {seed}"
-            if not (place / "scores.parquet").exists():
+            if not stands(place / "scores.parquet"):
                 _run(kind, place, configuration, seed, real)
-            yield pd.read_parquet(place / "scores.parquet")
+            yield read_table(place / "scores.parquet", SCORES, "delete it")
 
 
 def _run(
