@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from disc.data.pixels.images import Pixels
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, write_json
 from disc.grade.carcino import CarcinoNet
+from disc.grade.encoders.frozen import TileEncoder
 from disc.grade.features import describe_posteriors, write_features
 from disc.grade.pixels import read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, as_pool
+from disc.grade.superpixels import cut_superpixels, cut_windows
 from disc.model.store import REMEDY, load_weights, save_weights
 from disc.processes import own_share
 from disc.progress import Bar
@@ -45,6 +49,11 @@ class CrossEncoder:
         if slide_id in self.halves:
             return 1 - self.halves[slide_id]
         return derive("encoder", slide_id) % 2
+
+    def read(self, slide_id: str, images: Iterator[Pixels]) -> npt.NDArray[np.float32]:
+        """Features [N, 72] of tiles uint8 [H, W, 3] of one slide."""
+        chunks = read_chunks(self.nets[self.choose(slide_id)], images)
+        return np.concatenate([describe_posteriors(chunk) for chunk in chunks])
 
     def save(self, folder: Path) -> None:
         """Write both networks and the halves."""
@@ -122,23 +131,56 @@ def split_halves(slides: Mapping[str, Slide], seed: int) -> dict[str, int]:
     }
 
 
-def encode_slides(encoder: CrossEncoder, tiles: TileSet, folder: Path) -> None:
+def encode_slides(encoder: TileEncoder, tiles: TileSet, folder: Path) -> None:
     """Write the features of every slide, `<slide>.h5`; those that stand are kept.
 
     Slides are shared out over the processes.
     """
+
+    def write(path: Path, slide_id: str, indices: list[int]) -> None:
+        features = encoder.read(slide_id, (tiles.image(i) for i in indices))
+        coords = np.array([(tiles.tiles[i].x, tiles.tiles[i].y) for i in indices], np.int64)
+        write_features(path, features, coords, tiles.tile_px)
+
+    _write_slides(tiles, folder, "features", write)
+
+
+def encode_superpixels(encoder: TileEncoder, tiles: TileSet, folder: Path) -> None:
+    """Write features, centres and labels of the superpixels of every slide, `<slide>.h5`.
+
+    Features of a superpixel are the mean over its windows; else as `encode_slides`.
+    """
+
+    def write(path: Path, slide_id: str, indices: list[int]) -> None:
+        parts = {i: cut_superpixels(tiles.image(i), tiles.mask(i)) for i in indices}
+        windows = (window for i in indices for window in cut_windows(tiles.image(i), parts[i]))
+        read = encoder.read(slide_id, windows)
+        found = [(tiles.tiles[i], part) for i in indices for part in parts[i]]
+        counts = np.array([len(part.windows) for _, part in found])
+        starts = np.concatenate([[0], counts.cumsum()[:-1]])
+        features = np.add.reduceat(read, starts, axis=0) / counts[:, None]
+        scales = [(tile.box_px or tiles.tile_px) / tiles.tile_px for tile, _ in found]
+        coords = [
+            (tile.x + scale * part.centre[0], tile.y + scale * part.centre[1])
+            for (tile, part), scale in zip(found, scales, strict=True)
+        ]
+        labels = np.array([part.label for _, part in found], np.uint8)
+        write_features(path, features, np.rint(coords).astype(np.int64), tiles.tile_px, labels)
+
+    _write_slides(tiles, folder, "superpixels", write)
+
+
+def _write_slides(
+    tiles: TileSet, folder: Path, what: str, write: Callable[[Path, str, list[int]], None]
+) -> None:
     share = own_share()
     bags: dict[str, list[int]] = defaultdict(list)
     for index, tile in enumerate(tiles.tiles):
         bags[tile.slide_id].append(index)
-    bar = Bar("features", total=len(bags), unit="slide", shown=share.is_first)
+    bar = Bar(what, total=len(bags), unit="slide", shown=share.is_first)
     for number, (slide_id, indices) in enumerate(bags.items()):
         path = folder / f"{slide_id}.h5"
         if share.has(number) and not path.exists():
-            net = encoder.nets[encoder.choose(slide_id)]
-            chunks = read_chunks(net, (tiles.image(i) for i in indices))
-            features = np.concatenate([describe_posteriors(chunk) for chunk in chunks])
-            coords = np.array([(tiles.tiles[i].x, tiles.tiles[i].y) for i in indices], np.int64)
-            write_features(path, features, coords, tiles.tile_px)
+            write(path, slide_id, indices)
         bar.advance()
     bar.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -49,8 +51,29 @@ def describe_posteriors(
     return features
 
 
+@dataclass(frozen=True)
+class FeatureFile:
+    """What is known of the tiles, or superpixels, of one slide.
+
+    Attributes:
+        features: float32 [N, D].
+        coords: x and y at level 0, int64 [N, 2]; None where the file has none.
+        tile_px: side of a tile at level 0; None where the file does not say.
+        labels: of the tiles, 255 where unknown, uint8 [N]; None where the file has none.
+    """
+
+    features: npt.NDArray[np.float32]
+    coords: npt.NDArray[np.int64] | None = None
+    tile_px: float | None = None
+    labels: npt.NDArray[np.uint8] | None = None
+
+
 def write_features(
-    path: Path, features: npt.NDArray[np.float32], coords: npt.NDArray[np.int64], tile_px: int
+    path: Path,
+    features: npt.NDArray[np.float32],
+    coords: npt.NDArray[np.int64],
+    tile_px: int,
+    labels: npt.NDArray[np.uint8] | None = None,
 ) -> None:
     """Write the features of one slide.
 
@@ -59,6 +82,7 @@ def write_features(
         features: float32 [N, D].
         coords: x and y of the tiles' corners at level 0, [N, 2].
         tile_px: side of the tiles as they were read.
+        labels: of the tiles, uint8 [N].
     """
     memory = io.BytesIO()
     with h5py.File(memory, "w", track_order=True) as file:
@@ -66,6 +90,8 @@ def write_features(
         placed = file.create_dataset("coords", data=coords.astype(np.int64))
         placed.attrs["patch_size"] = tile_px
         placed.attrs["name"] = path.stem
+        if labels is not None:
+            file.create_dataset("labels", data=labels.astype(np.uint8))
     write_bytes(path, memory.getvalue())
 
 
@@ -75,6 +101,19 @@ def read_features(path: Path) -> npt.NDArray[np.float32]:
     Raises:
         FileNotFoundError: if the file is missing.
         BadInput: if it is damaged, changed, or holds no features.
+    """
+    return read_feature_file(path).features
+
+
+def read_feature_file(path: Path) -> FeatureFile:
+    """A feature file of ours, of CLAM or of TRIDENT.
+
+    Features may be of any real type and may have a leading axis of 1; coordinates and what is said
+    of them are read where they are.
+
+    Raises:
+        FileNotFoundError: if the file is missing.
+        BadInput: if it is damaged, holds no features, or not one place a tile.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such feature file")
@@ -86,13 +125,32 @@ def read_features(path: Path) -> npt.NDArray[np.float32]:
             if found.size > MAX_VALUES:
                 raise ValueError(f"claims {found.size:,} values; expected at most {MAX_VALUES:,}")
             features = np.asarray(found[()], np.float32)
+            coords = np.asarray(file["coords"][()], np.int64) if "coords" in file else None
+            labels = np.asarray(file["labels"][()], np.uint8) if "labels" in file else None
+            tile_px = _side(file["coords"].attrs) if "coords" in file else None
     except Exception as error:  # Damage makes h5py raise anything.
         raise BadInput(f"{path}: not a feature file ({error}); delete it to redo") from error
+    if features.ndim == 3 and len(features) == 1:
+        features = features[0]
     if features.ndim != 2 or not len(features):
         raise BadInput(f"{path}: features have shape {features.shape}; expected [tiles, D]")
     if not np.isfinite(features).all():
         raise BadInput(f"{path}: features are not finite; delete it to redo")
-    return features
+    coords = coords[0] if coords is not None and coords.ndim == 3 else coords
+    for name, found in (("coords", coords), ("labels", labels)):
+        if found is not None and len(found) != len(features):
+            raise BadInput(f"{path}: {len(found)} {name} of {len(features)} tiles; write it anew")
+    return FeatureFile(features, coords, tile_px, labels)
+
+
+def _side(attributes: Any) -> float | None:
+    """Side of a tile at level 0, from what CLAM or TRIDENT say of coordinates."""
+    for name in ("patch_size_level0", "patch_size"):
+        if name in attributes:
+            # CLAM's patches are of a level; ours and TRIDENT's have no downsample
+            downsample = np.ravel(attributes.get("downsample", 1.0))[0]
+            return float(attributes[name]) * (float(downsample) if name == "patch_size" else 1.0)
+    return None
 
 
 def _log_odds(probabilities: torch.Tensor) -> torch.Tensor:

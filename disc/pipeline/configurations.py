@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from disc.settings.grading import EncoderName
 from disc.settings.run import Run
 
 ENCODER = "carcino"
 FEATURES = f"features/{ENCODER}"
+SUPERPIXELS = "superpixels"
+"""Folder, within an encoder's features, of those of superpixels."""
+
+
+def features_of(encoder: EncoderName) -> str:
+    """The stage, and folder, of an encoder's features."""
+    return f"features/{encoder}"
 
 
 @dataclass(frozen=True)
@@ -39,3 +47,8 @@ def slide_configurations(run: Run) -> list[Configuration]:
         Configuration(),
         *[Configuration(v, weight) for v in run.synthesis.variants for weight in weights],
     ]
+
+
+def needs_superpixels(run: Run) -> bool:
+    """Whether a grader of the run reads superpixels."""
+    return "mixed-supervision" in run.grade.slide_graders

@@ -46,6 +46,7 @@ ADDED: dict[str, Any] = {
     "latent_penalty": 0.0,
     "loss": "l1",
     "mid_attention": True,
+    "head": "sigmoids",
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 

@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from disc.files import MAX_WEIGHTS, digest, open_file
-from disc.pipeline.configurations import FEATURES, pixel_configurations, slide_configurations
+from disc.pipeline.configurations import (
+    ENCODER,
+    features_of,
+    needs_superpixels,
+    pixel_configurations,
+    slide_configurations,
+)
 from disc.pipeline.context import FOLDS, QUALITY, Context
 from disc.pipeline.renamed import as_json
 from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.distillation import Distilled
+from disc.settings.grading import EncoderName, Grade
 from disc.settings.synthesis import STUDENT, Variant, weights_of
 
 LATENTS = "latents.json"
@@ -163,21 +170,15 @@ def grading_stages(context: Context) -> list[Stage]:
     generated = tuple(stage.name for stage in stages)
     return [
         *stages,
-        Stage(
-            name=FEATURES,
-            needs=("data", *generated),
-            settings=[as_json(grade.carcino), run.seed],
-            work=_later(context, FEATURES),
-            is_shared=True,
-            is_trained=True,
-        ),
+        *[_features(context, name, generated) for name in grade.encoders],
         Stage(
             name="graders/slides",
-            needs=(FEATURES,),
+            needs=tuple(features_of(name) for name in grade.encoders),
             settings=[
                 as_json(grade.transmil),
                 [configuration.name for configuration in slide_configurations(run)],
                 grade.seeds,
+                *_other_graders(grade),
             ],
             work=_later(context, "graders/slides"),
             outputs=(context.folder / "scores.parquet",),
@@ -198,6 +199,39 @@ def grading_stages(context: Context) -> list[Stage]:
             is_trained=True,
         ),
     ]
+
+
+def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -> Stage:
+    """The features of an encoder; runs from before there were others stay done."""
+    run = context.run
+    settings: list[Any] = [as_json(run.grade.carcino), run.seed]
+    if name == "files":
+        settings = [name, _list_files(run.grade.feature_files)]
+    elif name != ENCODER:
+        # another file under the same name is another encoder
+        found = sorted(run.grade.encoder_weights.glob(f"{name}.*"))
+        settings = [name, [(path.name, path.stat().st_size) for path in found]]
+    if needs_superpixels(run):
+        settings.append("superpixels")
+    return Stage(
+        name=features_of(name),
+        needs=("data", *generated),
+        settings=settings,
+        work=_later(context, features_of(name)),
+        is_shared=True,
+        is_trained=name == ENCODER,
+    )
+
+
+def _other_graders(grade: Grade) -> list[Any]:
+    """Encoders and graders that are not the default; runs from before there were any stay done."""
+    chosen = [list(grade.encoders), list(grade.slide_graders)]
+    return [] if chosen == [[ENCODER], ["transmil"]] else chosen
+
+
+def _list_files(folder: Path | None) -> list[Any]:
+    paths = sorted(folder.rglob("*.h5")) if folder is not None else []
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
 
 
 def _synthesis(context: Context, variant: Variant) -> Stage:

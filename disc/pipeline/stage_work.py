@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from disc.pipeline.configurations import FEATURES
+from disc.pipeline.configurations import features_of
 from disc.pipeline.context import FOLDS, Context
 from disc.pipeline.stages.agreement import measure_agreement
 from disc.pipeline.stages.autoencoder import make_autoencoder, make_latents
@@ -46,7 +46,10 @@ def find_work(context: Context, name: str) -> Callable[..., str]:
         **{
             f"synthetic/{name}": partial(synthesise, context, name) for name in (*VARIANTS, STUDENT)
         },
-        FEATURES: partial(make_features, context),
+        **{
+            features_of(name): partial(make_features, context, name)
+            for name in context.run.grade.encoders
+        },
         "graders/slides": partial(grade_slides, context),
         "graders/pixels": partial(grade_pixels, context),
         "report": partial(write_page, context),

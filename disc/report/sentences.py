@@ -35,8 +35,27 @@ MARKED = (
     "latents that vary less blur tiles, and blurred tiles are read more easily, so a marked "
     "difference alone does not say that masks are followed better or worse."
 )
-GRADER_NAMES = {"carcino": "Pixel grader (Carcino-Net)", "transmil": "Slide grader (TransMIL)"}
-ENCODER_NAMES = {"carcino": "Carcino-Net"}
+GRADER_NAMES = {
+    "carcino": "Pixel grader (Carcino-Net)",
+    "transmil": "Slide grader (TransMIL)",
+    "nystrom": "Slide grader (TransMIL, Nystrom attention)",
+    "nystrom-0.0.9": "Slide grader (TransMIL, nystrom-attention 0.0.9)",
+    "abmil": "Slide grader (ABMIL)",
+    "mean": "Slide grader (mean of tiles)",
+    "mixed-supervision": "Slide grader (Mixed Supervision)",
+}
+ENCODER_NAMES = {
+    "carcino": "Carcino-Net",
+    "resnet50-imagenet": "ImageNet ResNet50",
+    "lunit-mocov2": "Lunit MoCo v2",
+    "lunit-dino": "Lunit DINO",
+    "uni": "UNI",
+    "uni2-h": "UNI2-h",
+    "virchow2": "Virchow2",
+    "h-optimus-0": "H-optimus-0",
+    "gigapath": "GigaPath",
+    "files": "given",
+}
 TRUTH_NAMES = {"exact": "exact masks", "annotation": "annotations"}
 DATA_NAMES = {"in": "in distribution", "shifted": "out of distribution"}
 MINUS = "\N{MINUS SIGN}"

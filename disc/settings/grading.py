@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 from disc.settings.checks import require
 from disc.settings.training import Optim
+
+Head = Literal["sigmoids", "ordinal"]
+EncoderName = Literal[
+    "carcino",
+    "resnet50-imagenet",
+    "lunit-mocov2",
+    "lunit-dino",
+    "uni",
+    "uni2-h",
+    "virchow2",
+    "h-optimus-0",
+    "gigapath",
+    "files",
+]
+SlideGrader = Literal["transmil", "nystrom", "nystrom-0.0.9", "abmil", "mean", "mixed-supervision"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +39,7 @@ class CarcinoNet:
 
 @dataclass(frozen=True, kw_only=True)
 class TransMIL:
-    """TransMIL: the slide-level grader."""
+    """TransMIL, and every other slide-level grader: sizes, outputs, training."""
 
     width: int = 64
     """Channels of a token."""
@@ -30,6 +47,9 @@ class TransMIL:
     """Attention heads."""
     dropout: float = 0.1
     """Dropout rate after attention, in [0, 1)."""
+    head: Head = "sigmoids"
+    """Outputs: the paper's four `sigmoids`, or beside them the two grades in their order,
+    `ordinal`, from which ISUP groups and their kappa follow."""
     optim: Optim = field(
         default_factory=lambda: Optim(
             steps=120, batch=8, lr=5e-4, weight_decay=1e-4, decay="cosine", warmup=10
@@ -45,7 +65,21 @@ class Grade:
     carcino: CarcinoNet = CarcinoNet()
     """Pixel-level grader and embedded encoder."""
     transmil: TransMIL = TransMIL()
-    """Slide-level grader."""
+    """Sizes and training of slide-level graders."""
+    encoders: tuple[EncoderName, ...] = ("carcino",)
+    """Encoders of tiles for slide-level graders: the embedded one, `carcino`, trained on the run's
+    own masks; public ones by name; or `files`, features that other programs wrote."""
+    encoder_weights: Path = Path("encoders")
+    """Folder of the weight files of public encoders, named after them: `lunit-dino.torch`."""
+    download: bool = False
+    """Fetch weight files that are missing, under the licence that is shown."""
+    feature_files: Path | None = None
+    """Folder of features for the encoder `files`: `<slide>.h5` of CLAM or TRIDENT, in subfolders
+    `real`, `shifted` and one for each variant."""
+    slide_graders: tuple[SlideGrader, ...] = ("transmil",)
+    """Slide-level graders: TransMIL with exact attention, `transmil`, or with that of its official
+    code, `nystrom` and `nystrom-0.0.9`; attention pooling, `abmil`; the `mean`; and
+    `mixed-supervision`."""
     balance_weights: tuple[float, ...] = (0.1, 0.3, 0.5)
     """Balance weights of the slide-level grader: weight of the synthetic loss (lambda of Eq. 4),
     each in (0, 1); 0, real tiles only, is always run."""
@@ -59,4 +93,17 @@ class Grade:
         require(
             all(0 < w < 1 for w in weights),
             "grade.balance_weights and pixel_balance_weight must be in (0, 1)",
+        )
+        for name, chosen in (("encoders", self.encoders), ("slide_graders", self.slide_graders)):
+            is_set = bool(chosen) and len(set(chosen)) == len(chosen)
+            require(is_set, f"grade.{name}: name at least one, and none twice")
+        require(
+            ("files" in self.encoders) == (self.feature_files is not None),
+            "grade.encoders files and grade.feature_files need each other",
+        )
+        reads_pixels = "mixed-supervision" in self.slide_graders
+        require(
+            not reads_pixels or "files" not in self.encoders,
+            "grade.slide_graders mixed-supervision cuts superpixels from pixels: not with "
+            "grade.encoders files",
         )

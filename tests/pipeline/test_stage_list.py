@@ -89,3 +89,29 @@ def test_agreement_of_before_is_measured_again(tmp_path):
     del settings[1]["num_synthesis"]
     write_json(tmp_path / "agreement" / "done.json", {**facts, "config": digest(settings)})
     assert why_stale(stage, tmp_path) == "again, its configuration changed"
+
+
+def test_graders_of_before_stay_done_and_others_make_stale_what_they_change(tmp_path):
+    run = PRESETS["laptop"]()
+
+    def settings(**changes):
+        graded = replace(run, grade=replace(run.grade, **changes))
+        return {stage.name: stage.settings for stage in all_stages(Context(graded, tmp_path))}
+
+    usual = settings()
+    assert len(usual["graders/slides"]) == 3
+    assert "head" not in usual["graders/slides"][0]
+    assert len(usual["features/carcino"]) == 2
+
+    def changed(**changes):
+        other = settings(**changes)
+        return {name for name in {**usual, **other} if usual.get(name) != other.get(name)}
+
+    assert changed(slide_graders=("transmil", "abmil")) == {"graders/slides"}
+    more = {"features/uni", "graders/slides"}
+    assert changed(encoders=("carcino", "uni")) == more
+    ordinal = replace(run.grade.transmil, head="ordinal")
+    assert changed(transmil=ordinal) == {"graders/slides"}
+    mixed = changed(slide_graders=("mixed-supervision",))
+    assert mixed == {"features/carcino", "graders/slides"}
+    assert changed(download=True, encoder_weights=tmp_path) == set()

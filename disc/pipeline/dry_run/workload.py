@@ -165,6 +165,8 @@ def _grading(run: Run, sizes: Sizes) -> list[Work]:
     slide_steps = (
         transmil.steps
         * grade.seeds
+        * len(grade.encoders)
+        * len(grade.slide_graders)
         * sum(2 if configuration.balance_weight else 1 for configuration in configurations)
     )
     num_mixed = sum(1 for configuration in pixels if configuration.balance_weight)
@@ -172,12 +174,13 @@ def _grading(run: Run, sizes: Sizes) -> list[Work]:
         "pixel grader, a step": float(carcino.steps * (len(pixels) - num_mixed)),
         "pixel grader, mixed": float(carcino.steps * num_mixed),
     }
+    embedded = Work(
+        stage="features/carcino",
+        what=f"2 networks, {carcino.steps:,} steps of {carcino.batch}",
+        units={"pixel grader, a step": 2.0 * carcino.steps},
+    )
     return [
-        Work(
-            stage="features/carcino",
-            what=f"2 networks, {carcino.steps:,} steps of {carcino.batch}",
-            units={"pixel grader, a step": 2.0 * carcino.steps},
-        ),
+        *([embedded] if "carcino" in grade.encoders else []),
         Work(
             stage="graders/slides",
             what=f"{len(configurations)} configurations, {grade.seeds} seeds, "

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
+from disc.data.tiles.records import Slide
+from disc.files import write_parquet
 from disc.grade.bags import Bag, read_bags
+from disc.grade.mil.scoring import attention_table
 from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import save_weights
-from disc.pipeline.configurations import ENCODER, FEATURES, Configuration, slide_configurations
+from disc.pipeline.configurations import (
+    ENCODER,
+    SUPERPIXELS,
+    Configuration,
+    features_of,
+    slide_configurations,
+)
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import (
     SCORES,
@@ -26,86 +36,126 @@ from disc.pipeline.stages.grading_data import (
 from disc.processes import own_share, wait_for_all, write_once
 from disc.records.typed import read_table, stands
 from disc.seeds import derive
+from disc.settings.grading import EncoderName, SlideGrader
 from disc.train.checkpoint import NAME as CHECKPOINT
 
-
-@dataclass(frozen=True, kw_only=True)
-class Bags:
-    """What every slide grader of a run is trained and tested on, listed and read once.
-
-    Attributes:
-        real: to train on.
-        synthetic: of each variant, to train on.
-        tested: data set, split and bags.
-    """
-
-    real: Sequence[Bag]
-    synthetic: Mapping[str, Sequence[Bag]]
-    tested: Sequence[tuple[str, str, Sequence[Bag]]]
+ATTENTION = "attention.parquet"
+"""Beside a grader's scores: how much each tile of each test slide counted."""
 
 
 def grade_slides(context: Context, folder: Path) -> str:
-    """Train slide graders of every configuration, and score the test slides.
+    """Train slide graders of every kind and configuration, and score the test slides.
 
     Processes share the graders, each of which one process trains: batches are a few slides.
     """
-    run, share = context.run, own_share()
-    chosen = list(product(slide_configurations(run), range(run.grade.seeds)))
+    grade, share, joined = context.run.grade, own_share(), context.folder / "scores.parquet"
     if not can_grade_slides(context):
-        write_once(lambda: write_table(context.folder / "scores.parquet", [], SCORES))
+        write_once(lambda: write_table(joined, [], SCORES))
         return "not possible: fewer than two training slides with scores"
-    bags = _read_all(context)
-    for number, (configuration, seed) in enumerate(chosen):
-        if share.has(number) and not stands(_table_of(folder, configuration, seed)):
-            _train(context, folder, configuration, seed, bags)
+    runs = list(product(slide_configurations(context.run), range(grade.seeds)))
+    slides, tables = _Slides(context), list[Path]()
+    for encoder, grader in product(grade.encoders, grade.slide_graders):
+        kind = _Kind(slides, grader, encoder)
+        for configuration, seed in runs:
+            # written last: a grader that has it is finished
+            table = folder / kind.folder / f"{configuration.name} seed {seed}" / "scores.parquet"
+            if share.has(len(tables)) and not stands(table):
+                _train(kind, table, configuration, seed)
+            tables.append(table)
     wait_for_all()
-    tables = [_table_of(folder, configuration, seed) for configuration, seed in chosen]
-    write_once(lambda: _join(context.folder / "scores.parquet", tables))
-    return f"{len(slide_configurations(run))} configurations, {run.grade.seeds} seeds"
+    write_once(lambda: _join(joined, tables))
+    return f"{len(slide_configurations(context.run))} configurations, {grade.seeds} seeds"
 
 
-def _read_all(context: Context) -> Bags:
-    features = context.folder / FEATURES
-    return Bags(
-        real=read_bags(features / "real", scored_slides(context.training_set)),
-        synthetic={
-            variant: read_bags(features / variant, read_synthetic(context, variant).slides.values())
-            for variant in context.run.synthesis.variants
-        },
-        tested=[
-            (name, split, read_bags(features / ("real" if name == "in" else name), slides))
-            for name, split, tiles in test_sets(context)
-            for slides in [scored_slides(tiles)]
-        ],
-    )
+@dataclass(frozen=True)
+class _Slides:
+    """The slides of a run, each set listed once."""
+
+    context: Context
+
+    @cached_property
+    def real(self) -> list[Slide]:
+        """To train on."""
+        return scored_slides(self.context.training_set)
+
+    @cached_property
+    def synthetic(self) -> Mapping[str, list[Slide]]:
+        """Of each variant, to train on."""
+        variants = self.context.run.synthesis.variants
+        return {name: list(read_synthetic(self.context, name).slides.values()) for name in variants}
+
+    @cached_property
+    def tested(self) -> list[tuple[str, str, list[Slide]]]:
+        """Data set, split and slides."""
+        return [
+            (data_set, split, scored_slides(tiles))
+            for data_set, split, tiles in test_sets(self.context)
+        ]
 
 
-def _table_of(folder: Path, configuration: Configuration, seed: int) -> Path:
-    """Scores of a grader; written last, so one that has them is finished."""
-    return folder / f"{configuration.name} seed {seed}" / "scores.parquet"
+@dataclass(frozen=True)
+class _Kind:
+    """A grader on the features of an encoder, and its bags, read once."""
+
+    slides: _Slides
+    grader: SlideGrader
+    encoder: EncoderName
+
+    @property
+    def folder(self) -> str:
+        """Folder of its runs within the stage's; of the default pair the stage's own."""
+        is_first = (self.grader, self.encoder) == ("transmil", ENCODER)
+        return "." if is_first else f"{self.grader} on {self.encoder}"
+
+    @cached_property
+    def real(self) -> list[Bag]:
+        """To train on."""
+        return self._read("real", self.slides.real)
+
+    @cached_property
+    def synthetic(self) -> Mapping[str, list[Bag]]:
+        """Of each variant, to train on."""
+        return {name: self._read(name, slides) for name, slides in self.slides.synthetic.items()}
+
+    @cached_property
+    def tested(self) -> list[tuple[str, str, list[Bag]]]:
+        """Data set, split and bags."""
+        return [
+            (data_set, split, self._read("real" if data_set == "in" else data_set, slides))
+            for data_set, split, slides in self.slides.tested
+        ]
+
+    def _read(self, place: str, slides: Iterable[Slide]) -> list[Bag]:
+        """Bags of slides, of tiles or of superpixels."""
+        features = self.slides.context.folder / features_of(self.encoder)
+        if self.grader == "mixed-supervision":
+            features = features / SUPERPIXELS
+        return read_bags(features / place, slides)
 
 
-def _train(
-    context: Context, folder: Path, configuration: Configuration, seed: int, bags: Bags
-) -> None:
-    run, path = context.run, _table_of(folder, configuration, seed)
+def _train(kind: _Kind, table: Path, configuration: Configuration, seed: int) -> None:
+    """Train a grader and write its scores, last."""
+    run, place, weight = kind.slides.context.run, table.parent, configuration.balance_weight
     net = train_slide_grader(
         net=run.grade.transmil,
-        real=bags.real,
-        synthetic=bags.synthetic[configuration.variant] if configuration.balance_weight else [],
-        balance_weight=configuration.balance_weight,
-        folder=path.parent,
+        real=kind.real,
+        synthetic=kind.synthetic[configuration.variant] if weight else [],
+        balance_weight=weight,
+        folder=place,
         seed=derive(run.seed, "slides", seed),
+        grader=kind.grader,
     )
-    parts = [
-        score_rows(net, tested).assign(data_set=data_set, split=split)
-        for data_set, split, tested in bags.tested
-    ]
-    facts = {"grader": "transmil", "encoder": ENCODER, "fold": run.data.fold}
-    table = label_rows(pd.concat(parts), configuration, run.seed, seed).assign(**facts)
-    save_weights(path.parent / "transmil.safetensors", net)
-    write_table(path, [table], SCORES)
-    (path.parent / CHECKPOINT).unlink(missing_ok=True)
+    scores, attention = [], []
+    for data_set, split, bags in kind.tested:
+        names = {"data_set": data_set, "split": split}
+        scores.append(score_rows(net, bags).assign(**names))
+        attention.append(attention_table(net, bags).assign(**names))
+    facts = {"grader": kind.grader, "encoder": kind.encoder, "fold": run.data.fold}
+    rows = label_rows(pd.concat(scores), configuration, run.seed, seed).assign(**facts)
+    save_weights(place / f"{kind.grader}.safetensors", net)
+    write_parquet(place / ATTENTION, pd.concat(attention, ignore_index=True))
+    write_table(table, [rows], SCORES)
+    (place / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _join(path: Path, tables: Sequence[Path]) -> None:

@@ -1,0 +1,1 @@
+"""Encoders of tiles: one interface, a table of public ones, their weights and their reading."""

@@ -1,0 +1,43 @@
+"""Which tiles of a slide a grader looked at, as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from disc.data.pixels.images import Pixels
+
+_INCHES = 1.3
+
+
+def draw_attention(
+    slides: Sequence[tuple[str, Sequence[Pixels]]], attention: pd.DataFrame, most: int = 6
+) -> Figure:
+    """One row a slide: the tiles that counted most, from the left, each with its share.
+
+    Args:
+        slides: name and tiles, uint8 [H, W, 3], in the order of the bag.
+        attention: rows of `attention.parquet` of one data set and split.
+        most: tiles that are shown of a slide.
+
+    Raises:
+        ValueError: if a slide has other tiles than the table.
+    """
+    height = _INCHES * len(slides)
+    figure = Figure(figsize=(_INCHES * most, height), layout="constrained")
+    grid = figure.subplots(len(slides), most, squeeze=False)
+    for axes in grid.ravel():
+        axes.set_axis_off()
+    for row, (name, tiles) in enumerate(slides):
+        shares = attention[attention["slide"] == name].sort_values("tile")["attention"].to_numpy()
+        if len(shares) != len(tiles):
+            raise ValueError(f"{name}: attention of {len(shares)} tiles; it has {len(tiles)}")
+        for column, index in enumerate(np.argsort(-shares, kind="stable")[:most]):
+            grid[row, column].imshow(tiles[index])
+            # a share of 1 / N is what each of N tiles has if all count alike
+            grid[row, column].set_title(f"{shares[index] * len(tiles):.1f}x", fontsize=7)
+        grid[row, 0].text(0, 1.25, name, fontsize=8, transform=grid[row, 0].transAxes)
+    return figure
