@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy as np
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, read_json, write_json
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import build_carcino
 from disc.grade.features import describe_posteriors, write_features
-from disc.grade.pixels import read_chunks, train_pixel_grader
+from disc.grade.pixels import PixelNet, read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, as_pool
 from disc.model.store import load_weights, save_weights
 from disc.processes import own_share
@@ -35,7 +35,7 @@ class CrossEncoder:
         halves: half of every training slide, 0 or 1.
     """
 
-    nets: tuple[CarcinoNet, CarcinoNet]
+    nets: tuple[PixelNet, PixelNet]
     halves: Mapping[str, int]
 
     def choose(self, slide_id: str) -> int:
@@ -58,7 +58,7 @@ class CrossEncoder:
             FileNotFoundError: if a file is missing.
             BadInput: if one is damaged or of another network.
         """
-        nets = (CarcinoNet(net), CarcinoNet(net))
+        nets = (build_carcino(net), build_carcino(net))
         for index, one in enumerate(nets):
             load_weights(folder / f"half{index}.safetensors", one)
         return cls(nets, read_json(folder / "halves.json"))
@@ -80,7 +80,7 @@ def train_encoder(net: CarcinoNetSettings, train: Tiles, folder: Path, seed: int
     halves = split_halves(pool.tiles.slides, seed)
     nets = [
         train_pixel_grader(
-            net=net,
+            net=replace(net, patience=0),
             real=pool.only(
                 i for i, tile in enumerate(pool.tiles.tiles) if halves[tile.slide_id] == half
             ),

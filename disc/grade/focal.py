@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from disc.labels import IGNORE, NUM_LABELS
+from disc.labels import IGNORE, NUM_LABELS, Label
 
 MAX_WEIGHT = 4.0
 
@@ -19,9 +19,9 @@ def pixel_loss(
     """Focal loss + soft Dice loss; 0 where no pixel has a known label.
 
     Args:
-        logits: float [B, 4, H, W].
-        masks: uint8 [B, H, W]; 255 is left out.
-        label_weights: of the focal loss, float [4].
+        logits: float [B, L, H, W]; of 3 labels, GG4 and GG5 are one.
+        masks: uint8 [B, H, W], of four labels; 255 is left out.
+        label_weights: of the focal loss, float [L].
         gamma: how much the focal loss turns to hard pixels; 0: plain cross-entropy.
 
     The paper names the network and not its loss; these two are its public implementation's.
@@ -32,8 +32,19 @@ def pixel_loss(
 
     Paper: Sec. 2.4 (pixel-level grader).
     """
-    truth = masks.long()
+    truth = merge_grades(masks.long(), logits.shape[1])
     return focal_loss(logits, truth, label_weights, gamma) + dice_loss(logits, truth)
+
+
+def merge_grades(masks: Tensor, num_labels: int) -> Tensor:
+    """Masks as a grader of so many labels has them: of three, GG5 is GG4; 255 stays.
+
+    >>> merge_grades(torch.tensor([1, 2, 3, 255]), 3).tolist()
+    [1, 2, 2, 255]
+    """
+    if num_labels == NUM_LABELS:
+        return masks
+    return torch.where(masks == Label.GG5, int(Label.GG4), masks)
 
 
 def focal_loss(logits: Tensor, truth: Tensor, label_weights: Tensor | None, gamma: float) -> Tensor:
@@ -48,7 +59,7 @@ def focal_loss(logits: Tensor, truth: Tensor, label_weights: Tensor | None, gamm
     is_known = (truth != IGNORE).to(logits.dtype)
     weights = is_known
     if label_weights is not None:
-        weights = is_known * label_weights[truth.clamp(max=NUM_LABELS - 1)]
+        weights = is_known * label_weights[truth.clamp(max=len(label_weights) - 1)]
     # focal: (1 - p)^gamma * -log p, [B, H, W]
     focused = entropy * (1 - torch.exp(-entropy)).clamp(min=1e-6) ** gamma if gamma else entropy
     return (weights * focused).sum() / weights.sum().clamp(min=1e-6)
@@ -65,10 +76,11 @@ def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
     0.6
     """
     is_known = truth != IGNORE
-    one_hot = F.one_hot(truth.clamp(max=NUM_LABELS - 1), NUM_LABELS).movedim(-1, 1)
+    num_labels = logits.shape[1]
+    one_hot = F.one_hot(truth.clamp(max=num_labels - 1), num_labels).movedim(-1, 1)
     target = (one_hot * is_known.unsqueeze(1)).to(logits.dtype)
     predicted = logits.softmax(1) * is_known.unsqueeze(1)
-    # Dice of a label: 2 |T P| / (|T| + |P|), sums over B, H, W, [4]
+    # Dice of a label: 2 |T P| / (|T| + |P|), sums over B, H, W, [L]
     overlap, total = (target * predicted).sum((0, 2, 3)), (target + predicted).sum((0, 2, 3))
     is_present = target.sum((0, 2, 3)) > 0
     losses = (1 - 2 * overlap / total.clamp(min=1e-6)) * is_present
@@ -79,7 +91,7 @@ def balance_labels(fractions: Sequence[float]) -> Tensor:
     """Weights of the labels for the focal loss: 1 / sqrt(fraction), at most 4, averaging 1 a pixel.
 
     Args:
-        fractions: of each label in the pixels shown, [4], adding up to 1.
+        fractions: of each label in the pixels shown, [L], adding up to 1.
 
     >>> [round(weight, 2) for weight in balance_labels([0.64, 0.16, 0.16, 0.04]).tolist()]
     [0.69, 1.39, 1.39, 2.78]

@@ -46,6 +46,11 @@ ADDED: dict[str, Any] = {
     "latent_penalty": 0.0,
     "loss": "l1",
     "mid_attention": True,
+    "architecture": "own",
+    "encoder_weights": None,
+    "classes": 4,
+    "validate_every": 100,
+    "patience": 0,
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 

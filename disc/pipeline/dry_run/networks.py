@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import build_carcino
 from disc.grade.features import describe_posteriors
 from disc.grade.focal import pixel_loss
 from disc.grade.transmil import TransMIL
@@ -111,7 +111,7 @@ def _segmenter(settings: CarcinoNetSettings, px: int) -> Training:
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         return {"loss": pixel_loss(state.model(batch["images"]), batch["masks"])}
 
-    return Training(build=partial(CarcinoNet, settings), step=step, draw=draw, optim=settings.optim)
+    return Training(build=partial(build_carcino, settings), step=step, draw=draw, optim=settings.optim)
 
 
 def _reconstruct(

@@ -7,9 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from disc.data.tiles.tile_set import TileSet
-from disc.grade.carcino import CarcinoNet
 from disc.grade.confusion import COUNTS
-from disc.grade.pixels import confusion_rows, train_pixel_grader
+from disc.grade.pixels import PixelNet, confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
 from disc.model.store import save_weights
 from disc.pipeline.configurations import Configuration, pixel_configurations
@@ -43,6 +42,7 @@ def grade_pixels(context: Context, folder: Path) -> str:
             balance_weight=configuration.balance_weight,
             folder=place,
             seed=run.seed,
+            validation=context.split.val,
         )
         save_weights(place / "carcino.safetensors", net)
         (place / CHECKPOINT).unlink(missing_ok=True)
@@ -54,7 +54,7 @@ def grade_pixels(context: Context, folder: Path) -> str:
 
 
 def _confusion(
-    net: CarcinoNet,
+    net: PixelNet,
     truths: dict[str, list[tuple[str, str, TileSet]]],
     configuration: Configuration,
     run: Run,
