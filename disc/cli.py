@@ -22,6 +22,7 @@ from disc.pipeline.request import RunRequest
 from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
+from disc.study.request import StudyRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
@@ -138,6 +139,14 @@ def bank(request: BankRequest) -> int:
     return _say(make_bank(request))
 
 
+def study(request: StudyRequest) -> int:
+    """Train graders over variants, weights and seeds, and say whether synthetic slides helped."""
+    prepare_process()
+    from disc.study.conduct import conduct
+
+    return _say(conduct(request))
+
+
 def _say(what: str) -> int:
     """Print what all processes did together, once."""
     if own_share().is_first:
@@ -170,6 +179,9 @@ COMMANDS = {
     ),
     "bank": Command(
         bank, BankRequest, "Denoise each label alone, for tiles that need decoding only.", RUNS
+    ),
+    "study": Command(
+        study, StudyRequest, "Train graders over variants, weights and seeds, and test them.", RUNS
     ),
     "check": Command(
         check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS

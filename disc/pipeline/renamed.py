@@ -51,6 +51,7 @@ ADDED: dict[str, Any] = {
     "classes": 4,
     "validate_every": 100,
     "patience": 0,
+    "sizes": "range",
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 

@@ -111,7 +111,9 @@ def _segmenter(settings: CarcinoNetSettings, px: int) -> Training:
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         return {"loss": pixel_loss(state.model(batch["images"]), batch["masks"])}
 
-    return Training(build=partial(build_carcino, settings), step=step, draw=draw, optim=settings.optim)
+    return Training(
+        build=partial(build_carcino, settings), step=step, draw=draw, optim=settings.optim
+    )
 
 
 def _reconstruct(
