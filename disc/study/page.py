@@ -19,12 +19,12 @@ from disc.study.request import AGAIN, BALANCED, CONTROLS, REMIXED, SHUFFLED
 from disc.study.study import Study
 
 ABOUT = {
-    AGAIN: "The real bags once more, drawn apart: as many steps, and as many tiles a step, as with "
-    "synthetic ones. What training longer on more tiles does.",
-    BALANCED: "Copies of real bags, as many of each primary grade as there are synthetic ones. What "
-    "resampling to balance grades does.",
-    REMIXED: "New bags of real tiles, each of the most frequent label of a tile of a synthetic bag. "
-    "What new mixtures of known tiles do.",
+    AGAIN: "The real bags once more, drawn apart: as many steps, and as many tiles a step, as "
+    "with synthetic ones. What more tiles a step do.",
+    BALANCED: "Copies of real bags, as many of each primary grade as there are synthetic ones. "
+    "What resampling to balance grades does.",
+    REMIXED: "New bags of real tiles, each with the most frequent label of a tile of a synthetic "
+    "bag. What new mixtures of known tiles do.",
     SHUFFLED: "Synthetic bags with the labels of each other. What synthetic tiles do whatever "
     "their labels say.",
 }
