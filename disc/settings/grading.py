@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from disc.settings.checks import require
+from disc.settings.synthesis import Variant
 from disc.settings.training import Optim
 
 
@@ -74,6 +75,8 @@ class Grade:
     each in (0, 1); 0, real tiles only, is always run."""
     pixel_balance_weight: float = 0.3
     """Balance weight of the pixel-level grader, in (0, 1)."""
+    pixel_variants: tuple[Variant, ...] | None = None
+    """Variants that pixel-level graders are trained with; None: all of `synthesis.variants`."""
     seeds: int = 2
     """Number of seeds with which each grader is trained."""
 

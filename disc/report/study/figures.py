@@ -24,6 +24,8 @@ CONTROL_COLOURS = {
 }
 OTHER_COLOUR = "#e69f00"
 """Of shuffled labels."""
+CONTROL = "--"
+"""Dash of controls."""
 PANELS = [*LABELS, MEAN]
 PANEL = 2.5
 """Inches."""
@@ -151,8 +153,9 @@ def _draw_curve(axes: Axes, table: pd.DataFrame, chosen: pd.DataFrame) -> None:
         colour, dash = _style(variant)
         x = [0, *line["balance_weight"]]
         axes.plot(x, [base["value"], *line["value"]], color=colour, ls=dash, label=variant)
-        band = [[base[side], *line[side]] for side in ("low", "high")]
-        axes.fill_between(x, *band, color=colour, alpha=0.1, linewidth=0)
+        if dash != CONTROL:  # bands of all would hide each other; the tables have them
+            band = [[base[side], *line[side]] for side in ("low", "high")]
+            axes.fill_between(x, *band, color=colour, alpha=0.1, linewidth=0)
         picked = chosen.loc[chosen["variant"] == variant, "balance_weight"]
         at = line[line["balance_weight"].isin(picked)]
         axes.plot(at["balance_weight"], at["value"], color=colour, marker="o", ls="")
@@ -163,7 +166,7 @@ def _style(variant: str) -> tuple[str, str]:
     name, _, condition = variant.partition(" (")
     if name in COLOURS:
         return COLOURS[name], ":" if condition else "-"
-    return CONTROL_COLOURS.get(name, OTHER_COLOUR), "--"
+    return CONTROL_COLOURS.get(name, OTHER_COLOUR), CONTROL
 
 
 def _defined(runs: pd.DataFrame) -> list[str]:
