@@ -52,6 +52,7 @@ ADDED: dict[str, Any] = {
     "validate_every": 100,
     "patience": 0,
     "sizes": "range",
+    "pixel_variants": None,
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 

@@ -1,4 +1,4 @@
-"""A whole study at its smallest, on runs of untrained generators."""
+"""A whole study at its smallest, on a run of an untrained generator."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,8 @@ from disc.study.conduct import conduct
 from disc.study.request import CONTROLS, StudyRequest
 from tests.tiny_run import write_tiny_data, write_tiny_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -29,9 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = write_tiny_run(tmp_path_factory.mktemp("run") / "a", settings, ("sd",))
     write_tiny_data(folder)
-    for name in ("shifted",):
-        request = PhantomRequest(out=folder / "data" / name, core_um=(300, 400), seed=7)
-        draw_set(request)
+    draw_set(PhantomRequest(out=folder / "data" / "shifted", core_um=(300, 400), seed=7))
     return folder
 
 
