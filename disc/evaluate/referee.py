@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 
 from disc.grade.augment import Augment
-from disc.grade.carcino import CarcinoNet
-from disc.grade.pixels import CHUNK, PixelNet, read_chunks, train_pixel_grader
+from disc.grade.carcino import CarcinoNet, PixelNet
+from disc.grade.pixels import CHUNK, read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, to_channels_first
 from disc.settings.evaluation import Evaluate
 

@@ -17,7 +17,7 @@ GRIDS = (1, 2, 3)
 """Grids of the pyramid pooling."""
 
 
-def build_carcino(settings: CarcinoNetSettings) -> CarcinoNet | PublicCarcinoNet:
+def build_carcino(settings: CarcinoNetSettings) -> PixelNet:
     """A pixel grader with random weights, or with an encoder's where the settings name some.
 
     Raises:
@@ -157,3 +157,7 @@ class Rise(nn.Module):
         """Decoded features at the resolution of the skipped ones."""
         refined: Tensor = self.refine(F.relu(self.shuffle(decoded) + skipped))
         return refined
+
+
+PixelNet = CarcinoNet | PublicCarcinoNet
+"""A pixel grader of either architecture."""

@@ -12,9 +12,9 @@ import numpy as np
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, read_json, write_json
-from disc.grade.carcino import build_carcino
+from disc.grade.carcino import PixelNet, build_carcino
 from disc.grade.features import describe_posteriors, write_features
-from disc.grade.pixels import PixelNet, read_chunks, train_pixel_grader
+from disc.grade.pixels import read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, as_pool
 from disc.model.store import load_weights, save_weights
 from disc.processes import own_share

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.augment import Augment
-from disc.grade.carcino import CarcinoNet, build_carcino
+from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
 from disc.grade.confusion import COUNTS, count_confusion
 from disc.grade.focal import balance_labels, merge_grades, pixel_loss
 from disc.grade.mixing import check_balance_weight, mix_losses
@@ -30,7 +30,6 @@ from disc.train.loop import Batch, Step, train
 
 CHUNK = 32
 """Tiles read together: always as many, so that no result depends on its neighbours."""
-PixelNet = CarcinoNet | PublicCarcinoNet
 
 
 def train_pixel_grader(

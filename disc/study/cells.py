@@ -13,8 +13,9 @@ from safetensors.numpy import save
 from disc.data.tiles.tile_set import TileSet
 from disc.files import write_bytes, write_parquet
 from disc.grade.bags import read_bags
+from disc.grade.carcino import PixelNet
 from disc.grade.confusion import COUNTS, merge_high_grades
-from disc.grade.pixels import PixelNet, confusion_rows, predict_pixels, train_pixel_grader
+from disc.grade.pixels import confusion_rows, predict_pixels, train_pixel_grader
 from disc.grade.pool import TilePool
 from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import save_weights
