@@ -64,28 +64,23 @@ def _claim(study: Study) -> None:
     path, folder, request = study.folder / RECORD, study.folder, study.request
     run = study.runs[0].context.run
     facts = {
-        "runs": {_name(run.context.folder): _weights(run.context.folder) for run in study.runs},
         "graders": digest([as_json(run.grade.transmil), as_json(study.pixel_settings)]),
         "options": digest([request.match_sizes, request.seed, sorted(request.grouped)]),
-        "external": {name: str(root.resolve()) for name, root in request.external.items()},
+        "test sets": digest({name: str(root.resolve()) for name, root in request.external.items()}),
     }
+    runs = {_name(run.context.folder): _weights(run.context.folder) for run in study.runs}
     if not path.exists() and holds_files(folder):
         raise BadInput(f"{folder}: holds files but no {RECORD}; give a new folder with --out")
     if path.exists():
         before = read_json(path)
-        changed = [name for name in facts if name != "runs" and before.get(name) != facts[name]]
-        other = [
-            name
-            for name, value in facts["runs"].items()  # type: ignore[union-attr]
-            if before["runs"].get(name, value) != value
-        ]
-        if changed or other:
+        other = [name for name in facts if before.get(name) != facts[name]]
+        other += [name for name, key in runs.items() if before["runs"].get(name, key) != key]
+        if other:
             raise BadInput(
-                f"{folder}: holds a study with other {', '.join([*changed, *other])}; give another "
-                "--out"
+                f"{folder}: holds a study with other {', '.join(other)}; give another --out"
             )
-        facts["runs"] = {**before["runs"], **facts["runs"]}  # type: ignore[dict-item]
-    write_json(path, facts)
+        runs = {**before["runs"], **runs}
+    write_json(path, {**facts, "runs": runs})
 
 
 def _name(folder: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from disc.study.request import REAL_CONTROLS, SHUFFLED, StudyRequest
+from disc.study.request import AGAIN, REAL_CONTROLS, SHUFFLED, StudyRequest
 from disc.study.runs import StudyRun
 
 REAL = "real"
@@ -84,14 +84,14 @@ def _additions(
         base = {"fold": fold, "generator_seed": first}
         yield {**base, "variant": REAL, "balance_weight": 0.0}
         for weight in weights:
-            for name in request.controls:
-                if name in REAL_CONTROLS and (has_bags or name == REAL_CONTROLS[0]):
-                    yield {**base, "variant": name, "balance_weight": weight}
+            for control in request.controls:
+                if control in REAL_CONTROLS and (has_bags or control == AGAIN):
+                    yield {**base, "variant": control, "balance_weight": weight}
     for run in runs:
         names = [(run.name(variant), variant) for variant in variants]
         if has_bags and not run.condition:
-            shuffled = [name for name in request.controls if name == SHUFFLED]
-            names += [(f"{variants[0]}-{name}", variants[0]) for name in shuffled]
+            if SHUFFLED in request.controls:
+                names.append((f"{variants[0]}-{SHUFFLED}", variants[0]))
         for weight in weights:
             for name, source in names:
                 yield {

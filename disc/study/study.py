@@ -20,11 +20,12 @@ from disc.pipeline.stages.grading_data import test_sets
 from disc.pipeline.stages.synthesis import list_training
 from disc.sample.generation import VariantSampler, generate_slides
 from disc.settings.grading import CarcinoNet
-from disc.settings.synthesis import Variant, weights_of
+from disc.settings.synthesis import STUDENT, VARIANTS, Variant, weights_of
 from disc.study.grid import Cell
 from disc.study.request import StudyRequest
 from disc.study.runs import StudyRun, check_generator, check_patients, open_runs
 
+VARIANT_ORDER: tuple[Variant, ...] = (*VARIANTS, STUDENT)
 TestSet = tuple[str, str, TileSet]
 """Data set, split, tiles."""
 
@@ -60,16 +61,14 @@ class Study:
         """
         wanted = self.request.variants or self.runs[0].context.run.synthesis.variants
         for run in self.runs:
-            folder = run.context.folder
+            folder, known = run.context.folder, run.context.run.variants
             for name in wanted:
-                if name not in run.context.run.variants:
-                    raise BadInput(
-                        f"{folder}: no variant {name}; it has {run.context.run.variants}"
-                    )
+                if name not in known:
+                    raise BadInput(f"{folder}: no variant {name}; it has {', '.join(known)}")
                 kept = folder / "denoiser" / weights_of(cast(Variant, name)) / "denoiser.json"
                 if not (kept.exists() or _is_generated(run.context, name)):
                     raise BadInput(f"{folder}: {name} is not trained yet; disc run it first")
-        return tuple(cast(Variant, name) for name in wanted)
+        return tuple(name for name in VARIANT_ORDER if name in wanted)
 
     def base(self, fold: str) -> Context:
         """The run of a fold whose settings and encoder all its cells share."""

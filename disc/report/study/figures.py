@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -134,7 +135,7 @@ def _panels(names: Sequence[str], title: str) -> tuple[Figure, list[tuple[str, A
 
 
 def _legend(figure: Figure, panels: Sequence[tuple[str, Axes]]) -> None:
-    found = dict[str, object]()
+    found = dict[str, Artist]()
     for _, axes in panels:
         handles, names = axes.get_legend_handles_labels()
         found |= dict(zip(names, handles, strict=True))
@@ -154,8 +155,8 @@ def _draw_curve(axes: Axes, table: pd.DataFrame, chosen: pd.DataFrame) -> None:
         x = [0, *line["balance_weight"]]
         axes.plot(x, [base["value"], *line["value"]], color=colour, ls=dash, label=variant)
         if dash != CONTROL:  # bands of all would hide each other; the tables have them
-            band = [[base[side], *line[side]] for side in ("low", "high")]
-            axes.fill_between(x, *band, color=colour, alpha=0.1, linewidth=0)
+            low, high = ([base[side], *line[side]] for side in ("low", "high"))
+            axes.fill_between(x, low, high, color=colour, alpha=0.1, linewidth=0)
         picked = chosen.loc[chosen["variant"] == variant, "balance_weight"]
         at = line[line["balance_weight"].isin(picked)]
         axes.plot(at["balance_weight"], at["value"], color=colour, marker="o", ls="")
