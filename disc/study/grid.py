@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from disc.study.request import AGAIN, REAL_CONTROLS, SHUFFLED, StudyRequest
@@ -83,15 +84,15 @@ def _additions(
     for fold in dict.fromkeys(run.fold for run in runs):
         base = {"fold": fold, "generator_seed": first}
         yield {**base, "variant": REAL, "balance_weight": 0.0}
-        for weight in weights:
-            for control in request.controls:
-                if control in REAL_CONTROLS and (has_bags or control == AGAIN):
-                    yield {**base, "variant": control, "balance_weight": weight}
+        controls = [
+            name for name in request.controls if name in (REAL_CONTROLS if has_bags else (AGAIN,))
+        ]
+        for name, weight in product(controls, weights):
+            yield {**base, "variant": name, "balance_weight": weight}
     for run in runs:
         names = [(run.name(variant), variant) for variant in variants]
-        if has_bags and not run.condition:
-            if SHUFFLED in request.controls:
-                names.append((f"{variants[0]}-{SHUFFLED}", variants[0]))
+        if has_bags and not run.condition and SHUFFLED in request.controls:
+            names.append((f"{variants[0]}-{SHUFFLED}", variants[0]))
         for weight in weights:
             for name, source in names:
                 yield {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from disc.labels import GRADES, Label
-from disc.masks.recipes import PAPER_WEIGHTS, Weights, draw_recipe, label_weights
+from disc.masks.recipes import PAPER_WEIGHTS, TileRecipe, Weights, draw_recipe, label_weights
 from disc.sample.synthesis import ShapeBook
 from disc.seeds import numpy_generator
 
@@ -42,25 +42,22 @@ def compare_weights(
     rows = []
     for name, weights in (("random", PAPER_WEIGHTS), ("fixed", FIXED)):
         for primary in GRADES.values():
-            right = sum(
-                _is_right(book, sizes, (primary, _secondary(primary, i)), weights, tiles, (seed, i))
-                for i in range(slides)
-            )
+            right = 0
+            for number in range(slides):
+                score = primary, _secondary(primary, number)
+                rng = numpy_generator(seed, "recipe weights", *score, number)
+                chances = label_weights(*score, weights)
+                drawn = draw_recipe(book.regions, chances, tiles=tiles, rng=rng)
+                right += _is_right(drawn, sizes, score)
             facts = {"weights": name, "primary": primary, "right": right, "slides": slides}
             rows.append({**facts, "share": right / slides})
     return pd.DataFrame(rows)
 
 
 def _is_right(
-    book: ShapeBook,
-    sizes: Sequence[np.ndarray],
-    score: tuple[int, int],
-    weights: Weights,
-    tiles: tuple[int, int],
-    seeds: tuple[int, int],
+    drawn: Sequence[TileRecipe], sizes: Sequence[np.ndarray], score: tuple[int, int]
 ) -> bool:
-    rng = numpy_generator(seeds[0], "recipe weights", *score, seeds[1])
-    drawn = draw_recipe(book.regions, label_weights(*score, weights), tiles=tiles, rng=rng)
+    """Whether the pixels of a slide's masks show its score; `sizes`: regions of each shape."""
     pixels = np.zeros(len(Label))
     for tile in drawn:
         for label, size in zip(tile.labels, sizes[tile.shape], strict=True):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 from disc.data.readers.read import read_source, recognise
 from disc.data.readers.source import Source
@@ -65,7 +64,7 @@ class Study:
             for name in wanted:
                 if name not in known:
                     raise BadInput(f"{folder}: no variant {name}; it has {', '.join(known)}")
-                kept = folder / "denoiser" / weights_of(cast(Variant, name)) / "denoiser.json"
+                kept = folder / "denoiser" / weights_of(name) / "denoiser.json"
                 if not (kept.exists() or _is_generated(run.context, name)):
                     raise BadInput(f"{folder}: {name} is not trained yet; disc run it first")
         return tuple(name for name in VARIANT_ORDER if name in wanted)

@@ -35,45 +35,39 @@ def write_study_page(folder: Path, summary: StudySummary) -> Path:
     """
     run = _as_run(summary)
     numbers = measure(run)
-    figures = {
-        **slide_figures(summary.scores, numbers),
-        **pixel_figures(numbers),
-    }
+    figures = {**slide_figures(summary.scores, numbers), **pixel_figures(numbers)}
     pictures = pixel_cells(summary.pictures, summary.palette)
     drawn = {"pictures": draw_sheet(pictures, None, summary.palette)} if pictures else {}
     for name, figure in {**figures, **drawn}.items():
         write_bytes(folder / f"{name}.png", as_png(figure))
-    tables = {
-        **numbers.tables(),
-        "probe": summary.probe,
-        "recipe_weights": summary.recipe_weights,
-    }
+    tables = numbers.tables()
+    tables |= {"probe": summary.probe, "recipe_weights": summary.recipe_weights}
     kept = {name: table for name, table in tables.items() if not table.empty}
     for name, table in kept.items():
         write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
-    found = limitations(run, numbers)
-    page = open_template("study.html").render(
+    page = open_template("study.html", Path(__file__).parent).render(
         summary=summary,
         headline=grading_sentences(numbers),
-        limitations={
-            "study": list(summary.notes),
-            **{
-                part: [text for text in found[part] if text != MORE_TILES]
-                for part in (SLIDE_GRADING, PIXEL_GRADING)
-            },
-        },
+        limitations=_limits(summary, run, numbers),
         legend=legend(summary.palette),
         bar=None,
         charts={part: _charts(figures, part) for part in (SLIDES, PIXELS)},
         grids=_grids(summary, numbers),
         pictures=pictures,
-        files=[
-            *(f"{name}.csv" for name in kept),
-            *(f"{name}.png" for name in {**figures, **drawn}),
-        ],
+        files=[f"{name}.csv" for name in kept] + [f"{name}.png" for name in {**figures, **drawn}],
     )
     write_bytes(folder / "index.html", page.encode())
     return folder / "index.html"
+
+
+def _limits(summary: StudySummary, run: RunSummary, numbers: Numbers) -> dict[str, list[str]]:
+    """Limitations by part; that controls are missing is none here."""
+    found = limitations(run, numbers)
+    parts = {
+        part: [text for text in found[part] if text != MORE_TILES]
+        for part in (SLIDE_GRADING, PIXEL_GRADING)
+    }
+    return {"study": list(summary.notes), **parts}
 
 
 def slide_figures(scores: pd.DataFrame, numbers: Numbers) -> dict[str, Figure]:
