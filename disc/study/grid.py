@@ -87,8 +87,8 @@ def _additions(
         controls = [
             name for name in request.controls if name in (REAL_CONTROLS if has_bags else (AGAIN,))
         ]
-        for name, weight in product(controls, weights):
-            yield {**base, "variant": name, "balance_weight": weight}
+        for control, weight in product(controls, weights):
+            yield {**base, "variant": control, "balance_weight": weight}
     for run in runs:
         names = [(run.name(variant), variant) for variant in variants]
         if has_bags and not run.condition and SHUFFLED in request.controls:
