@@ -22,6 +22,7 @@ from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
 from disc.pipeline.weights.exported import open_exported
 from disc.pipeline.weights.facts import NAME as FACTS
+from disc.pipeline.weights.graders import open_graders
 from disc.pipeline.weights.source import Weights, find_variant
 from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
@@ -29,6 +30,9 @@ from disc.sample.sampler import Sampler
 from disc.seeds import derive, numpy_generator
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant, weights_of
+from disc.slides.grade_slides import GradeReport
+from disc.slides.grading import Grading
+from disc.slides.judging.record import GradeRecord
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with the package; `make weights` makes them again."""
@@ -73,6 +77,7 @@ class Model:
 
     weights: Weights
     _samplers: dict[Variant, Sampler] = field(default_factory=dict, repr=False, compare=False)
+    _gradings: dict[str, Grading] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -181,6 +186,66 @@ class Model:
         except ValueError as error:
             raise BadInput(f"recipe {primary}+{secondary}: {error}") from error
         return np.stack([label_shape(book.shapes[tile.shape], tile.labels) for tile in drawn])
+
+    def grade(
+        self,
+        slide: str | Path,
+        out: str | Path | None = None,
+        *,
+        mpp: float | None = None,
+        grader: str = "real",
+        overlap: float = 0.75,
+    ) -> GradeRecord:
+        """Grade a slide with a run's graders, or say why not. Research use only.
+
+        Args:
+            slide: a file that `disc tile` reads.
+            out: new folder for map, outlines, tables and report; None: none of them is kept.
+            mpp: micrometres per pixel of the slide, where it does not say.
+            grader: which of the run's graders: the name of a folder in graders/pixels.
+            overlap: of windows: .5, .75 or .875.
+
+        Raises:
+            FileNotFoundError: if the run lacks a file.
+            BadInput: if the run has no graders, or the slide no tissue, no resolution or damage.
+        """
+        place = None if out is None else Path(out)
+        return self.grading(grader).grade(Path(slide), place, mpp=mpp, overlap=overlap)
+
+    def grade_slides(
+        self,
+        slides: Sequence[Path],
+        out: Path,
+        *,
+        mpp: float | None = None,
+        grader: str = "real",
+        overlap: float = 0.75,
+    ) -> GradeReport:
+        """Grade many slides, a folder each in `out`; the others go on where one fails.
+
+        Arguments and errors as `grade`; what stands already is left as it is.
+        """
+        return self.grading(grader).grade_slides(slides, out, mpp=mpp, overlap=overlap)
+
+    def grade_features(
+        self, files: Sequence[Path], out: Path, *, grader: str = "real"
+    ) -> GradeReport:
+        """Grade from HDF5 files of features of the run's encoder, a folder each in `out`."""
+        return self.grading(grader).grade_features(files, out)
+
+    def export_wsinfer(self, out: str | Path, *, grader: str = "real") -> str:
+        """Write the pixel grader to a new folder for QuPath's WSInfer extension."""
+        return self.grading(grader).export_wsinfer(Path(out))
+
+    def grading(self, grader: str = "real") -> Grading:
+        """Graders with what validation slides tell of them; read once.
+
+        Raises:
+            BadInput: if there are none.
+        """
+        if grader not in self._gradings:
+            self._gradings[grader] = Grading(open_graders(self.weights, grader))
+        return self._gradings[grader]
 
     @cached_property
     def _referee(self) -> CarcinoNet:

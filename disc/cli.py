@@ -25,6 +25,7 @@ from disc.pipeline.request import DoctorRequest, RunRequest
 from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
+from disc.slides.request import GradeRequest, WsinferRequest
 from disc.study.request import StudyRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
@@ -150,6 +151,25 @@ def study(request: StudyRequest) -> int:
     return _say(conduct(request))
 
 
+def grade(request: GradeRequest) -> int:
+    """Grade slides with a run's graders; exit code 1 if one could not be. Research use only."""
+    prepare_process()
+    from disc.command_line.grade import grade_all
+
+    report = grade_all(request)
+    print(report)
+    return 1 if report.failures else 0
+
+
+def export_wsinfer(request: WsinferRequest) -> int:
+    """Write a run's pixel grader for QuPath's WSInfer extension."""
+    prepare_process()
+    from disc.command_line.grade import export_classifier
+
+    print(export_classifier(request))
+    return 0
+
+
 def _say(what: str) -> int:
     """Print what all processes did together, once."""
     if own_share().is_first:
@@ -198,6 +218,9 @@ COMMANDS = {
     "study": Command(
         study, StudyRequest, "Train graders over variants, weights and seeds, and test them.", RUNS
     ),
+    "grade": Command(
+        grade, GradeRequest, "Grade slides, or say why not: map, score, files for QuPath.", RUNS
+    ),
     "check": Command(
         check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS
     ),
@@ -213,6 +236,9 @@ COMMANDS = {
     ),
     "export": Command(
         export, ExportRequest, "Write a run's weights to a folder that diffusers loads.", MODELS
+    ),
+    "export-wsinfer": Command(
+        export_wsinfer, WsinferRequest, "Write a pixel grader for QuPath's WSInfer.", MODELS
     ),
     "import": Command(
         import_, ImportRequest, "Import a public VQ autoencoder (vq-f4), and check it.", MODELS

@@ -103,9 +103,7 @@ def laptop() -> Run:
             num_bundles=600,
             variants=("sd-disc", "sd-disc-cotrain", "sd-disc-fast"),
             optim=Optim(steps=300, lr=4e-4, warmup=25, decay="cosine", ema=0.98),
-            student=Student(
-                optim=Optim(steps=400, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
-            ),
+            student=_student(400),
         ),
         synthesis=Synthesis(tiles=(10, 14)),
         grade=_laptop_grade(),
@@ -160,9 +158,7 @@ def phantom() -> Run:
         distil=Distil(
             num_bundles=400,
             variants=("sd-disc-fast",),
-            student=Student(
-                optim=Optim(steps=600, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
-            ),
+            student=_student(600),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc", "sd-disc-fast")),
         grade=Grade(carcino=_small_carcino(12, 400, 8), balance_weights=(0.3,)),
@@ -192,6 +188,11 @@ def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoen
         optim=Optim(steps=steps, batch=8, lr=3e-3, decay="cosine", ema=0.995),
         decoder=replace(tuning, optim=optim),
     )
+
+
+def _student(steps: int) -> Student:
+    optim = Optim(steps=steps, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
+    return Student(optim=optim)
 
 
 def _small_carcino(width: int, steps: int, batch: int, lr: float = 2e-3) -> CarcinoNet:

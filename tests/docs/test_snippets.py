@@ -29,6 +29,7 @@ from disc.pipeline.weights.request import ExportRequest
 from disc.presets import laptop
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.settings.run import Run
+from disc.slides.request import GradeRequest, WsinferRequest
 from disc.study.request import StudyRequest
 from tests.tiny_run import write_tiny_run
 
@@ -48,6 +49,8 @@ REQUESTS = (
     ImportRequest,
     ExportRequest,
     StudyRequest,
+    GradeRequest,
+    WsinferRequest,
 )
 COMMAND_OPTIONS = {"help", "help-all", "version", "config", "dry-run"}
 LANGUAGES = {"sh", "python", "text", "bibtex"}

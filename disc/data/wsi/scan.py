@@ -75,6 +75,13 @@ class Scan:
         is_said = across > 0 and low <= down <= high
         return not is_said or not low <= across <= high or abs(across / down - 1) > 0.05
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Level-0 x and y where the recorded part begins; viewers such as QuPath show it alone."""
+        said = (self._slide.properties.get(f"openslide.bounds-{axis}") for axis in "xy")
+        x, y = (int(value or 0) for value in said)
+        return x, y
+
     def _said_um(self, axis: str) -> float:
         said = (self._slide.properties.get(name.format(axis)) for name in _MPP)
         return float(next((value for value in said if value is not None), 0))

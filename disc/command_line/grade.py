@@ -1,0 +1,31 @@
+"""What `disc grade` and `disc export-wsinfer` do."""
+
+from __future__ import annotations
+
+from disc.api import load
+from disc.slides.grade_slides import GradeReport, find_slides
+from disc.slides.request import GradeRequest, WsinferRequest
+
+
+def grade_all(request: GradeRequest) -> GradeReport:
+    """Grade slides, or files of features.
+
+    Raises:
+        FileNotFoundError: if there is no such run or slide.
+        BadInput: if the run has no graders.
+    """
+    model = load(request.run)
+    if request.features:
+        return model.grade_features(request.features, request.out, grader=request.grader)
+    return model.grade_slides(
+        find_slides(request.slides),
+        request.out,
+        mpp=request.mpp,
+        grader=request.grader,
+        overlap=request.overlap,
+    )
+
+
+def export_classifier(request: WsinferRequest) -> str:
+    """Write a run's pixel grader for WSInfer; what was written, in a line."""
+    return load(request.run).export_wsinfer(request.out, grader=request.grader)

@@ -1,0 +1,107 @@
+"""A run's graders, opened in one place, wherever they lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from disc.data.readers.sicapv2 import read_split
+from disc.data.tiles.tile_set import TileSet
+from disc.files import BadInput, digest, read_bytes
+from disc.grade.carcino import CarcinoNet
+from disc.grade.encoder import CrossEncoder
+from disc.grade.transmil import TransMIL
+from disc.model.store import load_weights
+from disc.pipeline.configurations import FEATURES
+from disc.pipeline.context import Context
+from disc.pipeline.stages.pixel_graders import FOLDER as PIXELS
+from disc.pipeline.stages.pixel_graders import WEIGHTS
+from disc.pipeline.weights.source import Weights
+from disc.pipeline.weights.trained import TrainedWeights
+from disc.processes import own_device
+from disc.slides.graders import Graders
+
+SLIDES = "graders/slides"
+
+
+def open_graders(weights: Weights, name: str = "real") -> Graders:
+    """The graders of a configuration, with all of their seeds.
+
+    Args:
+        weights: of a run; exported weights lack what a map is calibrated on.
+        name: folder in graders/pixels.
+
+    Raises:
+        BadInput: if there are none, or the tiles that they were trained on are gone.
+    """
+    if not isinstance(weights, TrainedWeights):
+        raise BadInput(
+            f"{weights.folder}: exported weights hold no slide graders, and no tiles to calibrate "
+            "a map on; give the run itself"
+        )
+    context = weights.context
+    places = _find_seeds(context.folder / PIXELS, name, WEIGHTS)
+    if not places:
+        known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
+        advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
+        raise BadInput(f"{context.folder}: no pixel grader '{name}' in it; {advice}")
+    if context.um_per_px is None:
+        raise BadInput(
+            f"{context.root}: nothing says how wide pixels of its tiles are, so no slide can be "
+            "read at their scale; write um_per_px into its set.json"
+        )
+    encoder, folder = None, context.folder / FEATURES
+    if (folder / "halves.json").is_file():
+        encoder = CrossEncoder.load(folder, context.run.grade.carcino)
+    heads = _find_seeds(context.folder / SLIDES, name, "transmil.safetensors") if encoder else []
+    files = [*places, *heads, *sorted(folder.glob("half*.safetensors"))]
+    train, val = _read_tiles(context)
+    return Graders(
+        folder=context.folder,
+        name=name,
+        tile_px=context.run.data.tile_px,
+        um_per_px=context.um_per_px,
+        pixel=tuple(_load_pixel(context, path) for path in places),
+        encoder=encoder,
+        slide=tuple(_load_slide(context, path) for path in heads),
+        hashes={str(path.relative_to(context.folder)): digest(read_bytes(path)) for path in files},
+        train=train,
+        val=val,
+        is_simulated=context.is_simulated,
+    )
+
+
+def _find_seeds(folder: Path, name: str, file: str) -> list[Path]:
+    """Files of a configuration's seeds: of `NAME`, or of `NAME seed 0`, `NAME seed 1` ..."""
+    wanted = re.compile(rf"{re.escape(name)}(?: seed (\d+))?")
+    found = [(wanted.fullmatch(path.parent.name), path) for path in folder.glob(f"*/{file}")]
+    seeds = [(int(match[1] or 0), path) for match, path in found if match]
+    return [path for _, path in sorted(seeds)]
+
+
+def _read_tiles(context: Context) -> tuple[TileSet, TileSet]:
+    """Tiles to know what is familiar, and those of other slides to calibrate on."""
+    try:
+        split = read_split(context.root, context.run.data.fold, context.read(context.root))
+        return context.training_set, split.val
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{context.folder}: the tiles that its graders were trained on are gone ({error}); "
+            "bring them back: maps are calibrated on the validation slides among them"
+        ) from error
+
+
+def _load_pixel(context: Context, path: Path) -> CarcinoNet:
+    net = CarcinoNet(context.run.grade.carcino)
+    load_weights(path, net)
+    return net.to(own_device()).eval()
+
+
+def _load_slide(context: Context, path: Path) -> TransMIL:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        num_features = file.get_slice("mean").get_shape()[0]
+    net = TransMIL(context.run.grade.transmil, num_features)
+    load_weights(path, net)
+    return net.to(own_device()).eval()

@@ -1,0 +1,1 @@
+"""Grading of whole slides: a map, a score with reasons, and files that viewers open."""

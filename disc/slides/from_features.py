@@ -1,0 +1,115 @@
+"""A grade from features of tiles that somebody has computed already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from disc.data.wsi.coordinates import read_coordinates
+from disc.files import BadInput, digest
+from disc.grade.features import read_features
+from disc.labels import NUM_LABELS
+from disc.slides.grade_slide import describe_source, make_record
+from disc.slides.graders import Graders
+from disc.slides.judging.calibrate import Calibration
+from disc.slides.judging.record import GradeRecord, write_record
+from disc.slides.judging.verdict import Evidence, judge
+from disc.slides.reading.mapping import softmax
+from disc.slides.writing.geojson import Stamp, write_features
+from disc.slides.writing.page import Shown, write_page
+from disc.slides.writing.tiles import TileReading, tile_features, write_table
+
+NUM_FEATURES = 72
+"""Of the embedded encoder: first the log odds of each label's mean over the tile."""
+BLOCK_TILES = 16
+"""Tiles that follow each other, and are resampled together."""
+
+
+def grade_features(
+    graders: Graders, calibration: Calibration, path: Path, folder: Path
+) -> GradeRecord:
+    """Grade from features of the run's encoder; there is no map, and no area.
+
+    Args:
+        graders: whose slide graders read the features.
+        calibration: of these graders.
+        path: HDF5 with `features` [N, 72] and `coords` [N, 2].
+        folder: that is empty.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        BadInput: if it is damaged, holds features of another encoder, or the run has no slide
+            graders.
+    """
+    if not graders.slide:
+        raise BadInput(
+            f"{graders.folder}: no slide graders '{graders.name}' in it to read features"
+        )
+    features = read_features(path)
+    if features.shape[1] != NUM_FEATURES:
+        raise BadInput(
+            f"{path}: {features.shape[1]} features a tile; the slide graders of {graders.folder} "
+            f"read the {NUM_FEATURES} of the run's own encoder; give those, or the slide itself"
+        )
+    odds = np.clip(features[:, :NUM_LABELS].astype(np.float64), -20, 20)
+    shares = 1 / (1 + np.exp(-odds))
+    shares /= shares.sum(1, keepdims=True)
+    evidence = Evidence(
+        areas=shares.sum(0),
+        blocks=_in_blocks(shares),
+        opinions=("encoder",),
+        num_seeds=1,
+        features=features,
+        distances=np.empty(0),
+        has_areas=False,
+    )
+    verdict = judge(evidence, calibration, graders.slide)
+    num_tiles = _write_tiles(folder, path, shares, graders)
+    record = make_record(
+        graders,
+        calibration,
+        verdict,
+        source=describe_source(graders, path, None),
+        num_tiles=num_tiles,
+        tissue_mm2=None,
+        map_facts=None,
+        regions=None,
+    )
+    write_record(folder, record)
+    write_page(folder / "report.html", Shown(record=record))
+    return record
+
+
+def _in_blocks(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Sums over tiles that follow each other, [1, B, 4]."""
+    starts = np.arange(0, len(shares), BLOCK_TILES)
+    blocks: npt.NDArray[np.float64] = np.add.reduceat(shares, starts, axis=0)[None]
+    return blocks
+
+
+def _write_tiles(
+    folder: Path, path: Path, shares: npt.NDArray[np.float64], graders: Graders
+) -> int:
+    """The tiles, where the file says where they are and how wide."""
+    try:
+        with h5py.File(path, "r") as file:
+            has_places = "coords" in file
+        placed = read_coordinates(path) if has_places else None
+    except BadInput:
+        placed = None
+    if placed is None or len(placed.xy) != len(shares):
+        return len(shares)
+    side = round(placed.side)
+    tiles = [
+        TileReading(
+            left=int(x), top=int(y), right=int(x) + side, bottom=int(y) + side, probabilities=p
+        )
+        for (x, y), p in zip(placed.xy, softmax(np.log(shares.clip(1e-9))), strict=True)
+    ]
+    write_table(folder / "tiles.csv", tiles, None)
+    stamp = Stamp(slide=path.stem, run=digest(dict(graders.hashes)), version="features")
+    write_features(folder / "tiles.geojson.gz", tile_features(tiles, stamp))
+    return len(tiles)

@@ -1,0 +1,244 @@
+"""One slide: read, judged, and written into a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from disc.data.pixels.images import encode_png
+from disc.data.wsi.scan import Scan
+from disc.files import BadInput, digest, write_bytes
+from disc.labels import Label
+from disc.slides.graders import Graders
+from disc.slides.judging.attention import attend
+from disc.slides.judging.calibrate import Calibration
+from disc.slides.judging.record import (
+    GradeRecord,
+    MapFacts,
+    RegionFacts,
+    Source,
+    write_record,
+)
+from disc.slides.judging.rules import CANCER
+from disc.slides.judging.verdict import Verdict, judge
+from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions, level_edges
+from disc.slides.reading.map_grid import Box, MapGrid
+from disc.slides.reading.read_slide import SlideReading, read_slide
+from disc.slides.writing.geojson import UNREADABLE, Area, Stamp, area_features, write_features
+from disc.slides.writing.outlines import trace_regions
+from disc.slides.writing.page import Shown, ShownTile, write_page
+from disc.slides.writing.pictures import colour_map, draw_overlay, look_at, with_bar
+from disc.slides.writing.rasters import write_map
+from disc.slides.writing.tiles import list_tiles, tile_features, write_table
+
+MIN_REGION_MM2 = 0.01
+"""Smaller pieces are counted, and not drawn."""
+NUM_SHOWN = 4
+"""Tiles of a kind that the page shows."""
+
+
+def grade_slide(
+    graders: Graders, calibration: Calibration, scan: Scan, folder: Path, overlap: float = 0.75
+) -> GradeRecord:
+    """Grade a slide, and write all of its files but the marker.
+
+    Args:
+        graders: that read it.
+        calibration: of these graders.
+        scan: the slide.
+        folder: that is empty.
+        overlap: of windows.
+
+    Returns:
+        What `grade.json` holds.
+
+    Raises:
+        BadInput: if it has no tissue, is too coarse, damaged, or does not say its resolution.
+    """
+    reading = read_slide(graders, calibration, scan, folder, overlap)
+    verdict = judge(reading.evidence, calibration, graders.slide)
+    levels = build_pyramid(reading.canvas)
+    stamp = Stamp(
+        slide=scan.path.name,
+        run=digest(dict(graders.hashes)),
+        version=version("disc-gleason"),
+        bounds=scan.bounds,
+    )
+    regions = _write_regions(folder / "regions.geojson", reading, choose_for_regions(levels), stamp)
+    tiles = (reading.canvas, reading.grid, graders.tile_px)
+    num_tiles = write_table(folder / "tiles.csv", list_tiles(*tiles), scan.um_per_px)
+    write_features(folder / "tiles.geojson.gz", tile_features(list_tiles(*tiles), stamp))
+    write_map(folder / "map.ome.tiff", levels, reading.grid.um_per_px)
+    lost = sum(float(_area_of(reading.grid, box)) for box in reading.cells.unreadable)
+    facts = MapFacts(
+        um_per_px=round(reading.grid.um_per_px, 6),
+        window_px=graders.tile_px,
+        overlap=overlap,
+        temperature=round(calibration.temperature, 6),
+        ece_before=round(calibration.ece_before, 6),
+        ece_after=calibration.ece_after and round(calibration.ece_after, 6),
+        unreadable_mm2=round(lost, 6),
+    )
+    record = make_record(
+        graders,
+        calibration,
+        verdict,
+        source=describe_source(graders, scan.path, scan.um_per_px),
+        num_tiles=num_tiles,
+        tissue_mm2=round(float(reading.evidence.areas.sum()), 6),
+        map_facts=facts,
+        regions=regions,
+    )
+    write_record(folder, record)
+    _write_pictures(folder, graders, reading, levels, record)
+    for level in levels:
+        level.path.unlink()
+    return record
+
+
+def make_record(
+    graders: Graders, calibration: Calibration, verdict: Verdict, **rest: object
+) -> GradeRecord:
+    """What `grade.json` holds."""
+    floors = dict(zip((label.name for label in CANCER), calibration.floors, strict=True))
+    return GradeRecord.model_validate(
+        {
+            "trained_on": "simulated tissue only" if graders.is_simulated else "real tiles",
+            "abstained": verdict.abstained,
+            "score": verdict.gleason,
+            "shares": verdict.shares,
+            "isup_shares": verdict.isup_shares,
+            "opinions": verdict.opinions,
+            "floors": floors,
+            "cross_check": verdict.cross_check,
+            "distance": verdict.distance and round(verdict.distance, 6),
+            "distance_threshold": verdict.distance and round(calibration.far, 6),
+            "source": rest.pop("source"),
+            "map": rest.pop("map_facts"),
+            **rest,
+        }
+    )
+
+
+def describe_source(graders: Graders, path: Path, um_per_px: float | None) -> Source:
+    """What was graded, and by what."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Source(
+        slide=path.stem,
+        file=path.name,
+        sha256=sha256,
+        um_per_px=um_per_px,
+        run=graders.folder.resolve().name,
+        grader=graders.name,
+        weights=dict(graders.hashes),
+        disc=version("disc-gleason"),
+    )
+
+
+def _area_of(grid: MapGrid, box: Box) -> float:
+    inside = Box(
+        box.x, box.y, min(box.width, grid.width - box.x), min(box.height, grid.height - box.y)
+    )
+    return float(grid.areas_mm2(inside).sum())
+
+
+def _write_regions(path: Path, reading: SlideReading, level: Canvas, stamp: Stamp) -> RegionFacts:
+    """Write outlines of every label, and of what could not be read."""
+    part = level.read(level.whole())
+    edges = level_edges(reading.grid, level)
+    areas, dropped = find_areas(part, edges, reading.grid.um_per_slide_px)
+    lost = [_outline_lost(reading.grid, box) for box in reading.cells.unreadable]
+    kept = write_features(path, area_features([*areas, *lost], stamp))
+    return RegionFacts(
+        kept=kept,
+        um_per_px=round(reading.grid.um_per_px * level.step, 6),
+        dropped=len(dropped),
+        dropped_mm2=round(float(sum(dropped)), 6),
+        simplified=0,
+    )
+
+
+def find_areas(
+    part: npt.NDArray[np.uint8],
+    edges: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    um_per_px: float,
+) -> tuple[list[Area], list[float]]:
+    """Regions of a map at level 0, and the areas in mm² of those that are too small to draw.
+
+    Args:
+        part: of a canvas, uint8 [5, h, w].
+        edges: level-0 coordinates between its pixels, across and down.
+        um_per_px: width of a level-0 pixel.
+    """
+    numbers, regions = trace_regions(part[-1], [int(label) for label in Label])
+    sizes = np.outer(*(np.diff(each) for each in edges[::-1])) * (um_per_px / 1000) ** 2
+    every = np.arange(1, len(regions) + 1)
+    mm2 = ndimage.sum_labels(sizes, numbers, every)
+    own = np.take_along_axis(part[:-1], np.minimum(part[-1:], len(Label) - 1), 0)[0]
+    means = ndimage.sum_labels(own * sizes, numbers, every) / np.maximum(mm2, 1e-12) / 255
+    areas = []
+    for region, size, mean in zip(regions, mm2, means, strict=True):
+        if size < MIN_REGION_MM2:
+            continue
+        shell, *holes = (
+            np.stack([edges[0][ring[:, 0]], edges[1][ring[:, 1]]], 1)
+            for ring in (region.shell, *region.holes)
+        )
+        measured = {"Area mm2": round(float(size), 6), "Mean probability": round(float(mean), 4)}
+        name = Label(region.label).name
+        areas.append(Area(kind=name, shell=shell, holes=holes, measurements=measured))
+    return areas, [float(size) for size in mm2 if size < MIN_REGION_MM2]
+
+
+def _outline_lost(grid: MapGrid, box: Box) -> Area:
+    across, down = grid.edges
+    right, bottom = min(box.x + box.width, grid.width), min(box.y + box.height, grid.height)
+    x, y = (across[box.x], across[right]), (down[box.y], down[bottom])
+    shell = np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])])
+    size = {"Area mm2": round(_area_of(grid, box), 6)}
+    return Area(kind=UNREADABLE, shell=shell, holes=(), measurements=size)
+
+
+def _write_pictures(
+    folder: Path, graders: Graders, reading: SlideReading, levels: list[Canvas], record: GradeRecord
+) -> None:
+    slide, um_per_px = look_at(reading.scan)
+    size = slide.shape[1], slide.shape[0]
+    lost = reading.cells.unreadable
+    colours = colour_map(levels, size, reading.grid, lost)
+    overlay = draw_overlay(slide, colours, um_per_px, has_lost=bool(lost))
+    write_bytes(folder / "overlay.png", encode_png(overlay))
+    write_bytes(folder / "thumbnail.png", encode_png(with_bar(slide, um_per_px)))
+    shown = Shown(
+        record=record,
+        slide=slide,
+        colours=colours,
+        um_per_px=um_per_px,
+        tiles=list(_show_tiles(graders, reading)),
+    )
+    write_page(folder / "report.html", shown)
+
+
+def _show_tiles(graders: Graders, reading: SlideReading) -> Iterator[ShownTile]:
+    """The likeliest windows of each grade, and those that the slide graders look at most."""
+    if not reading.windows:
+        return
+    kinds = {f"highest probability of {label.name}": reading.means[:, label] for label in CANCER}
+    if graders.slide:
+        looked = attend(graders.slide, reading.evidence.features)
+        kinds["most attention of the slide grader"] = looked
+    for heading, values in kinds.items():
+        for place in np.argsort(-values, kind="stable")[:NUM_SHOWN]:
+            box = reading.windows[place]
+            try:
+                pixels = reading.cells.read(box, [box])
+            except BadInput:
+                continue
+            yield ShownTile(heading=heading, value=float(values[place]), pixels=pixels)

@@ -1,0 +1,57 @@
+"""The networks that grade a slide, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from disc.data.tiles.tile_set import TileSet
+from disc.grade.carcino import CarcinoNet
+from disc.grade.encoder import CrossEncoder
+from disc.grade.transmil import TransMIL
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Graders:
+    """Trained graders of one configuration.
+
+    Attributes:
+        folder: of the run, for messages.
+        name: of the configuration, such as `real`.
+        tile_px: side of the tiles that they were trained on, and of windows.
+        um_per_px: width of a pixel of these, in micrometres.
+        pixel: pixel graders, one a seed; the map is of their mean logits.
+        encoder: makes the features of the slide graders, and its two networks, trained with other
+            seeds on halves of the training slides, are asked for their opinion; None: there is
+            none.
+        slide: slide graders, one a seed.
+        hashes: of each file of weights, by its path in the run.
+        train: tiles that they were trained on.
+        val: tiles of other slides, with masks, to calibrate on.
+        is_simulated: whether they have seen nothing but simulated tissue.
+    """
+
+    folder: Path
+    name: str
+    tile_px: int
+    um_per_px: float
+    pixel: tuple[CarcinoNet, ...]
+    encoder: CrossEncoder | None
+    slide: tuple[TransMIL, ...]
+    hashes: Mapping[str, str]
+    train: TileSet = field(repr=False)
+    val: TileSet = field(repr=False)
+    is_simulated: bool
+
+    @property
+    def opinions(self) -> tuple[str, ...]:
+        """Names of the networks that are asked for areas, in the order of `members`."""
+        seeds = [f"seed {number}" for number in range(len(self.pixel))]
+        halves = [] if self.encoder is None else ["half 0", "half 1"]
+        return (*seeds, *halves)
+
+    @property
+    def members(self) -> tuple[CarcinoNet, ...]:
+        """All networks that read pixels."""
+        return (*self.pixel, *(self.encoder.nets if self.encoder else ()))

@@ -1,0 +1,83 @@
+"""Graders with their calibration, ready for slides."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from disc.data.wsi.scan import Scan
+from disc.files import digest, sync_all, whole_folder
+from disc.slides.from_features import grade_features
+from disc.slides.grade_slide import grade_slide
+from disc.slides.grade_slides import GradeReport, grade_files
+from disc.slides.graders import Graders
+from disc.slides.judging.calibrate import Calibration, calibrate
+from disc.slides.judging.record import SCHEMA, GradeRecord
+from disc.slides.wsinfer import export_wsinfer
+
+
+@dataclass(frozen=True)
+class Grading:
+    """Graders, calibrated on validation slides when they are first used."""
+
+    graders: Graders
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What validation slides tell of the graders."""
+        return calibrate(self.graders)
+
+    def grade(
+        self, slide: Path, out: Path | None, *, mpp: float | None = None, overlap: float = 0.75
+    ) -> GradeRecord:
+        """Grade a slide into a new folder, or (None) without keeping files."""
+        if out is None:
+            folder = Path(tempfile.mkdtemp(prefix="disc-grade-"))
+            try:
+                return self._grade(slide, folder, mpp, overlap)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        with whole_folder(out) as folder:
+            record = self._grade(slide, folder, mpp, overlap)
+            sync_all()
+        return record
+
+    def grade_slides(
+        self,
+        slides: Sequence[Path],
+        out: Path,
+        *,
+        mpp: float | None = None,
+        overlap: float = 0.75,
+    ) -> GradeReport:
+        """Grade many slides."""
+        return grade_files(
+            slides,
+            out,
+            self._key({"mpp": mpp, "overlap": overlap}),
+            lambda path, folder: self._grade(path, folder, mpp, overlap),
+            mpp,
+        )
+
+    def grade_features(self, files: Sequence[Path], out: Path) -> GradeReport:
+        """Grade many files of features."""
+        return grade_files(
+            files,
+            out,
+            self._key({"features": True}),
+            lambda path, folder: grade_features(self.graders, self.calibration, path, folder),
+        )
+
+    def export_wsinfer(self, out: Path) -> str:
+        """Write the pixel graders as a tile classifier."""
+        return export_wsinfer(self.graders, self.calibration.temperature, out)
+
+    def _grade(self, path: Path, folder: Path, mpp: float | None, overlap: float) -> GradeRecord:
+        return grade_slide(self.graders, self.calibration, Scan(path, mpp), folder, overlap)
+
+    def _key(self, settings: dict[str, object]) -> str:
+        return digest({"schema": SCHEMA, "weights": dict(self.graders.hashes), **settings})

@@ -1,0 +1,148 @@
+"""`grade.json`: what is said of a slide, in a schema that programs can hold it against."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from disc.files import BadInput, read_json, write_bytes
+
+SCHEMA = 1
+NAME = "grade.json"
+RESEARCH = "research use only"
+Code = Literal["too-little-tissue", "disagreement", "unstable", "unlike-training"]
+
+
+class Strict(BaseModel):
+    """Frozen, and without fields that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reason(Strict):
+    """Why nothing is said of a slide."""
+
+    code: Code
+    text: str
+
+
+class Share(Strict):
+    """Extent of a pattern: fraction of the tissue with its 95 % interval, area in mm² or None."""
+
+    fraction: float
+    low: float | None
+    high: float | None
+    mm2: float | None
+
+
+class Gleason(Strict):
+    """A score: primary and secondary grade, ISUP grade group."""
+
+    primary: int
+    secondary: int
+    isup: int
+
+
+class CrossCheck(Strict):
+    """What the slide graders say of a label: mean score, and the threshold set for it."""
+
+    score: float
+    threshold: float
+    is_present: bool
+
+
+class MapFacts(Strict):
+    """The map: its resolution, how windows overlap, and what could not be read."""
+
+    um_per_px: float
+    window_px: int
+    overlap: float
+    temperature: float
+    ece_before: float
+    ece_after: float | None
+    unreadable_mm2: float
+
+
+class RegionFacts(Strict):
+    """Outlines: how many, at which resolution; pieces that were too small; corners taken away."""
+
+    kept: int
+    um_per_px: float
+    dropped: int
+    dropped_mm2: float
+    simplified: int
+
+
+class Source(Strict):
+    """What was graded, and by what."""
+
+    slide: str
+    file: str
+    sha256: str
+    um_per_px: float | None
+    run: str
+    grader: str
+    weights: Mapping[str, str]
+    disc: str
+
+
+class GradeRecord(Strict):
+    """What is said of a slide.
+
+    `score` is what the map says in any case; where `abstained` holds reasons, it is not to be used.
+    `isup_shares` are fractions of the bootstrap draws; `opinions` the group by each network alone.
+    """
+
+    schema_version: int = SCHEMA
+    intended_use: str = RESEARCH
+    trained_on: Literal["simulated tissue only", "real tiles"]
+    source: Source
+    abstained: tuple[Reason, ...]
+    score: Gleason
+    tissue_mm2: float | None
+    num_tiles: int
+    shares: Mapping[str, Share]
+    isup_shares: Mapping[str, float]
+    opinions: Mapping[str, int]
+    floors: Mapping[str, float]
+    cross_check: Mapping[str, CrossCheck]
+    distance: float | None
+    distance_threshold: float | None
+    map: MapFacts | None
+    regions: RegionFacts | None
+
+    def tell(self) -> str:
+        """What is said, in a line."""
+        said = f"{self.score.primary}+{self.score.secondary}, ISUP {self.score.isup}"
+        if self.abstained:
+            why = "; ".join(reason.text for reason in self.abstained)
+            return f"no grade: {why} (the map alone would say {said})"
+        cancer = 1 - self.shares["NC"].fraction
+        return f"{said}; cancer in {cancer:.0%} of the tissue"
+
+
+def write_record(folder: Path, record: GradeRecord) -> None:
+    """Write `grade.json`."""
+    text = json.dumps(record.model_dump(mode="json"), indent=2, allow_nan=False)
+    write_bytes(folder / NAME, f"{text}\n".encode())
+
+
+def read_record(folder: Path) -> GradeRecord:
+    """Read and check `grade.json`.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        BadInput: if it is of another schema.
+    """
+    path = folder / NAME
+    values = read_json(path)
+    try:
+        return GradeRecord.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(f"{path}: {place}: {first['msg']}; grade the slide again") from error

@@ -1,0 +1,193 @@
+"""What is said of a slide, how sure that is, and why nothing is said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from disc.grade.slides import score_bags
+from disc.grade.transmil import TransMIL
+from disc.labels import NUM_LABELS, Label, label_of_grade
+from disc.seeds import numpy_generator
+from disc.slides.judging.calibrate import Calibration, make_bag
+from disc.slides.judging.record import CrossCheck, Gleason, Reason, Share
+from disc.slides.judging.rules import Score, score_areas
+
+Floats = npt.NDArray[np.float64]
+DRAWS = 1000
+MIN_TISSUE_MM2 = 0.25
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What was read of a slide.
+
+    Attributes:
+        areas: of NC to GG5 on the map, [4], in mm² (of features: tiles).
+        blocks: the same by each network in each block of tissue, [M, B, 4].
+        opinions: names of the networks, M.
+        num_seeds: how many of these, the first, are seeds of the pixel grader.
+        features: of the windows in the bag, float32 [n, D].
+        distances: of windows to the training tiles, [n].
+        has_areas: whether areas are in mm².
+    """
+
+    areas: Floats
+    blocks: Floats
+    opinions: Sequence[str]
+    num_seeds: int
+    features: npt.NDArray[np.float32]
+    distances: Floats
+    has_areas: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdict:
+    """What follows from the evidence; fields as in `grade.json`."""
+
+    score: Score
+    abstained: tuple[Reason, ...]
+    shares: Mapping[str, Share]
+    isup_shares: Mapping[str, float]
+    opinions: Mapping[str, int]
+    cross_check: Mapping[str, CrossCheck]
+    distance: float | None
+
+    @property
+    def gleason(self) -> Gleason:
+        """The score as it is written."""
+        score = self.score
+        return Gleason(primary=score.primary, secondary=score.secondary, isup=score.isup)
+
+
+def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL]) -> Verdict:
+    """Score, intervals, cross-check and reasons to say nothing."""
+    score = score_areas(evidence.areas.tolist(), calibration.floors)
+    of_networks = evidence.blocks.sum(1)
+    groups = [score_areas(areas.tolist(), calibration.floors).isup for areas in of_networks]
+    opinions = dict(zip(evidence.opinions, groups, strict=True))
+    cross_check = _ask_heads(evidence.features, calibration, heads)
+    low, high, isup_shares = _resample(evidence.blocks, calibration)
+    total = max(float(evidence.areas.sum()), 1e-12)
+    distance = float(np.median(evidence.distances)) if len(evidence.distances) else None
+    shares = {
+        label.name: Share(
+            fraction=round(float(evidence.areas[label]) / total, 6),
+            low=_rounded(low[label]),
+            high=_rounded(high[label]),
+            mm2=round(float(evidence.areas[label]), 6) if evidence.has_areas else None,
+        )
+        for label in Label
+    }
+    reasons = [
+        _too_little(evidence),
+        _disagreement(score, cross_check),
+        _unstable(score, groups, evidence.num_seeds),
+        _unlike(distance, calibration),
+    ]
+    return Verdict(
+        score=score,
+        abstained=tuple(reason for reason in reasons if reason is not None),
+        shares=shares,
+        isup_shares=isup_shares,
+        opinions=opinions,
+        cross_check=cross_check,
+        distance=distance,
+    )
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
+
+
+def _resample(blocks: Floats, calibration: Calibration) -> tuple[Floats, Floats, dict[str, float]]:
+    """Intervals of shares, and how often each group comes up, over networks and blocks of tissue.
+
+    Each draw takes one network, and as many blocks as there are with replacement.
+    """
+    num_networks, num_blocks, _ = blocks.shape
+    if num_blocks == 0:
+        nothing = np.full(NUM_LABELS, np.nan)
+        return nothing, nothing, {}
+    rng = numpy_generator(0, "slide", num_blocks)
+    counts = rng.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks), size=DRAWS)
+    networks = rng.integers(num_networks, size=DRAWS)
+    areas = np.einsum("db,dbk->dk", counts, blocks[networks])
+    groups = Counter(score_areas(each.tolist(), calibration.floors).isup for each in areas)
+    shares = areas / np.maximum(areas.sum(1, keepdims=True), 1e-12)
+    low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    if num_blocks < 2:
+        low, high = np.full(NUM_LABELS, np.nan), np.full(NUM_LABELS, np.nan)
+    return low, high, {str(group): count / DRAWS for group, count in sorted(groups.items())}
+
+
+def _ask_heads(
+    features: npt.NDArray[np.float32], calibration: Calibration, heads: Sequence[TransMIL]
+) -> dict[str, CrossCheck]:
+    """The slide graders' mean scores; empty without graders or windows."""
+    if not heads or not len(features):
+        return {}
+    bag = make_bag("slide", features)
+    scores = np.mean([score_bags(net, [bag])[0] for net in heads], axis=0)
+    return {
+        label.name: CrossCheck(
+            score=round(float(scores[label]), 6),
+            threshold=calibration.heads[label],
+            is_present=bool(scores[label] >= calibration.heads[label]),
+        )
+        for label in Label
+    }
+
+
+def _too_little(evidence: Evidence) -> Reason | None:
+    area = float(evidence.areas.sum())
+    if not evidence.has_areas or area >= MIN_TISSUE_MM2:
+        return None
+    text = f"too little tissue ({area:.2f} mm², expected {MIN_TISSUE_MM2} or more)"
+    return Reason(code="too-little-tissue", text=text)
+
+
+def _disagreement(score: Score, cross_check: Mapping[str, CrossCheck]) -> Reason | None:
+    primary = label_of_grade(score.primary)
+    said = cross_check.get(primary.name)
+    if said is None or said.is_present:
+        return None
+    present = [name for name, each in cross_check.items() if each.is_present]
+    text = (
+        f"map and slide grader disagree: the map's primary pattern is {primary.name}, the slide "
+        f"grader sees {', '.join(present) or 'no label'}"
+    )
+    return Reason(code="disagreement", text=text)
+
+
+def _unstable(score: Score, groups: Sequence[int], num_seeds: int) -> Reason | None:
+    """Whether seeds of the pixel grader differ; of one seed, whether most networks differ from it.
+
+    The encoder's networks saw half of the training slides each, so that one of them may be wrong.
+    """
+    if num_seeds > 1:
+        found = groups[:num_seeds]
+        is_stable = set(found) == {score.isup}
+    else:
+        found = groups
+        is_stable = 2 * sum(group == score.isup for group in found) > len(found)
+    if is_stable:
+        return None
+    listed = ", ".join(map(str, found))
+    text = f"the ISUP group changes between trained networks: {listed}"
+    return Reason(code="unstable", text=text)
+
+
+def _unlike(distance: float | None, calibration: Calibration) -> Reason | None:
+    if distance is None or distance <= calibration.far:
+        return None
+    text = (
+        f"unlike anything trained on: distance {distance:.2f} to the training tiles, validation "
+        f"slides allow {calibration.far:.2f}"
+    )
+    return Reason(code="unlike-training", text=text)

@@ -1,0 +1,1 @@
+"""Slides in windows, blended to one map, which lies on disk and not in memory."""

@@ -1,0 +1,231 @@
+"""The pixel map of a slide: overlapping windows, their logits blended, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from disc.data.pixels.images import Pixels
+from disc.grade.carcino import CarcinoNet
+from disc.grade.pixels import CHUNK
+from disc.grade.pool import to_channels_first
+from disc.labels import IGNORE, NUM_LABELS
+from disc.slides.graders import Graders
+from disc.slides.reading.cells import Cells
+from disc.slides.reading.map_grid import Box, MapGrid, list_blocks, list_windows
+
+Floats = npt.NDArray[np.float32]
+_Real = TypeVar("_Real", np.float32, np.float64)
+MIN_TISSUE = 0.4
+"""Of a window, for it to stand in the bag of the slide graders, as in `disc tile`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a slide is read.
+
+    Attributes:
+        grid: of the map.
+        tissue: where there is tissue, an overview of any resolution [h, w].
+        overlap: fraction of a window's side that its neighbour shares.
+        temperature: by which logits are divided.
+        shift: of the grid of windows, in pixels.
+        half: which network of the encoder makes the slide's features.
+    """
+
+    grid: MapGrid
+    tissue: npt.NDArray[np.bool_]
+    overlap: float = 0.75
+    temperature: float = 1.0
+    shift: int = 0
+    half: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Window:
+    """A window as the graders read it.
+
+    Attributes:
+        box: its place on the map.
+        posteriors: of the encoder's network, float [4, P, P].
+        features: of the pixel grader, halfway, [D]: what says how familiar tissue is.
+    """
+
+    box: Box
+    posteriors: Floats
+    features: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """A block of the map.
+
+    Attributes:
+        box: its place.
+        probabilities: calibrated, float [4, h, w]; 0 where there is no tissue.
+        tissue: where there is any, bool [h, w], without what could not be read.
+        opinions: labels as each network alone reads them, uint8 [M, h, w]; 255: no tissue.
+        windows: those that are half a window apart and have their middle in the block.
+    """
+
+    box: Box
+    probabilities: Floats
+    tissue: npt.NDArray[np.bool_]
+    opinions: npt.NDArray[np.uint8]
+    windows: Sequence[Window]
+
+
+def map_slide(graders: Graders, cells: Cells, plan: Plan) -> Iterator[Part]:
+    """Every block of the map that has tissue.
+
+    A pixel is a function of the slide and of the windows on it alone, not of blocks: windows are
+    added up in the same order in each block that they cover.
+
+    Raises:
+        BadInput: if the slide is damaged.
+    """
+    for box in list_blocks(plan.grid, graders.tile_px):
+        tissue = plan.grid.spread(plan.tissue, box)
+        if tissue.any():
+            yield _map_block(graders, cells, plan, box, tissue)
+
+
+def window_weights(side: int) -> Floats:
+    """How much each pixel of a window counts in the map, float [side, side], least at its rim."""
+    ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
+    return np.outer(ramp, ramp).astype(np.float32)
+
+
+@torch.no_grad()
+def read_logits(net: CarcinoNet, images: Sequence[Pixels]) -> Floats:
+    """Logits of windows uint8 [P, P, 3], float [n, 4, P, P], always as many read together."""
+    device = next(net.parameters()).device
+    padded = [*images, *[images[-1]] * (CHUNK - len(images))]
+    logits: Floats = net(to_channels_first(padded).to(device) / 255).cpu().numpy()
+    return logits[: len(images)]
+
+
+def _map_block(
+    graders: Graders, cells: Cells, plan: Plan, box: Box, tissue: npt.NDArray[np.bool_]
+) -> Part:
+    side = graders.tile_px
+    step = round(side * (1 - plan.overlap))
+    windows = list(list_windows(box, tissue, side, step, plan.shift))
+    around = Box(box.x - side, box.y - side, box.width + 2 * side, box.height + 2 * side)
+    image = cells.read(around, windows)
+    for lost in cells.unreadable:
+        tissue[lost.within(box).slices] = False
+    reading = _Reading(graders, plan, box, image, around)
+    reading.blend(windows)
+    kept = reading.ask_encoder([w for w in windows if _is_half_apart(w, side, plan.shift)])
+    reading.opinions[:, ~tissue] = IGNORE
+    return Part(
+        box=box,
+        probabilities=reading.probabilities(tissue),
+        tissue=tissue,
+        opinions=reading.opinions,
+        windows=kept,
+    )
+
+
+def _is_half_apart(window: Box, side: int, shift: int) -> bool:
+    return (window.x - shift) % (side // 2) == 0 == (window.y - shift) % (side // 2)
+
+
+class _Reading:
+    """What is added up of the windows of a block."""
+
+    def __init__(self, graders: Graders, plan: Plan, box: Box, image: Pixels, around: Box) -> None:
+        self.graders, self.plan, self.box = graders, plan, box
+        self.image, self.around = image, around
+        shape = (len(graders.members), box.height, box.width)
+        self.opinions = np.full(shape, IGNORE, np.uint8)
+        self.sums = np.zeros((NUM_LABELS, box.height, box.width), np.float32)
+        self.weights = window_weights(graders.tile_px)
+
+    def blend(self, windows: Sequence[Box]) -> None:
+        """Add the pixel graders' logits, and keep what each reads in the middle of windows."""
+        step = round(self.graders.tile_px * (1 - self.plan.overlap))
+        for chunk, images in self._chunks(windows):
+            logits = [read_logits(net, images) for net in self.graders.pixel]
+            for number, each in enumerate(logits):
+                self._note(number, chunk, each, step)
+            mean = np.mean(logits, axis=0) if len(logits) > 1 else logits[0]
+            for window, values in zip(chunk, mean * self.weights, strict=True):
+                inner, outer = self.box.within(window), window.within(self.box)
+                self.sums[(slice(None), *outer.slices)] += values[(slice(None), *inner.slices)]
+
+    def ask_encoder(self, windows: Sequence[Box]) -> list[Window]:
+        """Keep what the encoder's networks read; windows with enough tissue, for the bag."""
+        encoder, side, kept = self.graders.encoder, self.graders.tile_px, list[Window]()
+        for chunk, images in self._chunks(windows):
+            logits = [read_logits(net, images) for net in (encoder.nets if encoder else ())]
+            for number, each in enumerate(logits, len(self.graders.pixel)):
+                self._note(number, chunk, each, side // 2)
+            own = [place for place, window in enumerate(chunk) if self._owns(window)]
+            if not own:
+                continue
+            first = self.graders.pixel[0]
+            features = halfway_features(first, [images[place] for place in own])
+            chosen = softmax(logits[self.plan.half] if logits else read_logits(first, images))
+            kept += [
+                Window(box=chunk[place], posteriors=chosen[place], features=features[row])
+                for row, place in enumerate(own)
+            ]
+        return kept
+
+    def probabilities(self, tissue: npt.NDArray[np.bool_]) -> Floats:
+        """The blended, calibrated map, 0 where there is no tissue."""
+        # The sin² of windows that are a quarter or half of a side apart add up to a constant.
+        step = round(self.graders.tile_px * (1 - self.plan.overlap))
+        total = (self.graders.tile_px / step / 2) ** 2
+        blended: Floats = softmax(self.sums[None] / (total * self.plan.temperature))[0] * tissue
+        return blended
+
+    def _chunks(self, windows: Sequence[Box]) -> Iterator[tuple[Sequence[Box], list[Pixels]]]:
+        for start in range(0, len(windows), CHUNK):
+            chunk = windows[start : start + CHUNK]
+            yield chunk, [self.image[window.within(self.around).slices] for window in chunk]
+
+    def _note(self, number: int, windows: Sequence[Box], logits: Floats, reach: int) -> None:
+        """Keep the labels in the middle of windows, `reach` pixels wide; these fill the plane."""
+        margin = (self.graders.tile_px - reach) // 2
+        labels = logits.argmax(1).astype(np.uint8)
+        for window, read in zip(windows, labels, strict=True):
+            middle = Box(window.x + margin, window.y + margin, reach, reach)
+            inner, outer = self.box.within(middle), middle.within(self.box)
+            if outer.width and outer.height:
+                target = self.opinions[number][outer.slices]
+                target[...] = read[margin : margin + reach, margin : margin + reach][inner.slices]
+
+    def _owns(self, window: Box) -> bool:
+        """Whether a window has its middle in the block, and enough tissue."""
+        half, box = self.graders.tile_px // 2, self.box
+        x, y = window.x + half - box.x, window.y + half - box.y
+        if not (0 <= x < box.width and 0 <= y < box.height):
+            return False
+        tissue = self.plan.grid.spread(self.plan.tissue, window)
+        return bool(tissue.mean() >= MIN_TISSUE)
+
+
+def softmax(logits: npt.NDArray[_Real]) -> npt.NDArray[_Real]:
+    """Probabilities of logits [n, 4, ...]."""
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    result: npt.NDArray[_Real] = shifted / shifted.sum(1, keepdims=True)
+    return result
+
+
+@torch.no_grad()
+def halfway_features(net: CarcinoNet, images: Sequence[Pixels]) -> npt.NDArray[np.float64]:
+    """Means of the channels of every stage of the network but the last, float64 [n, D]."""
+    device = next(net.parameters()).device
+    padded = [*images, *[images[-1]] * (CHUNK - len(images))]
+    stages = net.encode(to_channels_first(padded).to(device) / 255)[1:-1]
+    pooled = torch.cat([stage.mean(dim=(2, 3)) for stage in stages], 1)
+    found: npt.NDArray[np.float64] = pooled[: len(images)].double().cpu().numpy()
+    return found

@@ -1,0 +1,64 @@
+"""What `disc grade` and `disc export-wsinfer` are asked to do; light, for the command line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from disc.files import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeRequest:
+    """Slides, and the run whose graders read them."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Folder of a run with graders."""
+    slides: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Slides, or folders of slides: whole-slide formats, TIFF, PNG, JPEG."""
+    out: Path = Path("grade")
+    """Folder of the results, a folder a slide in it."""
+    features: tuple[Path, ...] = ()
+    """Instead of slides: HDF5 files of features of the run's encoder, as CLAM and TRIDENT write
+    them."""
+    mpp: float | None = None
+    """Micrometres per pixel of the slides at full resolution, where their files do not say."""
+    grader: str = "real"
+    """Which of the run's graders: the name of a folder in graders/pixels, such as `sd-disc 0.3`."""
+    overlap: float = 0.75
+    """Fraction of a window's side that it has in common with its neighbour: .5, .75 or .875."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            BadInput: if one is out of range, or there is nothing or too much to grade.
+        """
+        require(
+            bool(self.slides) != bool(self.features),
+            "give the slides to grade, or --features with files of features, and not both",
+        )
+        require(
+            self.mpp is None or 0 < self.mpp < math.inf,
+            f"--mpp is {self.mpp}; expected micrometres, more than 0",
+        )
+        require(
+            self.overlap in (0.5, 0.75, 0.875),
+            f"--overlap is {self.overlap}; expected .5, .75 or .875",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WsinferRequest:
+    """A run's pixel grader, to be written as a tile classifier for QuPath's WSInfer extension."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Folder of a run with graders."""
+    out: Annotated[Path, tyro.conf.Positional]
+    """New folder, to be put into QuPath's folder of models under `local`."""
+    grader: str = "real"
+    """Which of the run's graders: the name of a folder in graders/pixels."""

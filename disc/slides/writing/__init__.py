@@ -1,0 +1,1 @@
+"""What a graded slide leaves: outlines, tables, pyramids, pictures, a page."""

@@ -1,0 +1,72 @@
+"""Grades from features, and the tile classifier for WSInfer."""
+
+import json
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from disc import cli
+from disc.api import Model
+from disc.labels import Label
+from disc.slides.judging.record import read_record
+from tests.slides.graded_run import NUM_FEATURES
+from tests.slides.qupath_reader import read_objects
+
+
+def test_features_are_graded_without_a_slide(
+    model: Model, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        features = rng.normal(-2, 0.1, (40, NUM_FEATURES))
+        features[:, Label.GG4] = 2
+        file["features"] = features.astype(np.float32)
+        file["coords"] = (np.arange(80).reshape(40, 2) * 256).astype(np.int64)
+        file["coords"].attrs["patch_size_level0"] = 256
+    report = model.grade_features([tmp_path / "a.h5"], tmp_path / "out")
+    assert not report.failures
+    record = read_record(tmp_path / "out" / "a")
+    assert record.shares["GG4"].fraction > 0.6 and record.score.primary == 4
+    assert record.tissue_mm2 is None and record.map is None
+    assert len(read_objects(tmp_path / "out" / "a" / "tiles.geojson.gz")) == 40
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["features"] = rng.normal(size=(4, 1024)).astype(np.float32)
+    words = [
+        "grade",
+        str(run),
+        "--features",
+        str(tmp_path / "b.h5"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert cli.main(words) == 1
+    assert "1024 features a tile" in capsys.readouterr().out
+
+
+def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path: Path) -> None:
+    model.export_wsinfer(tmp_path / "carcino")
+    config = json.loads((tmp_path / "carcino" / "config.json").read_text())
+    assert config["num_classes"] == len(config["class_names"]) == 4
+    assert [step["name"] for step in config["transform"]] == ["Resize", "ToTensor", "Normalize"]
+    assert config["transform"][0]["arguments"]["size"] == config["patch_size_pixels"]
+    grading = model.grading()
+    rng, side = np.random.default_rng(0), config["patch_size_pixels"]
+    tiles = rng.integers(0, 256, (100, side, side, 3), np.uint8)
+    tiles[:50] = grading.graders.val.image(0) // 2 + tiles[:50] // 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loaded = torch.jit.load(str(tmp_path / "carcino" / "torchscript_model.pt"))
+    normalise = config["transform"][2]["arguments"]
+    mean, std = (torch.tensor(normalise[name])[:, None, None] for name in ("mean", "std"))
+    inputs = (torch.from_numpy(tiles).permute(0, 3, 1, 2) / 255 - mean) / std
+    with torch.no_grad():
+        found = loaded(inputs).softmax(1)
+        net, temperature = grading.graders.pixel[0], grading.calibration.temperature
+        means = (net(torch.from_numpy(tiles).permute(0, 3, 1, 2) / 255) / temperature).softmax(1)
+    expected = means.mean((2, 3))
+    assert torch.equal(found.argmax(1), expected.argmax(1))
+    assert torch.allclose(found, expected, atol=1e-4)
