@@ -26,6 +26,7 @@ from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.slides.request import GradeRequest, WsinferRequest
+from disc.study.request import StudyRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
@@ -142,6 +143,14 @@ def bank(request: BankRequest) -> int:
     return _say(make_bank(request))
 
 
+def study(request: StudyRequest) -> int:
+    """Train graders over variants, weights and seeds, and say whether synthetic slides helped."""
+    prepare_process()
+    from disc.study.conduct import conduct
+
+    return _say(conduct(request))
+
+
 def grade(request: GradeRequest) -> int:
     """Grade slides with a run's graders; exit code 1 if one could not be. Research use only."""
     prepare_process()
@@ -205,6 +214,9 @@ COMMANDS = {
     ),
     "bank": Command(
         bank, BankRequest, "Denoise each label alone, for tiles that need decoding only.", RUNS
+    ),
+    "study": Command(
+        study, StudyRequest, "Train graders over variants, weights and seeds, and test them.", RUNS
     ),
     "grade": Command(
         grade, GradeRequest, "Grade slides, or say why not: map, score, files for QuPath.", RUNS

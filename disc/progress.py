@@ -53,6 +53,16 @@ def tell_progress(name: str, say: Callable[[str], None]) -> Iterator[None]:
         ticker.stop()
 
 
+@contextmanager
+def no_progress() -> Iterator[None]:
+    """While it lasts, no bar is shown or told: for processes whose parent tells how far all are."""
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
+
+
 class Bar:
     """Progress of one piece of work; it moves on a terminal, and elsewhere is told in lines."""
 
@@ -60,7 +70,7 @@ class Bar:
         self, name: str, *, total: int, unit: str, start: int = 0, shown: bool = True
     ) -> None:
         """Show a bar for `total` units, of which `start` are done; `unit` is one of them."""
-        self.name = name
+        self.name, shown = name, shown and not _SILENT.get()
         self._unit, self._total, self._start = unit, total, start
         self._done, self._note, self._since = start, "", time.monotonic()
         self._progress = Progress(
@@ -146,6 +156,7 @@ class _Ticker:
         return ": ".join([self._name] * bool(self._name) + [bar.name] * is_named + [bar.tell()])
 
 
+_SILENT: ContextVar[bool] = ContextVar("_SILENT", default=False)
 _TICKER: ContextVar[_Ticker | None] = ContextVar("_TICKER", default=None)
 """The ticker of the work that is being done."""
 

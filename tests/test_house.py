@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "records", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
-    *("slides", "paper_presets", "presets", "pipeline", "api", "command_line", "cli", "studio"),
+    *("slides", "paper_presets", "presets", "pipeline", "study", "api", "command_line", "cli"),
+    "studio",
     "__main__",
 )
 INNER_ROOMS = {

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from disc.grade.augment import Augment
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import CarcinoNet, PixelNet
 from disc.grade.pixels import CHUNK, read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, to_channels_first
 from disc.settings.evaluation import Evaluate
@@ -27,7 +27,7 @@ def train_referee(settings: Evaluate, tiles: Tiles, folder: Path, seed: int) -> 
         folder: of checkpoint and log.
         seed: of weights and batches.
     """
-    return train_pixel_grader(
+    referee = train_pixel_grader(
         net=settings.referee,
         real=tiles,
         synthetic=None,
@@ -36,9 +36,11 @@ def train_referee(settings: Evaluate, tiles: Tiles, folder: Path, seed: int) -> 
         seed=seed,
         augment=AUGMENT,
     )
+    assert isinstance(referee, CarcinoNet)
+    return referee
 
 
-def read_tiles(net: CarcinoNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def read_tiles(net: PixelNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Labels of tiles, uint8 [N, H, W], as the referee reads them in uint8 [N, H, W, 3]."""
     chunks = [chunk.argmax(axis=1) for chunk in read_chunks(net, iter(images))]
     labels: npt.NDArray[np.uint8] = np.concatenate(chunks).astype(np.uint8)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from disc.labels import NUM_LABELS
+from disc.grade.public_carcino import PublicCarcinoNet, load_resnet50
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 
 GROUP = 8
@@ -18,15 +18,33 @@ GRIDS = (1, 2, 3)
 """Grids of the pyramid pooling."""
 
 
+def build_carcino(settings: CarcinoNetSettings) -> PixelNet:
+    """A pixel grader with random weights, or with an encoder's where the settings name some.
+
+    Raises:
+        FileNotFoundError: if these weights are missing.
+        BadInput: if they are of another network.
+    """
+    if settings.architecture == "own":
+        return CarcinoNet(settings)
+    net = PublicCarcinoNet(settings.classes)
+    if settings.encoder_weights is not None:
+        load_resnet50(settings.encoder_weights, net.encoder)
+    return net
+
+
 class CarcinoNet(nn.Module):
     """Residual encoder, pyramid pooling at the bridge, additive pixel-shuffle decoder.
 
     Input is float [B, 3, H, W] in 0..1 with sides that are multiples of 32; output is the logits
-    [B, 4, H, W] of the labels.
+    [B, L, H, W] of the labels, 4 or 3.
 
     Paper: Sec. 2.4 (pixel-level grader, ref. 25).
-    Differs from paper: small width, and GroupNorm in place of BatchNorm, so that what is read
-    from a tile does not depend on the other tiles of its batch.
+    Differs from paper: small width; blocks of two 3 x 3 convolutions, not ResNet-50's
+    bottlenecks; a stem at full resolution without max pooling; GroupNorm in place of BatchNorm,
+    so that what is read from a tile does not depend on the other tiles of its batch; a 3 x 3
+    convolution after every addition; pixel shuffle without ICNR; tiles in -1..1. The public
+    implementation's own is `architecture` public (`PublicCarcinoNet`).
     """
 
     _supports_gradient_checkpointing = True
@@ -50,7 +68,7 @@ class CarcinoNet(nn.Module):
         )
         self.bridge = Pyramid(widths[-1])
         self.rises = nn.ModuleList(Rise(low, high) for high, low in reversed(list(pairwise(taps))))
-        self.head = nn.Conv2d(settings.width, NUM_LABELS, 1)
+        self.head = nn.Conv2d(settings.width, settings.classes, 1)
 
     def enable_gradient_checkpointing(self) -> None:
         """Keep only what stands between blocks for the way back; the rest is computed again."""
@@ -68,7 +86,7 @@ class CarcinoNet(nn.Module):
         return found
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, 4, H, W] of tiles [B, 3, H, W] in 0..1."""
+        """Logits [B, L, H, W] of tiles [B, 3, H, W] in 0..1."""
         features = self.encode(images)
         decoded = self._run(self.bridge, features.pop())
         for rise in self.rises:
@@ -136,8 +154,8 @@ class Pyramid(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features that know of the whole tile.
 
-        Differs from paper: the features themselves are joined too; at 4 x 4 the grids alone
-        would lose where things are.
+        Differs from paper: the features themselves are joined too, at a quarter of the width each;
+        at 4 x 4 the grids alone would lose where things are. No wide convolutions follow.
         """
         shape = features.shape[-2:]
         pooled = [
@@ -161,3 +179,7 @@ class Rise(nn.Module):
         """Decoded features at the resolution of the skipped ones."""
         refined: Tensor = self.refine(F.relu(self.shuffle(decoded) + skipped))
         return refined
+
+
+PixelNet = CarcinoNet | PublicCarcinoNet
+"""A pixel grader of either architecture."""

@@ -21,3 +21,22 @@ def count_confusion(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.int6
     is_known = truth < NUM_LABELS
     pairs = NUM_LABELS * truth[is_known].astype(np.int64) + predicted[is_known]
     return [int(count) for count in np.bincount(pairs, minlength=NUM_LABELS**2)]
+
+
+def merge_high_grades(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Counts of tiles [N, 16] with GG5 counted as GG4, true and predicted: low and high grade.
+
+    >>> counts = np.zeros((1, 16), int)
+    >>> counts[0, [COUNTS.index("n_GG5_GG4"), COUNTS.index("n_GG3_GG5")]] = 7, 2
+    >>> merged = merge_high_grades(counts)[0]
+    >>> {name: int(count) for name, count in zip(COUNTS, merged) if count}
+    {'n_GG3_GG4': 2, 'n_GG4_GG4': 7}
+
+    Paper: Sec. 3 (LAPC: GG3 against GG4 + GG5).
+    """
+    merged = counts.reshape(-1, NUM_LABELS, NUM_LABELS).copy()
+    for axis in (1, 2):
+        table = np.moveaxis(merged, axis, 1)
+        table[:, Label.GG4] += table[:, Label.GG5]
+        table[:, Label.GG5] = 0
+    return merged.reshape(-1, NUM_LABELS**2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from disc.data.pixels.images import Pixels
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, write_json
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import PixelNet, build_carcino
 from disc.grade.encoders.frozen import TileEncoder
 from disc.grade.features import describe_posteriors, write_features
 from disc.grade.pixels import read_chunks, train_pixel_grader
@@ -41,7 +41,7 @@ class CrossEncoder:
         halves: half of every training slide, 0 or 1.
     """
 
-    nets: tuple[CarcinoNet, CarcinoNet]
+    nets: tuple[PixelNet, PixelNet]
     halves: Mapping[str, int]
 
     def choose(self, slide_id: str) -> int:
@@ -69,7 +69,7 @@ class CrossEncoder:
             FileNotFoundError: if a file is missing.
             BadInput: if one is damaged or of another network.
         """
-        nets = (CarcinoNet(net), CarcinoNet(net))
+        nets = (build_carcino(net), build_carcino(net))
         for index, one in enumerate(nets):
             load_weights(folder / f"half{index}.safetensors", one)
         halves = read_record(folder / "halves.json", dict[str, Literal[0, 1]], REMEDY)
@@ -92,7 +92,7 @@ def train_encoder(net: CarcinoNetSettings, train: Tiles, folder: Path, seed: int
     halves = split_halves(pool.tiles.slides, seed)
     nets = [
         train_pixel_grader(
-            net=net,
+            net=replace(net, patience=0),
             real=pool.only(
                 i for i, tile in enumerate(pool.tiles.tiles) if halves[tile.slide_id] == half
             ),

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from disc.labels import IGNORE, NUM_LABELS
+from disc.labels import IGNORE, NUM_LABELS, Label
 
 MAX_WEIGHT = 4.0
 
@@ -27,9 +27,9 @@ def pixel_loss(
     """Focal loss + soft Dice loss; 0 where no pixel has a known label.
 
     Args:
-        logits: float [B, 4, H, W].
-        masks: uint8 [B, H, W]; 255 is left out.
-        label_weights: of the focal loss, float [4].
+        logits: float [B, L, H, W]; of 3 labels, GG4 and GG5 are one.
+        masks: uint8 [B, H, W], of four labels; 255 is left out.
+        label_weights: of the focal loss, float [L].
         gamma: how much the focal loss turns to hard pixels; 0: plain cross-entropy.
         sum_all: sums over the parts of a batch that processes share: both losses are ratios of
             sums over its pixels, and no means over samples; None: there are no parts.
@@ -42,10 +42,21 @@ def pixel_loss(
 
     Paper: Sec. 2.4 (pixel-level grader).
     """
-    truth = masks.long()
+    truth = merge_grades(masks.long(), logits.shape[1])
     sum_all = sum_all or _keep
     focal = focal_loss(logits, truth, label_weights, gamma, sum_all)
     return focal + dice_loss(logits, truth, sum_all)
+
+
+def merge_grades(masks: Tensor, num_labels: int) -> Tensor:
+    """Masks as a grader of so many labels has them: of three, GG5 is GG4; 255 stays.
+
+    >>> merge_grades(torch.tensor([1, 2, 3, 255]), 3).tolist()
+    [1, 2, 2, 255]
+    """
+    if num_labels == NUM_LABELS:
+        return masks
+    return torch.where(masks == Label.GG5, int(Label.GG4), masks)
 
 
 def _keep(sums: Tensor) -> Tensor:
@@ -70,7 +81,7 @@ def focal_loss(
     is_known = (truth != IGNORE).to(logits.dtype)
     weights = is_known
     if label_weights is not None:
-        weights = is_known * label_weights[truth.clamp(max=NUM_LABELS - 1)]
+        weights = is_known * label_weights[truth.clamp(max=len(label_weights) - 1)]
     # focal: (1 - p)^gamma * -log p, [B, H, W]
     focused = entropy * (1 - torch.exp(-entropy)).clamp(min=1e-6) ** gamma if gamma else entropy
     return sum_all((weights * focused).sum()) / sum_all(weights.sum()).clamp(min=1e-6)
@@ -87,10 +98,11 @@ def dice_loss(logits: Tensor, truth: Tensor, sum_all: Sum = _keep) -> Tensor:
     0.6
     """
     is_known = truth != IGNORE
-    one_hot = F.one_hot(truth.clamp(max=NUM_LABELS - 1), NUM_LABELS).movedim(-1, 1)
+    num_labels = logits.shape[1]
+    one_hot = F.one_hot(truth.clamp(max=num_labels - 1), num_labels).movedim(-1, 1)
     target = (one_hot * is_known.unsqueeze(1)).to(logits.dtype)
     predicted = logits.softmax(1) * is_known.unsqueeze(1)
-    # Dice of a label: 2 |T P| / (|T| + |P|), sums over B, H, W, [4]
+    # Dice of a label: 2 |T P| / (|T| + |P|), sums over B, H, W, [L]
     parts = (target * predicted, target + predicted, target)
     overlap, total, present = sum_all(torch.stack([part.sum((0, 2, 3)) for part in parts]))
     is_present = present > 0
@@ -103,7 +115,7 @@ def balance_labels(fractions: Sequence[float]) -> Tensor:
     """Weights of the labels for the focal loss: 1 / sqrt(fraction), at most 4, averaging 1 a pixel.
 
     Args:
-        fractions: of each label in the pixels shown, [4], adding up to 1.
+        fractions: of each label in the pixels shown, [L], adding up to 1.
 
     >>> [round(weight, 2) for weight in balance_labels([0.64, 0.16, 0.16, 0.04]).tolist()]
     [0.69, 1.39, 1.39, 2.78]

@@ -13,16 +13,20 @@ from torch import Tensor
 
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.augment import Augment
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
 from disc.grade.confusion import COUNTS, count_confusion
-from disc.grade.focal import balance_labels, pixel_loss
+from disc.grade.focal import balance_labels, merge_grades, pixel_loss
 from disc.grade.gradient_sums import sum_over_processes
 from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
+from disc.grade.public_carcino import PublicCarcinoNet
+from disc.labels import NUM_LABELS
 from disc.seeds import derive
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
+from disc.settings.training import Validation
 from disc.train.checkpoint import State
 from disc.train.diagnose import NamedBatches
+from disc.train.hooks import VALIDATION, Hook, Hooks
 from disc.train.loop import Batch, Step, train
 
 CHUNK = 32
@@ -38,11 +42,12 @@ def train_pixel_grader(
     folder: Path,
     seed: int,
     augment: Augment | None = None,
-) -> CarcinoNet:
+    validation: TileSet | None = None,
+) -> PixelNet:
     """Train a Carcino-Net on real tiles, or on real and as many synthetic tiles a step.
 
     The real tiles of a step are the same for every balance weight; with 0, synthetic tiles are
-    not looked at.
+    not looked at, with 1, real tiles give no gradient.
 
     Args:
         net: sizes and optimisation; `optim.batch` counts the real tiles of a step.
@@ -52,9 +57,12 @@ def train_pixel_grader(
         folder: of checkpoint and log.
         seed: of weights and batches.
         augment: changes of stain and sharpness; None: the usual ones.
+        validation: tiles with masks that nothing is trained on, where `net.patience` asks for
+            them: training ends when their mean Dice rises no more, with the best weights.
 
     Raises:
-        ValueError: if the balance weight is not in [0, 1], or needs synthetic data and has none.
+        ValueError: if the balance weight is not in [0, 1], or needs synthetic data and has none,
+            or patience has no validation tiles.
 
     Paper: Eq. (4), Sec. 2.4 (at pixel level).
     """
@@ -63,8 +71,8 @@ def train_pixel_grader(
     if synthetic is not None and balance_weight > 0:
         pools["synthetic"] = as_pool(synthetic)
     torch.manual_seed(derive(seed, "carcino"))
-    network = CarcinoNet(net)
-    weights = {name: balance_labels(pool.label_fractions.tolist()) for name, pool in pools.items()}
+    network = build_carcino(net)
+    weights = {name: _weigh_labels(pool, net.classes) for name, pool in pools.items()}
     trained = train(
         model=network,
         step=_mixed_step(weights, balance_weight, augment or Augment()),
@@ -76,24 +84,56 @@ def train_pixel_grader(
         optim=net.optim,
         folder=folder,
         seed=seed,
+        hooks=_validate(net, validation),
     )
-    assert isinstance(trained, CarcinoNet)
+    assert isinstance(trained, CarcinoNet | PublicCarcinoNet)
     return trained
 
 
+def _weigh_labels(pool: TilePool, num_labels: int) -> Tensor:
+    fractions = pool.label_fractions.tolist()
+    merged = [*fractions[: num_labels - 1], sum(fractions[num_labels - 1 :])]
+    return balance_labels(merged)
+
+
+def _validate(net: CarcinoNetSettings, tiles: TileSet | None) -> Hooks:
+    """Validation every so many steps, until it gets no better; none where no patience is set."""
+    if not net.patience:
+        return Hooks()
+    if tiles is None or not len(tiles):
+        raise ValueError("carcino.patience asks for validation tiles; there are none")
+    settings = Validation(every=net.validate_every, keep="best")
+    return Hooks(settings, [_dice_hook(tiles)], net.patience)
+
+
+def _dice_hook(tiles: TileSet) -> Hook:
+    """1 - the mean Dice over the labels that the tiles have: the lower, the better."""
+
+    def measure(network: torch.nn.Module, step: int) -> dict[str, float | npt.NDArray[np.uint8]]:
+        assert isinstance(network, CarcinoNet | PublicCarcinoNet)
+        rows = confusion_rows(network, {"annotation": tiles})[COUNTS]
+        counts = rows.to_numpy(np.float64).sum(axis=0).reshape(NUM_LABELS, NUM_LABELS)
+        has_label = counts.sum(axis=1) > 0
+        both = counts.sum(axis=1) + counts.sum(axis=0)
+        dice = (2 * counts.diagonal() / both.clip(min=1))[has_label]
+        return {VALIDATION: 1 - float(dice.mean())}
+
+    return measure
+
+
 def predict_pixels(
-    net: CarcinoNet, tiles: Tiles, indices: Sequence[int] | None = None
+    net: PixelNet, tiles: Tiles, indices: Sequence[int] | None = None
 ) -> npt.NDArray[np.float32]:
-    """Probabilities of the labels, float [N, 4, H, W], of all tiles or of some."""
+    """Probabilities of the labels, float [N, L, H, W], of all tiles or of some."""
     chosen = range(len(tiles)) if indices is None else indices
     pool = as_pool(tiles)
     return np.concatenate(list(read_chunks(net, (pool.tiles.image(i) for i in chosen))))
 
 
 def read_chunks(
-    net: CarcinoNet, images: Iterator[npt.NDArray[np.uint8]]
+    net: PixelNet, images: Iterator[npt.NDArray[np.uint8]]
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Probabilities of tiles uint8 [H, W, 3], chunk by chunk, float [n, 4, H, W]."""
+    """Probabilities of tiles uint8 [H, W, 3], chunk by chunk, float [n, L, H, W]."""
     waiting: list[npt.NDArray[np.uint8]] = []
     for image in images:
         waiting.append(image)
@@ -104,7 +144,7 @@ def read_chunks(
         yield _read(net, waiting)
 
 
-def confusion_rows(net: CarcinoNet, truths: Mapping[str, TileSet]) -> pd.DataFrame:
+def confusion_rows(net: PixelNet, truths: Mapping[str, TileSet]) -> pd.DataFrame:
     """Pixels of every tile by true and predicted label; unknown pixels do not count.
 
     Args:
@@ -113,9 +153,9 @@ def confusion_rows(net: CarcinoNet, truths: Mapping[str, TileSet]) -> pd.DataFra
 
     Returns:
         One row per (truth_kind, tile): truth_kind, patient, slide, tile and 16 counts such as
-        "n_NC_GG3".
+        "n_NC_GG3". Of a net of three labels, GG4 stands for GG4 and GG5.
     """
-    tiles = next(iter(truths.values()))
+    tiles, num_labels = next(iter(truths.values())), net.head.out_channels
     predicted = (
         reading
         for chunk in read_chunks(net, (tiles.image(i) for i in range(len(tiles))))
@@ -131,7 +171,8 @@ def confusion_rows(net: CarcinoNet, truths: Mapping[str, TileSet]) -> pd.DataFra
                 raise ValueError(
                     f"'{kind}' holds other tiles at {index}: {truth.tiles[index].name}"
                 )
-            counts = count_confusion(truth.mask(index), reading)
+            mask = merge_grades(torch.from_numpy(truth.mask(index).copy()), num_labels).numpy()
+            counts = count_confusion(mask, reading)
             rows.append({"truth_kind": kind, **names, **dict(zip(COUNTS, counts, strict=True))})
     return pd.DataFrame(rows, columns=["truth_kind", "patient", "slide", "tile", *COUNTS])
 
@@ -173,7 +214,7 @@ def _mixed_step(weights: Mapping[str, Tensor], balance_weight: float, augment: A
 
 
 @torch.no_grad()
-def _read(net: CarcinoNet, images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+def _read(net: PixelNet, images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
     padded = [*images, *[images[-1]] * (CHUNK - len(images))]
     device = next(net.parameters()).device
     logits = net.eval()(to_channels_first(padded).to(device) / 255)

@@ -32,11 +32,11 @@ class Configuration:
 
 
 def pixel_configurations(run: Run) -> list[Configuration]:
-    """Configurations of the pixel grader: real, and real + each variant."""
+    """Configurations of the pixel grader: real, and real + each of its variants."""
     weight = run.grade.pixel_balance_weight
     return [
         Configuration(),
-        *[Configuration(variant, weight) for variant in run.synthesis.variants],
+        *[Configuration(variant, weight) for variant in run.pixel_variants],
     ]
 
 

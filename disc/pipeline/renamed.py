@@ -47,6 +47,13 @@ ADDED: dict[str, Any] = {
     "loss": "l1",
     "mid_attention": True,
     "head": "sigmoids",
+    "architecture": "own",
+    "encoder_weights": None,
+    "classes": 4,
+    "validate_every": 100,
+    "patience": 0,
+    "sizes": "range",
+    "pixel_variants": None,
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 

@@ -15,7 +15,7 @@ FEW_CLUSTERS = 20
 """Percentile intervals from fewer slides or patients are too narrow."""
 FEW_POSITIVES = 5
 FEW_SEEDS = 5
-_MORE_TILES = (
+MORE_TILES = (
     "With synthetic data a training step sees twice as many samples; controls (real tiles drawn "
     "twice, longer training) are missing, so a gain is no evidence yet that synthetic tiles help."
 )
@@ -41,7 +41,7 @@ def limitations(summary: RunSummary, numbers: Numbers) -> dict[str, list[str]]:
     found[SLIDE_GRADING] += [*_thin_support(numbers), *_at_chance(numbers), *_seeds(summary.scores)]
     found[PIXEL_GRADING] += [*_unlearnt(numbers), *_seeds(summary.pixels)]
     for part, gains in ((SLIDE_GRADING, numbers.auroc_gains), (PIXEL_GRADING, numbers.dice_gains)):
-        found[part] += [] if gains.empty else [_MORE_TILES]
+        found[part] += [] if gains.empty else [MORE_TILES]
     return found
 
 

@@ -15,11 +15,11 @@ def open_template(name: str, folder: Path = Path(__file__).parent) -> Template:
 
     Args:
         name: of its file; a page ends in .html.
-        folder: where it lies.
+        folder: where it lies; what it takes in may lie beside this file.
     """
     is_page = name.endswith(".html")
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=is_page,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -33,6 +34,12 @@ class ShapeBook:
     def regions(self) -> list[int]:
         """Number of regions of each shape map."""
         return [count_regions(shape) for shape in self.shapes]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Number of tiles of each slide that shapes were drawn on."""
+        counts = Counter(tile.slide_id for tile in self.sources)
+        return [counts[slide] for slide in sorted(counts)]
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,10 @@ def plan_slides(
             secondary = _draw_secondary(grade, scored, known, rng)
             name = f"S{grade}{secondary}N{number:04d}"
             weights = label_weights(grade, secondary, settings.weights, known=known)
-            tiles = draw_recipe(book.regions, weights, tiles=settings.tiles, rng=rng)
+            num = settings.tiles
+            if settings.sizes == "real":
+                num = (int(rng.choice(book.sizes)),) * 2
+            tiles = draw_recipe(book.regions, weights, tiles=num, rng=rng)
             seeds = [derive(settings.seed, "tile", name, i) for i in range(len(tiles))]
             slide = Slide(slide_id=name, patient_id=name, primary=grade, secondary=secondary)
             plans.append(SlideRecipe(slide, tiles, seeds))

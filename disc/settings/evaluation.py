@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from disc.settings.checks import require
 from disc.settings.grading import CarcinoNet
 from disc.settings.training import Optim
 
@@ -26,3 +27,10 @@ class Evaluate:
     """The same, of those that synthesis asks for."""
     num_bootstrap: int = 2000
     """Bootstrap samples of every confidence interval."""
+
+    def __post_init__(self) -> None:
+        is_plain = (self.referee.architecture, self.referee.classes, self.referee.patience)
+        require(
+            is_plain == ("own", 4, 0),
+            "evaluate.referee must have architecture own, 4 classes and no patience",
+        )

@@ -86,6 +86,8 @@ class Run:
         )
         absent = [name for name in self.synthesis.variants if name not in self.variants]
         require(not absent, f"synthesis.variants {' '.join(absent)}: not in distil.variants")
+        missing = [name for name in self.pixel_variants if name not in self.synthesis.variants]
+        require(not missing, f"grade.pixel_variants {' '.join(missing)}: not in synthesis.variants")
         require(
             STUDENT not in self.variants or self.denoiser.predicts == "v",
             f"distil.variants {STUDENT} needs denoiser.predicts v: from pure noise, its first "
@@ -96,6 +98,12 @@ class Run:
     def variants(self) -> tuple[Variant, ...]:
         """The variants of this run, in the order of tables."""
         return ("sd", "sd-sc", *self.distil.variants)
+
+    @property
+    def pixel_variants(self) -> tuple[Variant, ...]:
+        """The variants that pixel-level graders are trained with."""
+        chosen = self.grade.pixel_variants
+        return self.synthesis.variants if chosen is None else chosen
 
     def solver_of(self, variant: str) -> Solver:
         """How tiles of a variant are drawn: all alike, but for the student."""

@@ -32,6 +32,9 @@ class Synthesis:
     real slides of the most frequent grade."""
     tiles: tuple[int, int] = (20, 100)
     """Minimum and maximum number of tiles of a synthetic slide."""
+    sizes: Literal["range", "real"] = "range"
+    """Number of tiles of a synthetic slide: drawn from the range of `tiles`, or from the numbers of
+    tiles of real training slides, so that no size tells them apart."""
     weights: tuple[float, float, float, float] = (0.40, 0.25, 0.05, 0.30)
     """Weights of primary, secondary, tertiary and Non-Cancer labels in a slide; their sum is 1."""
     variants: tuple[Variant, ...] = VARIANTS

@@ -33,11 +33,20 @@ class Hooks:
 
     settings: ValidationSettings = field(default_factory=ValidationSettings)
     hooks: Sequence[Hook] = ()
+    patience: int = 0
+    """Validations in a row without a better one after which training ends, where the best weights
+    are kept; 0: it takes all its steps."""
 
     @property
     def keeps_best(self) -> bool:
         """Whether the training ends with its best weights, not with its last."""
         return self.settings.keep == "best"
+
+    def has_converged(self, state: State) -> bool:
+        """Whether the best weights are as old as patience allows; a function of the state alone."""
+        if not self.patience or state.best is None:
+            return False
+        return state.step - state.best.step >= self.patience * self.settings.every
 
     def run(self, state: State, log: Log, *, is_last: bool) -> None:
         """Run the hooks if they are due, log what they measure, keep the best weights.

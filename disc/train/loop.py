@@ -39,7 +39,7 @@ def train(
 ) -> nn.Module:
     """Train a network; called again with the same folder, resume where it was stopped.
 
-    Restore, then [hooks -> checkpoint -> done? -> step -> moving average]. The result is a
+    Restore, then [hooks -> done? -> checkpoint -> step -> moving average]. The result is a
     function of the arguments alone: killed at any point and called again, it is the same bit for
     bit, on one machine and number of processes. On a GPU that holds for the operations that torch
     lists under `use_deterministic_algorithms`, and for no others: gradients of fused attention, for
@@ -59,8 +59,8 @@ def train(
         optim: steps, batch size, learning rate.
         folder: where checkpoint and log.jsonl are written.
         seed: of everything random in a step.
-        hooks: what is measured during training (validation, previews), and whether the best
-            weights are kept.
+        hooks: what is measured during training (validation, previews), whether the best weights
+            are kept, and after how long without better ones training ends before its last step.
         is_alone: whether this process trains by itself, while others train other networks; else
             all train this one.
 
@@ -87,8 +87,9 @@ def train(
         # what was measured at the step of a restored checkpoint is in it and in the log
         if is_first and log.has_advanced:
             hooks.run(state, log, is_last=is_last)
-            if is_last or state.step % optim.checkpoint_every == 0:
-                save_checkpoint(folder, state)
+        is_last = is_last or _has_converged(accelerator, hooks, state)
+        if is_first and log.has_advanced and (is_last or state.step % optim.checkpoint_every == 0):
+            save_checkpoint(folder, state)
         if is_last:
             break
         batch = part_of(batch_at, state.step, share, optim.batch)
@@ -114,6 +115,14 @@ def train(
         state.network.load_state_dict(state.ema.weights)
     clean_up(state.network)
     return state.network.eval()
+
+
+def _has_converged(accelerator: Accelerator, hooks: Hooks, state: State) -> bool:
+    """Whether to stop early, as the first process, which alone validates, tells all."""
+    if not hooks.patience:
+        return False
+    told = torch.tensor(float(hooks.has_converged(state)), device=accelerator.device)
+    return bool(accelerator.reduce(told, "sum") > 0)
 
 
 def rate_at(step: int, optim: Optim) -> float:

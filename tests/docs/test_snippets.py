@@ -30,6 +30,7 @@ from disc.presets import laptop
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.settings.run import Run
 from disc.slides.request import GradeRequest, WsinferRequest
+from disc.study.request import StudyRequest
 from tests.tiny_run import write_tiny_run
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,7 @@ REQUESTS = (
     SelectRequest,
     ImportRequest,
     ExportRequest,
+    StudyRequest,
     GradeRequest,
     WsinferRequest,
 )

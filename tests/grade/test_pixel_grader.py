@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +221,43 @@ def test_a_pair_of_tiles_is_named_where_the_loss_is_not_finite(
     ]
     with pytest.raises(FloatingPointError, match=f"at step 2, from {' or '.join(pair)};"):
         grade(tmp_path, 4, real=real, synthetic=synthetic, balance_weight=0.3)
+
+
+def test_of_three_labels_gg5_is_gg4(tmp_path: Path, real: TileSet) -> None:
+    net = train_pixel_grader(
+        net=replace(settings(2), classes=3),
+        real=real,
+        synthetic=None,
+        balance_weight=0,
+        folder=tmp_path,
+        seed=0,
+    )
+    assert predict_pixels(net, real, [0]).shape == (1, 3, SIDE, SIDE)
+    rows = confusion_rows(net, {"annotation": real})
+    assert rows[[name for name in COUNTS if "GG5" in name]].to_numpy().sum() == 0
+    assert rows[COUNTS].to_numpy().sum() == len(real) * SIDE**2
+
+
+def test_training_ends_where_validation_gets_no_better(tmp_path: Path, real: TileSet) -> None:
+    """With a rate of 0 the first validation stays the best one; stopped before, it ends alike."""
+    still = settings(50, checkpoint_every=3)
+    still = replace(still, optim=replace(still.optim, lr=0.0), patience=2, validate_every=2)
+    how = {"synthetic": None, "balance_weight": 0, "seed": 0, "validation": real}
+    train_pixel_grader(net=still, real=real, folder=tmp_path, **how)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "validation" in line] == [2, 4, 6]
+    again = train_pixel_grader(net=still, real=real, folder=tmp_path, **how)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == len(lines)
+    assert weights_of(again).isfinite().all()
+
+
+def test_patience_needs_validation_tiles(tmp_path: Path, real: TileSet) -> None:
+    with pytest.raises(ValueError, match="asks for validation tiles"):
+        train_pixel_grader(
+            net=replace(settings(2), patience=1),
+            real=real,
+            synthetic=None,
+            balance_weight=0,
+            folder=tmp_path,
+            seed=0,
+        )

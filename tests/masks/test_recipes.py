@@ -40,6 +40,8 @@ def test_a_recipe_has_as_many_tiles_as_asked():
 
 
 def test_sicapv2_needs_276_sets():
+    """Primary grades of the official 124 training slides, filled to 100 each."""
+    assert fill_counts((30, 31, 54, 9), 100) == (70, 69, 46, 91)
     assert sum(fill_counts((30, 31, 54, 9), 100)) == 276
     assert fill_counts((3, 4, 7, 1), None) == (4, 3, 0, 6)
 

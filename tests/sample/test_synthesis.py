@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,12 @@ def test_the_same_seed_plans_the_same_slides():
 def test_unscored_slides_are_not_balanced():
     real = [Slide(slide_id="R", patient_id="1")]
     assert plan_slides(real, book(), list(Label), SETTINGS) == []
+
+
+def test_slides_may_have_the_sizes_of_real_ones():
+    shapes, tile = book().shapes, book().sources[0]
+    tiles = [replace(tile, slide_id=name) for name in ("a", *"b" * 7, *"c" * 2)]
+    real = ShapeBook([shapes[0]] * 10, tiles)
+    settings = replace(SETTINGS, sizes="real", slides_per_grade=20)
+    plans = plan_slides(slides((0, 0), (3, 3)), real, list(Label), settings)
+    assert {len(plan.tiles) for plan in plans} == {1, 2, 7}

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import build_carcino
 from disc.grade.features import describe_posteriors
 from disc.grade.focal import pixel_loss
 from disc.grade.transmil import TransMIL
@@ -115,7 +115,9 @@ def _segmenter(settings: CarcinoNetSettings, px: int, num_sets: int = 1) -> Trai
         logits = state.model(batch["images"].flatten(0, 1) / 255)
         return {"loss": pixel_loss(logits, batch["masks"].flatten(0, 1))}
 
-    return Training(build=partial(CarcinoNet, settings), step=step, draw=draw, optim=settings.optim)
+    return Training(
+        build=partial(build_carcino, settings), step=step, draw=draw, optim=settings.optim
+    )
 
 
 def _reconstruct(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from disc.data.tiles.tile_set import TileSet
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import PixelNet, build_carcino
 from disc.grade.confusion import COUNTS
 from disc.grade.pixels import confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
@@ -33,14 +33,14 @@ def grader_path(context: Context, configuration: Configuration) -> Path:
     return context.folder / FOLDER / configuration.name / WEIGHTS
 
 
-def load_pixel_grader(context: Context, configuration: Configuration) -> CarcinoNet:
+def load_pixel_grader(context: Context, configuration: Configuration) -> PixelNet:
     """The pixel grader of a configuration.
 
     Raises:
         FileNotFoundError: if it is not trained.
         BadInput: if its weights are damaged.
     """
-    net = CarcinoNet(context.run.grade.carcino)
+    net = build_carcino(context.run.grade.carcino)
     load_weights(grader_path(context, configuration), net)
     return net
 
@@ -68,9 +68,7 @@ def grade_pixels(context: Context, folder: Path) -> str:
     return f"{len(parts)} configurations"
 
 
-def _train(
-    context: Context, configuration: Configuration, real: TilePool, place: Path
-) -> CarcinoNet:
+def _train(context: Context, configuration: Configuration, real: TilePool, place: Path) -> PixelNet:
     run, synthetic = context.run, None
     if configuration.balance_weight:
         generated = read_synthetic(context, configuration.variant)  # type: ignore[arg-type]
@@ -82,11 +80,12 @@ def _train(
         balance_weight=configuration.balance_weight,
         folder=place,
         seed=run.seed,
+        validation=context.split.val,
     )
 
 
 def _finish(
-    net: CarcinoNet, truths: Truths, configuration: Configuration, run: Run, place: Path
+    net: PixelNet, truths: Truths, configuration: Configuration, run: Run, place: Path
 ) -> None:
     """Write a trained grader and what it confuses, and let its checkpoint go."""
     save_weights(place / WEIGHTS, net)
@@ -101,7 +100,7 @@ def _join(path: Path, parts: Sequence[Path]) -> None:
 
 
 def _confusion(
-    net: CarcinoNet,
+    net: PixelNet,
     truths: Truths,
     configuration: Configuration,
     run: Run,

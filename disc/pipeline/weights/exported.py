@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from disc.data.tiles.records import Slide, Tile
 from disc.files import BadInput
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights
@@ -111,7 +111,7 @@ class ExportedWeights:
         load_weights(self._find(REFEREE), referee)
         return referee.to(own_device()).eval()
 
-    def pixel_grader(self) -> CarcinoNet:
+    def pixel_grader(self) -> PixelNet:
         """The run's pixel grader, trained on real tiles alone.
 
         Raises:
@@ -119,7 +119,7 @@ class ExportedWeights:
         """
         if self.facts.grader is None:
             raise BadInput(f"{self.folder}: exported without a pixel grader")
-        grader = CarcinoNet(self.facts.grader)
+        grader = build_carcino(self.facts.grader)
         load_weights(self._find(GRADER), grader)
         return grader.to(own_device()).eval()
 

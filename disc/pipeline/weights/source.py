@@ -8,7 +8,7 @@ from typing import Protocol
 
 from disc.data.tiles.records import Slide
 from disc.files import BadInput
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import CarcinoNet, PixelNet
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
@@ -63,7 +63,7 @@ class Weights(Protocol):
     def referee(self) -> CarcinoNet:
         """The independent evaluation network."""
 
-    def pixel_grader(self) -> CarcinoNet:
+    def pixel_grader(self) -> PixelNet:
         """The pixel grader that was trained on real tiles alone.
 
         Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from disc.data.tiles.records import Slide
 from disc.files import BadInput
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import CarcinoNet, PixelNet
 from disc.pipeline.config_file import read_config
 from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
@@ -88,7 +88,7 @@ class TrainedWeights:
         """The run's referee."""
         return load_referee(self.context)
 
-    def pixel_grader(self) -> CarcinoNet:
+    def pixel_grader(self) -> PixelNet:
         """The pixel grader that the run trained on real tiles alone.
 
         Raises:

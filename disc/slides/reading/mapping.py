@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from disc.data.pixels.images import Pixels
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import PixelNet
 from disc.grade.pixels import CHUNK
 from disc.grade.pool import to_channels_first
 from disc.labels import IGNORE, NUM_LABELS
@@ -102,7 +102,7 @@ def window_weights(side: int) -> Floats:
 
 
 @torch.no_grad()
-def read_logits(net: CarcinoNet, images: Sequence[Pixels]) -> Floats:
+def read_logits(net: PixelNet, images: Sequence[Pixels]) -> Floats:
     """Logits of windows uint8 [P, P, 3], float [n, 4, P, P], always as many read together."""
     device = next(net.parameters()).device
     padded = [*images, *[images[-1]] * (CHUNK - len(images))]
@@ -221,7 +221,7 @@ def softmax(logits: npt.NDArray[_Real]) -> npt.NDArray[_Real]:
 
 
 @torch.no_grad()
-def halfway_features(net: CarcinoNet, images: Sequence[Pixels]) -> npt.NDArray[np.float64]:
+def halfway_features(net: PixelNet, images: Sequence[Pixels]) -> npt.NDArray[np.float64]:
     """Means of the channels of every stage of the network but the last, float64 [n, D]."""
     device = next(net.parameters()).device
     padded = [*images, *[images[-1]] * (CHUNK - len(images))]

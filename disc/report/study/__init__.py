@@ -1,0 +1,1 @@
+"""The page of a study: what graders gained from synthetic slides, over all its cells."""

@@ -1,0 +1,122 @@
+"""A study from start to end: sets, features, cells side by side, two tables, page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from disc.files import BadInput, digest, holds_files, read_json, write_json, write_parquet
+from disc.pipeline.renamed import as_json
+from disc.processes import spread
+from disc.progress import Bar
+from disc.study.cells import ROWS, run_cell
+from disc.study.grid import Cell, list_cells
+from disc.study.page import report
+from disc.study.probe import probe_features
+from disc.study.recipe_weights import compare_weights
+from disc.study.request import StudyRequest
+from disc.study.study import Study, open_study, prepare_features, prepare_sets
+
+RECORD = "study.json"
+POOLED = "out-of-fold"
+"""Split of the validation slides of all folds as one table."""
+
+
+def conduct(request: StudyRequest) -> str:
+    """Do what is missing of a study.
+
+    Returns:
+        What was done, in a line.
+
+    Raises:
+        FileNotFoundError: if there is no such run or set.
+        BadInput: if runs do not fit together, a patient or a generator crosses splits, or `out`
+            holds another study.
+    """
+    study = open_study(request)
+    _claim(study)
+    prepare_sets(study)
+    if study.encoders:
+        prepare_features(study)
+    cells = list_cells(request, study.runs, study.variants, study.encoders)
+    _do_cells(study, cells)
+    tables = {
+        "scores": join([_rows(study, cell) for cell in cells if cell.kind == "slides"]),
+        "pixels": join([_rows(study, cell) for cell in cells if cell.kind == "pixels"]),
+        "probe": probe_features(study),
+        "recipe_weights": compare_weights(study.runs[0].context.book, seed=request.seed),
+    }
+    for name, table in tables.items():
+        write_parquet(study.folder / f"{name}.parquet", table)
+    page = report(study, cells, tables)
+    return f"{len(cells)} cells of {len(study.runs)} run(s): {page}"
+
+
+def _claim(study: Study) -> None:
+    """Refuse a folder that holds something else; weights, seeds and controls may be added to one.
+
+    Raises:
+        BadInput: if it does.
+    """
+    path, folder, request = study.folder / RECORD, study.folder, study.request
+    run = study.runs[0].context.run
+    facts = {
+        "graders": digest([as_json(run.grade.transmil), as_json(study.pixel_settings)]),
+        "options": digest([request.match_sizes, request.seed, sorted(request.grouped)]),
+        "test sets": digest({name: str(root.resolve()) for name, root in request.external.items()}),
+    }
+    runs = {_name(run.context.folder): _weights(run.context.folder) for run in study.runs}
+    if not path.exists() and holds_files(folder):
+        raise BadInput(f"{folder}: holds files but no {RECORD}; give a new folder with --out")
+    if path.exists():
+        before = read_json(path)
+        other = [name for name in facts if before.get(name) != facts[name]]
+        other += [name for name, key in runs.items() if before["runs"].get(name, key) != key]
+        if other:
+            raise BadInput(
+                f"{folder}: holds a study with other {', '.join(other)}; give another --out"
+            )
+        runs = {**before["runs"], **runs}
+    write_json(path, {**facts, "runs": runs})
+
+
+def _name(folder: Path) -> str:
+    return str(folder.resolve())
+
+
+def _weights(folder: Path) -> str:
+    """Which denoisers a run holds: the records of their trainings."""
+    files = sorted((folder / "denoiser").glob("*/done.json"))
+    return digest([[path.parent.name, digest(path.read_bytes())] for path in files])
+
+
+def _do_cells(study: Study, cells: Sequence[Cell]) -> None:
+    done = [cell for cell in cells if (study.place(cell) / ROWS).exists()]
+    left = [cell for cell in cells if cell not in done]
+    many = min(study.request.processes, len(left))
+    bar = Bar("study", total=len(cells), unit="cell", start=len(done))
+    with spread(many) as run:
+        for cell in run(partial(run_cell, study.request), left):
+            bar.advance(note=cell.name)
+    bar.close()
+
+
+def _rows(study: Study, cell: Cell) -> pd.DataFrame:
+    return pd.read_parquet(study.place(cell) / ROWS)
+
+
+def join(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of all cells; with several folds, their validation slides once more as one set.
+
+    Pooled out of fold, each slide is read by the graders of the fold that left it out.
+    """
+    if not parts:
+        return pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    if table["fold"].nunique() < 2:
+        return table
+    pooled = table[table["split"] == "val"].assign(split=POOLED, fold="all")
+    return pd.concat([table, pooled], ignore_index=True)

@@ -1,0 +1,148 @@
+"""The runs of a study: that they fit together, and that no test patient was learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from disc.data.tiles.tile_set import TileSet
+from disc.files import BadInput
+from disc.pipeline.config_file import read_config
+from disc.pipeline.context import Context
+
+MAX_NAMED = 6
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A run, and which generator it stands for.
+
+    Attributes:
+        condition: of its denoiser, where it is not that of the first run; else "".
+    """
+
+    context: Context
+    condition: str = ""
+
+    @property
+    def fold(self) -> str:
+        """Fold that generator and graders are of."""
+        return self.context.run.data.fold
+
+    @property
+    def seed(self) -> int:
+        """Of the generator."""
+        return self.context.run.seed
+
+    def name(self, variant: str) -> str:
+        """What tables call a variant of this run."""
+        return f"{variant} ({self.condition})" if self.condition else variant
+
+
+def open_runs(folders: Sequence[Path]) -> list[StudyRun]:
+    """Open the runs of a study.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        BadInput: if two are of the same generator seed, fold and condition, or of other data.
+    """
+    contexts = [_open(folder) for folder in folders]
+    if not contexts:
+        raise BadInput("disc study needs the folder of a run, or several")
+    plain = contexts[0].run.denoiser.condition
+    runs = [
+        StudyRun(context, "" if (kind := context.run.denoiser.condition) == plain else kind)
+        for context in contexts
+    ]
+    seen: dict[tuple[str, int, str], Path] = {}
+    for run in runs:
+        key = (run.fold, run.seed, run.condition)
+        if key in seen:
+            raise BadInput(
+                f"{run.context.folder}: fold {run.fold} and seed {run.seed}, as {seen[key]}; give "
+                "runs that differ in --data.fold, --seed or --denoiser.condition"
+            )
+        seen[key] = run.context.folder
+    _check_same_data(contexts)
+    return runs
+
+
+def _open(folder: Path) -> Context:
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"{folder}: no config.json; give the folder of a run")
+    return Context(read_config(folder / "config.json"), folder)
+
+
+def _check_same_data(contexts: Sequence[Context]) -> None:
+    first = contexts[0]
+    names = {tile.name for tile in first.split.test.tiles}
+    for other in contexts[1:]:
+        if {tile.name for tile in other.split.test.tiles} != names:
+            raise BadInput(
+                f"{other.folder}: its test tiles are not those of {first.folder}; a study compares "
+                "runs on the same data"
+            )
+
+
+def check_patients(train: TileSet, tests: Iterable[tuple[str, str, TileSet]]) -> None:
+    """See that no patient is learned from and tested on.
+
+    Args:
+        train: tiles that graders learn from.
+        tests: data set, split and tiles; those of other hospitals count no patient as the same.
+
+    Raises:
+        BadInput: with the names.
+    """
+    learned = _patients(train)
+    for data_set, split, tiles in tests:
+        if data_set == "in" and (shared := learned & _patients(tiles)):
+            raise BadInput(
+                f"patient(s) {_name(shared)} are learned from and in {split}; correct the "
+                "partition of the data"
+            )
+
+
+def check_generator(root: Path, patients: Mapping[str, str], tested: TileSet) -> None:
+    """See that what generated a set of tiles saw no test patient.
+
+    Args:
+        root: of the synthetic set, with its manifest.
+        patients: of slides by id, of the whole data set.
+        tested: test tiles.
+
+    Raises:
+        BadInput: with the patients' names, or if the manifest does not say what was seen.
+    """
+    path = root / "manifest.parquet"
+    try:
+        table = pd.read_parquet(path, columns=["tile", "training_slides"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(
+            f"{path}: does not say what its generator saw ({' '.join(str(error).split())}); make "
+            "the set again"
+        ) from error
+    counts = table["training_slides"].value_counts(dropna=False)
+    found: dict[str, int] = {}
+    for text, count in counts.items():
+        seen = {patients.get(slide, slide) for slide in str(text).split()}
+        for patient in seen & _patients(tested):
+            found[patient] = found.get(patient, 0) + int(count)
+    if found:
+        raise BadInput(
+            f"{root}: {max(found.values())} synthetic tile(s) whose generator saw test patient(s) "
+            f"{_name(found)}; train the generator without them"
+        )
+
+
+def _patients(tiles: TileSet) -> set[str]:
+    return {slide.patient_id for slide in tiles.slides.values()}
+
+
+def _name(names: Collection[str]) -> str:
+    ordered = sorted(names)
+    rest = len(ordered) - MAX_NAMED
+    return ", ".join(ordered[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,52 @@
+"""The page of a study, from simulated scores."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disc.report.study.figures import _bins, _roc
+from disc.report.study.page import write_study_page
+from disc.report.study.summary import StudySummary
+from tests.evaluate.simulated_scores import simulate_scores
+
+
+@pytest.mark.parametrize("labels", [("NC", "GG5")])
+def test_a_study_without_pixel_graders_has_a_page(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    skills = {"real": 1.2, "sd": 2.4, "sd-shuffled": 0.0}
+    scores = simulate_scores(skills, 0, slides=60, labels=labels)
+    scores["score"] = 1 / (1 + np.exp(-scores["score"]))
+    summary = StudySummary(
+        title="disc study: s",
+        facts={"Runs": "a"},
+        is_simulated=True,
+        scores=scores,
+        pixels=pd.DataFrame(),
+        probe=pd.DataFrame(),
+        recipe_weights=pd.DataFrame(
+            {"weights": ["random"], "primary": [3], "right": [9], "slides": [10], "share": [0.9]}
+        ),
+        draws=100,
+        controls={"shuffled": "Labels of each other."},
+    )
+    page = write_study_page(tmp_path, summary).read_text()
+    assert "no pixel grader was trained" in page and "90.0%" in page
+    assert "more tiles a step" not in page
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        f"slides_{kind}_transmil_embedded_in.png" for kind in ("curves", "roc", "calibration")
+    }
+    tests = pd.read_csv(tmp_path / "auroc_tests.csv")
+    assert {*tests["variant"]} == {"sd", "sd-shuffled"}
+
+
+def test_a_roc_rises_at_ties_together_and_its_area_is_the_auroc() -> None:
+    run = pd.DataFrame({"truth": [0, 1, 1, 0], "score": [0.1, 0.5, 0.9, 0.5]})
+    false, true = _roc(run)
+    assert false.tolist() == [0, 0, 0.5, 1] and true.tolist() == [0, 0.5, 1, 1]
+    assert np.trapezoid(true, false) == pytest.approx(0.875)
+
+
+def test_calibration_is_the_mean_score_and_the_fraction_of_positives() -> None:
+    said, seen = _bins(pd.DataFrame({"truth": [0, 1, 1], "score": [0.1, 0.0, 1.0]}))
+    assert said == [0.05, 1.0] and seen == [0.5, 1.0]

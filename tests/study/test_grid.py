@@ -1,0 +1,43 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+from disc.files import BadInput
+from disc.study.grid import list_cells
+from disc.study.request import StudyRequest
+from disc.study.runs import StudyRun
+
+
+def run(fold: str, seed: int, condition: str = "") -> StudyRun:
+    settings = SimpleNamespace(data=SimpleNamespace(fold=fold), seed=seed)
+    return StudyRun(SimpleNamespace(run=settings), condition)  # type: ignore[arg-type]
+
+
+def test_the_grid_has_every_cell_once() -> None:
+    request = StudyRequest(
+        runs=(Path("a"),), out=Path("o"), balance_weights=(0.1, 0.5), grader_seeds=3, pixel_seeds=2
+    )
+    runs = [run("Val1", 0), run("Val1", 7), run("Val2", 0), run("Val1", 0, "tile-label")]
+    cells = list_cells(request, runs, ("sd", "sd-sc"), ["carcino"])
+    names = [cell.name for cell in cells]
+    assert len(set(names)) == len(names)
+    slides = [cell for cell in cells if cell.kind == "slides"]
+    # seeds x (real of a fold, its three controls by weight; a run's variants and shuffled ones)
+    assert len(slides) == 3 * (2 * (1 + 3 * 2) + 2 * (3 * 3 + 2))
+    pixels = [cell for cell in cells if cell.kind == "pixels"]
+    assert len(pixels) == 2 * (2 * (1 + 1) + 4 * 2)
+    assert {cell.variant for cell in slides} == {
+        *("real", "real-again", "real-balanced", "real-remixed", "sd-shuffled"),
+        *("sd", "sd-sc", "sd (tile-label)", "sd-sc (tile-label)"),
+    }
+    assert {cell.generator_seed for cell in slides if cell.variant == "real"} == {0}
+    assert cells[0].variant == "real" and cells[-1].variant != "real"
+
+
+def test_weights_end_at_synthetic_only() -> None:
+    StudyRequest(runs=(), out=Path("o"), balance_weights=(1.0,))
+    for weights in ((0.0,), (1.1,)):
+        try:
+            StudyRequest(runs=(), out=Path("o"), balance_weights=weights)
+        except BadInput:
+            continue
+        raise AssertionError(weights)

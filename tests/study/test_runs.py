@@ -1,0 +1,52 @@
+"""Patients never cross splits, and no generator saw a test patient."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import TileSet
+from disc.files import BadInput
+from disc.study.conduct import POOLED, join
+from disc.study.runs import check_generator, check_patients
+
+
+def tiles(*patients: str) -> TileSet:
+    slides = {f"s{name}": Slide(slide_id=f"s{name}", patient_id=name) for name in patients}
+    return TileSet(slides=slides, tiles=(), tile_px=32)
+
+
+def test_a_patient_in_two_parts_stops_the_study() -> None:
+    check_patients(tiles("p1", "p2"), [("in", "test", tiles("p3")), ("other", "test", tiles("p1"))])
+    with pytest.raises(BadInput, match="p2 are learned from and in val"):
+        check_patients(tiles("p1", "p2"), [("in", "val", tiles("p2", "p3"))])
+
+
+def test_a_generator_that_saw_a_test_patient_stops_the_study_with_the_names(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.parquet"
+    rows = pd.DataFrame({"tile": ["a", "b", "c"], "training_slides": ["s1 s2", "s1 s2", "s1 s9b"]})
+    rows.to_parquet(path)
+    patients = {"s1": "p1", "s2": "p2", "s9": "p9", "s9b": "p9"}
+    check_generator(tmp_path, patients, tiles("p3"))
+    with pytest.raises(BadInput, match=r"1 synthetic tile\(s\) whose generator saw .* p9;"):
+        check_generator(tmp_path, patients, tiles("p9", "p3"))
+    with pytest.raises(BadInput, match=r"3 synthetic tile\(s\) .* p1, p9;"):
+        check_generator(tmp_path, patients, tiles("p1", "p9"))
+    rows.drop(columns="training_slides").to_parquet(path)
+    with pytest.raises(BadInput, match="does not say what its generator saw"):
+        check_generator(tmp_path, patients, tiles("p3"))
+
+
+def test_validation_slides_of_all_folds_are_joined_out_of_fold() -> None:
+    def part(fold: str, slides: list[str]) -> pd.DataFrame:
+        val = pd.DataFrame({"slide": slides, "split": "val"})
+        test = pd.DataFrame({"slide": ["t"], "split": "test"})
+        return pd.concat([val, test]).assign(fold=fold)
+
+    one = part("Val1", ["a", "b"])
+    assert POOLED not in {*join([one])["split"]}
+    table = join([one, part("Val2", ["c"])])
+    pooled = table[table["split"] == POOLED]
+    assert sorted(pooled["slide"]) == ["a", "b", "c"] and {*pooled["fold"]} == {"all"}
+    assert (table["split"] == "test").sum() == 2
