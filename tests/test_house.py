@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
+    "audit",
     *("presets", "pipeline", "api", "command_line", "cli", "studio", "__main__"),
 )
 INNER_ROOMS = {

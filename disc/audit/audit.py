@@ -174,8 +174,8 @@ def _find_notes(real: AuditSet, synthetic: AuditSet) -> list[str]:
     notes = []
     if is_same(real, synthetic):
         notes.append(
-            "The two sets hold the same tiles: everything is a copy, and a set that is copied looks "
-            "as real as can be."
+            "The two sets hold the same tiles: everything is a copy, and what is copied looks as "
+            "real as can be."
         )
     if synthetic.seen is None:
         notes.append(

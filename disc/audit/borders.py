@@ -24,7 +24,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def fit_step_filter(images: Pixels) -> Array:
-    """The filter [9, 3] that answers 1 to a step of one grey level, and least to the tiles' texture.
+    """The filter [9, 3] that answers 1 to a step of one grey level, and least to texture.
 
     Of all linear filters of the differences around a place that are right about a step, the one
     whose answers vary least over the tiles: w = C^-1 a / (a' C^-1 a), C the covariance of these
@@ -62,9 +62,9 @@ def coherent_steps(image: Pixels, mask: Pixels, step_filter: Array) -> tuple[Arr
         step_filter: of `fit_step_filter`.
 
     Returns:
-        Squared mean steps by offset [7], in squared grey levels, each border weighing as much as its
-        length squared, since the error of a mean falls with it; the sum of these weights; and sums
-        of absolute differences across the border and beside it [2].
+        Squared mean steps by offset [7], in squared grey levels, each border weighing as much as
+        its length squared, since the error of a mean falls with it; the sum of these weights; and
+        sums of absolute differences across the border and beside it [2].
     """
     borders = [
         _walk(held, labels, step_filter)

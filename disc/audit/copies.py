@@ -199,9 +199,7 @@ def _threshold(innocent: npt.NDArray[np.float64], planted: npt.NDArray[np.float6
     return float(np.quantile(innocent, 1 - FALSE_ALARMS / 2))
 
 
-def _spread(
-    owners: npt.NDArray[np.str_], most: int, seed: int
-) -> npt.NDArray[np.int64]:
+def _spread(owners: npt.NDArray[np.str_], most: int, seed: int) -> npt.NDArray[np.int64]:
     """Some tiles, as many of each patient as can be."""
     rng, places = numpy_generator(seed, "spread"), np.empty(len(owners), np.int64)
     for owner in np.unique(owners):

@@ -18,7 +18,6 @@ from disc.audit.pictures import (
     NUM_VERSIONS,
     SMALL,
     STRIDE,
-    WORK_PX,
     Pictures,
     query_wholes,
     query_windows,

@@ -42,9 +42,7 @@ def _frechet(one: Array, first: Array, other: Array, second: Array) -> float:
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
     middle = np.linalg.eigvalsh(root @ second @ root)
     shared = np.sqrt(middle.clip(min=0)).sum()
-    return float(
-        np.square(one - other).sum() + np.trace(first) + np.trace(second) - 2 * shared
-    )
+    return float(np.square(one - other).sum() + np.trace(first) + np.trace(second) - 2 * shared)
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,9 +150,7 @@ def _moments(
     return means, spreads
 
 
-def _count_nuclei(
-    dark: npt.NDArray[np.float32], masks: Pixels, um_per_px: float | None
-) -> Array:
+def _count_nuclei(dark: npt.NDArray[np.float32], masks: Pixels, um_per_px: float | None) -> Array:
     """Dark blobs of a nucleus's size by label, [N, 4]."""
     radius = NUCLEUS_PX if um_per_px is None else max(NUCLEUS_UM / um_per_px, 1.0)
     deviation = radius / np.sqrt(2)
@@ -162,9 +160,7 @@ def _count_nuclei(
     return np.stack([(peaks & (masks == k)).sum(axis=(1, 2)) for k in range(NUM_LABELS)], axis=1)
 
 
-def _lay_elsewhere(
-    images: Pixels, masks: Pixels, step_filter: Array
-) -> tuple[Array, Array]:
+def _lay_elsewhere(images: Pixels, masks: Pixels, step_filter: Array) -> tuple[Array, Array]:
     """Steps across the borders of each mask on other tiles of the chunk."""
     steps, across = np.zeros((len(images), len(OFFSETS))), np.zeros((len(images), 2))
     shifts = range(1, min(NUM_CONTROLS, len(images) - 1) + 1)

@@ -113,7 +113,10 @@ def _scores(features: Array, truth: npt.NDArray[np.int64], owners: npt.NDArray[n
 
 
 def _ratio(
-    figure: Figure, pair: Pair, above: Callable[[AuditSet], Array], below: Callable[[AuditSet], Array]
+    figure: Figure,
+    pair: Pair,
+    above: Callable[[AuditSet], Array],
+    below: Callable[[AuditSet], Array],
 ) -> Figure:
     """The synthetic set's sum over sum, divided by the real set's."""
     parts = [ratio_of(above(held), below(held), held.patients) for held in (pair[1], pair[0])]
@@ -250,5 +253,3 @@ def _redraw(
         drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)))
         parts.append(np.repeat(values, drawn[codes], axis=0))
     return frechet_distance(*parts)
-
-

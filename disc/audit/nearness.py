@@ -117,9 +117,7 @@ class _Pair:
         return values.mean(axis=0), np.quantile(values, 0.95, axis=0)
 
 
-def halve(
-    owners: npt.NDArray[np.str_], num: int, rng: np.random.Generator
-) -> tuple[Codes, Codes]:
+def halve(owners: npt.NDArray[np.str_], num: int, rng: np.random.Generator) -> tuple[Codes, Codes]:
     """Tiles of two halves of the patients, at most `num` of each, as many of the one as the other.
 
     Patients are dealt in a random order to the half that has fewer tiles.

@@ -109,9 +109,7 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2g} %" if value < 0.995 else f"{100 * value:.0f} %"
 
 
-def _rates(
-    figure: Figure, flags: Flags, detector: Detector, synthetic: AuditSet
-) -> list[Figure]:
+def _rates(figure: Figure, flags: Flags, detector: Detector, synthetic: AuditSet) -> list[Figure]:
     """The rate of all tiles, and of those of which each label covers half or more."""
     figures = []
     groups: list[tuple[Figure, npt.NDArray[np.bool_]]] = [(figure, np.ones(len(flags), bool))]

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
+
 from disc.audit.sets import AuditSet
 from disc.data.pixels.images import Pixels
 from disc.data.tiles.decoding import Reading
@@ -137,4 +138,3 @@ def _main_grade(real: AuditSet, slide: str) -> int:
     """The highest grade on a slide, so that halves share the rare ones out."""
     found = real.facts.fractions[real.slides == slide].max(axis=0) > 0.05
     return max((GRADES[label] for label in Label if found[label]), default=0)
-

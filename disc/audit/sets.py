@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from disc.audit.facts import Facts, join, measure_tiles
 from disc.audit.request import AuditRequest
-from disc.data.readers.read import recognise, read_source
+from disc.data.readers.read import read_source, recognise
 from disc.data.readers.source import Source
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
@@ -176,7 +176,7 @@ def _measure(
 
 
 def shrink(images: Pixels, masks: Pixels) -> tuple[Pixels, Pixels]:
-    """Tiles [N, H, H, 3] and masks [N, H, H] of at most 128 px, a multiple of 32; never enlarged."""
+    """Tiles [N, H, H, 3] and masks [N, H, H] , at most 128 px, a multiple of 32."""
     side = images.shape[1]
     kept = min(KEPT_PX, side // _MULTIPLE * _MULTIPLE)
     if kept == side:

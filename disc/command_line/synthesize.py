@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 
 from disc.api import Model
+from disc.audit.screen import RECORD, drop_copies
 from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
@@ -46,15 +48,25 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         _check_labels(request, bank, plans)
         source = BankSampler(sampler, bank)
     if own_share().is_first:
-        claim_folder(request.out, _describe(context, source, plans))
+        claim_folder(request.out, _describe(request, context, source, plans))
     wait_for_all()
     facts = list_training(context)
     scale = model.um_per_px
-    value = generate_slides(plans, context.book, source, request.out, facts, um_per_px=scale)
+    screen = partial(drop_copies, training=context.split.train, seed=request.seed)
+    value = generate_slides(
+        plans,
+        context.book,
+        source,
+        request.out,
+        facts,
+        um_per_px=scale,
+        screen=screen if request.drop_copies else None,
+    )
     num = sum(len(plan.tiles) for plan in plans)
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
         f"standard deviation {value:.2f} (data: 1){_tell_absent(request, context)}"
+        f"{_tell_dropped(request)}"
     )
 
 
@@ -111,7 +123,10 @@ def _check_labels(request: SynthesisRequest, bank: Bank, plans: Sequence[SlideRe
 
 
 def _describe(
-    context: Context, source: LatentSource, plans: Sequence[SlideRecipe]
+    request: SynthesisRequest,
+    context: Context,
+    source: LatentSource,
+    plans: Sequence[SlideRecipe],
 ) -> dict[str, str]:
     """All that the bytes of a set depend on."""
     autoencoder, shapes = source.sampler.autoencoder, context.book.shapes
@@ -119,6 +134,7 @@ def _describe(
     banked = source.bank.facts if isinstance(source, BankSampler) else None
     return {
         **({} if banked is None else {"bank": digest(asdict(banked))}),
+        **({"copies": "dropped"} if request.drop_copies else {}),
         "facts": digest({**source.facts, **list_training(context)}),
         "precision": source.sampler.settings.precision,
         "decoder": digest([hash_weights(autoencoder), autoencoder.scale]),
@@ -134,6 +150,14 @@ def _tell_absent(request: SynthesisRequest, context: Context) -> str:
         return ""
     names = ", ".join(label.name for label in sorted(absent))
     return f"; none of {names}, which no training tile has"
+
+
+def _tell_dropped(request: SynthesisRequest) -> str:
+    """How many copies were taken out."""
+    if not request.drop_copies:
+        return ""
+    dropped = len((request.out / RECORD).read_text().splitlines()) - 1
+    return f"; {dropped} of these tiles were copies and are dropped ({request.out / RECORD})"
 
 
 def _count(plans: Sequence[SlideRecipe]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +110,7 @@ def generate_slides(
     facts: Mapping[str, object],
     *,
     um_per_px: float | None = None,
+    screen: Callable[[Path], Collection[str]] | None = None,
 ) -> float:
     """Write the slides as a data set in the SICAPv2 layout with `manifest.parquet`.
 
@@ -123,6 +124,7 @@ def generate_slides(
         root: folder of the set.
         facts: further columns of the manifest that are equal for all tiles.
         um_per_px: width of a pixel, which the set records; None where nobody knows.
+        screen: takes tiles out of the set, once all are there, and says which; None: none are.
 
     Returns:
         Standard deviation of the latents (the data's is 1).
@@ -146,7 +148,8 @@ def generate_slides(
     bar.close()
     wait_for_all()
     if share.is_first:
-        _finish_set(plans, book, writer, {**source.facts, **facts})
+        dropped = frozenset[str]() if screen is None else frozenset(screen(root))
+        _finish_set(plans, book, writer, {**source.facts, **facts}, dropped)
     wait_for_all()
     return _standard_deviation([read_json(_marker(root, plan)) for plan in plans])
 
@@ -174,7 +177,11 @@ def _generate_slide(
 
 
 def _finish_set(
-    plans: Sequence[SlideRecipe], book: ShapeBook, writer: SetWriter, facts: Mapping[str, object]
+    plans: Sequence[SlideRecipe],
+    book: ShapeBook,
+    writer: SetWriter,
+    facts: Mapping[str, object],
+    dropped: Collection[str],
 ) -> None:
     rows, labels = [], {}
     uses = Counter(bundle for plan in plans for bundle in plan.bundles)
@@ -182,6 +189,8 @@ def _finish_set(
         masks = stack_masks(plan, book)
         names = _tile_names(plan, masks.shape[-1])
         for i, (name, mask, tile) in enumerate(zip(names, masks, plan.tiles, strict=True)):
+            if name in dropped:
+                continue
             labels[name] = most_frequent_grade(count_labels(mask)) or Label.NC
             source = book.sources[tile.shape].name
             row = {"tile": name, "seed": plan.seeds[i], "shape_source": source, **facts}
