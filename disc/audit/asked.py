@@ -37,19 +37,21 @@ def measure_asked(
         real: with masks.
         synthetic: with masks.
         segmenters: trained on the halves of the real patients.
-        steps: of the training of the segmenter on synthetic tiles.
+        steps: of the training of the segmenter on synthetic tiles; 0: none is trained.
         seed: of that training, and of shuffled masks.
     """
     own = segmenters.read_real(real)
     readings = [read_tiles(net, synthetic.images) for net in segmenters.nets]
-    return [
+    figures = [
         _agreement(real, synthetic, own, readings, seed=seed),
         *_by_label(real, synthetic, own, readings),
         *_by_size(real, synthetic, own, readings),
         *_by_distance(real, synthetic, own, readings),
         *_confusion(real, synthetic, own, readings),
-        *_transfer(real, synthetic, segmenters, readings, steps=steps, seed=seed),
     ]
+    if steps:
+        figures += _transfer(real, synthetic, segmenters, readings, steps=steps, seed=seed)
+    return figures
 
 
 def _agreement(

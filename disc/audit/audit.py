@@ -104,6 +104,7 @@ def audit(
     limits: Sequence[Limit] = (),
     seed: int = 0,
     segmenters: Segmenters | None = None,
+    transfer: bool = True,
 ) -> Audit:
     """Answer questions about a synthetic set beside a real one.
 
@@ -116,6 +117,7 @@ def audit(
         limits: what figures must be.
         seed: of everything that is random.
         segmenters: trained on the real set before; None: they are trained where they are needed.
+        transfer: whether a segmenter is also trained on the synthetic tiles, of `asked`.
 
     Raises:
         BadInput: if a limit names no figure.
@@ -128,7 +130,8 @@ def audit(
     notes = _find_notes(real, synthetic)
     copies = None
     if "asked" in parts and segmenters is not None:
-        figures += measure_asked(real, synthetic, segmenters, steps=steps, seed=seed)
+        asked_steps = steps if transfer else 0
+        figures += measure_asked(real, synthetic, segmenters, steps=asked_steps, seed=seed)
     if "look" in parts:
         chosen = [name for name in encoders if name != "embedded" or segmenters is not None]
         if len(chosen) < len(encoders):
