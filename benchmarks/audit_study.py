@@ -27,7 +27,7 @@ import tyro
 from side_by_side import Asked, open_runs, own_folder
 
 import disc
-from disc.audit.audit import audit
+from disc.audit.audit import Questions, audit
 from disc.audit.figures import Figure, to_table
 from disc.audit.new import measure_copies
 from disc.audit.segmenter import train_segmenters
@@ -94,14 +94,8 @@ def audit_way(
     seeds = [derive(seed, "audit study", i) for i in range(len(asked.masks))]
     images = bench.model.sample(asked.masks, variant=variant, plan=plan or None, seed=seeds)
     made = hold_arrays(variant, images, asked.masks, asked.slides, bench.model.um_per_px)
-    found = audit(
-        bench.real,
-        made,
-        parts=("asked", "look", "seams"),
-        steps=steps,
-        segmenters=bench.segmenters,
-        transfer=False,
-    )
+    questions = Questions(parts=("asked", "look", "seams"), steps=steps, transfer=False)
+    found = audit(bench.real, made, questions, segmenters=bench.segmenters)
     return [*found.figures, *measure_copies(bench.training, made, seed=0).figures]
 
 

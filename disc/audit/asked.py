@@ -252,7 +252,8 @@ def _dice_interval(figure: Figure, tiles: AuditSet, readings: Sequence[Pixels]) 
         above, below = 2 * weights @ both, weights @ total
         dice = np.full(above.shape, np.nan)
         np.divide(above, below, out=dice, where=below > 0)
-        return np.nanmean(dice, axis=1, keepdims=True)
+        mean: Array = np.nanmean(dice, axis=1, keepdims=True)
+        return mean
 
     return replace(with_interval(figure, statistic, len(names)), tiles=len(tiles))
 

@@ -25,6 +25,20 @@ SCHEMA = "disc-audit/1"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What an audit answers, and how."""
+
+    parts: Sequence[Part] = PARTS
+    encoders: Sequence[str] = ("embedded", "texture")
+    steps: int = 200
+    """Of the training of every segmenter."""
+    transfer: bool = True
+    """Whether a segmenter is trained on the synthetic tiles, too."""
+    seed: int = 0
+    """Of everything that is random."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """Whether a figure is what a limit says.
 
@@ -83,55 +97,46 @@ def audit_sets(request: AuditRequest) -> Audit:
         BadInput: if the sets cannot be read, do not fit together, or a limit names no figure.
     """
     real, synthetic = read_sets(request)
-    return audit(
-        real,
-        synthetic,
+    questions = Questions(
         parts=request.parts,
         encoders=request.encoders,
         steps=request.segmenter_steps,
-        limits=request.parsed_limits,
         seed=request.seed,
     )
+    return audit(real, synthetic, questions, limits=request.parsed_limits)
 
 
 def audit(
     real: AuditSet,
     synthetic: AuditSet,
+    questions: Questions,
     *,
-    parts: Sequence[Part] = PARTS,
-    encoders: Sequence[str] = ("embedded", "texture"),
-    steps: int = 200,
     limits: Sequence[Limit] = (),
-    seed: int = 0,
     segmenters: Segmenters | None = None,
-    transfer: bool = True,
 ) -> Audit:
     """Answer questions about a synthetic set beside a real one.
 
     Args:
         real: tiles of two patients or more.
         synthetic: tiles of the same size.
-        parts: the questions.
-        encoders: of distances.
-        steps: of the training of every segmenter.
+        questions: which, and how.
         limits: what figures must be.
-        seed: of everything that is random.
         segmenters: trained on the real set before; None: they are trained where they are needed.
-        transfer: whether a segmenter is also trained on the synthetic tiles, of `asked`.
 
     Raises:
         BadInput: if a limit names no figure.
     """
+    parts, encoders, seed = questions.parts, questions.encoders, questions.seed
     has_masks = bool(real.facts.area_px.any())
     needs = "asked" in parts or ("look" in parts and "embedded" in encoders and has_masks)
     if needs and segmenters is None:
-        segmenters = train_segmenters(real, steps=steps, seed=seed)
+        segmenters = train_segmenters(real, steps=questions.steps, seed=seed)
     figures: list[Figure] = []
     notes = _find_notes(real, synthetic)
     copies = None
     if "asked" in parts and segmenters is not None:
-        asked_steps = steps if transfer else 0
-        figures += measure_asked(real, synthetic, segmenters, steps=asked_steps, seed=seed)
+        steps = questions.steps if questions.transfer else 0
+        figures += measure_asked(real, synthetic, segmenters, steps=steps, seed=seed)
     if "look" in parts:
         chosen = [name for name in encoders if name != "embedded" or segmenters is not None]
         if len(chosen) < len(encoders):

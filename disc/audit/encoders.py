@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +113,7 @@ def open_timm(name: str) -> Encoder:
         BadInput: if timm is not installed, or has no such model.
     """
     try:
-        import timm
+        timm = import_module("timm")
     except (ImportError, RuntimeError, OSError) as error:
         raise BadInput(
             f"timm:{name}: timm cannot be loaded ({error}); install the extra: "

@@ -95,7 +95,8 @@ def query_wholes(pictures: Pictures) -> torch.Tensor:
 def normalise(vectors: torch.Tensor) -> torch.Tensor:
     """Vectors [..., D] without their mean, of length 1; what is flat stays near 0."""
     centred = vectors - vectors.mean(dim=-1, keepdim=True)
-    return centred / (centred.norm(dim=-1, keepdim=True) + 0.01 * vectors.shape[-1] ** 0.5)
+    length = centred.square().sum(dim=-1, keepdim=True).sqrt()
+    return centred / (length + 0.01 * vectors.shape[-1] ** 0.5)
 
 
 def _band(images: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -113,4 +114,5 @@ def _blur(pictures: torch.Tensor, deviation: float) -> torch.Tensor:
     line = (line / line.sum()).to(pictures)
     padded = F.pad(pictures, (reach,) * 4, mode="reflect")
     across = F.conv2d(padded, line.view(1, 1, 1, -1))
-    return F.conv2d(across, line.view(1, 1, -1, 1))
+    blurred: torch.Tensor = F.conv2d(across, line.view(1, 1, -1, 1))
+    return blurred

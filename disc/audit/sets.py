@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -193,10 +194,12 @@ def _list(request: AuditRequest, number: int) -> TileSet:
     root = (request.real, request.synthetic)[number]
     word = request.kinds[number % len(request.kinds)]
     kind = recognise(root) if word == "auto" else word
-    named = {"images": request.images, "masks": request.masks, "values": request.values}
-    named |= {"slides": request.slides}
-    given = {key: value for key, value in named.items() if value and kind in ("folder", "lapc")}
-    fit = {} if kind == "panda" else {"fit": request.fit}
+    given: dict[str, Any] = {"images": request.images, "masks": request.masks}
+    given |= {"values": request.values, "slides": request.slides}
+    if kind not in ("folder", "lapc"):
+        given = {}
+    given = {key: value for key, value in given.items() if value}
+    fit: dict[str, Any] = {} if kind == "panda" else {"fit": request.fit}
     source = Source(
         root=root, kind=kind, tile_px=request.tile_px, um_per_px=request.um_per_px, **given, **fit
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -110,8 +108,7 @@ def _join(kind: str, image: Pixels, host: Pixels, rng: np.random.Generator) -> P
     elif kind == "half":
         joined[: px // 2] = image[: px // 2]
     else:
-        sides: Sequence[int] = rng.choice([0, px // 2], 2)
-        y, x = sides
+        y, x = (int(part) for part in rng.choice([0, px // 2], 2))
         joined[y : y + px // 2, x : x + px // 2] = image[y : y + px // 2, x : x + px // 2]
     return joined
 
