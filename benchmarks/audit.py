@@ -25,10 +25,10 @@ import tyro
 from scipy import ndimage
 from timing import ratio
 
+from disc.audit.copies.new import measure_copies
 from disc.audit.encoders import View, encode, texture
 from disc.audit.look import measure_look
 from disc.audit.nearness import measure_nearness
-from disc.audit.new import measure_copies
 from disc.audit.seams import measure_seams
 from disc.audit.sets import AuditSet, hold_arrays
 from disc.cli import prepare_process

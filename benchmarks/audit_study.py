@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,8 +29,8 @@ from side_by_side import Asked, open_runs, own_folder
 
 import disc
 from disc.audit.audit import Questions, audit
+from disc.audit.copies.new import measure_copies
 from disc.audit.figures import Figure, to_table
-from disc.audit.new import measure_copies
 from disc.audit.segmenter import train_segmenters
 from disc.audit.sets import AuditSet, hold, hold_arrays
 from disc.cli import prepare_process
@@ -115,17 +116,16 @@ def read_all(options: Options) -> pd.DataFrame:
     tables = []
     for context, asked in open_runs(options.runs, draw(options.masks), needs):
         folder, bench = own_folder(options.out, context), None
-        for way in WAYS:
-            for seed in range(options.seeds):
-                name = " ".join(filter(None, way))
-                path = folder / f"{name} {options.masks} {options.segmenter_steps} {seed}.parquet"
-                if not path.exists():
-                    bench = bench or prepare(context, options.segmenter_steps)
-                    figures = audit_way(bench, asked, way, seed, options.segmenter_steps)
-                    write_parquet(path, to_table(figures))
-                    print_line(f"{folder.name}: {name}, seed {seed}")
-                table = pd.read_parquet(path)
-                tables.append(table.assign(way=name, seed=seed, run=str(context.folder)))
+        for way, seed in product(WAYS, range(options.seeds)):
+            name = " ".join(filter(None, way))
+            path = folder / f"{name} {options.masks} {options.segmenter_steps} {seed}.parquet"
+            if not path.exists():
+                bench = bench or prepare(context, options.segmenter_steps)
+                figures = audit_way(bench, asked, way, seed, options.segmenter_steps)
+                write_parquet(path, to_table(figures))
+                print_line(f"{folder.name}: {name}, seed {seed}")
+            table = pd.read_parquet(path)
+            tables.append(table.assign(way=name, seed=seed, run=str(context.folder)))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from disc.audit.asked import measure_asked
+from disc.audit.copies.new import CopyFindings, measure_copies
 from disc.audit.encoders import see
 from disc.audit.figures import PARTS, Figure, Part
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
-from disc.audit.new import CopyFindings, measure_copies
 from disc.audit.request import AuditRequest, Limit
 from disc.audit.seams import measure_seams
 from disc.audit.segmenter import Segmenters, train_segmenters

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from disc.audit.audit import Audit
+from disc.audit.copies.new import PairOfTiles
 from disc.audit.figures import TITLES, Figure, Part, to_table
-from disc.audit.new import PairOfTiles
 from disc.audit.summary import headline, judge
 from disc.data.pixels.mask_colours import colour_mask
 from disc.files import write_bytes, write_parquet

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from disc.api import Model
-from disc.audit.screen import RECORD, drop_copies
+from disc.audit.copies.screen import RECORD, drop_copies
 from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from disc.audit.copies.wear import soften
 from disc.audit.distances import (
     coverage_measures,
     frechet_distance,
@@ -15,7 +16,6 @@ from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import halve, measure_nearness
 from disc.audit.seams import measure_seams
 from disc.audit.sets import hold_arrays
-from disc.audit.wear import soften
 from tests.audit.made_tiles import make_set, make_tiles
 
 

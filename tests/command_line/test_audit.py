@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from disc import cli
-from disc.audit import copies
+from disc.audit.copies import detector
 from tests.audit.made_tiles import make_tiles, write_set
 
 QUICK = ("--segmenter-steps", "2", "--encoders", "texture")
@@ -17,8 +17,8 @@ QUICK = ("--segmenter-steps", "2", "--encoders", "texture")
 @pytest.fixture(scope="module", autouse=True)
 def quick():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copies, "NUM_PLANTED", 20)
-        patch.setattr(copies, "MAX_NULL", 60)
+        patch.setattr(detector, "NUM_PLANTED", 20)
+        patch.setattr(detector, "MAX_NULL", 60)
         yield
 
 
@@ -166,7 +166,7 @@ def test_only_what_the_generator_saw_can_be_copied(sets, tmp_path, capsys):
     facts["training_slides"] = "P1 P2 P3"
     pd.DataFrame(facts).to_parquet(made / "manifest.parquet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("disc.audit.new.MIN_NULL", 100)
+        patch.setattr("disc.audit.copies.new.MIN_NULL", 100)
         assert call(*words, tmp_path / "some.json") == 0
     verdict = json.loads((tmp_path / "some.json").read_text())["verdict_on_copies"]
     assert verdict.startswith("No copies: 0 of")

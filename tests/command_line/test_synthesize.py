@@ -12,7 +12,7 @@ from PIL import Image
 
 import disc
 from disc import cli
-from disc.audit import copies, screen
+from disc.audit.copies import detector, screen
 from disc.data.pixels.images import encode_jpeg
 from disc.files import read_json
 from disc.model.denoiser import Denoiser
@@ -250,7 +250,7 @@ def test_copies_are_dropped_and_counted(run, tmp_path, monkeypatch, capsys):
     """One generated tile is exchanged for a training tile before the set is finished."""
     out, context = tmp_path / "out", disc.load(run).weights.context
     words = (*COUNTS, "--steps", "1", "--drop-copies")
-    monkeypatch.setattr(copies, "NUM_PLANTED", 40)
+    monkeypatch.setattr(detector, "NUM_PLANTED", 40)
     monkeypatch.setattr(screen, "MIN_NULL", 1)
     planted, real = [], screen.calibrate
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from disc.audit.pictures import (
+from disc.audit.copies.pictures import (
     COARSE,
     CORNERS,
     HALF,

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from disc.audit.copy_search import Matches, find_matches
-from disc.audit.pictures import Pictures, take_pictures
-from disc.audit.wear import WEARS, find_softness, plant, soften
+from disc.audit.copies.pictures import Pictures, take_pictures
+from disc.audit.copies.search import Matches, find_matches
+from disc.audit.copies.wear import WEARS, find_softness, plant, soften
 from disc.seeds import numpy_generator
 
 FALSE_ALARMS = 0.01

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from disc.audit.copies import MIN_NULL, calibrate
+from disc.audit.copies.detector import MIN_NULL, calibrate
 from disc.audit.sets import shrink
 from disc.data.pixels.images import Pixels, read_image
 from disc.data.tiles.tile_set import TileSet

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from disc.audit.pictures import NUM_VERSIONS
+from disc.audit.copies.pictures import NUM_VERSIONS
 from disc.data.pixels.images import encode_jpeg
 from disc.evaluate.gradients import LUMINANCE
 from disc.seeds import numpy_generator

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from disc.audit.copies import MIN_NULL, Detector, Flags, Rate, calibrate, correct, rate_of
-from disc.audit.copy_search import Matches
+from disc.audit.copies.detector import MIN_NULL, Detector, Flags, Rate, calibrate, correct, rate_of
+from disc.audit.copies.search import Matches
+from disc.audit.copies.wear import TEXTS
 from disc.audit.figures import Figure, refuse
 from disc.audit.sets import AuditSet
-from disc.audit.wear import TEXTS
 from disc.labels import NAMES, Label
 
 MOST_PAIRS = 12
