@@ -70,7 +70,7 @@ class Projection:
     @property
     def needed(self) -> int:
         """Tiles of each set that a Frechet distance needs."""
-        return TILES_PER_COMPONENT * self.axes.shape[1]
+        return TILES_PER_COMPONENT * int(self.axes.shape[1])
 
 
 def frechet_statistic(
@@ -113,10 +113,10 @@ def _sums(features: Array, owners: npt.NDArray[np.str_]) -> tuple[Array, Array, 
 
 
 def _weighted(sums: tuple[Array, Array, Array], weights: Array) -> tuple[Array, Array]:
-    number = weights @ sums[0]
+    number = float(weights @ sums[0])
     mean = weights @ sums[1] / number
     square = np.tensordot(weights, sums[2], axes=1) / number
-    return mean, (square - np.outer(mean, mean)) * number / max(number - 1, 1)
+    return mean, (square - np.outer(mean, mean)) * (number / max(number - 1, 1.0))
 
 
 def coverage_measures(real: Array, synthetic: Array, k: int = NEIGHBOURS) -> Array:

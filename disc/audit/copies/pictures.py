@@ -96,7 +96,8 @@ def normalise(vectors: torch.Tensor) -> torch.Tensor:
     """Vectors [..., D] without their mean, of length 1; what is flat stays near 0."""
     centred = vectors - vectors.mean(dim=-1, keepdim=True)
     length = centred.square().sum(dim=-1, keepdim=True).sqrt()
-    return centred / (length + 0.01 * vectors.shape[-1] ** 0.5)
+    unit: torch.Tensor = centred / (length + 0.01 * float(vectors.shape[-1]) ** 0.5)
+    return unit
 
 
 def _band(images: npt.NDArray[np.uint8]) -> torch.Tensor:
