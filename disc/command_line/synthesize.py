@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from disc.api import Model
+from disc.api import Model, load
 from disc.audit.copies.screen import RECORD, drop_copies
 from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.store import hash_weights
-from disc.pipeline.context import Context
-from disc.pipeline.stages.synthesis import list_training
-from disc.pipeline.weights.source import find_variant
-from disc.pipeline.weights.trained import open_run
+from disc.pipeline.weights.source import Weights, find_variant
+from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_share, wait_for_all
 from disc.sample.bank import Bank, read_bank
 from disc.sample.generation import BankSampler, LatentSource, VariantSampler, generate_slides
@@ -36,11 +35,12 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         BadInput: if the slides, the variant, the plan or the bank cannot be, or `out` holds
             something else.
     """
-    weights = open_run(request.run)
-    context, model = weights.context, Model(weights)
+    model = load(request.run)
+    weights = model.weights
     name = find_variant(weights, request.variant)
     sampler = model.sampler(name, plan=request.plan or None, steps=request.steps)
-    plans = _plan(request, context)
+    plans = _plan(request, weights)
+    screen = _open_screen(request, weights) if request.drop_copies else None
     source: LatentSource = VariantSampler(sampler, name)
     if request.from_bank is not None:
         bank = _open_bank(request, model, source)
@@ -48,30 +48,27 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         _check_labels(request, bank, plans)
         source = BankSampler(sampler, bank)
     if own_share().is_first:
-        claim_folder(request.out, _describe(request, context, source, plans))
+        claim_folder(request.out, _describe(request, weights, source, plans))
     wait_for_all()
-    facts = list_training(context)
-    scale = model.um_per_px
-    screen = partial(drop_copies, training=context.split.train, seed=request.seed)
     value = generate_slides(
         plans,
-        context.book,
+        weights.book,
         source,
         request.out,
-        facts,
-        um_per_px=scale,
-        screen=screen if request.drop_copies else None,
+        weights.origin,
+        um_per_px=model.um_per_px,
+        screen=screen,
     )
     num = sum(len(plan.tiles) for plan in plans)
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
-        f"standard deviation {value:.2f} (data: 1){_tell_absent(request, context)}"
+        f"standard deviation {value:.2f} (data: 1){_tell_absent(request, weights)}"
         f"{_tell_dropped(request)}"
     )
 
 
-def _plan(request: SynthesisRequest, context: Context) -> list[SlideRecipe]:
-    settings, known = context.run.synthesis, context.latents.known()
+def _plan(request: SynthesisRequest, weights: Weights) -> list[SlideRecipe]:
+    settings, known = weights.synthesis, weights.known
     settings = replace(
         settings,
         seed=request.seed,
@@ -83,16 +80,15 @@ def _plan(request: SynthesisRequest, context: Context) -> list[SlideRecipe]:
         if count and label_of_grade(grade) not in known:
             raise BadInput(
                 f"--counts asks for {label_of_grade(grade).name}, which no training tile of "
-                f"{request.run} has; leave it out"
+                f"{weights.folder} has; leave it out"
             )
-    slides = list(context.split.train.slides.values())
     try:
-        plans = plan_slides(slides, context.book, known, settings, counts)
+        plans = plan_slides(weights.slides, weights.book, known, settings, counts)
     except ValueError as error:
-        raise BadInput(f"{request.run}: {error}") from error
+        raise BadInput(f"{weights.folder}: {error}") from error
     if not plans:
         raise BadInput(
-            f"{request.run}: its primary grades need no slide more; ask for more with "
+            f"{weights.folder}: its primary grades need no slide more; ask for more with "
             "--slides-per-grade, or say how many with --counts"
         )
     return plans
@@ -111,7 +107,7 @@ def _open_bank(request: SynthesisRequest, model: Model, source: LatentSource) ->
     if (made.weights, made.latent_px) != (weights, latent_px):
         raise BadInput(
             f"{request.from_bank}: made by weights {made.weights} at {made.latent_px} latent px, "
-            f"not by sd of {request.run} ({weights}, {latent_px}); make one with disc bank"
+            f"not by sd of {model.weights.folder} ({weights}, {latent_px}); make one with disc bank"
         )
     return bank
 
@@ -124,18 +120,18 @@ def _check_labels(request: SynthesisRequest, bank: Bank, plans: Sequence[SlideRe
 
 def _describe(
     request: SynthesisRequest,
-    context: Context,
+    weights: Weights,
     source: LatentSource,
     plans: Sequence[SlideRecipe],
 ) -> dict[str, str]:
     """All that the bytes of a set depend on."""
-    autoencoder, shapes = source.sampler.autoencoder, context.book.shapes
+    autoencoder, shapes = source.sampler.autoencoder, weights.book.shapes
     used = sorted({tile.shape for plan in plans for tile in plan.tiles})
     banked = source.bank.facts if isinstance(source, BankSampler) else None
     return {
         **({} if banked is None else {"bank": digest(asdict(banked))}),
         **({"copies": "dropped"} if request.drop_copies else {}),
-        "facts": digest({**source.facts, **list_training(context)}),
+        "facts": digest({**source.facts, **weights.origin}),
         "precision": source.sampler.settings.precision,
         "decoder": digest([hash_weights(autoencoder), autoencoder.scale]),
         "slides": digest([asdict(plan) for plan in plans]),
@@ -143,13 +139,23 @@ def _describe(
     }
 
 
-def _tell_absent(request: SynthesisRequest, context: Context) -> str:
+def _tell_absent(request: SynthesisRequest, weights: Weights) -> str:
     """Which grades were filled up with nothing."""
-    absent = {*Label} - {*context.latents.known()}
+    absent = {*Label} - {*weights.known}
     if request.counts or not absent:
         return ""
     names = ", ".join(label.name for label in sorted(absent))
     return f"; none of {names}, which no training tile has"
+
+
+def _open_screen(request: SynthesisRequest, weights: Weights) -> Callable[[Path], Collection[str]]:
+    """What takes copies of the run's training tiles out of a set."""
+    if not isinstance(weights, TrainedWeights):
+        raise BadInput(
+            f"{request.run}: exported weights hold no training tiles to tell copies by; give the "
+            "run itself, or leave out --drop-copies"
+        )
+    return partial(drop_copies, training=weights.context.split.train, seed=request.seed)
 
 
 def _tell_dropped(request: SynthesisRequest) -> str:

@@ -274,3 +274,19 @@ def test_copies_are_dropped_and_counted(run, tmp_path, monkeypatch, capsys):
     assert contents(out) == before and len(planted) == 1
     assert call("synthesize", run, out, *words[:-1]) == 2
     assert "holds tiles of another request" in capsys.readouterr().err
+    exported = tmp_path / "weights"
+    assert cli.main(["export", "--run", str(run), "--out", str(exported)]) == 0
+    assert call("synthesize", exported, tmp_path / "set", *words) == 2
+    assert "exported weights hold no training tiles" in capsys.readouterr().err
+
+
+def test_exported_weights_make_the_same_set(run, undisturbed, tmp_path):
+    exported, out = tmp_path / "weights", tmp_path / "set"
+    assert cli.main(["export", "--run", str(run), "--out", str(exported)]) == 0
+    assert call("synthesize", exported, out, *COUNTS, "--steps", "2") == 0
+    assert contents(out) == contents(undisturbed)
+    balanced = [tmp_path / "of-run", tmp_path / "of-weights"]
+    for source, place in zip((run, exported), balanced, strict=True):
+        words = ("--slides-per-grade", "2", "--tiles", "1", "1", "--steps", "1", "--variant", "sd")
+        assert call("synthesize", source, place, *words) == 0
+    assert contents(balanced[0]) == contents(balanced[1])

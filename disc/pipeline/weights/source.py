@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from disc.data.tiles.records import Slide
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
-from disc.settings.synthesis import Variant
+from disc.settings.synthesis import Synthesis, Variant
 
 
 class Weights(Protocol):
@@ -41,6 +42,18 @@ class Weights(Protocol):
     def known(self) -> Collection[int]:
         """Labels of the training masks."""
 
+    @property
+    def slides(self) -> Sequence[Slide]:
+        """Training slides and their grades."""
+
+    @property
+    def synthesis(self) -> Synthesis:
+        """How synthetic slides are made, and how many, unless something else is asked for."""
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Which slides the generator was trained on, as manifests say it."""
+
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn unless something else is asked for."""
 
@@ -49,6 +62,13 @@ class Weights(Protocol):
 
     def referee(self) -> CarcinoNet:
         """The independent evaluation network."""
+
+    def pixel_grader(self) -> CarcinoNet:
+        """The pixel grader that was trained on real tiles alone.
+
+        Raises:
+            BadInput: if there is none.
+        """
 
 
 def find_variant(weights: Weights, name: str) -> Variant:
