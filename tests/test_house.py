@@ -16,7 +16,7 @@ ROOMS = (
     *("labels", "files", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
     "audit",
-    *("presets", "pipeline", "api", "command_line", "cli", "studio", "__main__"),
+    *("paper_presets", "presets", "pipeline", "api", "command_line", "cli", "studio", "__main__"),
 )
 INNER_ROOMS = {
     "data": (
