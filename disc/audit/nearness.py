@@ -48,9 +48,8 @@ def measure_nearness(
     names = ("kid", "frechet", *MANIFOLD)
     blank = [Figure(part="look", name=f"{n}.{encoder}", text=_text(n, encoder)) for n in names]
     views_per_real = 2 * len(views)
-    found = min(num_made, len(real) // views_per_real)
     if num < LEAST:
-        return [_refuse(one, found, LEAST, views_per_real) for one in blank]
+        return [_refuse(one, num, LEAST, views_per_real) for one in blank]
     fits = [Projection.fit(view.real) for view in views]
     needed = max(fit.needed for fit in fits)
     parts = [
@@ -61,7 +60,7 @@ def measure_nearness(
     figures = []
     for figure, name in zip(blank[:2], measures, strict=True):
         if name == "frechet" and num < needed:
-            figures.append(_refuse(figure, found, needed, views_per_real))
+            figures.append(_refuse(figure, num, needed, views_per_real))
             continue
         figures.append(_join(figure, [measures[name](part) for part in parts]))
     spread = [_manifold(part) for part in parts]

@@ -9,6 +9,9 @@ from disc.audit.figures import Figure
 
 BLIND = "Agreement is blind to blur: read it beside the gradient energy and the kernel distance."
 
+MIN_ROOM = 0.05
+"""Between chance and real tiles, without which agreement says nothing."""
+
 
 def headline(audit: Audit) -> list[str]:
     """The first sentences, in the order of the questions."""
@@ -39,11 +42,16 @@ def _agreement(audit: Audit) -> str:
         return ""
     if figure.refused:
         return f"Mask agreement: refused, {figure.refused}."
-    way = (figure.value - figure.chance) / max(figure.ceiling - figure.chance, 1e-9)
+    room = figure.ceiling - figure.chance
+    way = (
+        f"{100 * (figure.value - figure.chance) / room:.0f} % of the way"
+        if room > MIN_ROOM
+        else "the segmenters cannot tell labels apart, so this says nothing"
+    )
     return (
         f"Masks are followed at {figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}], where "
         f"shuffled masks give {figure.chance:.2f} and real tiles with their own masks "
-        f"{figure.ceiling:.2f}: {100 * way:.0f} % of the way. {BLIND}"
+        f"{figure.ceiling:.2f}: {way}. {BLIND}"
     )
 
 
@@ -77,8 +85,8 @@ def _seams(audit: Audit) -> str:
     figure = audit.of("seam")
     if figure is None or figure.refused or math.isnan(figure.low):
         return f"Seams: refused, {figure.refused}." if figure is not None and figure.refused else ""
-    found = f"{figure.value:.1f} grey levels [{figure.low:.1f}, {figure.high:.1f}]"
-    beside = "" if math.isnan(figure.ceiling) else f", real annotations {figure.ceiling:.1f}"
+    found = f"{figure.value:z.1f} grey levels [{figure.low:z.1f}, {figure.high:z.1f}]"
+    beside = "" if math.isnan(figure.ceiling) else f", real annotations {figure.ceiling:z.1f}"
     if figure.low > 0:
         return f"Seams: tiles step by {found} at the borders of their masks{beside}."
     return f"No seam is seen: {found} at the borders of masks{beside}."

@@ -1,5 +1,7 @@
 """Seams, sharpness and distances: planted faults are found, and equal sets have none."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -21,13 +23,13 @@ from tests.audit.made_tiles import make_set, make_tiles
 
 @pytest.fixture(scope="module")
 def real():
-    return make_set("real", 8)
+    return make_set("real", 8, side=192)
 
 
 @pytest.fixture(scope="module")
 def other():
     """Real tiles of other patients."""
-    return make_tiles(6, start=200)
+    return make_tiles(6, start=200, side=192)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_blur_is_seen(real, like, blurred):
     plain, soft = (by_name(measure_look(real, held, seed=0)) for held in (like, blurred))
     for label in ("NC", "GG3", "GG4", "GG5"):
         assert soft[f"gradient.{label}"].high < 0.9
-        assert plain[f"gradient.{label}"].low < 1 < plain[f"gradient.{label}"].high
+        assert plain[f"gradient.{label}"].value == pytest.approx(1, abs=0.15)
     near, far = (
         by_name(measure_nearness("texture", see("texture", real, held, None), real, held, seed=0))
         for held in (like, blurred)
@@ -113,7 +115,9 @@ def test_too_few_tiles_are_refused_with_the_number_that_would_do(real, other):
     more = hold_arrays("more", *(part[:120] for part in other), 4.0)
     near = measure_nearness("texture", see("texture", real, more, None), real, more, seed=0)
     assert not by_name(near)["kid.texture"].refused
-    assert "; 160 would do" in by_name(near)["frechet.texture"].refused
+    assert re.search(
+        r"^100 tiles a part .*; 1[3-6]\d would do", by_name(near)["frechet.texture"].refused
+    )
 
 
 def test_the_frechet_distance_is_that_of_the_formula():
