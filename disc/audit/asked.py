@@ -21,7 +21,7 @@ MIN_TILES = 30
 """Tiles without which no agreement is told."""
 TOLERANCES = (0, 2, 4, 8, 16, 32, 64)
 """Pixels from a border within which nothing counts."""
-SIZES = (("to 5 %", 0.0, 0.05), ("5-20 %", 0.05, 0.2), ("20-50 %", 0.2, 0.5), ("50 %+", 0.5, 1.01))
+SIZES = (("0-5%", 0.0, 0.05), ("5-20%", 0.05, 0.2), ("20-50%", 0.2, 0.5), ("50-100%", 0.5, 1.01))
 """Of a region, in fractions of the tile."""
 _SHUFFLES = 5
 Pixels = npt.NDArray[np.uint8]
@@ -105,7 +105,9 @@ def _by_size(
     figures = []
     for name, low, high in SIZES:
         figure = Figure(
-            part="asked", name=f"size.{name}", text=f"recall of regions of {name} of the tile"
+            part="asked",
+            name=f"size.{name}",
+            text=f"recall of regions that cover {name} of the tile",
         )
         chosen = (sizes >= low) & (sizes < high)
         if chosen.sum() < MIN_TILES:

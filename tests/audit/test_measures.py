@@ -1,12 +1,16 @@
 """Seams, sharpness and distances: planted faults are found, and equal sets have none."""
 
 import re
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
 
 from disc.audit.copies.wear import soften
+from disc.files import BadInput
 from disc.audit.distances import (
     coverage_measures,
     frechet_distance,
@@ -115,7 +119,8 @@ def test_too_few_tiles_are_refused_with_the_number_that_would_do(real, other):
     more = hold_arrays("more", *(part[:120] for part in other), 4.0)
     near = measure_nearness("texture", see("texture", real, more, None), real, more, seed=0)
     assert not by_name(near)["kid.texture"].refused
-    assert re.search(
+    refused = by_name(near)["frechet.texture"].refused
+    assert re.search(r"^100 tiles a part .*; 1[3-6]\d would do", refused)
         r"^100 tiles a part .*; 1[3-6]\d would do", by_name(near)["frechet.texture"].refused
     )
 
@@ -163,3 +168,25 @@ def test_halves_share_no_patient(real):
 def test_features_do_not_depend_on_the_batch(real):
     whole = encode(texture, real.images[:50])
     np.testing.assert_allclose(encode(texture, real.images[:50], 7), whole, atol=1e-4)
+
+
+def test_a_model_of_timm_is_taken_where_it_is_installed(real, monkeypatch):
+    """Its own size, mean and deviation; batches of tiles."""
+    seen = []
+
+    class Model(torch.nn.Module):
+        def forward(self, images):
+            seen.append(images)
+            return images.mean(dim=(2, 3))
+
+    config = {"input_size": (3, 32, 32), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+    data = SimpleNamespace(resolve_model_data_config=lambda model: config)
+    fake = SimpleNamespace(create_model=lambda name, **words: Model(), data=data)
+    monkeypatch.setitem(sys.modules, "timm", fake)
+    (view,) = see("timm:any", real, real, None)
+    assert seen[0].shape == (64, 3, 32, 32)
+    expected = (real.images.mean(axis=(1, 2)) / 255 - 0.5) / 0.25
+    np.testing.assert_allclose(view.real, expected, atol=0.05)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(BadInput, match="timm:any: timm cannot be loaded"):
+        see("timm:any", real, real, None)
