@@ -104,11 +104,8 @@ def _by_size(
     best_sizes, best, _ = _regions(real.masks, [own], real.patients)
     figures = []
     for name, low, high in SIZES:
-        figure = Figure(
-            part="asked",
-            name=f"size.{name}",
-            text=f"recall of regions that cover {name} of the tile",
-        )
+        text = f"recall of regions that cover {name} of the tile"
+        figure = Figure(part="asked", name=f"size.{name}", text=text)
         chosen = (sizes >= low) & (sizes < high)
         if chosen.sum() < MIN_TILES:
             figures.append(refuse(figure, int(chosen.sum()), MIN_TILES, "regions"))
