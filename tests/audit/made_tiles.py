@@ -31,16 +31,16 @@ def draw_field(seed, side=256):
     return np.rint(light).astype(np.uint8), labels
 
 
-def cut(field, stride=SIDE // 2):
-    """Overlapping tiles of a field."""
-    places = range(0, len(field) - SIDE + 1, stride)
-    return np.stack([field[y : y + SIDE, x : x + SIDE] for y in places for x in places])
+def cut(field, px=SIDE):
+    """Tiles of a field that overlap by half."""
+    places = range(0, len(field) - px + 1, px // 2)
+    return np.stack([field[y : y + px, x : x + px] for y in places for x in places])
 
 
-def make_tiles(patients, start=0, stride=SIDE // 2, side=256):
+def make_tiles(patients, start=0, side=256, px=SIDE):
     """Tiles, masks and patients."""
     drawn = [draw_field(start + number, side) for number in range(patients)]
-    images, masks = (np.concatenate([cut(field[k], stride) for field in drawn]) for k in (0, 1))
+    images, masks = (np.concatenate([cut(field[k], px) for field in drawn]) for k in (0, 1))
     owners = np.repeat([f"P{start + n}" for n in range(patients)], len(images) // patients)
     return images, masks, owners
 

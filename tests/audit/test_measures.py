@@ -52,12 +52,12 @@ def by_name(figures):
 
 
 def step_at_borders(tiles, levels):
-    """Every tile's first label lighter or darker by some grey levels."""
+    """Every other label of a tile lighter or darker by some grey levels: neighbours differ."""
     images, masks, owners = tiles
     stepped = images.astype(int)
     rng = np.random.default_rng(0)
     for image, mask in zip(stepped, masks, strict=True):
-        image[mask == mask.min()] += levels * rng.choice([-1, 1])
+        image[mask % 2 == 1] += levels * rng.choice([-1, 1])
     return hold_arrays("stepped", stepped.clip(0, 255).astype(np.uint8), masks, owners, 4.0)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from disc import cli
+from disc.audit import segmenter
 from disc.audit.copies import detector
 from tests.audit.made_tiles import make_tiles, write_set
 
@@ -19,15 +20,21 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detector, "NUM_PLANTED", 20)
         patch.setattr(detector, "MAX_NULL", 60)
+        patch.setattr(segmenter, "WIDTH", 8)
         yield
 
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
     root = tmp_path_factory.mktemp("sets")
-    write_set(root / "real", *make_tiles(5))
-    write_set(root / "made", *make_tiles(2, start=60))
+    write_set(root / "real", *small_tiles(5))
+    write_set(root / "made", *small_tiles(2, start=60))
     return root
+
+
+def small_tiles(patients, start=0):
+    """49 tiles of 32 px of each patient."""
+    return make_tiles(patients, start, side=128, px=32)
 
 
 def call(*words):
@@ -111,13 +118,14 @@ def test_a_set_without_masks_is_refused_unless_none_is_needed(sets, tmp_path, ca
 
 
 def test_sets_that_do_not_fit_together_are_refused(sets, tmp_path, capsys):
-    images, masks, owners = make_tiles(1, start=80)
+    images, masks, owners = small_tiles(1, start=80)
     coarse = write_set(tmp_path / "coarse", images, masks, owners, um_per_px=8.0)
     line = refuse(capsys, sets / "real", coarse)
     assert "8 µm per pixel beside 4 in" in line
-    small = write_set(tmp_path / "small", images[:, :32, :32], masks[:, :32, :32], owners)
-    line = refuse(capsys, sets / "real", small)
-    assert "tiles of 32 px beside 64 px" in line and "--tile-px 32 --fit resize" in line
+    grown = [part.repeat(2, axis=1).repeat(2, axis=2) for part in (images, masks)]
+    large = write_set(tmp_path / "large", *grown, owners)
+    line = refuse(capsys, sets / "real", large)
+    assert "tiles of 64 px beside 32 px" in line and "--tile-px 32 --fit resize" in line
     alone = write_set(tmp_path / "alone", images, masks, owners)
     line = refuse(capsys, alone, sets / "made")
     assert "1 patient; an audit tells patients apart" in line
@@ -153,7 +161,7 @@ def test_a_manifest_of_another_set_is_refused(sets, tmp_path, capsys):
 
 def test_only_what_the_generator_saw_can_be_copied(sets, tmp_path, capsys):
     """A tile of a patient that it did not see is like others by chance."""
-    images, masks, owners = make_tiles(5)
+    images, masks, owners = small_tiles(5)
     chosen = np.flatnonzero(np.isin(owners, ["P0", "P4"]))[::2]
     made = write_set(tmp_path / "made", images[chosen], masks[chosen], owners[chosen])
     names = sorted(path.stem for path in (made / "images").iterdir())
