@@ -91,7 +91,7 @@ def texture(images: torch.Tensor) -> torch.Tensor:
         low = F.avg_pool2d(F.pad(level, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
         band = level - low
         strength = band.square().mean(dim=(2, 3))
-        uneven = F.avg_pool2d(band.square(), 4).std(dim=(2, 3)) / (strength + 1e-6)
+        uneven = F.avg_pool2d(band.square(), 4).std(dim=(2, 3), correction=0) / (strength + 1e-6)
         parts += [0.5 * torch.log(strength + 1e-6), uneven, _together(band)]
         level = F.avg_pool2d(low, 2)
     return torch.cat(parts, dim=1)
