@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from disc.audit.request import AuditRequest
 from disc.command_line.help import Command
 from disc.command_line.understand import understand
 from disc.data.check.request import CheckRequest
@@ -81,6 +82,14 @@ def check(request: CheckRequest) -> int:
     if is_piped:
         print(json.dumps(report.as_json()))
     return 1 if report.num_errors else 0
+
+
+def audit(request: AuditRequest) -> int:
+    """Hold synthetic tiles beside real ones; exit code 1 if a limit is not kept."""
+    prepare_process()
+    from disc.command_line.audit import audit_and_tell
+
+    return audit_and_tell(request)
 
 
 def select(request: SelectRequest) -> int:
@@ -223,6 +232,12 @@ COMMANDS = {
     ),
     "check": Command(
         check, CheckRequest, "Find what is wrong with data sets; exit code 1 on errors.", SETS
+    ),
+    "audit": Command(
+        audit,
+        AuditRequest,
+        "Hold synthetic tiles beside real ones; exit code 1 past a limit.",
+        SETS,
     ),
     "tile": Command(tile, TileRequest, "Cut slides, and masks beside them, into tiles.", SETS),
     "convert": Command(

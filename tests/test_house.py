@@ -15,7 +15,17 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "records", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
-    *("slides", "paper_presets", "presets", "pipeline", "study", "api", "command_line", "cli"),
+    *(
+        "audit",
+        "slides",
+        "paper_presets",
+        "presets",
+        "pipeline",
+        "study",
+        "api",
+        "command_line",
+        "cli",
+    ),
     "studio",
     "__main__",
 )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from disc.api import Model, load
+from disc.audit.copies.screen import RECORD, drop_copies
 from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.store import hash_weights
 from disc.pipeline.weights.source import Weights, find_variant
+from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_share, wait_for_all
 from disc.sample.bank import Bank, read_bank
 from disc.sample.generation import BankSampler, LatentSource, VariantSampler, generate_slides
@@ -36,6 +40,7 @@ def synthesize_slides(request: SynthesisRequest) -> str:
     name = find_variant(weights, request.variant)
     sampler = model.sampler(name, plan=request.plan or None, steps=request.steps)
     plans = _plan(request, weights)
+    screen = _open_screen(request, weights) if request.drop_copies else None
     source: LatentSource = VariantSampler(sampler, name)
     if request.from_bank is not None:
         bank = _open_bank(request, model, source)
@@ -43,14 +48,22 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         _check_labels(request, bank, plans)
         source = BankSampler(sampler, bank)
     if own_share().is_first:
-        claim_folder(request.out, _describe(weights, source, plans))
+        claim_folder(request.out, _describe(request, weights, source, plans))
     wait_for_all()
-    scale, book = model.um_per_px, weights.book
-    value = generate_slides(plans, book, source, request.out, weights.origin, um_per_px=scale)
+    value = generate_slides(
+        plans,
+        weights.book,
+        source,
+        request.out,
+        weights.origin,
+        um_per_px=model.um_per_px,
+        screen=screen,
+    )
     num = sum(len(plan.tiles) for plan in plans)
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
         f"standard deviation {value:.2f} (data: 1){_tell_absent(request, weights)}"
+        f"{_tell_dropped(request)}"
     )
 
 
@@ -106,7 +119,10 @@ def _check_labels(request: SynthesisRequest, bank: Bank, plans: Sequence[SlideRe
 
 
 def _describe(
-    weights: Weights, source: LatentSource, plans: Sequence[SlideRecipe]
+    request: SynthesisRequest,
+    weights: Weights,
+    source: LatentSource,
+    plans: Sequence[SlideRecipe],
 ) -> dict[str, str]:
     """All that the bytes of a set depend on."""
     autoencoder, shapes = source.sampler.autoencoder, weights.book.shapes
@@ -114,6 +130,7 @@ def _describe(
     banked = source.bank.facts if isinstance(source, BankSampler) else None
     return {
         **({} if banked is None else {"bank": digest(asdict(banked))}),
+        **({"copies": "dropped"} if request.drop_copies else {}),
         "facts": digest({**source.facts, **weights.origin}),
         "precision": source.sampler.settings.precision,
         "decoder": digest([hash_weights(autoencoder), autoencoder.scale]),
@@ -129,6 +146,24 @@ def _tell_absent(request: SynthesisRequest, weights: Weights) -> str:
         return ""
     names = ", ".join(label.name for label in sorted(absent))
     return f"; none of {names}, which no training tile has"
+
+
+def _open_screen(request: SynthesisRequest, weights: Weights) -> Callable[[Path], Collection[str]]:
+    """What takes copies of the run's training tiles out of a set."""
+    if not isinstance(weights, TrainedWeights):
+        raise BadInput(
+            f"{request.run}: exported weights hold no training tiles to tell copies by; give the "
+            "run itself, or leave out --drop-copies"
+        )
+    return partial(drop_copies, training=weights.context.split.train, seed=request.seed)
+
+
+def _tell_dropped(request: SynthesisRequest) -> str:
+    """How many copies were taken out."""
+    if not request.drop_copies:
+        return ""
+    dropped = len((request.out / RECORD).read_text().splitlines()) - 1
+    return f"; {dropped} of these tiles were copies and are dropped ({request.out / RECORD})"
 
 
 def _count(plans: Sequence[SlideRecipe]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -114,6 +114,7 @@ def generate_slides(
     facts: Mapping[str, object],
     *,
     um_per_px: float | None = None,
+    screen: Callable[[Path], Collection[str]] | None = None,
 ) -> float:
     """Write the slides as a data set in the SICAPv2 layout with `manifest.parquet`.
 
@@ -127,6 +128,7 @@ def generate_slides(
         root: folder of the set.
         facts: further columns of the manifest that are equal for all tiles.
         um_per_px: width of a pixel, which the set records; None where nobody knows.
+        screen: takes tiles out of the set, once all are there, and says which; None: none are.
 
     Returns:
         Standard deviation of the latents (the data's is 1).
@@ -140,7 +142,8 @@ def generate_slides(
     _generate_missing(plans, done, book, source, writer)
     wait_for_all()
     if share.is_first:
-        _finish_set(plans, book, writer, {**source.facts, **facts})
+        dropped = frozenset[str]() if screen is None else frozenset(screen(root))
+        _finish_set(plans, book, writer, {**source.facts, **facts}, dropped)
     wait_for_all()
     remedy = f"delete the folder {root}: its slides are generated again"
     return _standard_deviation([read_record(_marker(root, p), _Chunk, remedy) for p in plans])
@@ -210,7 +213,11 @@ def _write_slide(plan: SlideRecipe, generated: _Generated, writer: SetWriter) ->
 
 
 def _finish_set(
-    plans: Sequence[SlideRecipe], book: ShapeBook, writer: SetWriter, facts: Mapping[str, object]
+    plans: Sequence[SlideRecipe],
+    book: ShapeBook,
+    writer: SetWriter,
+    facts: Mapping[str, object],
+    dropped: Collection[str],
 ) -> None:
     rows, labels = [], {}
     uses = Counter(bundle for plan in plans for bundle in plan.bundles)
@@ -218,6 +225,8 @@ def _finish_set(
         masks = stack_masks(plan, book)
         names = _tile_names(plan, masks.shape[-1])
         for i, (name, mask, tile) in enumerate(zip(names, masks, plan.tiles, strict=True)):
+            if name in dropped:
+                continue
             labels[name] = most_frequent_grade(count_labels(mask)) or Label.NC
             source = book.sources[tile.shape].name
             row = {"tile": name, "seed": plan.seeds[i], "shape_source": source, **facts}

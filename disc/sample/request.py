@@ -108,6 +108,8 @@ class SynthesisRequest:
     """A bank that disc bank made of the same run: its bundles are fused, and nothing denoised."""
     reuse: int = 1
     """With --from-bank: how many tiles a bundle may be used for."""
+    drop_copies: bool = False
+    """Take out tiles that copy a training tile, whole or in part, by disc audit's thresholds."""
 
     def __post_init__(self) -> None:
         """Check what goes together.

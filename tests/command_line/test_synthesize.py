@@ -12,6 +12,7 @@ from PIL import Image
 
 import disc
 from disc import cli
+from disc.audit.copies import detector, screen
 from disc.data.pixels.images import encode_jpeg
 from disc.files import read_json
 from disc.model.denoiser import Denoiser
@@ -243,6 +244,40 @@ def test_a_folder_of_something_else_is_no_bank(run, undisturbed, capsys):
     assert call("bank", run, undisturbed, "--bundles", "5") == 2
     assert "whole: is not a bank of disc bank; give a new folder" in capsys.readouterr().err
     assert contents(undisturbed) == before
+
+
+def test_copies_are_dropped_and_counted(run, tmp_path, monkeypatch, capsys):
+    """One generated tile is exchanged for a training tile before the set is finished."""
+    out, context = tmp_path / "out", disc.load(run).weights.context
+    words = (*COUNTS, "--steps", "1", "--drop-copies")
+    monkeypatch.setattr(detector, "NUM_PLANTED", 40)
+    monkeypatch.setattr(screen, "MIN_NULL", 1)
+    planted, real = [], screen.calibrate
+
+    def calibrate(images, patients, made, *, seed):
+        planted.append(sorted((out / "images").iterdir())[1].stem)
+        made[1] = np.rot90(images[5])
+        return real(images, patients, made, seed=seed)
+
+    monkeypatch.setattr(screen, "calibrate", calibrate)
+    assert call("synthesize", run, out, *words) == 0
+    assert "; 1 of these tiles were copies and are dropped" in capsys.readouterr().out
+    record = pd.read_csv(out / "copies.csv")
+    assert record["tile"].tolist() == planted
+    assert record["like"].tolist() == [context.split.train.tiles[5].name]
+    manifest = pd.read_parquet(out / "manifest.parquet")
+    names = {path.stem for path in (out / "images").iterdir()}
+    assert set(manifest["tile"]) == names == {path.stem for path in (out / "masks").iterdir()}
+    assert planted[0] not in names
+    before = contents(out)
+    assert call("synthesize", run, out, *words) == 0
+    assert contents(out) == before and len(planted) == 1
+    assert call("synthesize", run, out, *words[:-1]) == 2
+    assert "holds tiles of another request" in capsys.readouterr().err
+    exported = tmp_path / "weights"
+    assert cli.main(["export", "--run", str(run), "--out", str(exported)]) == 0
+    assert call("synthesize", exported, tmp_path / "set", *words) == 2
+    assert "exported weights hold no training tiles" in capsys.readouterr().err
 
 
 def test_exported_weights_make_the_same_set(run, undisturbed, tmp_path):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import pytest
 
 from disc import cli
+from disc.audit.request import AuditRequest
 from disc.command_line.understand import understand
 from disc.data.check.request import CheckRequest
 from disc.data.tiling.request import TileRequest
@@ -43,6 +44,7 @@ REQUESTS = (
     BankRequest,
     DoctorRequest,
     CheckRequest,
+    AuditRequest,
     TileRequest,
     ConvertRequest,
     SelectRequest,

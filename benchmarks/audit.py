@@ -1,0 +1,154 @@
+"""What an audit costs: encoders beside a bare loop of forward passes, and time over tiles.
+
+First the embedded encoder and the fixed filters, in batches, over a bare loop that only runs the
+network on batches that are ready: the ratio of tiles a second, geometric mean over rounds with its
+95 % interval. Then whole audits without files of N real beside N synthetic tiles of 64 px, N
+doubled until the time given is used up; what is printed was measured, and nothing is extrapolated.
+Steps of training are counted apart, since they do not grow with N.
+
+    python benchmarks/audit.py [--seconds 120] [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+
+import numpy as np
+import torch
+import tyro
+from scipy import ndimage
+from timing import ratio
+
+from disc.audit.copies.new import measure_copies
+from disc.audit.encoders import View, encode, texture
+from disc.audit.look import measure_look
+from disc.audit.nearness import measure_nearness
+from disc.audit.seams import measure_seams
+from disc.audit.sets import AuditSet, hold_arrays
+from disc.cli import prepare_process
+from disc.evaluate.referee import referee_features
+from disc.grade.carcino import CarcinoNet
+from disc.grade.pixels import CHUNK
+from disc.settings.grading import CarcinoNet as Settings
+
+GOAL = 0.85
+"""Of the tiles a second of the bare loop."""
+PX = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run."""
+
+    seconds: float = 120
+    """For whole audits; the last that is begun is finished."""
+    rounds: int = 5
+    """Of the encoders."""
+    tiles: int = 512
+    """That encoders take in a round."""
+    start: int = 250
+    """Tiles of the first audit."""
+
+
+def draw_tiles(num: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stained noise and masks of two labels, to be timed on."""
+    rng = np.random.default_rng(seed)
+    noise = ndimage.gaussian_filter(rng.normal(size=(num, PX, PX)), (0, 1.5, 1.5))
+    light = 255 * 10 ** -(0.3 + 0.3 * noise[..., None] * (1.0, 1.3, 0.8)).clip(0.01, 1.5)
+    masks = np.zeros((num, PX, PX), np.uint8)
+    masks[:, :, PX // 2 :] = rng.integers(1, 4, num)[:, None, None]
+    return light.astype(np.uint8), masks
+
+
+@torch.no_grad()
+def loop(network: Callable[[torch.Tensor], object], images: np.ndarray, batch: int) -> float:
+    """Seconds of forward passes alone, on batches that are ready."""
+    ready = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    batches = [part.contiguous() for part in ready.split(batch)]
+    start = time.perf_counter()
+    for part in batches:
+        network(part)
+    return time.perf_counter() - start
+
+
+def time_encoders(options: Options) -> dict[str, dict[str, float]]:
+    """Tiles a second of our encoders over those of the bare loop."""
+    images, net = draw_tiles(options.tiles, 0)[0], CarcinoNet(Settings(width=16)).eval()
+    ways: dict[str, tuple[Callable[[], object], Callable[[], float]]] = {
+        "embedded": (
+            lambda: referee_features(net, images),
+            lambda: loop(net.encode, images, CHUNK),
+        ),
+        "texture": (lambda: encode(texture, images), lambda: loop(texture, images, 64)),
+    }
+    found = {}
+    for name, (ours, bare) in ways.items():
+        seconds: list[tuple[float, float]] = []
+        for number in range(options.rounds + 1):
+            start = time.perf_counter()
+            ours()
+            pair = time.perf_counter() - start, bare()
+            # the first round warms up
+            seconds += [pair] if number else []
+        found[name] = ratio([pair[1] for pair in seconds], [pair[0] for pair in seconds])
+    return found
+
+
+def time_audit(num: int) -> dict[str, float]:
+    """Seconds of each part of an audit of N x N tiles."""
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], object]) -> object:
+        start = time.perf_counter()
+        value = work()
+        seconds[name] = time.perf_counter() - start
+        return value
+
+    owners = [f"P{i * 20 // num}" for i in range(num)]
+    held: list[AuditSet] = []
+    for seed, name in ((1, "real"), (2, "synthetic")):
+        images, masks = draw_tiles(num, seed)
+        held.append(
+            timed(f"facts, {name}", lambda: hold_arrays(name, images, masks, owners, 4.0))  # type: ignore[arg-type]  # noqa: B023
+        )
+    real, made = held
+    net = CarcinoNet(Settings(width=16)).eval()
+    features = timed(
+        "encoder", lambda: [referee_features(net, part.images) for part in (real, made)]
+    )
+    view = View(np.arange(num), *features)  # type: ignore[misc]
+    timed("distances", lambda: measure_nearness("embedded", [view], real, made, seed=0))
+    timed("copies", lambda: measure_copies(real, made, seed=0))
+    timed("look", lambda: measure_look(real, made, seed=0))
+    timed("seams", lambda: measure_seams(real, made))
+    return {**seconds, "all": sum(seconds.values())}
+
+
+def main() -> None:
+    """Time encoders, then audits."""
+    options = tyro.cli(Options, description=__doc__)
+    prepare_process()
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    encoders = time_encoders(options)
+    for name, found in encoders.items():
+        said = "met" if found["value"] >= GOAL else "not met"
+        span = f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+        print(f"{name}: {span} of the bare loop's tiles a second; goal {GOAL}: {said}")
+    audits, num, begun = {}, options.start, time.perf_counter()
+    while time.perf_counter() - begun < options.seconds:
+        audits[num] = time_audit(num)
+        parts = ", ".join(f"{name} {value:.1f}" for name, value in audits[num].items())
+        print(f"{num:,} x {num:,} tiles of {PX} px, seconds: {parts}", flush=True)
+        num *= 2
+    threads = torch.get_num_threads()
+    print(json.dumps({"encoders": encoders, "seconds": audits, "threads": threads}))
+
+
+if __name__ == "__main__":
+    main()

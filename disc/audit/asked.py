@@ -1,0 +1,292 @@
+"""Does it show what was asked? Masks beside what segmenters of real tiles read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from disc.audit.figures import Figure, ratio_of, refuse, with_interval
+from disc.audit.segmenter import Segmenters, train_segmenter
+from disc.audit.sets import AuditSet
+from disc.evaluate.agreement import primary_measure, recalls
+from disc.evaluate.referee import read_tiles
+from disc.labels import NAMES, NUM_LABELS, Label
+from disc.seeds import numpy_generator
+
+MIN_TILES = 30
+"""Tiles without which no agreement is told."""
+TOLERANCES = (0, 2, 4, 8, 16, 32, 64)
+"""Pixels from a border within which nothing counts."""
+SIZES = (("0-5%", 0.0, 0.05), ("5-20%", 0.05, 0.2), ("20-50%", 0.2, 0.5), ("50-100%", 0.5, 1.01))
+"""Of a region, in fractions of the tile."""
+_SHUFFLES = 5
+Pixels = npt.NDArray[np.uint8]
+Array = npt.NDArray[np.float64]
+
+
+def measure_asked(
+    real: AuditSet, synthetic: AuditSet, segmenters: Segmenters, *, steps: int, seed: int
+) -> list[Figure]:
+    """All figures of this question.
+
+    Args:
+        real: with masks.
+        synthetic: with masks.
+        segmenters: trained on the halves of the real patients.
+        steps: of the training of the segmenter on synthetic tiles; 0: none is trained.
+        seed: of that training, and of shuffled masks.
+    """
+    own = segmenters.read_real(real)
+    readings = [read_tiles(net, synthetic.images) for net in segmenters.nets]
+    figures = [
+        _agreement(real, synthetic, own, readings, seed=seed),
+        *_by_label(real, synthetic, own, readings),
+        *_by_size(real, synthetic, own, readings),
+        *_by_distance(real, synthetic, own, readings),
+        *_confusion(real, synthetic, own, readings),
+    ]
+    if steps:
+        figures += _transfer(real, synthetic, segmenters, readings, steps=steps, seed=seed)
+    return figures
+
+
+def _agreement(
+    real: AuditSet, synthetic: AuditSet, own: Pixels, readings: Sequence[Pixels], *, seed: int
+) -> Figure:
+    figure = Figure(
+        part="asked",
+        name="agreement",
+        text="mask agreement: mean recall of the labels that cover 5 % of a tile or more",
+    )
+    values = _mean([primary_measure(synthetic.masks, read) for read in readings])
+    kept = np.isfinite(values)
+    if kept.sum() < MIN_TILES:
+        return refuse(figure, int(kept.sum()), MIN_TILES)
+    figure = _interval(figure, values, synthetic.patients)
+    rng, shuffled = numpy_generator(seed, "shuffled masks"), []
+    for _ in range(_SHUFFLES):
+        other = synthetic.masks[rng.permutation(len(synthetic))]
+        shuffled += [float(np.nanmean(primary_measure(other, read))) for read in readings]
+    ceiling = float(np.nanmean(primary_measure(real.masks, own)))
+    return replace(figure, ceiling=ceiling, chance=float(np.mean(shuffled)))
+
+
+def _by_label(
+    real: AuditSet, synthetic: AuditSet, own: Pixels, readings: Sequence[Pixels]
+) -> list[Figure]:
+    figures = []
+    found = _mean([recalls(synthetic.masks, read) for read in readings])
+    best = recalls(real.masks, own)
+    for label in Label:
+        figure = Figure(
+            part="asked",
+            name=f"recall.{label.name}",
+            text=f"recall of {NAMES[label]} in the tiles that ask for it",
+        )
+        num = int(np.isfinite(found[:, label]).sum())
+        if num < MIN_TILES:
+            figures.append(refuse(figure, num, MIN_TILES))
+            continue
+        figure = _interval(figure, found[:, label], synthetic.patients)
+        figures.append(replace(figure, ceiling=_nanmean(best[:, label])))
+    return figures
+
+
+def _by_size(
+    real: AuditSet, synthetic: AuditSet, own: Pixels, readings: Sequence[Pixels]
+) -> list[Figure]:
+    """Recall of single regions by how much of the tile they cover."""
+    sizes, values, owners = _regions(synthetic.masks, readings, synthetic.patients)
+    best_sizes, best, _ = _regions(real.masks, [own], real.patients)
+    figures = []
+    for name, low, high in SIZES:
+        text = f"recall of regions that cover {name} of the tile"
+        figure = Figure(part="asked", name=f"size.{name}", text=text)
+        chosen = (sizes >= low) & (sizes < high)
+        if chosen.sum() < MIN_TILES:
+            figures.append(refuse(figure, int(chosen.sum()), MIN_TILES, "regions"))
+            continue
+        figure = _interval(figure, values[chosen], owners[chosen])
+        like = (best_sizes >= low) & (best_sizes < high)
+        figures.append(replace(figure, ceiling=_nanmean(best[like])))
+    return figures
+
+
+def _regions(
+    masks: Pixels, readings: Sequence[Pixels], owners: npt.NDArray[np.str_]
+) -> tuple[Array, Array, npt.NDArray[np.str_]]:
+    """Size (of the tile) and recall of every region, and its tile's owner."""
+    sizes, values, of = [], [], []
+    for number, mask in enumerate(masks):
+        right = np.mean([read[number] == mask for read in readings], axis=0)
+        for label in np.unique(mask[mask < NUM_LABELS]):
+            numbered, num = ndimage.label(mask == label)
+            counts = np.bincount(numbered.ravel(), minlength=num + 1)[1:]
+            hits = np.bincount(numbered.ravel(), right.ravel(), num + 1)[1:]
+            kept = counts >= 4
+            sizes += (counts[kept] / mask.size).tolist()
+            values += (hits[kept] / counts[kept]).tolist()
+            of += [owners[number]] * int(kept.sum())
+    return np.array(sizes), np.array(values), np.array(of)
+
+
+def _by_distance(
+    real: AuditSet, synthetic: AuditSet, own: Pixels, readings: Sequence[Pixels]
+) -> list[Figure]:
+    """Pixel accuracy beyond a distance from every border, in tiles with a border."""
+    scale = synthetic.tile_px / synthetic.images.shape[1]
+    found = _mean([_beyond(synthetic.masks, read, scale) for read in readings])
+    best = _beyond(real.masks, own, scale)
+    figures = []
+    for number, tolerance in enumerate(TOLERANCES):
+        figure = Figure(
+            part="asked",
+            name=f"boundary.{tolerance}",
+            text=f"pixel accuracy farther than {tolerance} px from a border",
+        )
+        num = int(np.isfinite(found[:, number]).sum())
+        if num < MIN_TILES:
+            figures.append(refuse(figure, num, MIN_TILES))
+            continue
+        figure = _interval(figure, found[:, number], synthetic.patients)
+        figures.append(replace(figure, ceiling=_nanmean(best[:, number])))
+    return figures
+
+
+def _beyond(masks: Pixels, read: Pixels, scale: float) -> Array:
+    """Accuracy beyond each tolerance, [N, T]; NaN where no pixel lies so far from a border."""
+    result = np.full((len(masks), len(TOLERANCES)), np.nan)
+    for number, (mask, labels) in enumerate(zip(masks, read, strict=True)):
+        known, inner = mask < NUM_LABELS, np.ones(mask.shape, bool)
+        down, across = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
+        inner[1:] &= ~down
+        inner[:-1] &= ~down
+        inner[:, 1:] &= ~across
+        inner[:, :-1] &= ~across
+        if inner.all():
+            continue
+        distance = scale * ndimage.distance_transform_edt(inner)
+        for place, tolerance in enumerate(TOLERANCES):
+            counted = known & ((distance > tolerance) | (tolerance == 0))
+            if counted.any():
+                result[number, place] = (labels == mask)[counted].mean()
+    return result
+
+
+def _confusion(
+    real: AuditSet, synthetic: AuditSet, own: Pixels, readings: Sequence[Pixels]
+) -> list[Figure]:
+    """Fraction of each label's pixels that are read as each label."""
+    found = np.mean([_matrix(synthetic.masks, read) for read in readings], axis=0)
+    best = _matrix(real.masks, own)
+    return [
+        Figure(
+            part="asked",
+            name=f"confusion.{asked.name}>{read.name}",
+            text=f"{NAMES[asked]} read as {NAMES[read]}",
+            value=float(found[asked, read]),
+            ceiling=float(best[asked, read]),
+            tiles=int((synthetic.facts.fractions[:, asked] > 0).sum()),
+        )
+        for asked in Label
+        for read in Label
+        if np.isfinite(found[asked, read])
+    ]
+
+
+def _matrix(masks: Pixels, read: Pixels) -> Array:
+    known = masks < NUM_LABELS
+    cells = NUM_LABELS * masks[known].astype(np.int64) + read[known]
+    counts = np.bincount(cells, minlength=NUM_LABELS**2).reshape(NUM_LABELS, NUM_LABELS)
+    result = np.full(counts.shape, np.nan)
+    total = counts.sum(axis=1, keepdims=True)
+    np.divide(counts, total, out=result, where=total > 0)
+    return result
+
+
+def _transfer(
+    real: AuditSet,
+    synthetic: AuditSet,
+    segmenters: Segmenters,
+    readings: Sequence[Pixels],
+    *,
+    steps: int,
+    seed: int,
+) -> list[Figure]:
+    """Train on the one, test on the other: mean Dice over the labels."""
+    there = Figure(
+        part="asked",
+        name="train-synthetic",
+        text="trained on synthetic, tested on real tiles: mean Dice",
+    )
+    back = Figure(
+        part="asked",
+        name="train-real",
+        text="trained on real, tested on synthetic tiles: mean Dice",
+    )
+    if len(synthetic) < MIN_TILES:
+        return [refuse(one, len(synthetic), MIN_TILES) for one in (there, back)]
+    net = train_segmenter(synthetic, steps=steps, seed=seed)
+    best = float(np.nanmean(_dice(real.masks, segmenters.read_real(real))))
+    read = read_tiles(net, real.images)
+    there = _dice_interval(there, real, [read])
+    back = _dice_interval(back, synthetic, readings)
+    return [replace(there, ceiling=best), replace(back, ceiling=best)]
+
+
+def _dice_interval(figure: Figure, tiles: AuditSet, readings: Sequence[Pixels]) -> Figure:
+    """Mean over labels of 2 TP / (asked + read), pixels summed over resampled patients."""
+    names, codes = np.unique(tiles.patients, return_inverse=True)
+    both, total = np.zeros((len(names), NUM_LABELS)), np.zeros((len(names), NUM_LABELS))
+    for read in readings:
+        hit, size = _overlap(tiles.masks, read)
+        np.add.at(both, codes, hit)
+        np.add.at(total, codes, size)
+
+    def statistic(weights: Array) -> Array:
+        above, below = 2 * weights @ both, weights @ total
+        dice = np.full(above.shape, np.nan)
+        np.divide(above, below, out=dice, where=below > 0)
+        mean: Array = np.nanmean(dice, axis=1, keepdims=True)
+        return mean
+
+    return replace(with_interval(figure, statistic, len(names)), tiles=len(tiles))
+
+
+def _overlap(masks: Pixels, read: Pixels) -> tuple[Array, Array]:
+    """Pixels of each label in both, and in the one plus in the other, [N, 4]; 255 do not count."""
+    known = masks < NUM_LABELS
+    hit, size = (np.zeros((len(masks), NUM_LABELS)) for _ in range(2))
+    for label in Label:
+        asked, seen = masks == label, (read == label) & known
+        hit[:, label] = (asked & seen).sum(axis=(1, 2))
+        size[:, label] = asked.sum(axis=(1, 2)) + seen.sum(axis=(1, 2))
+    return hit, size
+
+
+def _dice(masks: Pixels, read: Pixels) -> Array:
+    hit, size = (part.sum(axis=0) for part in _overlap(masks, read))
+    result = np.full(NUM_LABELS, np.nan)
+    np.divide(2 * hit, size, out=result, where=size > 0)
+    return result
+
+
+def _interval(figure: Figure, values: Array, owners: npt.NDArray[np.str_]) -> Figure:
+    kept = np.isfinite(values)
+    held = values[kept]
+    statistic, num = ratio_of(held, np.ones_like(held), owners[kept])
+    return replace(with_interval(figure, statistic, num), tiles=len(held))
+
+
+def _mean(parts: Sequence[Array]) -> Array:
+    result: Array = np.mean(parts, axis=0)
+    return result
+
+
+def _nanmean(values: Array) -> float:
+    kept = values[np.isfinite(values)]
+    return float(kept.mean()) if len(kept) else float("nan")

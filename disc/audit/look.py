@@ -1,0 +1,255 @@
+"""Does it look real? Sharpness, spectrum, stain, nuclei, and whether a probe tells it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from disc.audit.distances import frechet_distance
+from disc.audit.encoders import View
+from disc.audit.facts import NUM_BANDS
+from disc.audit.figures import DRAWS, Figure, both, ratio_of, refuse, with_interval
+from disc.audit.nearness import MOST, halve
+from disc.audit.sets import AuditSet, main_labels
+from disc.evaluate.auroc import weigh_auroc
+from disc.evaluate.bootstrap import Array, cluster_bootstrap
+from disc.labels import NAMES, Label
+from disc.seeds import numpy_generator
+
+MIN_TILES = 20
+"""Of each set with a label, without which nothing is told of it."""
+MIN_PROBED = 100
+_SPLITS = 12
+_SHARE = 0.1
+"""Of a tile that a label covers, for its stain to be measured."""
+Pair = tuple[AuditSet, AuditSet]
+
+
+def measure_look(real: AuditSet, synthetic: AuditSet, *, seed: int) -> list[Figure]:
+    """Figures that need no network; real first, synthetic over it."""
+    pair = real, synthetic
+    figures = [_tissue(pair)]
+    for label in Label:
+        figures += [_gradient(pair, label), *_spectrum(pair, label)]
+        figures += [_nuclei(pair, label), _stain(pair, label, seed)]
+    return figures
+
+
+def measure_probe(
+    views: Sequence[View], real: AuditSet, synthetic: AuditSet, *, seed: int
+) -> Figure:
+    """How well a linear probe tells real from synthetic tiles of patients that it did not see.
+
+    Args:
+        views: of all encoders; each is probed, and the best is told.
+        real: its patients are kept together.
+        synthetic: so are its slides.
+        seed: of the sample.
+    """
+    figure = Figure(
+        part="look", name="probe", text="AUROC of the best linear probe that tells them apart"
+    )
+    num = min(MOST, *(len(view.chosen) for view in views), len(synthetic))
+    if num < MIN_PROBED:
+        return refuse(figure, num, MIN_PROBED)
+    if min(real.num_patients, synthetic.num_patients) < 4:
+        fewest = min(real.num_patients, synthetic.num_patients)
+        return refuse(figure, fewest, 4, "patients or slides of one set")
+    found = [_probe(view, real, synthetic, num, seed) for view in views]
+    best = max(found, key=lambda part: part[0])
+    return replace(
+        figure,
+        value=best[0],
+        low=best[1],
+        high=best[2],
+        floor=float(np.mean([part[3] for part in found])),
+        tiles=num,
+        clusters=real.num_patients + synthetic.num_patients,
+    )
+
+
+def _probe(
+    view: View, real: AuditSet, synthetic: AuditSet, num: int, seed: int
+) -> tuple[float, float, float, float]:
+    """AUROC with its interval, and that between two halves of the real patients."""
+    rng = numpy_generator(seed, "probe")
+    some, made = (rng.choice(len(part), num, replace=False) for part in (view.real, synthetic))
+    features = np.concatenate([view.real[some], view.synthetic[made]])
+    owners = np.concatenate(
+        [real.patients[view.chosen][some], [f"synthetic {n}" for n in synthetic.patients[made]]]
+    )
+    truth = np.repeat([0, 1], num)
+    scores = _scores(features, truth, owners)
+    codes = np.unique(owners, return_inverse=True)[1]
+    area = weigh_auroc(truth, scores, codes.tolist())
+
+    def statistic(weights: Array) -> Array:
+        return np.asarray(area(weights.T), np.float64)[:, None]
+
+    value, low, high = cluster_bootstrap(statistic, int(codes.max()) + 1, draws=DRAWS, seed=0)
+    one, other = halve(real.patients[view.chosen], num // 2, rng)
+    features = view.real[np.concatenate([one, other])]
+    owners = real.patients[view.chosen][np.concatenate([one, other])]
+    truth = np.repeat([0, 1], len(one))
+    halves = weigh_auroc(truth, _scores(features, truth, owners))(np.ones((len(truth), 1)))
+    return float(value[0]), float(low[0]), float(high[0]), float(np.asarray(halves)[0])
+
+
+def _scores(features: Array, truth: npt.NDArray[np.int64], owners: npt.NDArray[np.str_]) -> Array:
+    """Scores of tiles by probes that did not see their patients, ranked within each fold."""
+    scores = np.zeros(len(truth))
+    for train, test in GroupKFold(n_splits=4).split(features, truth, owners):
+        mean, deviation = features[train].mean(axis=0), features[train].std(axis=0) + 1e-9
+        probe = LogisticRegression(C=0.1, max_iter=300)
+        if len(set(truth[train])) == 2:
+            probe.fit((features[train] - mean) / deviation, truth[train])
+            scores[test] = probe.decision_function((features[test] - mean) / deviation)
+    return scores
+
+
+def _ratio(
+    figure: Figure,
+    pair: Pair,
+    above: Callable[[AuditSet], Array],
+    below: Callable[[AuditSet], Array],
+) -> Figure:
+    """The synthetic set's sum over sum, divided by the real set's."""
+    parts = [ratio_of(above(held), below(held), held.patients) for held in (pair[1], pair[0])]
+    return with_interval(figure, *both(*parts))
+
+
+def _support(pair: Pair, label: Label, least: float = 0.0) -> list[int]:
+    """Tiles with a label of the real and of the synthetic set."""
+    return [int((held.facts.fractions[:, label] > least).sum()) for held in pair]
+
+
+def _gradient(pair: Pair, label: Label) -> Figure:
+    figure = Figure(
+        part="look",
+        name=f"gradient.{label.name}",
+        text=f"gradient energy of {NAMES[label]} over that of real tiles (below 1: blurred)",
+        ceiling=1.0,
+        tiles=min(_support(pair, label)),
+    )
+    if figure.tiles < MIN_TILES:
+        return refuse(figure, figure.tiles, MIN_TILES)
+    return _ratio(
+        figure, pair, lambda s: s.facts.energy[:, label], lambda s: s.facts.energy_px[:, label]
+    )
+
+
+def _spectrum(pair: Pair, label: Label) -> list[Figure]:
+    """Power by octave in tiles that one label covers by 80 %."""
+    figures = []
+    chosen = [held.take(np.flatnonzero(main_labels(held.facts) == label)) for held in pair]
+    fewest = min(len(held) for held in chosen)
+    for band in range(NUM_BANDS):
+        figure = Figure(
+            part="look",
+            name=f"spectrum.{label.name}:{2 ** (band + 1)}",
+            text=f"power of {NAMES[label]} at {2 ** (band + 1)}-{2 ** (band + 2)} px over real",
+            ceiling=1.0,
+            tiles=fewest,
+        )
+        if fewest < MIN_TILES:
+            figures.append(refuse(figure, fewest, MIN_TILES))
+            continue
+        if any(held.facts.bands[:, band].any() for held in chosen):
+            figures.append(
+                _ratio(
+                    figure,
+                    (chosen[0], chosen[1]),
+                    lambda s, band=band: s.facts.bands[:, band],  # type: ignore[misc]
+                    lambda s: np.ones(len(s)),
+                )
+            )
+    return figures
+
+
+def _nuclei(pair: Pair, label: Label) -> Figure:
+    figure = Figure(
+        part="look",
+        name=f"nuclei.{label.name}",
+        text=f"dark blobs of a nucleus's size per area of {NAMES[label]} over real",
+        ceiling=1.0,
+        tiles=min(_support(pair, label)),
+    )
+    if figure.tiles < MIN_TILES:
+        return refuse(figure, figure.tiles, MIN_TILES)
+    return _ratio(
+        figure, pair, lambda s: s.facts.nuclei[:, label], lambda s: s.facts.area_px[:, label]
+    )
+
+
+def _tissue(pair: Pair) -> Figure:
+    figure = Figure(
+        part="look",
+        name="tissue",
+        text="fraction of tissue (not glass) over that of real tiles",
+        ceiling=1.0,
+        tiles=min(len(held) for held in pair),
+    )
+    if figure.tiles < MIN_TILES:
+        return refuse(figure, figure.tiles, MIN_TILES)
+    return _ratio(figure, pair, lambda s: s.facts.tissue, lambda s: np.ones(len(s)))
+
+
+def _stain(pair: Pair, label: Label, seed: int) -> Figure:
+    """Frechet distance of mean and deviation of optical density, in units of the real spread."""
+    figure = Figure(
+        part="look",
+        name=f"stain.{label.name}",
+        text=f"Frechet distance of the optical densities of {NAMES[label]}",
+    )
+    moments = [_moments(held, label) for held in pair]
+    num = min(len(moments[0][0]) // 2, len(moments[1][0]))
+    if num < MIN_TILES:
+        return refuse(figure, num, MIN_TILES, "tiles a part (real tiles are halved by patient)")
+    mean, deviation = moments[0][0].mean(axis=0), moments[0][0].std(axis=0) + 1e-9
+    (real, owners), (made, makers) = (((part - mean) / deviation, names) for part, names in moments)
+    rng = numpy_generator(seed, "stain", label)
+    floors = [
+        frechet_distance(real[one], real[other])
+        for one, other in (halve(owners, num, rng) for _ in range(_SPLITS))
+    ]
+    drawn = [_redraw(real, owners, made, makers, rng) for _ in range(100)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return replace(
+        figure,
+        value=frechet_distance(made, real),
+        low=float(low),
+        high=float(high),
+        floor=float(np.mean(floors)),
+        floor_high=float(np.quantile(floors, 0.95)),
+        tiles=num,
+        clusters=len(set(owners)) + len(set(makers)),
+    )
+
+
+def _moments(held: AuditSet, label: Label) -> tuple[Array, npt.NDArray[np.str_]]:
+    chosen = held.facts.fractions[:, label] >= _SHARE
+    facts = held.facts
+    return (
+        np.concatenate([facts.density[chosen, label], facts.spread[chosen, label]], axis=1),
+        held.patients[chosen],
+    )
+
+
+def _redraw(
+    real: Array,
+    owners: npt.NDArray[np.str_],
+    made: Array,
+    makers: npt.NDArray[np.str_],
+    rng: np.random.Generator,
+) -> float:
+    parts = []
+    for values, names in ((made, makers), (real, owners)):
+        known, codes = np.unique(names, return_inverse=True)
+        drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)))
+        parts.append(np.repeat(values, drawn[codes], axis=0))
+    return frechet_distance(*parts)

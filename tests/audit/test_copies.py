@@ -1,0 +1,149 @@
+"""Copies: planted ones are recovered, other patients' tiles are none, unclear is said."""
+
+import numpy as np
+import pytest
+import torch
+
+from disc.audit.copies import detector as detectors
+from disc.audit.copies.detector import calibrate, correct, rate_of
+from disc.audit.copies.new import measure_copies, tell
+from disc.audit.copies.pictures import NUM_VERSIONS, query_windows, take_pictures, turn
+from disc.audit.copies.search import _scan, find_matches
+from disc.audit.copies.wear import WEARS, plant, soften
+from disc.train.draws import transform
+from tests.audit.made_tiles import make_set, make_tiles
+
+RATES = (0.0, 0.003, 0.01, 0.1)
+SOFT = 0.6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detectors, "NUM_PLANTED", 60)
+        patch.setattr(detectors, "MAX_NULL", 150)
+        yield
+
+
+@pytest.fixture(scope="module")
+def training():
+    return make_tiles(6)
+
+
+@pytest.fixture(scope="module")
+def innocent():
+    """Of patients that no generator saw."""
+    return soften(make_tiles(6, start=100)[0], SOFT)
+
+
+@pytest.fixture(scope="module")
+def detector(training, innocent):
+    return calibrate(training[0], list(training[2]), innocent, seed=0)
+
+
+def test_what_is_called_a_copy_is_calibrated(detector):
+    assert abs(detector.softness - SOFT) < 0.15
+    assert detector.false_alarms.value <= 0.01
+    assert detector.is_able
+    assert set(detector.power) == set(WEARS)
+    assert min(rate.value for rate in detector.power.values()) >= 0.9
+
+
+def test_planted_copies_are_recovered_at_every_rate(detector, training, innocent):
+    """Tiles are called copies each for itself, so sets are drawn from flags that are known."""
+    rng = np.random.default_rng(1)
+    chosen = rng.choice(len(training[0]), 150)
+    worn = plant("flipped", training[0][chosen], training[0][chosen], SOFT, rng)
+    found = {True: detector.find(worn)[0], False: detector.find(innocent)[0]}
+    for rate in RATES:
+        covered = 0
+        for seed in range(20):
+            draw = np.random.default_rng(seed)
+            num = round(rate * 1000)
+            flags = [
+                draw.choice(found[is_copy], n) for is_copy, n in ((True, num), (False, 1000 - num))
+            ]
+            _, low, high = correct(rate_of(np.concatenate(flags)), detector)
+            covered += low <= rate <= high
+        assert covered >= 18, rate
+
+
+def test_tiles_of_the_same_patients_would_hide_every_copy(detector, training):
+    """A threshold at what overlapping neighbours reach calls nothing a copy."""
+    images = training[0]
+    book, rest = np.arange(0, len(images), 2), np.arange(1, len(images), 2)
+    neighbours = find_matches(take_pictures(images[rest]), take_pictures(images[book]))
+    blind = np.quantile(neighbours.window, 0.99)
+    worn = plant("flipped", images[book][:80], images[:80], SOFT, np.random.default_rng(0))
+    matches = find_matches(take_pictures(worn), take_pictures(images[book]))
+    assert (matches.window > blind).mean() < 0.1
+    assert (matches.window > detector.window).mean() > 0.95
+
+
+def test_a_copy_is_found_with_the_tile_that_it_is_of(detector, training):
+    chosen = np.arange(0, 200, 9)
+    for version in range(NUM_VERSIONS):
+        turned = np.stack([transform(training[0][i], version) for i in chosen])
+        flags, matches = detector.find(turned)
+        assert flags.all() and (matches.whole_of == chosen).all()
+
+
+def test_a_region_alone_is_found(detector, training, innocent):
+    images = innocent[:40].copy()
+    images[:, :32, 32:] = training[0][:40, 20:52, 10:42]
+    flags, matches = detector.find(images)
+    assert flags.mean() > 0.6 and not (matches.whole > detector.whole).any()
+
+
+def test_nobody_is_compared_with_himself(training):
+    pictures, owners = take_pictures(training[0][:120]), training[2][:120]
+    assert len(set(owners)) > 1
+    matches = find_matches(pictures, pictures, owners=list(owners), holders=list(owners))
+    assert (owners[matches.whole_of] != owners).all()
+    assert (owners[matches.window_of] != owners).all()
+
+
+def test_the_search_in_blocks_is_exact(training):
+    pictures = take_pictures(training[0][:110])
+    rows = query_windows(pictures.take(np.arange(7))).flatten(0, 2)
+    columns = pictures.windows().flatten(0, 1)
+    best, place = _scan(rows, columns, [(0, 40), (40, 110)], 25)
+    expected = (rows @ columns.T).max(dim=1)
+    torch.testing.assert_close(best, expected.values)
+    assert (place == expected.indices).all()
+
+
+def test_pictures_turn_as_tiles_do(training):
+    for version in range(NUM_VERSIONS):
+        turned = take_pictures(np.ascontiguousarray(transform(training[0][0], version))[None])
+        expected = turn(take_pictures(training[0][:1]).pixels, version)
+        torch.testing.assert_close(turned.pixels, expected, atol=1e-5, rtol=0)
+
+
+def test_a_set_of_copies_is_said_to_be_one():
+    real = make_set("real", 5)
+    found = measure_copies(real, real, seed=0)
+    assert found.verdict.startswith("Everything is a copy: 245 of 245 tiles")
+    assert found.figures[0].value == 1
+    assert all(pair.is_copy for pair in found.pairs)
+
+
+def test_where_nothing_can_be_told_it_is_said(training):
+    """Glass is like all glass."""
+    rng = np.random.default_rng(0)
+    glass = rng.integers(238, 243, (210, 64, 64, 3)).astype(np.uint8)
+    owners = [f"P{i % 5}" for i in range(210)]
+    detector = calibrate(glass, owners, glass, seed=0)
+    assert not detector.is_able
+    assert tell(rate_of(np.zeros(20, bool)), detector).startswith("Cannot tell: ")
+
+
+@pytest.mark.parametrize(("num", "upper"), [(300, 0.01), (1000, 0.003), (3000, 0.001)])
+def test_none_found_bounds_the_rate(num, upper):
+    assert rate_of(np.zeros(num, bool)).high == pytest.approx(upper, rel=0.02)
+
+
+def test_too_few_training_tiles_are_refused():
+    real, synthetic = make_set("real", 3), make_set("synthetic", 2, start=50)
+    found = measure_copies(real, synthetic, seed=0)
+    assert "147 training tiles of 2 patients or more; 200 would do" in found.figures[0].refused

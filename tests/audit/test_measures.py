@@ -1,0 +1,190 @@
+"""Seams, sharpness and distances: planted faults are found, and equal sets have none."""
+
+import re
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from disc.audit.copies.wear import soften
+from disc.audit.distances import (
+    coverage_measures,
+    frechet_distance,
+    frechet_statistic,
+    moments,
+)
+from disc.audit.encoders import encode, see, texture
+from disc.audit.look import measure_look, measure_probe
+from disc.audit.nearness import halve, measure_nearness
+from disc.audit.seams import measure_seams
+from disc.audit.sets import hold_arrays
+from disc.files import BadInput
+from tests.audit.made_tiles import make_set, make_tiles
+
+
+@pytest.fixture(scope="module")
+def real():
+    return make_set("real", 8, side=192)
+
+
+@pytest.fixture(scope="module")
+def other():
+    """Real tiles of other patients."""
+    return make_tiles(6, start=200, side=192)
+
+
+@pytest.fixture(scope="module")
+def like(other):
+    return hold_arrays("like", *other, 4.0)
+
+
+@pytest.fixture(scope="module")
+def blurred(other):
+    images, masks, owners = other
+    return hold_arrays("blurred", soften(images, 1.0), masks, owners, 4.0)
+
+
+def by_name(figures):
+    return {one.name: one for one in figures}
+
+
+def step_at_borders(tiles, levels):
+    """Every other label of a tile lighter or darker by some grey levels: neighbours differ."""
+    images, masks, owners = tiles
+    stepped = images.astype(int)
+    rng = np.random.default_rng(0)
+    for image, mask in zip(stepped, masks, strict=True):
+        image[mask % 2 == 1] += levels * rng.choice([-1, 1])
+    return hold_arrays("stepped", stepped.clip(0, 255).astype(np.uint8), masks, owners, 4.0)
+
+
+@pytest.mark.parametrize("levels", [0, 2, 4])
+def test_steps_of_two_grey_levels_are_found(levels, real, other):
+    figures = by_name(measure_seams(real, step_at_borders(other, levels)))
+    for name in ("seam", "seam.beyond-real"):
+        figure = figures[name]
+        assert (figure.low > 0) == (levels > 0), figure
+        assert levels == 0 or figure.value == pytest.approx(levels, abs=0.7)
+    # they stand at the border alone
+    assert levels == 0 or abs(figures["step.+3"].value) < levels / 2
+
+
+def test_a_lattice_is_found(real, other):
+    images, masks, owners = other
+    ripple = 3 * np.cos(2 * np.pi * np.arange(64) / 4)
+    rippled = np.rint(images + ripple[None, None, :, None]).clip(0, 255).astype(np.uint8)
+    before = by_name(measure_seams(real, hold_arrays("plain", images, masks, owners, 4.0)))
+    after = by_name(measure_seams(real, hold_arrays("rippled", rippled, masks, owners, 4.0)))
+    assert after["lattice.4"].low > before["lattice.4"].high
+    assert after["lattice.8"].value == pytest.approx(before["lattice.8"].value, rel=0.15)
+
+
+def test_blur_is_seen(real, like, blurred):
+    plain, soft = (by_name(measure_look(real, held, seed=0)) for held in (like, blurred))
+    for label in ("NC", "GG3", "GG4", "GG5"):
+        assert soft[f"gradient.{label}"].high < 0.9
+        assert plain[f"gradient.{label}"].value == pytest.approx(1, abs=0.15)
+    near, far = (
+        by_name(measure_nearness("texture", see("texture", real, held, None), real, held, seed=0))
+        for held in (like, blurred)
+    )
+    assert far["kid.texture"].low > far["kid.texture"].floor_high
+    assert near["kid.texture"].value < far["kid.texture"].value / 20
+    assert far["coverage.texture"].high < near["coverage.texture"].value
+
+
+def test_a_probe_tells_blurred_tiles_and_not_others(real, like, blurred):
+    plain, soft = (
+        measure_probe(see("texture", real, held, None), real, held, seed=0)
+        for held in (like, blurred)
+    )
+    assert soft.low > 0.95
+    assert plain.value < 0.75
+
+
+def test_too_few_tiles_are_refused_with_the_number_that_would_do(real, other):
+    images, masks, owners = (part[:12] for part in other)
+    few = hold_arrays("few", images, masks, owners, 4.0)
+    figures = [
+        *measure_seams(real, few),
+        *measure_look(real, few, seed=0),
+        *measure_nearness("texture", see("texture", real, few, None), real, few, seed=0),
+        measure_probe(see("texture", real, few, None), real, few, seed=0),
+    ]
+    assert all("would do" in one.refused and np.isnan(one.value) for one in figures)
+    assert "; 50 would do" in by_name(figures)["kid.texture"].refused
+    more = hold_arrays("more", *(part[:120] for part in other), 4.0)
+    near = measure_nearness("texture", see("texture", real, more, None), real, more, seed=0)
+    assert not by_name(near)["kid.texture"].refused
+    refused = by_name(near)["frechet.texture"].refused
+    assert re.search(r"^100 tiles a part .*; 1[3-6]\d would do", refused)
+
+
+def test_the_frechet_distance_is_that_of_the_formula():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(90, 5)), rng.normal(0.3, 1.4, size=(80, 5))
+    (mean, first), (centre, second) = moments(one), moments(other)
+    root = scipy.linalg.sqrtm(first @ second).real
+    expected = np.square(mean - centre).sum() + np.trace(first + second - 2 * root)
+    assert frechet_distance(one, other) == pytest.approx(expected)
+    owners = np.repeat(["a", "b", "c"], 30), np.repeat(["d", "e"], 40)
+    statistic, num = frechet_statistic(one, owners[0], other, owners[1])
+    assert statistic(np.ones((1, num)))[0, 0] == pytest.approx(expected)
+    drawn = frechet_distance(np.concatenate([one[:30], one[:30], one[60:]]), other[40:])
+    assert statistic(np.array([[2.0, 0, 1, 0, 1]]))[0, 0] == pytest.approx(drawn, rel=0.02)
+
+
+def test_coverage_is_that_of_loops():
+    rng = np.random.default_rng(0)
+    real, made, k = rng.normal(size=(30, 3)), rng.normal(0.5, 1, size=(25, 3)), 5
+
+    def reach(values):
+        apart = np.linalg.norm(values[:, None] - values[None], axis=2)
+        return np.sort(apart, axis=1)[:, k]
+
+    apart = np.linalg.norm(real[:, None] - made[None], axis=2)
+    inside = apart <= reach(real)[:, None]
+    expected = [
+        inside.any(axis=0).mean(),
+        (apart <= reach(made)[None]).any(axis=1).mean(),
+        inside.sum() / (k * len(made)),
+        (apart.min(axis=1) <= reach(real)).mean(),
+    ]
+    np.testing.assert_allclose(coverage_measures(real, made), expected)
+
+
+def test_halves_share_no_patient(real):
+    rng = np.random.default_rng(0)
+    one, other = halve(real.patients, 100, rng)
+    assert len(one) == len(other) == 100
+    assert not set(real.patients[one]) & set(real.patients[other])
+
+
+def test_features_do_not_depend_on_the_batch(real):
+    whole = encode(texture, real.images[:50])
+    np.testing.assert_allclose(encode(texture, real.images[:50], 7), whole, atol=1e-4)
+
+
+def test_a_model_of_timm_is_taken_where_it_is_installed(real, monkeypatch):
+    """Its own size, mean and deviation; batches of tiles."""
+    seen = []
+
+    class Model(torch.nn.Module):
+        def forward(self, images):
+            seen.append(images)
+            return images.mean(dim=(2, 3))
+
+    config = {"input_size": (3, 32, 32), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+    data = SimpleNamespace(resolve_model_data_config=lambda model: config)
+    fake = SimpleNamespace(create_model=lambda name, **words: Model(), data=data)
+    monkeypatch.setitem(sys.modules, "timm", fake)
+    (view,) = see("timm:any", real, real, None)
+    assert seen[0].shape == (64, 3, 32, 32)
+    expected = (real.images.mean(axis=(1, 2)) / 255 - 0.5) / 0.25
+    np.testing.assert_allclose(view.real, expected, atol=0.05)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(BadInput, match="timm:any: timm cannot be loaded"):
+        see("timm:any", real, real, None)
