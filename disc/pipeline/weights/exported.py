@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.store import load_weights
 from disc.pipeline.weights.facts import REFEREE, SHAPES, Facts, read_facts
+from disc.pipeline.weights.source import Beside, Part
 from disc.processes import own_device
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
@@ -61,6 +63,26 @@ class ExportedWeights:
         """Labels of the training masks."""
         known: list[int] = self._shapes["known"].tolist()
         return known
+
+    @property
+    def lacking(self) -> Mapping[Beside, str]:
+        """Real tiles, which are never exported, and what else was left out."""
+        found: dict[Beside, str] = {
+            "tiles": "exported weights come without real tiles; open the run itself"
+        }
+        if not (self.folder / REFEREE).is_file():
+            found["referee"] = "these weights were exported without a referee"
+        if not (self.folder / SHAPES).is_file():
+            found["shapes"] = "these weights were exported without shapes of training masks"
+        return found
+
+    def tiles(self, part: Part) -> TileSet:
+        """There are none.
+
+        Raises:
+            BadInput: always.
+        """
+        raise BadInput(f"{self.folder}: {self.lacking['tiles']} for {part} tiles")
 
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn, as the run was configured."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant
+
+Beside = Literal["referee", "shapes", "tiles"]
+"""What may lie beside a generator: its referee, shapes of training masks, and real tiles."""
+Part = Literal["train", "test"]
+"""Real tiles that it was trained on, or those of other patients."""
 
 
 class Weights(Protocol):
@@ -40,6 +46,17 @@ class Weights(Protocol):
     @property
     def known(self) -> Collection[int]:
         """Labels of the training masks."""
+
+    @property
+    def lacking(self) -> Mapping[Beside, str]:
+        """What does not lie beside the generator, and a sentence that says why."""
+
+    def tiles(self, part: Part) -> TileSet:
+        """Real tiles.
+
+        Raises:
+            BadInput: if there are none.
+        """
 
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn unless something else is asked for."""
