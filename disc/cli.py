@@ -22,6 +22,7 @@ from disc.pipeline.request import RunRequest
 from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
+from disc.studio.request import StudioRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
@@ -154,6 +155,14 @@ def export(request: ExportRequest) -> int:
     return 0
 
 
+def studio(request: StudioRequest) -> int:
+    """Serve a page to paint masks on, until it is interrupted."""
+    prepare_process()
+    from disc.command_line.studio import open_studio
+
+    return open_studio(request)
+
+
 ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs,
 from a few annotated slides, trains graders on real and synthetic tiles, and says what that
 gained."""
@@ -186,6 +195,9 @@ COMMANDS = {
     ),
     "export": Command(
         export, ExportRequest, "Write a run's weights to a folder that diffusers loads.", MODELS
+    ),
+    "studio": Command(
+        studio, StudioRequest, "Paint masks in the browser, and see tiles of them.", MODELS
     ),
     "import": Command(
         import_, ImportRequest, "Import a public VQ autoencoder (vq-f4), and check it.", MODELS

@@ -48,6 +48,11 @@ class ExportedWeights:
         """Width of a pixel in µm; None where nobody knows."""
         return self.facts.um_per_px
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether they were trained on the phantom."""
+        return self.facts.data_set is None
+
     @cached_property
     def book(self) -> ShapeBook:
         """Shape maps of the training masks.

@@ -40,6 +40,10 @@ class Weights(Protocol):
         """Width of a pixel in µm; None where nobody knows."""
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether they have seen simulated tissue alone."""
+
+    @property
     def book(self) -> ShapeBook:
         """Shape maps of the training masks."""
 

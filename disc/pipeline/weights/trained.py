@@ -49,6 +49,11 @@ class TrainedWeights:
         return self.context.um_per_px
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether the run's data set is the phantom."""
+        return self.context.is_simulated
+
+    @property
     def book(self) -> ShapeBook:
         """Shape maps of the training tiles."""
         return self.context.book
