@@ -106,9 +106,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
                 if len(body) > max_bytes:
                     raise _too_large(max_bytes)
     except TimeoutError:
-        raise HTTPException(
-            408, "the body did not come in time", {"connection": "close"}
-        ) from None
+        raise HTTPException(408, "the body did not come in time", {"connection": "close"}) from None
     return bytes(body)
 
 

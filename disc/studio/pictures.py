@@ -129,9 +129,7 @@ class Shelf:
     @property
     def num_bytes(self) -> int:
         """Bytes of all pictures."""
-        return sum(
-            picture.tile.nbytes + 2 * picture.mask.nbytes for picture in self._kept.values()
-        )
+        return sum(picture.tile.nbytes + 2 * picture.mask.nbytes for picture in self._kept.values())
 
 
 class Painter:

@@ -81,7 +81,7 @@ class Quiz:
         while len(questions) < num:
             index = next(order, None)
             if index is None:
-                raise BadInput(f"only {len(questions)} test tiles have a label; ask fewer questions")
+                raise BadInput(f"{len(questions)} test tiles have a label; ask fewer questions")
             mask, own = tiles.mask(index), seed + len(questions)
             if (mask == IGNORE).all():
                 continue

@@ -62,7 +62,7 @@ async def tell_about(studio: Here) -> JSONResponse:
 
 
 @router.post("/pictures")
-async def make_pictures(  # noqa: PLR0913 - each is a question of the query
+async def make_pictures(
     request: Request,
     studio: Here,
     columns: Annotated[str, Query(max_length=400)],
@@ -170,9 +170,9 @@ async def _read_mask(request: Request, side: int) -> Masks:
     body = await read_body(request, max(side * side, JSON_BYTES))
     require(
         len(body) == side * side,
-        f"the mask has {len(body):,} bytes; expected {side * side:,}, one a pixel of {side} x {side}",
+        f"the mask has {len(body):,} bytes; expected {side * side:,}: {side} x {side} pixels",
     )
-    return np.frombuffer(body, np.uint8).reshape(side, side)
+    return np.frombuffer(bytearray(body), np.uint8).reshape(side, side)
 
 
 def _refuse_lack(model: Model, part: Any) -> None:
