@@ -58,8 +58,8 @@ class Guard:
                 _add_headers(message)
             await send(message)
 
-        refused = self._refuse(Request(scope))
         try:
+            refused = self._refuse(Request(scope))
             await (refused or self.app)(scope, receive, send_with_headers)
         except ClientDisconnect:
             return
@@ -77,7 +77,7 @@ class Guard:
             return say(403, "this page answers to the name 127.0.0.1 or localhost alone")
         is_other = headers.get("sec-fetch-site", "none") in {"cross-site", "same-site"}
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and origin.partition("://")[2] != headers.get("host"):
             is_other = True
         if not request.url.path.startswith("/api/"):
             return None

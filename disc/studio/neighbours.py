@@ -23,8 +23,9 @@ Features = npt.NDArray[np.float64]
 class Neighbours:
     """Features of real tiles, read when they are first asked for.
 
-    What a deadline cuts short goes on at the next asking. Distances are between what the referee sees in tiles, every feature divided by its standard
-    deviation over the training tiles. They say "alike to that network", and no more.
+    What a deadline cuts short goes on at the next asking. Distances are between what the referee
+    sees in tiles, every feature divided by its standard deviation over the training tiles. They say
+    "alike to that network", and no more.
     """
 
     def __init__(self, model: Model) -> None:
