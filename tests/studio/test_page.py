@@ -228,7 +228,7 @@ def test_a_link_repeats_the_picture(browser, address, page):
     page.locator("#steps").fill("3")
     page.locator("#generate").click()
     wait_for_pictures(page)
-    read = """() => [...document.querySelectorAll("#pictures .stack:first-of-type canvas:first-child")]
+    read = """() => [...document.querySelectorAll("#pictures .stack canvas:first-child")]
         .map((canvas) => canvas.toDataURL())"""
     link = page.evaluate("location.hash")
     assert "seed=11" in link and "weights=" in link
