@@ -28,6 +28,7 @@ from disc.pipeline.weights.request import ExportRequest
 from disc.presets import laptop
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.settings.run import Run
+from disc.studio.request import StudioRequest
 from tests.tiny_run import write_tiny_run
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,7 @@ REQUESTS = (
     SelectRequest,
     ImportRequest,
     ExportRequest,
+    StudioRequest,
 )
 COMMAND_OPTIONS = {"help", "help-all", "version", "config", "dry-run"}
 LANGUAGES = {"sh", "python", "text", "bibtex"}
