@@ -32,6 +32,8 @@ from disc.seeds import derive, numpy_generator
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant, weights_of
 
+SHIPPED = Path(__file__).parent / "shipped"
+"""Weights that come with the package; `make weights` makes them again."""
 Masks = npt.NDArray[np.uint8]
 Tiles = npt.NDArray[np.uint8]
 
@@ -41,7 +43,8 @@ def load(folder: str | Path | None = None) -> Model:
 
     Args:
         folder: of a run, as `disc run` leaves it once a denoiser is trained, or of weights that
-            `disc export` wrote.
+            `disc export` wrote; None: those that the package ships, which know simulated tissue
+            only.
 
     Raises:
         FileNotFoundError: if there is neither.
@@ -49,7 +52,7 @@ def load(folder: str | Path | None = None) -> Model:
             denoiser.
     """
     if folder is None:
-        raise BadInput("no run given, and disc ships no weights yet; give the folder of a run")
+        return Model(open_exported(SHIPPED))
     path = Path(folder)
     return Model(open_exported(path) if (path / FACTS).is_file() else open_run(path))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from disc.settings.autoencoder import Autoencoder
+from disc.settings.autoencoder import Autoencoder, DecoderTuning
 from disc.settings.data import Data
 from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Distil, Student
@@ -79,7 +79,8 @@ def laptop() -> Run:
     Differs from paper: simulated tiles of 64 px, a small U-Net, 10 steps of DPM-Solver++ instead of
     200 of DDIM, synthetic slides of 10-14 tiles instead of 20-100; a student of one evaluation
     beside the paper's variants, trained for 400 steps (two minutes of one thread) instead of 1,421.
-    Its slides train no grader.
+    Its slides train no grader. The autoencoder is trained on crops without quantisation, its
+    codebook put in afterwards, its decoder then tuned against a discriminator.
     """
     return Run(
         name="laptop",
@@ -91,12 +92,7 @@ def laptop() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=Autoencoder(
-            channels=(16, 32, 64),
-            num_codes=1024,
-            quantise_from=0.75,
-            optim=Optim(steps=1000, batch=8, lr=2e-3, decay="cosine"),
-        ),
+        autoencoder=_sharp_autoencoder(2400, 420),
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
@@ -119,6 +115,73 @@ def laptop() -> Run:
             num_mixed=320,
             num_synthesis=128,
         ),
+    )
+
+
+def phantom() -> Run:
+    """The model that the package ships: simulated tiles of 96 px, 4 µm; two hours of one thread.
+
+    Differs from paper: as `laptop`.
+    """
+    return Run(
+        name="phantom",
+        data=Data(tile_px=96, um_per_px=4.0),
+        phantom=Phantom(
+            slides=(16, 16, 22, 10),
+            test_slides=(8, 8, 10, 6),
+            external_slides=(5, 5, 5, 5),
+            referee_slides=(6, 6, 6, 6),
+            core_um=(900.0, 3000.0),
+        ),
+        autoencoder=_sharp_autoencoder(5000, 450, batch=3),
+        denoiser=Denoiser(
+            channels=(32, 64, 80, 80),
+            attention=(False, False, False, True),
+            dihedral=2,
+            optim=Optim(
+                steps=4800,
+                batch=16,
+                lr=7e-4,
+                warmup=50,
+                decay="cosine",
+                ema=0.998,
+                checkpoint_every=300,
+            ),
+        ),
+        distil=Distil(
+            num_bundles=400,
+            variants=("sd-disc-fast",),
+            student=Student(
+                optim=Optim(steps=600, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
+            ),
+        ),
+        synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc", "sd-disc-fast")),
+        grade=Grade(carcino=_small_carcino(12, 400, 8), balance_weights=(0.3,)),
+        evaluate=Evaluate(
+            referee=_small_carcino(12, 500, 16),
+            num_uniform=64,
+            num_mixed=192,
+            num_synthesis=96,
+        ),
+    )
+
+
+def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoencoder:
+    """Trained on crops, then its decoder alone on `batch` whole tiles a step."""
+    tuning = DecoderTuning()
+    optim = replace(tuning.optim, steps=decoder_steps, batch=batch)
+    return Autoencoder(
+        channels=(16, 32, 64),
+        groups=4,
+        mid_attention=False,
+        num_codes=1024,
+        quantise_from=1.0,
+        crop_px=32,
+        loss="texture",
+        latent_noise=0.1,
+        latent_penalty=1e-4,
+        optim=Optim(steps=steps, batch=8, lr=3e-3, decay="cosine", ema=0.995),
+        decoder=replace(tuning, optim=optim),
     )
 
 
@@ -251,6 +314,7 @@ def _paper_grade() -> Grade:
 PRESETS = {
     "smoke": smoke,
     "laptop": laptop,
+    "phantom": phantom,
     "gpu": gpu,
     "paper": paper,
     "fold-safe": fold_safe,

@@ -7,15 +7,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from disc.api import Model
+from disc.api import Model, load
 from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.store import hash_weights
-from disc.pipeline.context import Context
-from disc.pipeline.stages.synthesis import list_training
-from disc.pipeline.weights.source import find_variant
-from disc.pipeline.weights.trained import open_run
+from disc.pipeline.weights.source import Weights, find_variant
 from disc.processes import own_share, wait_for_all
 from disc.sample.bank import Bank, read_bank
 from disc.sample.generation import BankSampler, LatentSource, VariantSampler, generate_slides
@@ -34,11 +31,11 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         BadInput: if the slides, the variant, the plan or the bank cannot be, or `out` holds
             something else.
     """
-    weights = open_run(request.run)
-    context, model = weights.context, Model(weights)
+    model = load(request.run)
+    weights = model.weights
     name = find_variant(weights, request.variant)
     sampler = model.sampler(name, plan=request.plan or None, steps=request.steps)
-    plans = _plan(request, context)
+    plans = _plan(request, weights)
     source: LatentSource = VariantSampler(sampler, name)
     if request.from_bank is not None:
         bank = _open_bank(request, model, source)
@@ -46,20 +43,19 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         _check_labels(request, bank, plans)
         source = BankSampler(sampler, bank)
     if own_share().is_first:
-        claim_folder(request.out, _describe(context, source, plans))
+        claim_folder(request.out, _describe(weights, source, plans))
     wait_for_all()
-    facts = list_training(context)
-    scale = model.um_per_px
-    value = generate_slides(plans, context.book, source, request.out, facts, um_per_px=scale)
+    scale, book = model.um_per_px, weights.book
+    value = generate_slides(plans, book, source, request.out, weights.origin, um_per_px=scale)
     num = sum(len(plan.tiles) for plan in plans)
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
-        f"standard deviation {value:.2f} (data: 1){_tell_absent(request, context)}"
+        f"standard deviation {value:.2f} (data: 1){_tell_absent(request, weights)}"
     )
 
 
-def _plan(request: SynthesisRequest, context: Context) -> list[SlideRecipe]:
-    settings, known = context.run.synthesis, context.latents.known()
+def _plan(request: SynthesisRequest, weights: Weights) -> list[SlideRecipe]:
+    settings, known = weights.synthesis, weights.known
     settings = replace(
         settings,
         seed=request.seed,
@@ -71,16 +67,15 @@ def _plan(request: SynthesisRequest, context: Context) -> list[SlideRecipe]:
         if count and label_of_grade(grade) not in known:
             raise BadInput(
                 f"--counts asks for {label_of_grade(grade).name}, which no training tile of "
-                f"{request.run} has; leave it out"
+                f"{weights.folder} has; leave it out"
             )
-    slides = list(context.split.train.slides.values())
     try:
-        plans = plan_slides(slides, context.book, known, settings, counts)
+        plans = plan_slides(weights.slides, weights.book, known, settings, counts)
     except ValueError as error:
-        raise BadInput(f"{request.run}: {error}") from error
+        raise BadInput(f"{weights.folder}: {error}") from error
     if not plans:
         raise BadInput(
-            f"{request.run}: its primary grades need no slide more; ask for more with "
+            f"{weights.folder}: its primary grades need no slide more; ask for more with "
             "--slides-per-grade, or say how many with --counts"
         )
     return plans
@@ -99,7 +94,7 @@ def _open_bank(request: SynthesisRequest, model: Model, source: LatentSource) ->
     if (made.weights, made.latent_px) != (weights, latent_px):
         raise BadInput(
             f"{request.from_bank}: made by weights {made.weights} at {made.latent_px} latent px, "
-            f"not by sd of {request.run} ({weights}, {latent_px}); make one with disc bank"
+            f"not by sd of {model.weights.folder} ({weights}, {latent_px}); make one with disc bank"
         )
     return bank
 
@@ -111,15 +106,15 @@ def _check_labels(request: SynthesisRequest, bank: Bank, plans: Sequence[SlideRe
 
 
 def _describe(
-    context: Context, source: LatentSource, plans: Sequence[SlideRecipe]
+    weights: Weights, source: LatentSource, plans: Sequence[SlideRecipe]
 ) -> dict[str, str]:
     """All that the bytes of a set depend on."""
-    autoencoder, shapes = source.sampler.autoencoder, context.book.shapes
+    autoencoder, shapes = source.sampler.autoencoder, weights.book.shapes
     used = sorted({tile.shape for plan in plans for tile in plan.tiles})
     banked = source.bank.facts if isinstance(source, BankSampler) else None
     return {
         **({} if banked is None else {"bank": digest(asdict(banked))}),
-        "facts": digest({**source.facts, **list_training(context)}),
+        "facts": digest({**source.facts, **weights.origin}),
         "precision": source.sampler.settings.precision,
         "decoder": digest([hash_weights(autoencoder), autoencoder.scale]),
         "slides": digest([asdict(plan) for plan in plans]),
@@ -127,9 +122,9 @@ def _describe(
     }
 
 
-def _tell_absent(request: SynthesisRequest, context: Context) -> str:
+def _tell_absent(request: SynthesisRequest, weights: Weights) -> str:
     """Which grades were filled up with nothing."""
-    absent = {*Label} - {*context.latents.known()}
+    absent = {*Label} - {*weights.known}
     if request.counts or not absent:
         return ""
     names = ", ".join(label.name for label in sorted(absent))

@@ -14,8 +14,9 @@ from disc.labels import GRADES, Label
 class SampleRequest:
     """Tiles to be generated from masks, or from a recipe for a Gleason score."""
 
-    run: Path
-    """Folder of a trained run, or of exported weights."""
+    run: Path | None = None
+    """Folder of a trained run, or of exported weights; None: the weights that disc ships, which
+    know simulated tissue only."""
     out: Path
     """New folder for tiles, masks and a contact sheet."""
     mask: Path | None = None
@@ -55,8 +56,9 @@ class SampleRequest:
 class BankRequest:
     """A bank of separated conditions: latents of every label from one noise, without a mask."""
 
-    run: Path
-    """Folder of a trained run, or of exported weights, whose sd fills the bank."""
+    run: Path | None = None
+    """Folder of a trained run, or of exported weights, whose sd fills the bank; None: the weights
+    that disc ships."""
     out: Path
     """Folder of the bank; one that was begun by the same options is continued, or made larger."""
     bundles: int
@@ -79,8 +81,9 @@ class BankRequest:
 class SynthesisRequest:
     """Synthetic slides that balance the primary grades, as a data set in the layout of SICAPv2."""
 
-    run: Path
-    """Folder of a trained run."""
+    run: Path | None = None
+    """Folder of a trained run, or of weights exported with shapes; None: the weights that disc
+    ships."""
     out: Path
     """Folder of the set; one that was begun by the same options is continued."""
     variant: str = "sd-sc"

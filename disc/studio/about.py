@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from disc.api import Model
+from disc.api import SHIPPED, Model
 from disc.data.pixels.mask_colours import name_colours
 from disc.labels import GRADES, IGNORE, Label
 from disc.studio.pictures import MAX_COLUMNS, MAX_SEEDS
@@ -31,9 +31,9 @@ PLANS = (
 
 def describe(model: Model, deadline_s: float) -> dict[str, Any]:
     """What the weights are, and what can be done with them; no path of the machine."""
-    values = [*map(int, Label), IGNORE]
+    folder, values = model.weights.folder, [*map(int, Label), IGNORE]
     return {
-        "name": model.weights.folder.resolve().name,
+        "name": "shipped with disc" if folder == SHIPPED else folder.resolve().name,
         "is_simulated": model.weights.is_simulated,
         "tile_px": model.tile_px,
         "um_per_px": model.um_per_px,

@@ -243,3 +243,15 @@ def test_a_folder_of_something_else_is_no_bank(run, undisturbed, capsys):
     assert call("bank", run, undisturbed, "--bundles", "5") == 2
     assert "whole: is not a bank of disc bank; give a new folder" in capsys.readouterr().err
     assert contents(undisturbed) == before
+
+
+def test_exported_weights_make_the_same_set(run, undisturbed, tmp_path):
+    exported, out = tmp_path / "weights", tmp_path / "set"
+    assert cli.main(["export", "--run", str(run), "--out", str(exported)]) == 0
+    assert call("synthesize", exported, out, *COUNTS, "--steps", "2") == 0
+    assert contents(out) == contents(undisturbed)
+    balanced = [tmp_path / "of-run", tmp_path / "of-weights"]
+    for source, place in zip((run, exported), balanced, strict=True):
+        words = ("--slides-per-grade", "2", "--tiles", "1", "1", "--steps", "1", "--variant", "sd")
+        assert call("synthesize", source, place, *words) == 0
+    assert contents(balanced[0]) == contents(balanced[1])

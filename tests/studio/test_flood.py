@@ -69,7 +69,7 @@ def generate(port, *_):
 
 
 def test_two_hundred_at_once(served, run):
-    port, process, folder = served
+    port, process, _ = served
     before = files_below(run)
     for _ in range(2):
         assert generate(port)[0] == 200

@@ -11,12 +11,32 @@ from disc.grade.carcino import CarcinoNet
 from disc.grade.confusion import COUNTS
 from disc.grade.pixels import confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
-from disc.model.store import save_weights
+from disc.model.store import load_weights, save_weights
 from disc.pipeline.configurations import Configuration, pixel_configurations
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import label_rows, read_synthetic, test_sets, write_table
 from disc.settings.run import Run
 from disc.train.checkpoint import NAME as CHECKPOINT
+
+FOLDER = Path("graders", "pixels")
+WEIGHTS = "carcino.safetensors"
+
+
+def grader_path(context: Context, configuration: Configuration) -> Path:
+    """Where the weights of a configuration's pixel grader are."""
+    return context.folder / FOLDER / configuration.name / WEIGHTS
+
+
+def load_pixel_grader(context: Context, configuration: Configuration) -> CarcinoNet:
+    """The pixel grader of a configuration.
+
+    Raises:
+        FileNotFoundError: if it is not trained.
+        BadInput: if its weights are damaged.
+    """
+    net = CarcinoNet(context.run.grade.carcino)
+    load_weights(grader_path(context, configuration), net)
+    return net
 
 
 def grade_pixels(context: Context, folder: Path) -> str:
@@ -44,13 +64,13 @@ def grade_pixels(context: Context, folder: Path) -> str:
             folder=place,
             seed=run.seed,
         )
-        save_weights(place / "carcino.safetensors", net)
+        save_weights(place / WEIGHTS, net)
         (place / CHECKPOINT).unlink(missing_ok=True)
         parts += [
             _confusion(net, truths, configuration, run, i) for i in range(len(truths["annotation"]))
         ]
     write_table(context.folder / "pixels.parquet", parts, COUNTS)
-    return f"{sum(1 for _ in folder.glob('*/carcino.safetensors'))} configurations"
+    return f"{len(list(folder.glob(f'*/{WEIGHTS}')))} configurations"
 
 
 def _confusion(

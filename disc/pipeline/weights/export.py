@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import diffusers
 import numpy as np
 import torch
 
+from disc.data.tiles.records import Slide
 from disc.data.trained_on import NAME as TRAINED_ON
 from disc.data.trained_on import read_trained_on
 from disc.files import BadInput, refuse_filled, whole_folder, write_bytes, write_json
 from disc.model.store import DIFFUSERS_WEIGHTS, save_weights
 from disc.pipeline.stages.referee import REFEREE as RUN_REFEREE
 from disc.pipeline.weights.card import write_card
-from disc.pipeline.weights.facts import NAME, REFEREE, SHAPES, Facts, as_values
+from disc.pipeline.weights.exported import hash_file
+from disc.pipeline.weights.facts import GRADER, NAME, REFEREE, SHAPES, Facts, as_values
 from disc.pipeline.weights.request import ExportRequest
 from disc.pipeline.weights.scheduler import plain_scheduler
 from disc.pipeline.weights.source import Weights, find_variant
@@ -48,7 +51,12 @@ def export_run(request: ExportRequest) -> str:
         if shapes is not None:
             write_bytes(folder / SHAPES, shapes)
         write_bytes(folder / "README.md", write_card(facts, shapes is not None).encode())
-        write_json(folder / NAME, as_values(facts))
+        files = {
+            path.relative_to(folder).as_posix(): hash_file(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        write_json(folder / NAME, as_values(replace(facts, files=files)))
     size = sum(path.stat().st_size for path in request.out.rglob("*")) / 1e6
     variants = ", ".join(facts.variants)
     return (
@@ -87,6 +95,8 @@ def _collect_facts(weights: TrainedWeights, request: ExportRequest) -> Facts:
         sample=run.sample,
         student=run.distil.student,
         referee=run.evaluate.referee,
+        synthesis=run.synthesis,
+        grader=run.grade.carcino if weights.has_grader else None,
     )
 
 
@@ -108,6 +118,8 @@ def _write_networks(weights: TrainedWeights, facts: Facts, folder: Path) -> None
     save_weights(folder / "vqvae" / DIFFUSERS_WEIGHTS, vq, dtype)
     _write_config(folder / "vqvae", vq)
     save_weights(folder / REFEREE, weights.referee(), dtype)
+    if facts.grader is not None:
+        save_weights(folder / GRADER, weights.pixel_grader(), dtype)
 
 
 def _write_config(folder: Path, model: Any) -> None:
@@ -133,10 +145,18 @@ def _write_schedulers(facts: Facts, folder: Path) -> None:
     write_json(folder / "model_index.json", index)
 
 
+def _score(slide: Slide) -> tuple[int, int]:
+    """Primary and secondary grade; -1 where it has none."""
+    return (
+        -1 if slide.primary is None else slide.primary,
+        -1 if slide.secondary is None else slide.secondary,
+    )
+
+
 def _pack_shapes(weights: Weights) -> bytes:
-    """Different shape maps once, which of them each training tile has, and the known labels."""
+    """Different shape maps once, which of them each training tile has, known labels, and slides."""
     try:
-        book, known = weights.book, weights.known
+        book, known, slides = weights.book, weights.known, weights.slides
     except (FileNotFoundError, BadInput) as error:
         raise BadInput(
             f"{weights.folder}: no training tiles to take shapes from ({error}); bring them back, "
@@ -151,5 +171,9 @@ def _pack_shapes(weights: Weights) -> bytes:
         shapes=maps,
         tiles=np.array(tiles, np.int32),
         known=np.array(list(known), np.uint8),
+        names=np.array([tile.name for tile in book.sources], np.str_),
+        of_slides=np.array([tile.slide_id for tile in book.sources], np.str_),
+        slides=np.array([slide.slide_id for slide in slides], np.str_),
+        scores=np.array([_score(slide) for slide in slides], np.int8).reshape(-1, 2),
     )
     return buffer.getvalue()

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
-from disc.model.store import load_weights
-from disc.pipeline.weights.facts import REFEREE, SHAPES, Facts, read_facts
+from disc.model.store import DIFFUSERS_WEIGHTS, load_weights
+from disc.pipeline.weights.facts import GRADER, REFEREE, SHAPES, Facts, read_facts
 from disc.pipeline.weights.source import Beside, Part
 from disc.processes import own_device
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
-from disc.settings.synthesis import STUDENT, Variant, weights_of
+from disc.settings.synthesis import STUDENT, Synthesis, Variant, weights_of
+
+_ARRAYS = ("shapes", "tiles", "known", "names", "of_slides", "slides", "scores")
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,18 @@ class ExportedWeights:
 
     @cached_property
     def book(self) -> ShapeBook:
-        """Shape maps of the training masks.
+        """Shape maps of the training masks, and the names of tiles and slides.
 
         Raises:
             BadInput: if they were left out.
         """
         shapes = self._shapes["shapes"]
-        return ShapeBook([shapes[i] for i in self._shapes["tiles"]], [])
+        named = zip(self._shapes["names"].tolist(), self._shapes["of_slides"].tolist(), strict=True)
+        tiles = [
+            Tile(name=name, slide_id=slide, image=self.folder, mask=None, x=0, y=0)
+            for name, slide in named
+        ]
+        return ShapeBook([shapes[i] for i in self._shapes["tiles"]], tiles)
 
     @property
     def known(self) -> Collection[int]:
@@ -89,6 +99,27 @@ class ExportedWeights:
         """
         raise BadInput(f"{self.folder}: {self.lacking['tiles']} for {part} tiles")
 
+    @cached_property
+    def slides(self) -> list[Slide]:
+        """Training slides and their grades; to a patient of its own each, since none is named."""
+        found = zip(self._shapes["slides"].tolist(), self._shapes["scores"].tolist(), strict=True)
+        grades = [(name, [None if g < 0 else g for g in score]) for name, score in found]
+        return [
+            Slide(slide_id=name, patient_id=name, primary=primary, secondary=secondary)
+            for name, (primary, secondary) in grades
+        ]
+
+    @property
+    def synthesis(self) -> Synthesis:
+        """How synthetic slides are made, as the run was configured."""
+        return self.facts.synthesis
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Which slides the generator was trained on, as manifests say it."""
+        names = sorted(slide.slide_id for slide in self.slides)
+        return {"training_slides": " ".join(names), "fold": self.facts.fold}
+
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn, as the run was configured."""
         return self.facts.solver_of(variant)
@@ -104,32 +135,63 @@ class ExportedWeights:
     def referee(self) -> CarcinoNet:
         """The run's referee."""
         referee = CarcinoNet(self.facts.referee)
-        load_weights(self.folder / REFEREE, referee)
+        load_weights(self._find(REFEREE), referee)
         return referee.to(own_device()).eval()
+
+    def pixel_grader(self) -> CarcinoNet:
+        """The run's pixel grader, trained on real tiles alone.
+
+        Raises:
+            BadInput: if the run had none when it was exported.
+        """
+        if self.facts.grader is None:
+            raise BadInput(f"{self.folder}: exported without a pixel grader")
+        grader = CarcinoNet(self.facts.grader)
+        load_weights(self._find(GRADER), grader)
+        return grader.to(own_device()).eval()
 
     def _load_denoiser(self, name: Variant) -> Denoiser:
         denoiser = Denoiser(self.facts.denoiser)
         for part, module in (("unet", denoiser.unet), ("condition_encoder", denoiser.encode)):
-            load_weights(self.folder / self.facts.place_weights(part, name), module)
+            load_weights(self._find(self.facts.place_weights(part, name)), module)
         return denoiser.to(own_device()).eval()
 
     @cached_property
     def _autoencoder(self) -> Autoencoder:
+        for name in ("config.json", DIFFUSERS_WEIGHTS):
+            self._find(Path("vqvae", name))
         return Autoencoder.load(self.folder / "vqvae").to(own_device())
 
     @cached_property
-    def _shapes(self) -> dict[str, npt.NDArray[np.uint8]]:
+    def _shapes(self) -> dict[str, npt.NDArray[Any]]:
         path = self.folder / SHAPES
         if not path.is_file():
             raise BadInput(
                 f"{self.folder}: exported without shapes of training masks, so that no recipe can "
                 "be drawn; draw it with the run itself, or export that with --shapes"
             )
+        self._find(Path(SHAPES))
         try:
             with np.load(path, allow_pickle=False) as found:
-                return {name: found[name] for name in ("shapes", "tiles", "known")}
+                return {name: found[name] for name in _ARRAYS}
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise BadInput(f"{path}: damaged ({error}); export the weights again") from error
+
+    def _find(self, name: Path) -> Path:
+        """A file's path, once its content is known to be what was exported."""
+        path, expected = self.folder / name, self.facts.files.get(name.as_posix())
+        if expected is not None and path.is_file() and hash_file(path) != expected:
+            raise BadInput(
+                f"{path}: not what was exported (its SHA-256 is not that of disc.json); export the "
+                "weights again, or copy them again"
+            )
+        return path
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_exported(folder: Path) -> ExportedWeights:

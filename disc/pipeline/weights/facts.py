@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Student
 from disc.settings.grading import CarcinoNet
 from disc.settings.sampling import Sample, Solver
-from disc.settings.synthesis import STUDENT, VARIANTS, Variant, weights_of
+from disc.settings.synthesis import STUDENT, VARIANTS, Synthesis, Variant, weights_of
 
 NAME = "disc.json"
 SHAPES = "shapes.npz"
 REFEREE = Path("referee", "model.safetensors")
+GRADER = Path("grader", "model.safetensors")
 VERSION = 1
 """Of `disc.json`."""
 
@@ -59,6 +61,12 @@ class Facts:
     """How those of the student are."""
     referee: CarcinoNet
     """The evaluation network."""
+    synthesis: Synthesis = field(default_factory=Synthesis)
+    """How synthetic slides are made."""
+    grader: CarcinoNet | None = None
+    """The pixel grader that was trained on real tiles alone; None: there is none."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every other file by its path; none of weights that older versions exported."""
 
     def __post_init__(self) -> None:
         require(len(self.weights) > 0, "weights: none of any variant")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
-from disc.settings.synthesis import Variant
+from disc.settings.synthesis import Synthesis, Variant
 
 Beside = Literal["referee", "shapes", "tiles"]
 """What may lie beside a generator: its referee, shapes of training masks, and real tiles."""
@@ -62,6 +63,18 @@ class Weights(Protocol):
             BadInput: if there are none.
         """
 
+    @property
+    def slides(self) -> Sequence[Slide]:
+        """Training slides and their grades."""
+
+    @property
+    def synthesis(self) -> Synthesis:
+        """How synthetic slides are made, and how many, unless something else is asked for."""
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Which slides the generator was trained on, as manifests say it."""
+
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn unless something else is asked for."""
 
@@ -70,6 +83,13 @@ class Weights(Protocol):
 
     def referee(self) -> CarcinoNet:
         """The independent evaluation network."""
+
+    def pixel_grader(self) -> CarcinoNet:
+        """The pixel grader that was trained on real tiles alone.
+
+        Raises:
+            BadInput: if there is none.
+        """
 
 
 def find_variant(weights: Weights, name: str) -> Variant:

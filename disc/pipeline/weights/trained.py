@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.pipeline.config_file import read_config
+from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
+from disc.pipeline.stages.pixel_graders import grader_path, load_pixel_grader
 from disc.pipeline.stages.referee import REFEREE, load_referee
+from disc.pipeline.stages.synthesis import list_training
 from disc.pipeline.weights.facts import NAME as FACTS
 from disc.pipeline.weights.source import Beside, Part
+from disc.processes import own_device
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
-from disc.settings.synthesis import Variant, weights_of
+from disc.settings.synthesis import Synthesis, Variant, weights_of
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,21 @@ class TrainedWeights:
         split = self.context.split
         return split.train if part == "train" else split.test
 
+    @property
+    def slides(self) -> list[Slide]:
+        """Training slides and their grades."""
+        return list(self.context.split.train.slides.values())
+
+    @property
+    def synthesis(self) -> Synthesis:
+        """How synthetic slides are made, as the run is configured."""
+        return self.context.run.synthesis
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Which slides the generator was trained on, as manifests say it."""
+        return list_training(self.context)
+
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn, as the run is configured."""
         return self.context.run.solver_of(variant)
@@ -98,6 +118,21 @@ class TrainedWeights:
     def referee(self) -> CarcinoNet:
         """The run's referee."""
         return load_referee(self.context)
+
+    def pixel_grader(self) -> CarcinoNet:
+        """The pixel grader that the run trained on real tiles alone.
+
+        Raises:
+            BadInput: if it trained none.
+        """
+        if not self.has_grader:
+            raise BadInput(f"{self.folder}: no trained pixel grader in it; run disc run on it")
+        return load_pixel_grader(self.context, Configuration()).to(own_device()).eval()
+
+    @property
+    def has_grader(self) -> bool:
+        """Whether the run has trained a pixel grader on real tiles alone."""
+        return grader_path(self.context, Configuration()).is_file()
 
 
 def open_run(folder: Path) -> TrainedWeights:

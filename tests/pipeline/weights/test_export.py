@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import diffusers
@@ -12,15 +14,23 @@ from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 import disc
+from disc.data.tiles.records import Slide, Tile
 from disc.files import BadInput
+from disc.grade.carcino import CarcinoNet
+from disc.model.store import save_weights
+from disc.pipeline.config_file import read_config
+from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
+from disc.pipeline.stages.pixel_graders import grader_path
 from disc.pipeline.weights import export as exporting
 from disc.pipeline.weights.export import export_run
 from disc.pipeline.weights.request import ExportRequest
+from disc.pipeline.weights.trained import TrainedWeights
 from disc.sample.synthesis import ShapeBook
 from tests.tiny_run import write_tiny_run
 
 SIDE = 64
+TILE = Tile(name="a", slide_id="s", image=Path("a.png"), mask=None, x=0, y=0)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +47,14 @@ def out(run, tmp_path_factory):
 
 def export(run, out, **options):
     return export_run(ExportRequest(run=run, out=out, **{"shapes": False, **options}))
+
+
+def pretend_data(monkeypatch, shapes, known):
+    """A run's training data: shape maps, and labels that are known."""
+    monkeypatch.setattr(Context, "book", ShapeBook(shapes, [TILE] * len(shapes)))
+    monkeypatch.setattr(Context, "latents", SimpleNamespace(known=lambda: known))
+    slide = Slide(slide_id="s", patient_id="s", primary=4, secondary=5)
+    monkeypatch.setattr(TrainedWeights, "slides", [slide])
 
 
 def halves():
@@ -111,9 +129,8 @@ def test_what_a_half_cannot_hold_is_refused(tmp_path):
 def test_recipes_are_those_of_the_run(run, tmp_path, monkeypatch):
     shape = np.zeros((SIDE, SIDE), np.uint8)
     shape[:8] = 1
-    book = ShapeBook([np.zeros_like(shape), shape, np.zeros_like(shape), shape.T.copy()], [])
-    monkeypatch.setattr(Context, "book", book)
-    monkeypatch.setattr(Context, "latents", SimpleNamespace(known=lambda: [0, 2, 3]))
+    shapes = [np.zeros_like(shape), shape, np.zeros_like(shape), shape.T.copy()]
+    pretend_data(monkeypatch, shapes, known=[0, 2, 3])
     export(run, tmp_path / "out", shapes=True)
     assert len(np.load(tmp_path / "out" / "shapes.npz")["shapes"]) == 3
     trained, exported = disc.load(run), disc.load(tmp_path / "out")
@@ -123,8 +140,11 @@ def test_recipes_are_those_of_the_run(run, tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="GG3 is absent from training tiles"):
         exported.recipe(3, 4)
     damaged = io.BytesIO()
-    np.savez(damaged, shapes=book.shapes)
+    np.savez(damaged, shapes=shapes)
     (tmp_path / "out" / "shapes.npz").write_bytes(damaged.getvalue())
+    facts = json.loads((tmp_path / "out" / "disc.json").read_text())
+    # older exports hold no hashes
+    (tmp_path / "out" / "disc.json").write_text(json.dumps({**facts, "files": {}}))
     with pytest.raises(BadInput, match=r"shapes\.npz: damaged .* export the weights again"):
         disc.load(tmp_path / "out").recipe(4, 5)
 
@@ -171,3 +191,39 @@ def test_damaged_facts_are_one_line(change, said, out, tmp_path):
     with pytest.raises(BadInput, match=said) as caught:
         disc.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["unet", "condition_encoder", "vqvae", "referee", "grader", "shapes.npz"]
+)
+def test_a_changed_file_is_refused_where_it_is_read(run, tmp_path, monkeypatch, name):
+    graded = tmp_path / "run"
+    shutil.copytree(run, graded)
+    context = Context(read_config(graded / "config.json"), graded)
+    path = grader_path(context, Configuration())
+    save_weights(path, CarcinoNet(context.run.grade.carcino))
+    shape = np.zeros((SIDE, SIDE), np.uint8)
+    pretend_data(monkeypatch, [shape, shape.copy()], known=[0, 1, 2, 3])
+    export(graded, tmp_path / "out", shapes=True)
+
+    def use_all():
+        model = disc.load(tmp_path / "out")
+        model.sample(halves(), variant="sd", steps=1)
+        model.segment(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+        model.recipe(4, 5, tiles=1)
+        assert isinstance(model.weights.pixel_grader(), CarcinoNet)
+
+    use_all()
+    place = tmp_path / "out" / name
+    (file,) = [place] if place.is_file() else sorted(place.glob("*.safetensors"))[:1]
+    content = bytearray(file.read_bytes())
+    # a bit of the last weight: the file still loads
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=rf"{file.name}: not what was exported"):
+        use_all()
+
+
+def test_no_grader_is_said(out):
+    with pytest.raises(BadInput, match="exported without a pixel grader"):
+        disc.load(out).weights.pixel_grader()
