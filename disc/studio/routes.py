@@ -21,7 +21,7 @@ from disc.studio.guard import JSON_BYTES, PNG_BYTES, read_body, tell_failure
 from disc.studio.neighbours import Neighbours
 from disc.studio.pictures import MAX_SEED, MAX_SEEDS, Column, Order, Painter, judge
 from disc.studio.quiz import MAX_QUESTIONS, Quiz
-from disc.studio.sources import parse_png, pick_real
+from disc.studio.sources import parse_png, pick_real, pick_recipe
 from disc.studio.workshop import Event, Task, Workshop
 
 
@@ -115,10 +115,10 @@ async def read_png(request: Request, studio: Here, values: str = "") -> Response
 async def draw_recipe(studio: Here, primary: Grade, secondary: Grade, seed: Seed = 0) -> Response:
     """Classes, one byte a pixel, of a mask for a Gleason score."""
     _refuse_lack(studio.model, "shapes")
-    masks = await studio.workshop.finish(
-        lambda _: studio.model.recipe(primary, secondary, tiles=1, seed=seed)
+    mask = await studio.workshop.finish(
+        lambda _: pick_recipe(studio.model, primary, secondary, seed)
     )
-    return _as_bytes(masks[0])
+    return _as_bytes(mask)
 
 
 @router.get("/masks/real")

@@ -21,8 +21,8 @@ from disc.studio.pictures import check_mask
 
 MEANINGS = {"sicapv2": SICAPV2, "classes": INDICES}
 """What the values of a PNG mean; nobody can tell 0 and 3 apart from classes without being told."""
-LOOKED_AT = 64
-"""Real masks that are looked at for one with two labels."""
+LOOKED_AT, DRAWN = 64, 12
+"""Real masks that are looked at, and masks of a recipe that are drawn, for one with two labels."""
 
 
 def parse_png(data: bytes, side: int, values: str) -> Masks:
@@ -71,7 +71,7 @@ def pick_real(model: Model, seed: int) -> dict[str, Any]:
     tiles = model.real_tiles("test")
     order = numpy_generator(seed, "real mask").permutation(len(tiles))[:LOOKED_AT].tolist()
     known = [(i, set(np.unique(tiles.mask(i)).tolist()) - {IGNORE}) for i in order]
-    index, labels = max(known, key=lambda pair: min(2, len(pair[1])))
+    index, labels = max(known, key=lambda pair: min(2, len(pair[1])))  # the first of its kind
     require(bool(labels), "none of the test tiles looked at has a labelled pixel")
     tile = tiles.tiles[index]
     return {
@@ -80,3 +80,14 @@ def pick_real(model: Model, seed: int) -> dict[str, Any]:
         "tile": base64.b64encode(encode_png(tiles.image(index))).decode(),
         "num": len(tiles),
     }
+
+
+def pick_recipe(model: Model, primary: int, secondary: int, seed: int) -> Masks:
+    """A mask for a Gleason score, by a seed; of two labels, if any of those drawn has two.
+
+    Raises:
+        BadInput: as `Model.recipe`.
+    """
+    masks = model.recipe(primary, secondary, tiles=DRAWN, seed=seed)
+    chosen: Masks = max(masks, key=lambda mask: min(2, len(np.unique(mask))))
+    return chosen

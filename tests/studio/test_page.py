@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from disc.data.pixels.images import encode_mask
+from disc.studio.sources import pick_recipe
 from tests.studio.conftest import SIDE
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -265,15 +266,16 @@ def test_masks_come_from_files_tiles_and_recipes(page, model, tmp_path):
     page.locator("#png-values").select_option("classes")
     page.get_by_role("button", name="Open").click()
     expect(page.locator("#status")).to_contain_text("are its values sicapv2?", timeout=PATIENCE)
+    assert "422" in page.faults.pop(), "the browser notes the refusal, and nothing else"
     page.locator("#png-values").select_option("sicapv2")
     page.get_by_role("button", name="Open").click()
     expect(page.locator("#status")).to_have_text("", timeout=PATIENCE)
     assert np.array_equal(labels_of(page), mask)
     page.locator("#primary").select_option("4")
-    page.get_by_role("button", name="Draw one").click()
+    with page.expect_response("**/api/masks/recipe**"):
+        page.get_by_role("button", name="Draw one").click()
     expect(page.locator("#status")).to_have_text("", timeout=PATIENCE)
-    page.wait_for_timeout(100)
-    assert np.array_equal(labels_of(page), model.recipe(4, 4, tiles=1, seed=0)[0])
+    assert np.array_equal(labels_of(page), pick_recipe(model, 4, 4, 0))
     page.locator("#real").click()
     expect(page.locator("#real-tile")).to_be_visible(timeout=PATIENCE)
     tiles = model.real_tiles("test")
