@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
-    *("presets", "pipeline", "api", "studio", "command_line", "cli", "__main__"),
+    *("paper_presets", "presets", "pipeline", "api", "studio", "command_line", "cli", "__main__"),
 )
 INNER_ROOMS = {
     "data": (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -133,17 +134,7 @@ def generate_slides(
     if share.is_first:
         sweep(root)
     wait_for_all()
-    sizes = [len(plan.tiles) for plan in plans]
-    finished = sum(len(plan.tiles) for plan in plans if plan.slide.slide_id in done)
-    name = f"synthesis {source.variant}"
-    bar = Bar(name, total=sum(sizes), unit="tile", start=finished, shown=share.is_first)
-    for number, plan in enumerate(plans):
-        if plan.slide.slide_id in done:
-            continue
-        if share.has(number):
-            _generate_slide(plan, book, source, writer)
-        bar.advance(sizes[number])
-    bar.close()
+    _generate_missing(plans, done, book, source, writer)
     wait_for_all()
     if share.is_first:
         _finish_set(plans, book, writer, {**source.facts, **facts})
@@ -151,26 +142,66 @@ def generate_slides(
     return _standard_deviation([read_json(_marker(root, plan)) for plan in plans])
 
 
+def _generate_missing(
+    plans: Sequence[SlideRecipe],
+    done: Collection[str],
+    book: ShapeBook,
+    source: LatentSource,
+    writer: SetWriter,
+) -> None:
+    """Generate this process's share of the slides; each is written while the next is generated."""
+    share, sizes = own_share(), [len(plan.tiles) for plan in plans]
+    finished = sum(len(plan.tiles) for plan in plans if plan.slide.slide_id in done)
+    name = f"synthesis {source.variant}"
+    bar = Bar(name, total=sum(sizes), unit="tile", start=finished, shown=share.is_first)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        writing: Future[None] | None = None
+        for number, plan in enumerate(plans):
+            if plan.slide.slide_id in done:
+                continue
+            if share.has(number):
+                generated = _generate_slide(plan, book, source)
+                if writing is not None:
+                    writing.result()
+                writing = beside.submit(_write_slide, plan, generated, writer)
+            bar.advance(sizes[number])
+        if writing is not None:
+            writing.result()
+    bar.close()
+
+
 def stack_masks(plan: SlideRecipe, book: ShapeBook) -> Masks:
     """The masks of a slide, uint8 [N, H, W]."""
     return np.stack([label_shape(book.shapes[tile.shape], tile.labels) for tile in plan.tiles])
 
 
-def _generate_slide(
-    plan: SlideRecipe, book: ShapeBook, source: LatentSource, writer: SetWriter
-) -> None:
+@dataclass(frozen=True)
+class _Generated:
+    """Tiles of a slide [N, H, W, 3], their masks [N, H, W], and what its marker says."""
+
+    images: npt.NDArray[np.uint8]
+    masks: Masks
+    facts: Mapping[str, float]
+
+
+def _generate_slide(plan: SlideRecipe, book: ShapeBook, source: LatentSource) -> _Generated:
     masks = stack_masks(plan, book)
     latents = source.draw_latents(plan, masks)
-    names = _tile_names(plan, masks.shape[-1])
-    for name, image, mask in zip(names, source.sampler.decode(latents), masks, strict=True):
-        writer.add(name, image, mask)
     facts = {
         "num": len(masks),
         "mean": float(latents.mean()),
         "mean_square": float(latents.square().mean()),
     }
+    return _Generated(source.sampler.decode(latents), masks, facts)
+
+
+def _write_slide(plan: SlideRecipe, generated: _Generated, writer: SetWriter) -> None:
+    """Write its tiles and masks, then the marker."""
+    names = _tile_names(plan, generated.masks.shape[-1])
+    for name, image, mask in zip(names, generated.images, generated.masks, strict=True):
+        writer.add(name, image, mask)
     sync_all()
-    write_json(_marker(writer.root, plan), facts)
+    write_json(_marker(writer.root, plan), generated.facts)
 
 
 def _finish_set(
