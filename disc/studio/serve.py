@@ -52,20 +52,12 @@ def tell_address(request: StudioRequest, port: int) -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections at once, also those that come before they are answered."""
     try:
-        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-        except OSError:
-            listening.close()
-            raise
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise BadInput(
             f"cannot listen on {host}, port {port} ({error.strerror}); give another with --port, "
             "or --port 0 for any that is free"
         ) from error
-    return listening

@@ -237,6 +237,7 @@ def test_a_link_repeats_the_picture(browser, address, page):
     assert np.array_equal(labels_of(other), painted())
     assert other.locator("#pictures h3").all_text_contents()[1] == "sd-sc · step seed 11"
     assert other.evaluate(read) == page.evaluate(read)
+    assert other.locator("#steps").input_value() == "3"
     other.context.close()
 
 

@@ -1,16 +1,16 @@
 // The page: what stands where, and what happens when it is used.
 
-import { colourTable, drawPng, fromBase64 } from "./draw.js";
+import { colourTable } from "./draw.js";
 import { readLink, writeLink } from "./link.js";
 import { Mask, paintExample } from "./mask.js";
+import { readOrder, setUpOrder, writeOrder } from "./order.js";
 import { Painter } from "./painter.js";
 import { Pictures } from "./pictures.js";
 import { setUpQuiz } from "./quiz.js";
-import { askBytes, askJson, follow } from "./server.js";
+import { askJson, follow } from "./server.js";
+import { setUpSources } from "./sources.js";
 
 const by = (id) => document.getElementById(id);
-const checked = (id) => [...by(id).querySelectorAll("input:checked")].map(({ value }) => value);
-const FIRST = ["sd", "sd-sc", "sd-disc"];
 
 /** Say something to everybody, screen readers too; an Error as such. */
 function tell(said) {
@@ -39,8 +39,9 @@ class Page {
     this.work = null;
     this.#describe();
     this.#setUpTools();
-    this.#setUpSources();
-    this.#setUpOrder();
+    setUpSources(this.mask, tell);
+    setUpOrder(about);
+    this.#setUpForm();
     setUpQuiz(about, tell);
     document.addEventListener("keydown", (event) => this.#key(event));
     addEventListener("hashchange", () => this.openLink().catch(tell));
@@ -51,7 +52,8 @@ class Page {
     const link = await readLink(location.hash, this.mask.labels.length);
     if (link) {
       this.mask.replace(link.labels);
-      this.#setOrder(link.order);
+      writeOrder(link.order);
+      this.expected = link.order.weights;
     } else if (!this.mask.past.length) {
       paintExample(this.mask);
       this.mask.onChange();
@@ -119,11 +121,11 @@ class Page {
 
   /** Arrow keys go through radio buttons. */
   #walkLabels(event) {
-    const by_ = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!by_) return;
+    const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!way) return;
     const buttons = [...by("labels").children];
     const now = buttons.findIndex((button) => button.tabIndex === 0);
-    const next = (now + by_ + buttons.length) % buttons.length;
+    const next = (now + way + buttons.length) % buttons.length;
     this.chooseLabel(next);
     buttons[next].focus();
     event.preventDefault();
@@ -144,51 +146,7 @@ class Page {
     this.painter.setRadius(kept);
   }
 
-  #setUpSources() {
-    for (const id of ["primary", "secondary"]) {
-      for (const grade of [0, 3, 4, 5]) by(id).append(new Option(grade || "0 (benign)", grade));
-    }
-    by("primary").value = 3;
-    by("secondary").value = 4;
-    let drawn = 0;
-    const take = (form, work) => async (event) => {
-      event.preventDefault();
-      try {
-        tell("taking a mask…");
-        by("real-tile").hidden = true;
-        await work();
-        tell("");
-      } catch (error) { tell(error); }
-    };
-    by("recipe").onsubmit = take("recipe", async () => {
-      const asked = { primary: by("primary").value, secondary: by("secondary").value, seed: drawn++ };
-      this.mask.replace(await askBytes(`masks/recipe?${new URLSearchParams(asked)}`));
-    });
-    by("real").onclick = take("real", async () => {
-      const found = await askJson(`masks/real?seed=${drawn++}`);
-      this.mask.replace(fromBase64(found.mask));
-      await drawPng(by("real-tile").querySelector("canvas"), fromBase64(found.tile));
-      by("real-tile").querySelector("figcaption").textContent = `Real: ${found.name}`;
-      by("real-tile").hidden = false;
-    });
-    by("png").onsubmit = take("png", async () => {
-      const values = by("png-values").value;
-      const body = by("png-file").files[0];
-      this.mask.replace(await askBytes(`masks/png?values=${values}`, { method: "POST", body }));
-    });
-  }
-
-  #setUpOrder() {
-    const { variants, plans } = this.about;
-    for (const { name, title } of variants) {
-      by("variants").append(check(name, `${name}`, FIRST.includes(name), title));
-    }
-    const hasPlans = variants.some(({ name }) => name === "sd-sc");
-    by("plans").hidden = !hasPlans;
-    for (const { value, title } of plans) {
-      by("plans").querySelector(".checks").append(check(value, title, false));
-    }
-    by("steps").placeholder = variants[0].steps;
+  #setUpForm() {
     by("dice").onclick = () => {
       by("seed").value = Math.floor(Math.random() * 1e6);
       this.generate();
@@ -207,41 +165,12 @@ class Page {
     look();
   }
 
-  #readOrder() {
-    const columns = checked("variants").flatMap((name) => {
-      const plans = name === "sd-sc" ? checked("plans") : [];
-      return plans.length ? plans.map((plan) => `${name}:${plan}`) : [name];
-    });
-    return {
-      columns: columns.join(","),
-      seed: by("seed").value,
-      count: by("count").value,
-      steps: by("steps").value,
-      read: String(by("read").checked),
-    };
-  }
-
-  #setOrder(order) {
-    const columns = (order.columns || "").split(",");
-    const plans = columns.flatMap((column) => column.split(":").slice(1));
-    for (const box of by("variants").querySelectorAll("input")) {
-      box.checked = columns.some((column) => column.split(":")[0] === box.value);
-    }
-    for (const plan of plans) {
-      const known = [...by("plans").querySelectorAll("input")].some(({ value }) => value === plan);
-      if (!known) by("plans").querySelector(".checks").append(check(plan, plan, true));
-    }
-    for (const box of by("plans").querySelectorAll("input")) box.checked = plans.includes(box.value);
-    for (const id of ["seed", "count", "steps"]) if (order[id]) by(id).value = order[id];
-    this.expected = order.weights;
-  }
-
   async generate() {
     this.work?.abort();
     if (!by("order").reportValidity()) return;
     const work = new AbortController();
     this.work = work;
-    const order = this.#readOrder();
+    const order = readOrder();
     const body = this.mask.labels.slice();
     const seeds = Array.from({ length: Number(order.count) }, (_, i) => Number(order.seed) + i);
     this.#showWork(true);
@@ -293,7 +222,7 @@ class Page {
   }
 
   async copyLink() {
-    const order = { ...this.#readOrder(), weights: this.checkpoint ?? "" };
+    const order = { ...readOrder(), weights: this.checkpoint ?? "" };
     history.replaceState(null, "", await writeLink(this.mask.labels, order));
     try {
       await navigator.clipboard.writeText(location.href);
@@ -326,17 +255,6 @@ class Page {
     else return;
     event.preventDefault();
   }
-}
-
-function check(value, words, isOn, title = "") {
-  const label = document.createElement("label");
-  const box = document.createElement("input");
-  box.type = "checkbox";
-  box.value = value;
-  box.checked = isOn;
-  label.title = title;
-  label.append(box, words);
-  return label;
 }
 
 function badge(words) {
