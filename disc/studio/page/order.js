@@ -45,7 +45,8 @@ export function writeOrder(order) {
   for (const box of by("variants").querySelectorAll("input")) {
     box.checked = columns.some(({ variant }) => variant === box.value);
   }
-  for (const id of ["seed", "count", "steps"]) by(id).value = order[id] ?? "";
+  by("steps").value = order.steps ?? "";
+  for (const id of ["seed", "count"]) if (order[id]) by(id).value = order[id];
   if (!by("read").disabled) by("read").checked = order.read !== "false";
 }
 
