@@ -6,19 +6,22 @@ import ctypes
 import io
 import json
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from disc.command_line.help import Command
 from disc.command_line.understand import understand
 from disc.data.check.request import CheckRequest
 from disc.data.tiling.request import TileRequest
 from disc.data.writing.request import ConvertRequest, SelectRequest
-from disc.files import BadInput
+from disc.files import BadInput, printable
 from disc.model.request import ImportRequest
 from disc.phantom.request import PhantomRequest
-from disc.pipeline.request import RunRequest
+from disc.pipeline.request import DoctorRequest, RunRequest
 from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
@@ -42,7 +45,7 @@ def run(request: RunRequest) -> int:
     for one in split_folds(request.run):
         page = execute(one)
         if one.until == "report":
-            print(f"report: {page}")
+            print(printable(f"report: {page}"))
     return 0
 
 
@@ -52,7 +55,7 @@ def tile(request: TileRequest) -> int:
     from disc.data.tiling.tile_slides import tile_slides
 
     report = tile_slides(request)
-    print(report)
+    print(printable(str(report)))
     return 1 if report.failures else 0
 
 
@@ -73,7 +76,7 @@ def check(request: CheckRequest) -> int:
         write_json(request.json, report.as_json())
     if request.page is not None:
         write_check_page(request.page, report)
-        console.print(f"page: {request.page}", markup=False, highlight=False)
+        console.print(printable(f"page: {request.page}"), markup=False, highlight=False)
     if is_piped:
         print(json.dumps(report.as_json()))
     return 1 if report.num_errors else 0
@@ -83,7 +86,7 @@ def select(request: SelectRequest) -> int:
     """Select as many slides of every primary grade, by a seed, and write their names."""
     from disc.data.writing.select import select_slides
 
-    print(select_slides(request))
+    print(printable(select_slides(request)))
     return 0
 
 
@@ -91,7 +94,7 @@ def convert(request: ConvertRequest) -> int:
     """Write a set of any kind in the SICAPv2 layout, which every command reads."""
     from disc.data.writing.convert import convert_set
 
-    print(convert_set(request))
+    print(printable(convert_set(request)))
     return 0
 
 
@@ -101,7 +104,7 @@ def phantom(request: PhantomRequest) -> int:
     from disc.phantom.layouts import draw_set
 
     draw_set(request)
-    print(f"{request.kind}: {request.out}")
+    print(printable(f"{request.kind}: {request.out}"))
     return 0
 
 
@@ -110,7 +113,7 @@ def import_(request: ImportRequest) -> int:
     prepare_process()
     from disc.pipeline.import_autoencoder import import_autoencoder
 
-    print(import_autoencoder(request))
+    print(printable(import_autoencoder(request)))
     return 0
 
 
@@ -119,7 +122,7 @@ def sample(request: SampleRequest) -> int:
     prepare_process()
     from disc.command_line.sample import sample_tiles
 
-    print(sample_tiles(request))
+    print(printable(sample_tiles(request)))
     return 0
 
 
@@ -142,7 +145,7 @@ def bank(request: BankRequest) -> int:
 def _say(what: str) -> int:
     """Print what all processes did together, once."""
     if own_share().is_first:
-        print(what)
+        print(printable(what))
     return 0
 
 
@@ -151,7 +154,7 @@ def export(request: ExportRequest) -> int:
     prepare_process()
     from disc.pipeline.weights.export import export_run
 
-    print(export_run(request))
+    print(printable(export_run(request)))
     return 0
 
 
@@ -163,6 +166,15 @@ def studio(request: StudioRequest) -> int:
     return open_studio(request)
 
 
+def doctor(request: DoctorRequest) -> int:
+    """Say which files of a run are whole; exit code 1 if any is damaged or missing."""
+    from disc.command_line.doctor import tell_health
+
+    text, is_whole = tell_health(request)
+    print(printable(text))
+    return 0 if is_whole else 1
+
+
 ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs,
 from a few annotated slides, trains graders on real and synthetic tiles, and says what that
 gained."""
@@ -170,6 +182,9 @@ RUNS, SETS, MODELS = "train and evaluate", "data sets", "models"
 COMMANDS = {
     "run": Command(
         run, RunRequest, "Train a generator and graders, evaluate both, write a report.", RUNS
+    ),
+    "doctor": Command(
+        doctor, DoctorRequest, "Say which files of a run are whole, and what to do.", RUNS
     ),
     "sample": Command(
         sample, SampleRequest, "Generate tiles from masks, or for a Gleason score.", RUNS
@@ -212,13 +227,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
-        return understand(words, COMMANDS, ABOUT)()
+        with _hear_termination():
+            return understand(words, COMMANDS, ABOUT)()
     except (BadInput, OSError, FloatingPointError) as error:
-        print(f"disc: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"disc: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("disc: stopped; the same command resumes", file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(stop, _Termination) else signal.SIGINT)
+
+
+class _Termination(KeyboardInterrupt):
+    """What schedulers ask of a process before they kill it."""
+
+
+@contextmanager
+def _hear_termination() -> Iterator[None]:
+    """Stop for SIGTERM as for Ctrl-C: with what is half written cleared, and a line."""
+
+    def stop(number: int, frame: object) -> None:
+        raise _Termination
+
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if not is_ours:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def prepare_process() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +26,22 @@ class BadInput(ValueError):
 
     def __init__(self, message: str) -> None:
         """Keep the message in one line, whatever a library said that is quoted in it."""
-        text = " ".join(message.splitlines())
-        # Bytes of a name that are no UTF-8 could not be printed.
-        super().__init__(text.encode("utf-8", "backslashreplace").decode())
+        super().__init__(printable(" ".join(message.splitlines())))
+
+
+def printable(text: str) -> str:
+    """A text that a terminal only shows: names of files may hold escape sequences, or no text.
+
+    >>> printable(f"red{chr(27)}[31m") == "red" + chr(92) + "x1b[31m"
+    True
+    """
+    kept = "".join(c if c in "\n\t" or not _is_control(c) else ascii(c)[1:-1] for c in text)
+    return kept.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_control(character: str) -> bool:
+    """Control characters, and those that turn the direction of what follows."""
+    return unicodedata.category(character) in ("Cc", "Cf")
 
 
 def require(condition: bool, message: str) -> None:
@@ -44,14 +60,16 @@ def reason(error: BaseException) -> str:
     return text if len(text) <= 160 else f"{text[:157]}..."
 
 
-def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
+def write_bytes(
+    path: Path, data: bytes | Sequence[bytes | memoryview], *, is_durable: bool = True
+) -> None:
     """Write a whole file or none: temporary name, fsync, replace, fsync of the folder.
 
     Every writer of the program goes through here; only log.jsonl is appended to, line by line.
 
     Args:
         path: the file.
-        data: all of its bytes.
+        data: all of its bytes, at once or in parts.
         is_durable: False leaves both fsyncs, which take milliseconds, to the caller: thousands
             of small files share one `sync_all` before the marker that says they stand.
 
@@ -59,21 +77,28 @@ def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
         OSError: if the disk is full or not writable; what stood at `path` before is untouched.
             Its one line says what to do.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    parts = [data] if isinstance(data, bytes) else data
+    temporary = path.parent / _temporary_name(path.name)
     if not os.path.isdir(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
+        with open(temporary, "xb") as file:  # "x": never through a link, nor into another's file
+            for part in parts:
+                file.write(part)
             file.flush()
             if is_durable:
                 os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise _cannot_write(path, len(data), error) from error
+        raise _cannot_write(path, sum(map(len, parts)), error) from error
     if is_durable:
         sync_folder(path.parent)
+
+
+def _temporary_name(name: str) -> str:
+    """A name that nobody can guess, and that says which process writes."""
+    return f".{name[:40]}.{os.getpid()}-{secrets.token_hex(8)}.tmp"
 
 
 def append_line(path: Path, line: str) -> None:
@@ -116,8 +141,34 @@ def sync_folder(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what killed writes left in a folder and below it; nobody may be writing there."""
-    for path in folder.rglob(".*.tmp"):
-        path.unlink()
+    for path in list(folder.rglob(".*.tmp")):
+        _remove(path)
+
+
+def _sweep_beside(folder: Path) -> None:
+    """Remove what killed processes left of a folder that they were writing."""
+    for path in folder.parent.glob(f".{glob.escape(folder.name[:40])}.*.tmp"):
+        pid = path.name.split(".")[-2].split("-")[0]
+        if pid.isdecimal() and not is_running(int(pid)):
+            _remove(path)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that number on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def read_bytes(path: Path, max_bytes: int = 2**29) -> bytes:
@@ -170,7 +221,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         OSError: if it cannot be written.
     """
     refuse_filled(folder)
-    temporary = folder.parent / f".{folder.name}.{os.getpid()}.tmp"
+    _sweep_beside(folder)
+    temporary = folder.parent / _temporary_name(folder.name)
     temporary.mkdir(parents=True)
     try:
         yield temporary

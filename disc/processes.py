@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.context import BaseContext
+
     import torch
 
 PATIENCE = timedelta(hours=12)
@@ -75,12 +80,49 @@ def spread(count: int, chunk: int = 1) -> Iterator[Callable[..., Iterator[Any]]]
         yield map
         return
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
 
     # Spawned: a forked child of a process with threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context) as pool:
+    with open_pool(count, multiprocessing.get_context("spawn")) as pool:
         yield partial(pool.map, chunksize=chunk)
+
+
+@contextmanager
+def open_pool(count: int, context: BaseContext) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with this one, and at once where what uses them is stopped.
+
+    Args:
+        count: of processes.
+        context: how they are started.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    before = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(count, context, initializer=follow_parent) as pool:
+        try:
+            yield pool
+        except BaseException:
+            # Else all that was handed out would be worked off first.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - before:
+                child.kill()
+            raise
+
+
+def follow_parent() -> None:
+    """In a worker: die with the command that started it, at once or when that is killed alone."""
+    import multiprocessing
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _is_launched() -> bool:

@@ -21,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from disc.files import printable
+
 MINUTE = 60.0
 """Seconds between two lines."""
 
@@ -158,7 +160,7 @@ def _print_error(text: str) -> None:
 
 
 def _with_clock(text: str) -> str:
-    return f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}"
+    return f"{datetime.now():%Y-%m-%d %H:%M:%S}  {printable(text)}"
 
 
 def _as_clock(seconds: float) -> str:

@@ -4,6 +4,7 @@ import os
 import pytest
 
 from disc import files, seeds
+from disc.progress import print_line
 
 
 def test_what_stood_before_survives_a_failed_write(tmp_path, monkeypatch):
@@ -63,3 +64,46 @@ def test_only_files_are_read(tmp_path):
 
 def test_a_message_is_one_line():
     assert str(files.BadInput("file: bad (said\nthe library)")) == "file: bad (said the library)"
+
+
+def test_a_temporary_name_cannot_be_guessed_and_follows_no_link(tmp_path, monkeypatch):
+    names = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: names.append(old) or replace(old, new))
+    for _ in range(2):
+        files.write_bytes(tmp_path / "table", b"whole")
+    assert len({name.name for name in names}) == 2
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    monkeypatch.setattr(files.secrets, "token_hex", lambda number: "0")
+    (tmp_path / f".table.{os.getpid()}-0.tmp").symlink_to(victim)
+    with pytest.raises(OSError, match="cannot write"):
+        files.write_bytes(tmp_path / "table", b"other")
+    assert victim.read_bytes() == b"mine" and (tmp_path / "table").read_bytes() == b"whole"
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    (tmp_path / "run" / "deep").mkdir(parents=True)
+    (tmp_path / "run" / "deep" / ".half.1-a.tmp").write_bytes(b"half")
+    (tmp_path / "run" / ".folder.1-a.tmp").mkdir()
+    (tmp_path / "run" / ".folder.1-a.tmp" / "file").write_bytes(b"half")
+    (tmp_path / "run" / "kept").write_bytes(b"kept")
+    files.sweep(tmp_path / "run")
+    assert [path.name for path in sorted((tmp_path / "run").rglob("*"))] == ["deep", "kept"]
+
+
+def test_a_folder_that_a_killed_process_was_writing_is_removed(tmp_path):
+    dead, alive = (tmp_path / f".out.{pid}-a.tmp" for pid in (2**22 + 1, os.getpid()))
+    dead.mkdir()
+    alive.mkdir()
+    with files.whole_folder(tmp_path / "out") as folder:
+        (folder / "file").write_bytes(b"whole")
+    assert not dead.exists() and alive.exists() and (tmp_path / "out" / "file").exists()
+
+
+def test_escape_sequences_reach_no_terminal(capsys):
+    name = "slide" + chr(27) + "]0;owned" + chr(7) + chr(0x9B) + "2J" + chr(0x202E) + ".tif"
+    told = str(files.BadInput(f"{name}: damaged"))
+    assert told == "slide" + r"\x1b]0;owned\x07\x9b2J\u202e" + ".tif: damaged"
+    print_line(name)
+    assert chr(27) not in capsys.readouterr().out

@@ -13,7 +13,7 @@ from tests.paper_map import PAPER_MAP, draw_map
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    *("labels", "files", "seeds", "settings", "processes", "progress"),
+    *("labels", "files", "records", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
     *("paper_presets", "presets", "pipeline", "api", "studio", "command_line", "cli", "__main__"),
 )
@@ -23,9 +23,18 @@ INNER_ROOMS = {
         "check",
     ),
     "pipeline": (
-        *("renamed", "config_file", "request", "made_by", "stage", "context", "configurations"),
-        *("evaluation_masks", "galleries", "import_autoencoder", "stages", "stage_work", "weights"),
-        *("stage_list", "run", "dry_run", "demo_picture"),
+        *(
+            "renamed",
+            "config_file",
+            "request",
+            "doctor",
+            "made_by",
+            "stage",
+            "context",
+            "configurations",
+        ),
+        *("configurations", "evaluation_masks", "galleries", "import_autoencoder", "stages"),
+        *("stage_work", "weights", "stage_list", "run", "dry_run", "demo_picture"),
     ),
 }
 """Rooms within a room, and files beside them, each importing only those before it."""

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from disc.data.tiles.records import Slide
-from disc.files import BadInput, read_json, write_json
+from disc.files import write_json
+from disc.records.typed import read_record
 
 NAME = "trained_on.json"
 
@@ -53,13 +54,4 @@ def read_trained_on(folder: Path) -> TrainedOn:
             f"{path}: no such file; give the folder of a denoiser that disc run trained "
             "(RUN/denoiser/sd, for one)"
         )
-    facts = read_json(path)
-    try:
-        return TrainedOn(
-            protocol=str(facts["protocol"]),
-            fold=str(facts["fold"]),
-            slides=tuple(map(str, facts["slides"])),
-            patients=tuple(map(str, facts["patients"])),
-        )
-    except (KeyError, TypeError) as error:
-        raise BadInput(f"{path}: damaged ({error!r}); train the denoiser again") from error
+    return read_record(path, TrainedOn, "train the denoiser again")

@@ -6,19 +6,21 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
-from disc.files import BadInput, read_json, write_json
+from disc.files import BadInput, write_json
 from disc.grade.carcino import CarcinoNet
 from disc.grade.features import describe_posteriors, write_features
 from disc.grade.pixels import read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, as_pool
-from disc.model.store import load_weights, save_weights
+from disc.model.store import REMEDY, load_weights, save_weights
 from disc.processes import own_share
 from disc.progress import Bar
+from disc.records.typed import read_record
 from disc.seeds import derive, numpy_generator
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 
@@ -61,7 +63,8 @@ class CrossEncoder:
         nets = (CarcinoNet(net), CarcinoNet(net))
         for index, one in enumerate(nets):
             load_weights(folder / f"half{index}.safetensors", one)
-        return cls(nets, read_json(folder / "halves.json"))
+        halves = read_record(folder / "halves.json", dict[str, Literal[0, 1]], REMEDY)
+        return cls(nets, halves)
 
 
 def train_encoder(net: CarcinoNetSettings, train: Tiles, folder: Path, seed: int) -> CrossEncoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import torch
 from diffusers.models.autoencoders.vq_model import VQModel
 from torch import nn
 
-from disc.files import BadInput, read_json, reason
+from disc.files import BadInput, reason
 from disc.model.latent_shape import LATENT_CHANNELS
 from disc.model.quantiser import lighten
-from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder
+from disc.model.store import DIFFUSERS_WEIGHTS, REMEDY, load_weights, save_folder
+from disc.records.typed import read_record
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
 
@@ -47,7 +49,7 @@ def build_described(folder: Path) -> Any:
             f"{folder}: no config.json; expected a diffusers VQModel folder (of a pipeline, its "
             "folder vqvae or vae); disc import makes one of the file model.ckpt"
         )
-    config = read_json(folder / "config.json")
+    config = read_record(folder / "config.json", dict[str, Any], REMEDY)
     _check_config(config, folder)
     try:
         return lighten(VQModel.from_config(config))
@@ -58,10 +60,12 @@ def build_described(folder: Path) -> Any:
         ) from error
 
 
-def _check_config(config: Any, folder: Path) -> None:
-    found = config if isinstance(config, dict) else {}
+def _check_config(found: dict[str, Any], folder: Path) -> None:
     kind, widths = found.get("_class_name"), found.get("block_out_channels") or ()
-    channels = found.get("latent_channels")
+    widths = widths if isinstance(widths, list) else ()
+    channels, factor = found.get("latent_channels"), found.get("scaling_factor", 1.0)
+    if not isinstance(factor, float | int) or not 0 < factor < math.inf:
+        raise BadInput(f"{folder}/config.json: scaling_factor {factor}; expected a number above 0")
     codes = found.get("vq_embed_dim") or channels
     if (kind, len(widths), channels, codes) == ("VQModel", 3, LATENT_CHANNELS, LATENT_CHANNELS):
         return

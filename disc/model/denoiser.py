@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 
-from disc.files import BadInput, read_json, write_json
+from disc.files import BadInput, write_json
 from disc.model.condition import Condition, ConditionEncoder
 from disc.model.latent_shape import LATENT_CHANNELS
 from disc.model.schedule import Schedule
-from disc.model.store import DIFFUSERS_WEIGHTS, load_weights, save_folder, save_weights
+from disc.model.store import DIFFUSERS_WEIGHTS, REMEDY, load_weights, save_folder, save_weights
+from disc.records.typed import read_record
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 
 
@@ -137,7 +139,7 @@ class Denoiser(nn.Module):
             BadInput: if the weights are of another architecture, or were trained with another
                 target (eps or v), condition or schedule.
         """
-        found = read_json(folder / "denoiser.json")
+        found = read_record(folder / "denoiser.json", dict[str, Any], REMEDY)
         for name in ("predicts", "condition", "zero_terminal_snr"):
             expected = getattr(settings, name)
             if found.get(name) != expected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from disc.files import BadInput, digest, write_bytes
+from disc.files import BadInput, digest, reason, write_bytes
+from disc.records.listing import check_listed
+from disc.records.seal import check_seal, seal
 
+REMEDY = "delete it; the same command makes it again"
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -25,11 +29,22 @@ def save_weights(path: Path, module: nn.Module, dtype: torch.dtype = torch.float
 
     Raises:
         BadInput: if a weight is too large for the type.
+        FloatingPointError: if one is NaN or infinite.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     if dtype != torch.float32:
         state = {name: _cast(value, dtype, f"{path}: '{name}'") for name, value in state.items()}
-    write_bytes(path, safetensors.torch.save(state, metadata={"format": "pt"}))
+    if name := find_not_finite(state):
+        raise FloatingPointError(
+            f"{path}: not written: '{name}' is not finite; lower the learning rate"
+        )
+    write_bytes(path, seal(safetensors.torch.save(state, metadata={"format": "pt"})))
+
+
+def find_not_finite(tensors: Mapping[str, torch.Tensor]) -> str:
+    """The name of the first tensor that holds NaN or an infinite value; "": none."""
+    numbers = ((name, value) for name, value in tensors.items() if value.is_floating_point())
+    return next((name for name, value in numbers if not bool(value.isfinite().all())), "")
 
 
 def _cast(value: torch.Tensor, dtype: torch.dtype, name: str) -> torch.Tensor:
@@ -46,16 +61,17 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
     Raises:
         FileNotFoundError: if it is missing.
-        BadInput: if it is damaged.
+        BadInput: if it is damaged, or not what was written.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such weights file")
+    data = path.read_bytes()
+    check_listed(path, data)
+    check_seal(path, data, REMEDY)
     try:
-        return safetensors.torch.load(path.read_bytes())
-    except SafetensorError as error:
-        raise BadInput(
-            f"{path}: damaged weights file ({error}); delete it; the same command makes it again"
-        ) from error
+        return safetensors.torch.load(data)
+    except (SafetensorError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise BadInput(f"{path}: damaged weights file ({reason(error)}); {REMEDY}") from error
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -63,7 +79,7 @@ def load_weights(path: Path, module: nn.Module) -> None:
 
     Raises:
         FileNotFoundError: if the file is missing.
-        BadInput: if it is damaged, or holds another network's weights.
+        BadInput: if it is damaged, holds another network's weights, or any that are not finite.
     """
     found = read_tensors(path)
     expected = module.state_dict()
@@ -76,6 +92,10 @@ def load_weights(path: Path, module: nn.Module) -> None:
                 f"{path}: weights of another network ('{name}' is {tuple(value.shape)}, expected "
                 f"{tuple(expected[name].shape)}); use the configuration that they were trained with"
             )
+        if value.is_floating_point() != expected[name].is_floating_point() or value.is_complex():
+            raise BadInput(f"{path}: '{name}' is {value.dtype}, expected {expected[name].dtype}")
+    if bad := find_not_finite(found):
+        raise BadInput(f"{path}: '{bad}' holds values that are not finite; train it again")
     module.load_state_dict(found)
 
 

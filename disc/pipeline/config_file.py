@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def to_json(run: Run) -> bytes:
 
     The version stands in the file alone: it is no setting, and no stage depends on it.
     """
-    values = {"version": VERSION, **TypeAdapter(Run).dump_python(run, mode="json")}
+    values = {"version": VERSION, **_adapter().dump_python(run, mode="json")}
     return json.dumps(values, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
@@ -43,7 +44,7 @@ def read_config(path: Path) -> Run:
         raise BadInput(f"{path}: not the configuration of a run; give the config.json of one")
     version = values.pop("version", "none")
     try:
-        run = TypeAdapter(Run).validate_json(json.dumps(values), extra="forbid")
+        run = _adapter().validate_json(json.dumps(values), extra="forbid")
     except ValidationError as error:
         faults = "; ".join(tell_fault(fault) for fault in error.errors()[:MAX_FAULTS])
     else:
@@ -55,6 +56,11 @@ def read_config(path: Path) -> Run:
     if faults:
         raise BadInput(f"{path}: {faults}")
     return run
+
+
+@cache
+def _adapter() -> TypeAdapter[Run]:
+    return TypeAdapter(Run)
 
 
 def tell_fault(fault: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import disc
-from disc.files import read_json
+from disc.records.markers import read_done
 
 _PACKAGE = "disc-gleason"
 _SECONDS = 10
@@ -68,8 +68,8 @@ def find_command(words: Sequence[str]) -> str:
 
 def _find_end(folder: Path, stages: Sequence[str]) -> str:
     """When the last stage before the report was done, in universal time."""
-    markers = [read_json(folder / name / "done.json") for name in stages]
-    ends = [facts["finished"] for facts in markers if "finished" in facts]
+    found = [read_done(folder / name).finished for name in stages]
+    ends = [end for end in found if end is not None]
     return f"{datetime.fromtimestamp(max(ends) / 1e9, UTC):%Y-%m-%d %H:%M} UTC" if ends else ""
 
 

@@ -1,4 +1,4 @@
-"""What `disc run` has to do; light, so that the command line can show it at once."""
+"""What `disc run` and `disc doctor` have to do; light, for the command line to show at once."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ class RunRequest:
     """In place of a preset: `config.json` of a run to repeat; other options change it."""
     dry_run: bool = False
     """Do nothing; measure a few steps, and print what the run will take on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorRequest:
+    """A run whose files are compared with what was noted when they were written."""
+
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    """Folder of a run."""
+    all: bool = False
+    """List every file, also where there are many of a kind."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from disc.files import BadInput, digest, holds_files, read_json, write_json
+from disc.files import BadInput, digest, holds_files, read_bytes
 from disc.processes import own_share, wait_for_all
 from disc.progress import tell_progress
+from disc.records.listing import BEGUN, DONE, UNREAD, Listed, find_fault, list_files, tell_remedy
+from disc.records.markers import (
+    Done,
+    has_marker,
+    read_begun,
+    read_done,
+    write_begun,
+    write_done,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +72,14 @@ def run_stages(
     was begun for another configuration is cleared first. Stages that are done are told in one line.
 
     Raises:
-        BadInput: if there is no stage `until`.
+        BadInput: if there is no stage `until`, or a file that a stage needs is not what it was when
+            it was written.
     """
     names = [stage.name for stage in stages]
     if until not in names:
         raise BadInput(f"no stage '{until}'; the stages are {', '.join(names)}")
     wanted = stages[: names.index(until) + 1]
-    records, done = list[StageRecord](), list[str]()
+    records, done, whole = list[StageRecord](), list[str](), set[str]()
     for number, stage in enumerate(wanted, 1):
         wait_for_all()
         reason = why_stale(stage, root)
@@ -80,27 +91,52 @@ def run_stages(
             done, place = [], f"stage {number} of {len(wanted)}, {stage.name}"
             say(f"{place}: {reason}")
             with tell_progress(place, say):
+                check_needs(stage, root, whole)
                 what = _do(stage, root)
             say(f"{place}: {what}")
-        facts = read_json(root / stage.name / "done.json")
-        records.append(StageRecord(name=stage.name, seconds=facts["seconds"], what=facts["what"]))
+            whole.add(stage.name)
+        facts = read_done(root / stage.name)
+        records.append(StageRecord(name=stage.name, seconds=facts.seconds, what=facts.what))
     _tell_done(done, len(wanted), say)
     return records
 
 
 def why_stale(stage: Stage, root: Path) -> str | None:
     """Why a stage must be done, or None if it is done."""
-    marker = root / stage.name / "done.json"
-    if not marker.exists():
-        return "resuming" if (root / stage.name / "begun.json").exists() else "starting"
-    facts = read_json(marker)
-    if facts["config"] != digest(stage.settings):
+    folder = root / stage.name
+    if not has_marker(folder, DONE):
+        return "resuming" if has_marker(folder, BEGUN) else "starting"
+    facts = read_done(folder)
+    if facts.config != digest(stage.settings):
         return "again, its configuration changed"
     for name, key in _input_keys(stage, root).items():
-        if facts["inputs"].get(name) != key:
+        if facts.inputs.get(name) != key:
             return f"again, {name} was redone"
     missing = [path.name for path in stage.outputs if not path.exists()]
     return f"again, {missing[0]} is missing" if missing else None
+
+
+def check_needs(stage: Stage, root: Path, whole: set[str]) -> None:
+    """Compare all that the stages which a stage needs left with what they noted, once a process.
+
+    Args:
+        stage: that is to be done.
+        root: folder of the run.
+        whole: stages that need not be looked at again; added to.
+
+    Raises:
+        BadInput: at the first file that is missing or changed; what no later stage reads may be.
+    """
+    for name in stage.needs if own_share().is_first else ():
+        if name in whole or not has_marker(root / name, DONE):
+            continue
+        for path, text in (read_done(root / name).files or {}).items():
+            if UNREAD.isdisjoint(path.split("/")) and (
+                why := find_fault(root / name / path, Listed.parse(text))
+            ):
+                place = os.path.normpath(root / name / path)
+                raise BadInput(f"{place}: damaged ({why}); {tell_remedy(root / name)}")
+        whole.add(name)
 
 
 def _tell_done(names: Sequence[str], total: int, say: Callable[[str], None]) -> None:
@@ -119,8 +155,7 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
     changed, lost = set[str](), []
     for stage in stages:
         folder = root / stage.name
-        found = [path for name in ("done", "begun") if (path := folder / f"{name}.json").exists()]
-        made_for = read_json(found[0]).get("config") if found else None
+        made_for = _made_for(folder)
         if made_for not in (None, digest(stage.settings)) or changed & set(stage.needs):
             changed.add(stage.name)
             if stage.is_trained and any(folder.rglob("*.safetensors")):
@@ -128,10 +163,20 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
     return lost
 
 
+def _made_for(folder: Path) -> str | None:
+    """Hash of the settings that a stage was done or begun for; None: neither."""
+    if has_marker(folder, DONE):
+        return read_done(folder).config
+    return (read_begun(folder).config or None) if has_marker(folder, BEGUN) else None
+
+
 def _do(stage: Stage, root: Path) -> str:
     """Do a stage; what was done and how long it took, for people."""
     folder, share = root / stage.name, own_share()
-    key = {"config": digest(stage.settings), "inputs": _input_keys(stage, root)}
+    key: dict[str, Any] = {
+        "config": digest(stage.settings),
+        "inputs": _input_keys(stage, root),
+    }
     if share.is_first:
         _prepare(folder, key, stage.kept)
     wait_for_all()
@@ -140,36 +185,43 @@ def _do(stage: Stage, root: Path) -> str:
     wait_for_all()
     if share.is_first:
         seconds = round(time.perf_counter() - start, 2)
-        facts = {**key, "seconds": seconds, "what": what, "finished": time.time_ns()}
-        if stage.result:
-            facts["result"] = digest((folder / stage.result).read_bytes())
-        write_json(folder / "done.json", facts)
+        done = Done(
+            config=key["config"],
+            inputs=key["inputs"],
+            seconds=seconds,
+            what=what,
+            finished=time.time_ns(),
+            result=digest(read_bytes(folder / stage.result)) if stage.result else "",
+            files=list_files(folder, stage.outputs),
+        )
+        write_done(folder, done)
     wait_for_all()
     return f"{what} ({time.perf_counter() - start:.0f} s)"
 
 
 def _prepare(folder: Path, key: dict[str, Any], kept: Sequence[str]) -> None:
     """Keep what was begun for the same key; clear anything else that a stage left."""
-    begun, done = folder / "begun.json", folder / "done.json"
-    if holds_files(folder) and not (begun.exists() or done.exists()):
+    is_begun, is_done = (has_marker(folder, name) for name in (BEGUN, DONE))
+    if holds_files(folder) and not (is_begun or is_done):
         raise BadInput(f"{folder}: holds files that no stage wrote; move it, or name another run")
-    if begun.exists() and not done.exists() and read_json(begun) == key:
+    if is_begun and not is_done and asdict(read_begun(folder)) == key:
         return
     # the marker goes first: cleared halfway, the folder must not look done
-    done.unlink(missing_ok=True)
-    write_json(begun, {})
+    (folder / DONE).unlink(missing_ok=True)
+    write_begun(folder, {})
     for child in folder.iterdir():
-        if child != begun and child.name not in kept:
-            shutil.rmtree(child) if child.is_dir() else child.unlink()
-    write_json(begun, key)
+        if child.name != BEGUN and child.name not in kept:
+            is_folder = child.is_dir() and not child.is_symlink()
+            shutil.rmtree(child) if is_folder else child.unlink()
+    write_begun(folder, key)
 
 
 def _input_keys(stage: Stage, root: Path) -> dict[str, str]:
-    return {name: _result_key(root / name / "done.json") for name in stage.needs}
+    return {name: result_key(root / name) for name in stage.needs}
 
 
-def _result_key(marker: Path) -> str:
-    if not marker.exists():
+def result_key(folder: Path) -> str:
+    """Hash of what a stage made, or else of its marker; "": it is not done."""
+    if not has_marker(folder, DONE):
         return ""
-    result: str = read_json(marker).get("result") or digest(marker.read_bytes())
-    return result
+    return read_done(folder).result or digest(read_bytes(folder / DONE))

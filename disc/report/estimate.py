@@ -9,6 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from disc.files import printable
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkRow:
@@ -62,7 +64,7 @@ def print_estimate(estimate: Estimate, console: Console | None = None) -> None:
     """Print both tables, the total and the notes."""
     console = console or Console(highlight=False)
     # 80 columns, a pipe's width, must not cut off digits
-    title = f"{estimate.title}, on {estimate.machine}"
+    title = printable(f"{estimate.title}, on {estimate.machine}")
     networks = Table(title=title, title_style="", box=SIMPLE_HEAD, pad_edge=False)
     networks.add_column("network", no_wrap=True)
     for heading in ("weights", "batch", "GFLOP", "s", "GFLOP/s", "GiB"):
@@ -84,7 +86,7 @@ def print_estimate(estimate: Estimate, console: Console | None = None) -> None:
     stages.add_row(f"all{often}", "", f"{flops / size:,.1f}", name_time(estimate.seconds))
     console.print(stages)
     for note in estimate.notes:
-        console.print(f"- {note}", markup=False, soft_wrap=True)
+        console.print(printable(f"- {note}"), markup=False, soft_wrap=True)
 
 
 def _cells(row: NetworkRow) -> list[str]:

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from disc.files import BadInput, read_json, sweep, write_json
+from disc.files import BadInput, sweep, write_json
 from disc.labels import NUM_LABELS
 from disc.model.denoiser import Denoiser
 from disc.model.latent_shape import LATENT_CHANNELS
 from disc.model.store import hash_weights
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
+from disc.records.typed import read_record
 from disc.sample.separated import denoise_labels
 from disc.sample.shards import BankFacts, Shard, damaged, open_shard, write_shard
 from disc.sample.solver import draw_noise, name_solver
@@ -32,6 +33,22 @@ INDEX = "bank.json"
 VERSION = 1
 _ELSEWHERE = "give another folder, or delete this one"
 Indices = Sequence[int] | npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """A shard, as the index lists it."""
+
+    file: str
+    bundles: int
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Index:
+    version: int
+    facts: BankFacts
+    shards: tuple[_Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -148,8 +165,8 @@ def fill_bank(
     wait_for_all()
     if share.is_first:
         shards = [open_shard(path) for path in starts]
-        listed = [_describe(shard) for shard in shards]
-        write_json(folder / INDEX, {"version": VERSION, "facts": asdict(facts), "shards": listed})
+        listed = tuple(_describe(shard) for shard in shards)
+        write_json(folder / INDEX, asdict(_Index(version=VERSION, facts=facts, shards=listed)))
     wait_for_all()
 
 
@@ -215,28 +232,26 @@ def _refuse_fewer(folder: Path, found: dict[Path, int], num: int) -> None:
         raise BadInput(f"{folder}: holds {stands} bundles, not {num}; ask for {stands} or more")
 
 
-def _describe(shard: Shard) -> dict[str, str | int]:
-    return {"file": shard.path.name, "bundles": len(shard.seeds), "content": shard.content}
+def _describe(shard: Shard) -> _Entry:
+    return _Entry(file=shard.path.name, bundles=len(shard.seeds), content=shard.content)
 
 
 def _read_indexed(folder: Path) -> Bank:
     path = folder / INDEX
-    index = read_json(path)
-    try:
-        facts, listed, version = BankFacts.read(index["facts"]), index["shards"], index["version"]
-    except (LookupError, TypeError) as error:
-        raise BadInput(f"{path}: no index of a bank; the command that fills it goes on") from error
-    if version != VERSION:
-        raise BadInput(f"{path}: of version {version}; this program reads version {VERSION}")
-    shards: list[Shard] = []
-    for entry in listed:
-        shard = open_shard(folder / str(entry["file"]))
+    index = read_record(path, _Index, "delete it, and the command that fills the bank goes on")
+    if index.version != VERSION:
+        raise BadInput(f"{path}: of version {index.version}; this program reads version {VERSION}")
+    shards, facts = list[Shard](), index.facts
+    for entry in index.shards:
+        shard = open_shard(folder / Path(entry.file).name)
         _check(shard, entry, facts, first=sum(len(before.seeds) for before in shards))
         shards.append(shard)
+    if not shards:
+        raise BadInput(f"{path}: damaged (no shards); delete the folder {folder}")
     return _join(shards, facts.labels, facts)
 
 
-def _check(shard: Shard, entry: dict[str, str | int], facts: BankFacts, *, first: int) -> None:
+def _check(shard: Shard, entry: _Entry, facts: BankFacts, *, first: int) -> None:
     """Refuse a shard that is not the one that the index lists, or not as it was written."""
     if shard.facts is None or shard.facts.find_difference(facts) or _describe(shard) != entry:
         raise damaged(shard.path, f"not the shard that {INDEX} lists")

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from pydantic import Field
 
 from disc.data.tiles.labels import count_labels, most_frequent_grade
 from disc.data.writing.set_writer import SetWriter
-from disc.files import read_json, sweep, sync_all, write_json, write_parquet
+from disc.files import sweep, sync_all, write_json, write_parquet
 from disc.labels import Label, slide_label
 from disc.masks.shapes import label_shape
 from disc.model.store import hash_weights
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
+from disc.records.typed import Finite, read_record, stands
 from disc.sample.bank import Bank
 from disc.sample.plans import plan_of
 from disc.sample.sampler import Sampler
@@ -129,7 +132,7 @@ def generate_slides(
         Standard deviation of the latents (the data's is 1).
     """
     share, writer = own_share(), SetWriter(root, um_per_px=um_per_px)
-    done = {plan.slide.slide_id for plan in plans if _marker(root, plan).exists()}
+    done = {plan.slide.slide_id for plan in plans if stands(_marker(root, plan))}
     wait_for_all()
     if share.is_first:
         sweep(root)
@@ -139,7 +142,8 @@ def generate_slides(
     if share.is_first:
         _finish_set(plans, book, writer, {**source.facts, **facts})
     wait_for_all()
-    return _standard_deviation([read_json(_marker(root, plan)) for plan in plans])
+    remedy = f"delete the folder {root}: its slides are generated again"
+    return _standard_deviation([read_record(_marker(root, p), _Chunk, remedy) for p in plans])
 
 
 def _generate_missing(
@@ -181,18 +185,19 @@ class _Generated:
 
     images: npt.NDArray[np.uint8]
     masks: Masks
-    facts: Mapping[str, float]
+    facts: _Chunk
 
 
 def _generate_slide(plan: SlideRecipe, book: ShapeBook, source: LatentSource) -> _Generated:
     masks = stack_masks(plan, book)
     latents = source.draw_latents(plan, masks)
-    facts = {
-        "num": len(masks),
-        "mean": float(latents.mean()),
-        "mean_square": float(latents.square().mean()),
-    }
-    return _Generated(source.sampler.decode(latents), masks, facts)
+    mean, mean_square = float(latents.mean()), float(latents.square().mean())
+    if not math.isfinite(mean_square):
+        raise FloatingPointError(
+            f"{plan.slide.slide_id}: generated latents are not finite; no tile of it is written"
+        )
+    chunk = _Chunk(num=len(masks), mean=mean, mean_square=mean_square)
+    return _Generated(source.sampler.decode(latents), masks, chunk)
 
 
 def _write_slide(plan: SlideRecipe, generated: _Generated, writer: SetWriter) -> None:
@@ -201,7 +206,7 @@ def _write_slide(plan: SlideRecipe, generated: _Generated, writer: SetWriter) ->
     for name, image, mask in zip(names, generated.images, generated.masks, strict=True):
         writer.add(name, image, mask)
     sync_all()
-    write_json(_marker(writer.root, plan), generated.facts)
+    write_json(_marker(writer.root, plan), asdict(generated.facts))
 
 
 def _finish_set(
@@ -227,12 +232,19 @@ def _finish_set(
     write_parquet(writer.root / "manifest.parquet", pd.DataFrame(rows))
 
 
-def _standard_deviation(parts: Sequence[Mapping[str, float]]) -> float:
-    weights = np.array([part["num"] for part in parts], float)
-    mean, mean_square = (
-        np.average([part[name] for part in parts], weights=weights)
-        for name in ("mean", "mean_square")
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Chunk:
+    """What is noted of a slide once all of its tiles are written."""
+
+    num: Annotated[int, Field(gt=0)]
+    mean: Finite
+    mean_square: Finite
+
+
+def _standard_deviation(parts: Sequence[_Chunk]) -> float:
+    weights = np.array([part.num for part in parts], float)
+    mean = np.average([part.mean for part in parts], weights=weights)
+    mean_square = np.average([part.mean_square for part in parts], weights=weights)
     return float(np.sqrt(mean_square - mean**2))
 
 

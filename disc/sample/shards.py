@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from disc.files import BadInput, reason, write_bytes
+from disc.labels import NUM_LABELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +44,13 @@ class BankFacts:
 
         Raises:
             KeyError: if one is missing.
+            TypeError: if one is of another kind.
         """
         found = {field.name: values[field.name] for field in fields(cls)}
-        return cls(**{**found, "labels": tuple(values["labels"])})
+        made = cls(**{**found, "labels": tuple(values["labels"])})
+        if not set(made.labels) <= set(range(NUM_LABELS)) or not isinstance(made.latent_px, int):
+            raise TypeError(f"labels {made.labels} of side {made.latent_px}")
+        return made
 
     def find_difference(self, other: BankFacts) -> str:
         """The first fact in which another bank differs, for people; "": none."""
@@ -105,8 +110,10 @@ def open_shard(path: Path) -> Shard:
         noted = json.loads((file.metadata() or {}).get("facts", "null"))
         facts = None if noted is None else BankFacts.read(noted)
         content = "" if noted is None else str(noted["content"])
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise damaged(path, reason(error)) from error
+    if latents.dtype != torch.float32 or not all(isinstance(seed, int) for seed in seeds):
+        raise damaged(path, f"latents of {latents.dtype}")
     if latents.ndim != 5 or len(latents) != len(seeds) or not seeds:
         raise damaged(path, f"latents {list(latents.shape)} beside {len(seeds)} seeds")
     return Shard(path, latents, seeds, facts, content)

@@ -11,11 +11,15 @@ import torch
 from torch import nn
 
 from disc.files import BadInput, write_bytes
-from disc.model.store import read_tensors
+from disc.model.store import find_not_finite, read_tensors
 from disc.processes import Share
+from disc.records.seal import seal
+from disc.records.typed import stands
 from disc.train.ema import Ema
 
 NAME = "checkpoint.safetensors"
+_SLOTS = ("exp_avg", "exp_avg_sq", "step")
+"""What AdamW keeps of every weight."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,11 @@ class State:
 
 
 def save_checkpoint(folder: Path, state: State) -> None:
-    """Replace the folder's checkpoint by the present state."""
+    """Replace the folder's checkpoint by the present state.
+
+    Raises:
+        FloatingPointError: if a number in it is NaN or infinite; what stood before is kept.
+    """
     tensors = {f"network.{key}": value for key, value in state.network.state_dict().items()}
     if state.ema is not None:
         tensors |= {f"ema.{key}": value for key, value in state.ema.weights.items()}
@@ -66,29 +74,36 @@ def save_checkpoint(folder: Path, state: State) -> None:
         tensors["best"] = torch.tensor(step_and_loss, dtype=torch.float64)
     tensors["step"] = torch.tensor(state.step)
     tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    write_bytes(folder / NAME, safetensors.torch.save(tensors))
+    if name := find_not_finite(tensors):
+        raise FloatingPointError(
+            f"'{name}' is not finite at step {state.step}; the checkpoint before is kept: lower "
+            "the learning rate"
+        )
+    write_bytes(folder / NAME, seal(safetensors.torch.save(tensors)))
 
 
-def restore_checkpoint(folder: Path, state: State) -> None:
+def restore_checkpoint(folder: Path, state: State, steps: int) -> None:
     """Bring the state back to the folder's checkpoint, if there is one.
 
+    Args:
+        folder: of the training.
+        state: of a training that has taken no step.
+        steps: that the training takes; a checkpoint of a later step is none of it.
+
     Raises:
-        BadInput: if the checkpoint is damaged or belongs to another network.
+        BadInput: if the checkpoint is damaged, or belongs to another training.
     """
     path = folder / NAME
     if state.share.is_first:
         # half-written checkpoints of killed processes: a few of them would fill a disk
         for rest in folder.glob(f".{NAME}.*.tmp"):
             rest.unlink()
-    if not path.exists():
+    if not stands(path):
         return
     tensors = read_tensors(path)
-    state.step = int(tensors.pop("step", torch.tensor(-1)))
-    try:
-        state.network.load_state_dict(_part(tensors, "network."))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise BadInput(f"{path}: checkpoint of another network ({reason}); delete it") from error
+    _check(path, tensors, state, steps)
+    state.step = int(tensors.pop("step"))
+    state.network.load_state_dict(_part(tensors, "network."))
     if state.ema is not None:
         state.ema.weights = {
             key: value.to(state.ema.weights[key].device)
@@ -101,6 +116,41 @@ def restore_checkpoint(folder: Path, state: State) -> None:
         slots.setdefault(int(index), {})[slot] = value
     saved = state.optimizer.state_dict()
     state.optimizer.load_state_dict({**saved, "state": slots})
+
+
+def _check(path: Path, tensors: dict[str, torch.Tensor], state: State, steps: int) -> None:
+    """Refuse a checkpoint that is not of this training, or whose numbers cannot be."""
+    step = tensors.get("step", torch.tensor(-1))
+    if step.numel() != 1 or not 0 <= int(step) <= steps or step.is_floating_point():
+        raise _unfit(path, f"of step {step.tolist()}, where training takes {steps}")
+    weights = {name: value.shape for name, value in state.network.state_dict().items()}
+    parts = ["network", *["ema"] * (state.ema is not None), *["best"] * ("best" in tensors)]
+    expected = {f"{part}.{name}": shape for part in parts for name, shape in weights.items()}
+    given = [value for group in state.optimizer.param_groups for value in group["params"]]
+    has_slots = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+    for index, value in enumerate(given):
+        # a weight that no loss has reached has none
+        if str(index) in has_slots or (int(step) and not has_slots):
+            names = (f"optimizer.{index}.{slot}" for slot in _SLOTS)
+            expected |= dict(zip(names, (value.shape, value.shape, torch.Size()), strict=True))
+    expected |= {"step": torch.Size()}
+    if "best" in tensors:
+        expected["best"] = torch.Size([2])
+    found = {name: value.shape for name, value in tensors.items()}
+    for name in sorted(found.keys() ^ expected.keys()):
+        raise _unfit(path, f"'{name}' is {'unknown' if name in found else 'missing'}")
+    for name in found:
+        if found[name] != expected[name]:
+            raise _unfit(path, f"'{name}' is {[*found[name]]}, expected {[*expected[name]]}")
+    if bad := find_not_finite(tensors):
+        raise _unfit(path, f"'{bad}' is not finite")
+
+
+def _unfit(path: Path, why: str) -> BadInput:
+    return BadInput(
+        f"{path}: a checkpoint of another network or training ({why}); delete it, and the same "
+        "command begins that training anew"
+    )
 
 
 def read_best(folder: Path) -> Best | None:

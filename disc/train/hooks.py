@@ -40,7 +40,11 @@ class Hooks:
         return self.settings.keep == "best"
 
     def run(self, state: State, log: Log, *, is_last: bool) -> None:
-        """Run the hooks if they are due, log what they measure, keep the best weights."""
+        """Run the hooks if they are due, log what they measure, keep the best weights.
+
+        Raises:
+            FloatingPointError: if a validation loss is not finite.
+        """
         every = self.settings.every
         if not self.hooks or not (is_last or (every and state.step % every == 0)):
             return
@@ -49,9 +53,14 @@ class Hooks:
         with torch.random.fork_rng(), torch.no_grad():
             for hook in self.hooks:
                 measured |= hook(network, state.step)
-        loss = float(measured.get(VALIDATION, math.nan))
+        loss = float(measured.get(VALIDATION, math.inf))
+        if VALIDATION in measured and not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the validation loss is {loss} at step {state.step} of {log.path.parent}; the "
+                "checkpoint before is whole: lower the learning rate"
+            )
         is_better = state.best is None or loss < state.best.loss
-        if self.keeps_best and math.isfinite(loss) and is_better:
+        if self.keeps_best and VALIDATION in measured and is_better:
             weights = {key: value.cpu() for key, value in network.state_dict().items()}
             state.best = Best(state.step, loss, weights)
         log.add_measurements(measured, time.perf_counter() - start)

@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from disc.files import append_line, write_bytes
+from disc.files import append_line, read_bytes, write_bytes
 from disc.progress import Bar
+from disc.records.typed import parse_record, stands
 from disc.train.tensorboard import EventWriter, Measurements
 
 EVERY = 25
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What every line of a log says, beside what was measured."""
+
+    step: int
 
 
 class Log:
@@ -32,7 +41,7 @@ class Log:
         self._sums: dict[str, torch.Tensor] = {}
         self._count = 0
         self._since = time.perf_counter()
-        if shown and self.path.exists():
+        if shown and stands(self.path):
             write_bytes(self.path, _kept_lines(self.path, start).encode())
         self._events = EventWriter(folder, start) if shown and has_events else None
         self._bar = Bar(folder.name, total=total, unit="step", start=start, shown=shown)
@@ -81,6 +90,16 @@ class Log:
 
 
 def _kept_lines(path: Path, start: int) -> str:
-    """Whole lines up to step `start`; a killed process may have left the last one incomplete."""
-    lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
-    return "".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= start)
+    """Lines up to step `start`; a killed process may have left the last one incomplete.
+
+    Raises:
+        BadInput: if another line is no record of a step.
+    """
+    kept, lines = [], read_bytes(path).decode(errors="backslashreplace").split("\n")
+    for number, line in enumerate(lines, 1):
+        if number == len(lines) and not line.endswith("}"):
+            break
+        remedy = f"line {number}; delete the file, which nothing depends on"
+        if parse_record(path, line.encode(), _Line, remedy).step <= start:
+            kept.append(f"{line}\n")
+    return "".join(kept)

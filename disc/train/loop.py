@@ -67,13 +67,13 @@ def train(
     Raises:
         FloatingPointError: if the loss, or its gradient, is not finite; names the samples that
             cause it.
-        BadInput: if the batch cannot be split over the processes, or the checkpoint is of another
-            network.
+        BadInput: if the batch cannot be split over the processes, or the checkpoint is damaged or
+            of another training.
     """
     share = own_share()
     accelerator = Accelerator(cpu=accelerate_on_cpu())
     state = _start(accelerator, share, model, optim)
-    restore_checkpoint(folder, state)
+    restore_checkpoint(folder, state, optim.steps)
     restore_layout(state.network, state.optimizer)
     hooks, is_first = hooks or Hooks(), accelerator.is_main_process
     has_events = hooks.settings.tensorboard

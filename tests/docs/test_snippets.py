@@ -24,6 +24,7 @@ from disc.model.request import ImportRequest
 from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.config_file import to_json
+from disc.pipeline.request import DoctorRequest
 from disc.pipeline.weights.request import ExportRequest
 from disc.presets import laptop
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
@@ -39,6 +40,7 @@ REQUESTS = (
     SampleRequest,
     SynthesisRequest,
     BankRequest,
+    DoctorRequest,
     CheckRequest,
     TileRequest,
     ConvertRequest,

@@ -118,10 +118,12 @@ def test_a_training_of_no_steps_has_no_best(tmp_path):
     assert read_best(tmp_path).step == BEST
 
 
-def test_a_loss_that_is_not_a_number_is_never_the_best(tmp_path):
-    losses = {step: float("nan") for step in LOSSES} | {8: 0.4}
-    recorder = Recorder(losses)
-    assert_same(run(tmp_path, hooks_with(recorder, every=2, keep="best")), recorder.weights[8])
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_validation_loss_that_is_not_a_number_stops_the_training(tmp_path, keep):
+    recorder = Recorder(LOSSES | {8: float("nan")})
+    with pytest.raises(FloatingPointError, match=r"validation loss is nan at step 8 of .*whole"):
+        run(tmp_path, hooks_with(recorder, every=2, keep=keep))
+    assert safetensors.torch.load_file(tmp_path / "checkpoint.safetensors")["step"] == 5
 
 
 def test_the_best_cannot_be_kept_without_validation():

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -19,7 +16,7 @@ from disc.data.tiling.jobs import Job
 from disc.data.tiling.request import TileRequest
 from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput, read_json, sync_all, write_json
-from disc.processes import Share, num_cores
+from disc.processes import Share, num_cores, open_pool
 from disc.progress import Bar
 
 Part = tuple[Job, Share]
@@ -124,7 +121,7 @@ def _shared(
     """Results as they come, from several processes; one that dies takes only its slide with it."""
     left = dict(enumerate(parts))
     while left:
-        with _pool(count) as pool:
+        with open_pool(count, _context()) as pool:
             futures = {pool.submit(_cut, part, request): key for key, part in left.items()}
             for future in as_completed(futures):
                 if not isinstance(future.exception(), BrokenProcessPool):
@@ -137,15 +134,11 @@ def _shared(
 
 def _cut_guarded(part: Part, request: TileRequest) -> Facts:
     """The same in a process of its own, which may die."""
-    with _pool(1) as pool:
+    with open_pool(1, _context()) as pool:
         try:
             return pool.submit(_cut, part, request).result()
         except BrokenProcessPool:
             return {"failed": f"{part[0].path}: the program that reads it crashed; replace it"}
-
-
-def _pool(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, mp_context=_context(), initializer=_start_worker)
 
 
 def _context() -> BaseContext:
@@ -155,19 +148,6 @@ def _context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     return context
-
-
-def _start_worker() -> None:
-    """Die with the command: at once when a terminal stops both, soon when it is killed alone."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _cut(part: Part, request: TileRequest) -> Facts:

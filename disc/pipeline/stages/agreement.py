@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from disc.pipeline.evaluation_masks import (
 )
 from disc.pipeline.galleries import Asked, Generated, measure_quality
 from disc.pipeline.stages.referee import load_referee, pixel_accuracy
+from disc.records.seal import seal
 from disc.sample.plans import plan_of
 from disc.sample.sampler import rebuild
 from disc.sample.solver import name_solver, standard_deviation
@@ -36,6 +38,7 @@ from disc.settings.run import Run
 from disc.settings.synthesis import Variant
 
 SHEET_ROWS = 8
+SHEET, SPREADS = "sheet.safetensors", "spreads.json"
 
 
 def measure_agreement(context: Context, folder: Path) -> str:
@@ -53,7 +56,9 @@ def measure_agreement(context: Context, folder: Path) -> str:
     quality = measure_quality(context, referee, generated, asked)
     write_parquet(folder / QUALITY, quality)
     spreads = {name: standard_deviation(part.latents) for name, part in generated.items()}
-    write_json(folder / "spreads.json", spreads)
+    if not all(map(math.isfinite, spreads.values())):
+        raise FloatingPointError(f"generated latents are not finite: standard deviations {spreads}")
+    write_json(folder / SPREADS, spreads)
     write_json(folder / "referee.json", right)
     _write_sheet(context, folder)
     write_parquet(context.folder / "agreement.parquet", table)
@@ -148,7 +153,7 @@ def _write_sheet(context: Context, folder: Path) -> None:
     sampler = context.sampler(*variants)
     arrays = {"mask": masks, "real": images, "reconstruction": rebuild(context.autoencoder, images)}
     arrays |= {variant: sampler.generate(variant, masks, seeds) for variant in variants}
-    write_bytes(folder / "sheet.safetensors", safetensors.numpy.save(arrays))
+    write_bytes(folder / SHEET, seal(safetensors.numpy.save(arrays)))
 
 
 def sheet_seeds(run: Run, num: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,22 @@ from disc.model.latent_shape import LATENT_FACTOR
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import Masks, draw_targets
 from disc.pipeline.stages.referee import load_referee
+from disc.records.typed import Finite
 from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.separated import fuse
+
+BANK_SAMPLE = 96
+"""Bundles of a bank that the referee reads."""
+QUALITY = "quality.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankQuality:
+    """What the report tells of a bank."""
+
+    bundles: int
+    spread: Finite
+    """Standard deviation of its latents."""
 
 
 def make_bank(context: Context, folder: Path) -> str:
@@ -32,16 +47,14 @@ def make_bank(context: Context, folder: Path) -> str:
         seed=run.seed,
     )
     quality = measure_bank(context, read_bank(folder))
-    write_json(folder / "quality.json", quality)
+    if not math.isfinite(quality["spread"]):
+        raise FloatingPointError(f"{folder}: latents of the bank are not finite; train sd again")
+    write_json(folder / QUALITY, quality)
     return (
         f"{quality['bundles']} bundles; standard deviation {quality['spread']:.2f} (data: 1), "
         f"agreement {quality['one label']:.2f} single-class, "
         f"{quality['several labels']:.2f} multi-class"
     )
-
-
-BANK_SAMPLE = 96
-"""Bundles of a bank that the referee reads."""
 
 
 def measure_bank(context: Context, bank: Bank) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,28 @@ from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
 _BEFORE_SLIDES = frozenset({"data", "autoencoder", "latents", "denoiser", "bank", "referee"})
 """Stages that need no synthetic slides."""
+SUMMARY = "summary.json"
 _SAME_SCALE = 0.05
 """How far two scales may differ and be called the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Numbers of tiles."""
+
+    train: int
+    val: int
+    test: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What is noted of the data of a run."""
+
+    tiles: Sizes
+    slides: int
+    """Of training."""
+    notes: tuple[str, ...] = ()
 
 
 def check_source(settings: AutoencoderSettings) -> None:
@@ -59,8 +80,8 @@ def prepare_data(context: Context, folder: Path) -> str:
     known, *_ = [read_all(tiles) for tiles in given]
     plan_ahead(context, known, notes)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
-    facts = {"tiles": sizes, "slides": len(split.train.slides), "notes": notes}
-    write_json(folder / "summary.json", facts)
+    summary = Summary(tiles=Sizes(**sizes), slides=len(split.train.slides), notes=tuple(notes))
+    write_json(folder / SUMMARY, asdict(summary))
     counted = ", ".join(f"{size} {name}" for name, size in sizes.items())
     return "; ".join([f"{counted} tiles", *notes])
 

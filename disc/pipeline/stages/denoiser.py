@@ -12,10 +12,10 @@ from disc.data.readers.sicapv2 import read_split
 from disc.data.tiles.split import Split
 from disc.data.tiles.tile_set import TileSet
 from disc.data.trained_on import list_trained_on, write_trained_on
-from disc.files import BadInput, read_json
+from disc.files import BadInput
 from disc.model.denoiser import Denoiser
 from disc.pipeline.context import FOLDS, Context
-from disc.pipeline.stages.training_hooks import VALIDATION_FILE, denoiser_hooks, describe_validation
+from disc.pipeline.stages.training_hooks import denoiser_hooks, describe_validation, read_validation
 from disc.processes import own_share
 from disc.seeds import derive
 from disc.settings.data import Fold
@@ -137,7 +137,7 @@ def finish(
 
 def read_loss(folder: Path) -> float:
     """Loss of a trained denoiser on the tiles that validated it."""
-    return float(read_json(folder / VALIDATION_FILE)["loss"])
+    return read_validation(folder).loss
 
 
 def _batches(context: Context, latents: LatentSet, purpose: str) -> NamedBatches:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import safetensors.numpy
 import torch
 
 from disc.data.tiles.tile_set import TileSet
+from disc.evaluate.agreement import RECALLS
 from disc.evaluate.referee import read_tiles
-from disc.files import read_json
 from disc.grade.carcino import CarcinoNet
+from disc.grade.confusion import COUNTS
 from disc.grade.pixels import predict_pixels
 from disc.labels import NAMES, Label
 from disc.model.store import load_weights
@@ -27,9 +28,16 @@ from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.evaluation_masks import choose_tiles
 from disc.pipeline.made_by import describe_making
 from disc.pipeline.stage import StageRecord
-from disc.pipeline.stages.grading_data import can_grade_slides
+from disc.pipeline.stages.agreement import SHEET, SPREADS
+from disc.pipeline.stages.bank import QUALITY as BANK_QUALITY
+from disc.pipeline.stages.bank import BankQuality
+from disc.pipeline.stages.data import SUMMARY, Summary
+from disc.pipeline.stages.grading_data import SCORES, can_grade_slides
 from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_device
+from disc.records.listing import tell_remedy
+from disc.records.markers import read_done
+from disc.records.typed import Finite, read_arrays, read_record, read_table, stands
 from disc.report.page import write_report
 from disc.report.run_summary import AGREEMENT, SLIDE_GRADING, PixelRow, RunSummary, SheetRow
 from disc.settings.distillation import Student
@@ -37,6 +45,12 @@ from disc.settings.run import Run
 from disc.settings.synthesis import STUDENT
 
 PICTURES = 6
+TABLES = {
+    "agreement": (("variant", "tile", "source_slide", *RECALLS), "agreement"),
+    "scores": (tuple(SCORES), "graders/slides"),
+    "pixels": (tuple(COUNTS), "graders/pixels"),
+}
+"""Columns that a table of the run must have, and the stage that writes it."""
 
 
 def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
@@ -53,7 +67,11 @@ def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
         sheet=read_sheet(context),
         standard_deviations=_standard_deviations(context),
         agreement=_table(context, "agreement"),
-        quality=pd.read_parquet(context.folder / "agreement" / QUALITY),
+        quality=read_table(
+            context.folder / "agreement" / QUALITY,
+            ("kind", "variant", "kid_real", "standard_deviation"),
+            tell_remedy(context.folder / "agreement"),
+        ),
         scores=_table(context, "scores"),
         pixels=_table(context, "pixels"),
         pixel_pictures=_pixel_pictures(context),
@@ -76,17 +94,22 @@ def _machine() -> str:
 
 
 def _data_note(context: Context, um_per_px: float | None) -> str:
-    sizes = read_json(context.folder / "data" / "summary.json")["tiles"]
-    counts = f"{sizes['train']} training, {sizes['val']} validation, {sizes['test']} test tiles"
+    sizes = _summary(context).tiles
+    counts = f"{sizes.train} training, {sizes.val} validation, {sizes.test} test tiles"
     data = context.run.data
     kind = "simulated prostate tissue" if context.is_simulated else f"tiles of {data.root}"
     scale = "scale unknown" if um_per_px is None else f"{um_per_px:.3g} µm per pixel"
     return f"{kind}: {counts} of {data.tile_px} px, {scale}"
 
 
+def _summary(context: Context) -> Summary:
+    folder = context.folder / "data"
+    return read_record(folder / SUMMARY, Summary, tell_remedy(folder))
+
+
 def _record(context: Context, name: str) -> StageRecord:
-    facts = read_json(context.folder / name / "done.json")
-    return StageRecord(name=name, seconds=facts["seconds"], what=facts["what"])
+    facts = read_done(context.folder / name)
+    return StageRecord(name=name, seconds=facts.seconds, what=facts.what)
 
 
 def _notes(context: Context) -> list[str]:
@@ -111,7 +134,7 @@ def _notes(context: Context) -> list[str]:
         notes.append(
             f"{SLIDE_GRADING}: {len(unscored)} training slides without a score are in no bag"
         )
-    notes += read_json(context.folder / "data" / "summary.json").get("notes", [])
+    notes += _summary(context).notes
     if not context.is_simulated:
         notes.append(
             f"{AGREEMENT}: the referee was trained on the validation tiles' own annotation, not on "
@@ -137,30 +160,35 @@ def _count_slides(context: Context) -> str:
 
 
 def _table(context: Context, name: str) -> pd.DataFrame | None:
-    table = pd.read_parquet(context.folder / f"{name}.parquet")
+    columns, place = TABLES[name]
+    stage = context.folder / place
+    path = context.folder / f"{name}.parquet"
+    table = read_table(path, columns, tell_remedy(stage), stage=stage)
     return table if len(table) else None
 
 
 def _standard_deviations(context: Context) -> pd.DataFrame:
-    found = read_json(context.folder / "agreement" / "spreads.json")
-    tiles = pd.read_parquet(context.folder / "agreement.parquet")["variant"].value_counts()
+    folder, bank = (context.folder / name for name in ("agreement", "bank"))
+    found = read_record(folder / SPREADS, dict[str, Finite], tell_remedy(folder))
+    agreement = _table(context, "agreement")
+    tiles = Counter(() if agreement is None else agreement["variant"])
     rows = [
         {"set": variant, "standard_deviation": value, "num": tiles[variant]}
         for variant, value in found.items()
     ]
-    bank = read_json(context.folder / "bank" / "quality.json")
-    rows.append({"set": "bank", "standard_deviation": bank["spread"], "num": bank["bundles"]})
+    quality = read_record(bank / BANK_QUALITY, BankQuality, tell_remedy(bank))
+    rows.append({"set": "bank", "standard_deviation": quality.spread, "num": quality.bundles})
     return pd.DataFrame(rows)
 
 
 def read_sheet(context: Context) -> list[SheetRow]:
     """What the agreement stage stored, with what the referee reads in it."""
-    path = context.folder / "agreement" / "sheet.safetensors"
-    if not path.exists():
+    path = context.folder / "agreement" / SHEET
+    if not stands(path):
         return []
-    arrays = safetensors.numpy.load_file(path)
-    masks = arrays.pop("mask")
     keys = ("real", "reconstruction", *context.run.variants)
+    arrays = read_arrays(path, ("mask", *keys), tell_remedy(path.parent))
+    masks = arrays["mask"]
     referee = load_referee(context)
     readings = {key: read_tiles(referee, arrays[key]) for key in keys}
     return [
@@ -195,7 +223,7 @@ def _readings(
     readings: dict[str, npt.NDArray[np.uint8]] = {}
     for configuration in pixel_configurations(context.run) if chosen else []:
         path = context.folder / "graders" / "pixels" / configuration.name / "carcino.safetensors"
-        if path.exists():
+        if stands(path):
             net = CarcinoNet(context.run.grade.carcino)
             load_weights(path, net)
             labels = predict_pixels(net.to(own_device()).eval(), tiles, chosen).argmax(1)

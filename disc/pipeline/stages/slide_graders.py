@@ -20,6 +20,7 @@ from disc.pipeline.stages.grading_data import (
     test_sets,
     write_table,
 )
+from disc.records.typed import read_table, stands
 from disc.seeds import derive
 
 
@@ -44,8 +45,8 @@ def _slide_run(
     context: Context, folder: Path, configuration: Configuration, seed: int, real: list[Bag]
 ) -> pd.DataFrame:
     run, place = context.run, folder / f"{configuration.name} seed {seed}"
-    if (place / "scores.parquet").exists():
-        return pd.read_parquet(place / "scores.parquet")
+    if stands(place / "scores.parquet"):
+        return read_table(place / "scores.parquet", SCORES, "delete it")
     features, synthetic = context.folder / FEATURES, list[Bag]()
     if configuration.balance_weight:
         slides = read_synthetic(context, configuration.variant).slides.values()  # type: ignore[arg-type]

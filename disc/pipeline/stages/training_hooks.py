@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,12 @@ from torch import nn
 from disc.data.tiles.split import Split
 from disc.evaluate.agreement import primary_measure
 from disc.evaluate.referee import read_tiles
-from disc.files import read_json, require, write_bytes, write_json
+from disc.files import require, write_bytes, write_json
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import choose_tiles, draw_targets
 from disc.pipeline.stages.referee import load_referee
 from disc.processes import own_share
+from disc.records.typed import Finite, read_record, stands
 from disc.report.figures import as_png
 from disc.report.pictures import sheet_cells
 from disc.report.run_summary import SheetRow
@@ -34,6 +34,26 @@ from disc.train.validation import ValidationTiles, encode_validation, measure_ba
 
 VALIDATION_FILE = "validation.json"
 PREVIEW_DPI = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One validation."""
+
+    step: int
+    loss: Finite
+    """Mean over the bands."""
+    bands: tuple[Finite, ...]
+    """Loss of each band of noise, from low to high."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated(Seen):
+    """All validations so far; first the one whose weights are kept."""
+
+    val_is_seen: bool
+    """Whether the training learned from the tiles."""
+    history: tuple[Seen, ...]
 
 
 def denoiser_hooks(context: Context, folder: Path, split: Split | None = None) -> Hooks:
@@ -65,11 +85,24 @@ def denoiser_hooks(context: Context, folder: Path, split: Split | None = None) -
 
 def describe_validation(folder: Path) -> str:
     """The validation loss of a trained denoiser in a few words; nothing where there is none."""
-    if not (folder / VALIDATION_FILE).exists():
+    if not stands(folder / VALIDATION_FILE):
         return ""
-    facts = read_json(folder / VALIDATION_FILE)
-    seen = " on tiles that it learned from" if facts["val_is_seen"] else ""
-    return f"; validation loss {facts['loss']:.4f} at step {facts['step']}{seen}"
+    found = read_validation(folder)
+    seen = " on tiles that it learned from" if found.val_is_seen else ""
+    return f"; validation loss {found.loss:.4f} at step {found.step}{seen}"
+
+
+def read_validation(folder: Path) -> Validated:
+    """What the validations of a denoiser measured.
+
+    Raises:
+        FileNotFoundError: if there were none.
+        BadInput: if the file is damaged.
+    """
+    return read_record(folder / VALIDATION_FILE, Validated, f"delete the folder {folder}")
+
+
+_SEEN = tuple(field.name for field in fields(Seen))
 
 
 @dataclass
@@ -89,23 +122,26 @@ class ValidationHook:
         """The mean loss, and that of each band; `validation.json` holds all validations so far."""
         run = self.context.run
         bands = measure_bands(network, self._tiles, run.validation.num_bands, run.seed)  # type: ignore[arg-type]
-        self._record({"step": step, "loss": float(np.mean(bands)), "bands": bands})
+        loss = float(np.mean(bands))
+        if np.isfinite(loss):
+            self._record(Seen(step=step, loss=loss, bands=tuple(bands)))
         named = {f"{VALIDATION}_{band}": loss for band, loss in enumerate(bands)}
-        return {VALIDATION: float(np.mean(bands)), **named}
+        return {VALIDATION: loss, **named}
 
-    def _record(self, seen: dict[str, Any]) -> None:
+    def _record(self, seen: Seen) -> None:
         path = self.folder / VALIDATION_FILE
-        before = read_json(path)["history"] if path.exists() else []
+        before = read_validation(self.folder).history if stands(path) else ()
         # a killed training may have looked further than its checkpoint
-        history = [one for one in before if one["step"] < seen["step"]] + [seen]
+        history = [one for one in before if one.step < seen.step] + [seen]
         is_best_kept = self.context.run.validation.keep == "best"
-        kept = min(history, key=lambda one: float(one["loss"])) if is_best_kept else seen
+        kept = min(history, key=lambda one: one.loss) if is_best_kept else seen
         facts = {
             "num_tiles": len(self._tiles.names),
             "val_is_seen": self.split.val_is_seen,
             "kept": self.context.run.validation.keep,
         }
-        write_json(path, {**kept, "history": history, **facts})
+        told = [{name: getattr(one, name) for name in _SEEN} for one in (kept, *history)]
+        write_json(path, {**told[0], "history": told[1:], **facts})
 
 
 @dataclass

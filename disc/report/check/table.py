@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from disc.data.check.report import CheckReport, Finding
+from disc.files import printable
 from disc.report.check.page import LABELS, headline, notes_of
 
 MAX_NOTES = 4
@@ -31,7 +32,7 @@ def _set_table(report: CheckReport) -> Table:
         table.add_column(name, justify="right")
     for numbers in report.sets:
         counts = (numbers.images, numbers.masks, numbers.slides, numbers.patients, numbers.unlisted)
-        table.add_row(Text(numbers.name), *[f"{count:,}" for count in counts])
+        table.add_row(Text(printable(numbers.name)), *[f"{count:,}" for count in counts])
     return table
 
 
@@ -43,7 +44,7 @@ def _part_table(report: CheckReport) -> Table:
         table.add_column(name, justify="right")
     for numbers in report.sets:
         if len(report.sets) > 1 and numbers.parts:
-            table.add_row(Text(numbers.name, "bold"))
+            table.add_row(Text(printable(numbers.name), "bold"))
         for book, part in numbers.parts.items():
             labels = [f"{part.labels[name]:,}" if name in part.labels else "" for name in LABELS]
             counts = (f"{part.tiles:,}", *labels, f"{part.slides:,}", f"{part.patients:,}")
@@ -57,17 +58,17 @@ def _finding_table(report: CheckReport) -> Table:
     table.add_column("finding", overflow="fold", ratio=3)
     for finding in report.findings:
         kind = Text(f"{finding.severity}\n", _COLOURS[finding.severity])
-        kind.append(finding.kind, "bold").append(f"\n{finding.data_set}", "dim")
+        kind.append(finding.kind, "bold").append(printable(f"\n{finding.data_set}"), "dim")
         table.add_row(kind, _describe(finding))
     return table
 
 
 def _describe(finding: Finding) -> Text:
-    text = Text(f"{finding.found}\n", "bold")
-    text.append(f"expected: {finding.expected}\nto do: {finding.action}", "none")
+    text = Text(printable(f"{finding.found}\n"), "bold")
+    text.append(printable(f"expected: {finding.expected}\nto do: {finding.action}"), "none")
     notes = notes_of(finding)
     for note in notes[:MAX_NOTES]:
-        text.append(f"\n  {note}", "dim")
+        text.append(printable(f"\n  {note}"), "dim")
     if len(notes) > MAX_NOTES:
         text.append(f"\n  and {len(notes) - MAX_NOTES:,} more", "dim")
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,24 @@ from disc.model.autoencoder import Autoencoder
 from disc.model.store import hash_weights
 from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
+from disc.records.typed import Positive
 from disc.settings.denoiser import LatentsDtype
 from disc.train.draws import transform
 from disc.train.latents.shards import Shard, shard_path, write_shard
 
 NAME = "latents.json"
+
+
+@dataclass(frozen=True)
+class Index:
+    """What `latents.json` says."""
+
+    scale: Positive
+    """Standard deviation of the stored latents."""
+    shards: tuple[str, ...]
+    """Of what each was made."""
+
+
 FORMAT = 1
 CHUNK = 64
 """Tiles of a shard (51 MB of float16 at 512 px in 8 versions); a stopped encoding resumes at the
@@ -80,7 +94,7 @@ def encode_tiles(
     autoencoder.set_scale(scale)
     if share.is_first:
         _remove_others(folder / "shards", paths)
-        write_json(folder / NAME, {"scale": scale, "shards": [shard.key for shard in shards]})
+        write_json(folder / NAME, asdict(Index(scale, tuple(shard.key for shard in shards))))
     return scale
 
 

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import torch
 
 from disc.data.tiles.tile_set import TileSet
-from disc.files import BadInput, read_json
+from disc.files import BadInput
 from disc.labels import NUM_LABELS, slide_label
 from disc.model.tokens import UNKNOWN_SLIDE
+from disc.records.typed import read_record
 from disc.seeds import numpy_generator
 from disc.train.diagnose import NamedBatches
 from disc.train.draws import epoch_indices
-from disc.train.latents.encoding import NAME
+from disc.train.latents.encoding import NAME, Index
 from disc.train.latents.shards import Shard, Store, StoredLatents, StoredMasks, shard_path
 from disc.train.loop import Batch
 from disc.train.tile_batches import Batches, TileDraws
@@ -86,15 +87,13 @@ def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
         FileNotFoundError: if it, or a shard, is missing.
         BadInput: if it is damaged, or a shard is of other tiles or weights.
     """
-    index = read_json(folder / NAME)
-    shards = [Shard(shard_path(folder, number)) for number in range(len(index["shards"]))]
-    for shard, key in zip(shards, index["shards"], strict=True):
+    remedy = f"delete {folder}/done.json and run the same command again, which makes it again"
+    index = read_record(folder / NAME, Index, remedy)
+    shards = [Shard(shard_path(folder, number)) for number in range(len(index.shards))]
+    for shard, key in zip(shards, index.shards, strict=True):
         if shard.key != key:
-            raise BadInput(
-                f"{shard.path}: made of {shard.key}, expected {key}; delete {folder}/done.json and "
-                "run the same command again, which makes it again"
-            )
-    store = Store(shards, index["scale"])
+            raise BadInput(f"{shard.path}: made of {shard.key}, expected {key}; {remedy}")
+    store = Store(shards, index.scale)
     tiles = torch.arange(sum(shard.shape[0] for shard in shards))
     masks = StoredMasks(store, tiles)
     labels = unknown_slides(len(tiles)) if slides is None else slides

@@ -1,0 +1,116 @@
+"""Damage to every file of a run that any command reads: told in a line, or without effect."""
+
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from disc import cli
+from disc.files import BadInput
+from disc.records.listing import UNREAD
+from tests.damage.run_damages import damages
+from tests.damage.run_folder import AT_WORK, READERS, as_bytes, write_run
+
+SAMPLE = 30
+"""Cases of the fast tests, of a run that noted its files and again of one that did not."""
+SEALED = ("unet", "referee.", "half0.", "autoencoder/diff", "condition.", "checkpoint.", "sheet.")
+
+
+@pytest.fixture(scope="module", params=["recorded", "older"])
+def run(request, tmp_path_factory) -> Path:
+    is_recorded = request.param == "recorded"
+    return write_run(tmp_path_factory.mktemp(request.param), is_recorded=is_recorded)
+
+
+@contextmanager
+def damaged(path: Path, edit) -> Iterator[None]:
+    """A file with damage, brought back afterwards, in at most a minute."""
+    kept, text = path.with_name(f".{path.name}.kept"), path.read_bytes()
+    shutil.copy2(path, kept)
+
+    def stop(*_: object) -> None:
+        raise TimeoutError("it hangs")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    try:
+        edit(path)
+        yield
+    finally:
+        signal.alarm(0)
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        path.unlink(missing_ok=True)
+        kept.replace(path)
+        assert path.read_bytes() == text
+
+
+def cases(run: Path, flips: int = 6):
+    return [
+        (name, what, edit)
+        for number, name in enumerate(READERS)
+        for what, edit in damages(run / name, number, flips)
+    ]
+
+
+def examine(run: Path, name: str, what: str, edit, before: bytes, capsys) -> str:
+    """What becomes of one damage; fails where it is taken for what was written."""
+    path, is_recorded = run / name, "recorded" in run.parent.name
+    is_listed = is_recorded and AT_WORK not in name and name != "config.json"
+    with damaged(path, edit):
+        is_other = (
+            not path.is_file()
+            or path.read_bytes() != path.with_name(f".{path.name}.kept").read_bytes()
+        )
+        code = cli.main(["doctor", str(run)])
+        said = capsys.readouterr()
+        assert code in (0, 1) and "Traceback" not in said.err
+        if is_listed and is_other and not name.endswith("done.json"):
+            assert code == 1 and f"damaged: {name}" in said.out, said.out
+        try:
+            found = as_bytes(READERS[name](run))
+        except (BadInput, OSError, FloatingPointError) as error:
+            line = " ".join(str(error).split())
+            assert line and "Traceback" not in line
+            assert path.name in line or path.parent.name in line, line
+            return "refused"
+        if found == before:
+            return "no effect"
+    is_sealed = any(part in name for part in SEALED) and "another" not in what
+    assert not (is_listed and is_other and UNREAD.isdisjoint(name.split("/"))), "taken for whole"
+    assert not (is_sealed and what.startswith(("bit", "first", "noise"))), "changed weights taken"
+    return "read"
+
+
+def campaign(run: Path, chosen, capsys) -> Counter:
+    counts, faults, before = Counter(), [], {}
+    for name, what, edit in chosen:
+        if name not in before:
+            before[name] = as_bytes(READERS[name](run))
+        try:
+            counts[examine(run, name, what, edit, before[name], capsys)] += 1
+        except Exception as error:
+            faults.append(f"{name}, {what}: {type(error).__name__}: {str(error)[:300]}")
+    assert not faults, f"{len(faults)} of {len(chosen)}:\n" + "\n".join(faults[:40])
+    return counts
+
+
+def test_a_sample_of_damage_is_told_in_a_line(run, capsys):
+    found = cases(run)
+    step = len(found) // SAMPLE
+    counts = campaign(run, found[::step], capsys)
+    assert counts["refused"] > SAMPLE / 2
+
+
+@pytest.mark.slow
+def test_every_damage_is_told_in_a_line(run, capsys):
+    found = cases(run, flips=14)
+    assert len(found) >= 1500
+    counts = campaign(run, found, capsys)
+    with capsys.disabled():
+        print(f"\n{run.parent.name}: {len(found)} cases: {dict(counts)}")
+    assert counts["refused"] > len(found) / 2
