@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from tests.studio.test_page import open_page
+from tests.studio.browsing import open_page
 
 pytestmark = pytest.mark.slow
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
