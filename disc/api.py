@@ -5,7 +5,7 @@ What the studio, the commands and notebooks use. `import disc` alone loads none 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from disc.data.pixels.mask_values import SICAPV2
-from disc.evaluate.referee import read_tiles
+from disc.data.tiles.tile_set import TileSet
+from disc.evaluate.referee import read_tiles, referee_features
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.labels import IGNORE, Label
@@ -23,10 +24,11 @@ from disc.masks.shapes import label_shape
 from disc.pipeline.weights.exported import open_exported
 from disc.pipeline.weights.facts import NAME as FACTS
 from disc.pipeline.weights.graders import open_graders
-from disc.pipeline.weights.source import Weights, find_variant
+from disc.pipeline.weights.source import Beside, Part, Weights, find_variant
 from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
+from disc.sample.trajectory import OnStep
 from disc.seeds import derive, numpy_generator
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant, weights_of
@@ -94,6 +96,19 @@ class Model:
         """Width of a pixel of its tiles in µm; None where nobody knows."""
         return self.weights.um_per_px
 
+    @property
+    def lacking(self) -> Mapping[Beside, str]:
+        """What does not lie beside the generator (`referee`, `shapes`, `tiles`), and why not."""
+        return self.weights.lacking
+
+    def real_tiles(self, part: Part = "train") -> TileSet:
+        """Real tiles: those that it was trained on, or `test` tiles of other patients.
+
+        Raises:
+            BadInput: if there are none beside the weights.
+        """
+        return self.weights.tiles(part)
+
     def sample(
         self,
         masks: Masks,
@@ -102,6 +117,7 @@ class Model:
         plan: str | None = None,
         steps: int | None = None,
         seed: int | Sequence[int] = 0,
+        on_step: OnStep | None = None,
     ) -> Tiles:
         """Tiles that follow masks.
 
@@ -114,6 +130,8 @@ class Model:
                 `disc.sample.plans`); None: as the run's configuration says.
             steps: of the solver; None: as the run's configuration says.
             seed: of all tiles, of which each has a stream of its own; or one seed a tile.
+            on_step: told after every step how many are done and how many there are; what it raises
+                ends the sampling.
 
         Returns:
             Tiles, uint8 [N, H, W, 3], or [H, W, 3] of one mask.
@@ -124,7 +142,7 @@ class Model:
         stack = self._check_masks(np.asarray(masks))
         name = find_variant(self.weights, variant)
         sampler = self.sampler(name, plan=plan, steps=steps)
-        tiles = sampler.generate(name, stack, _seeds(seed, len(stack)))
+        tiles = sampler.generate(name, stack, _seeds(seed, len(stack)), on_step=on_step)
         return tiles if np.ndim(masks) == 3 else tiles[0]
 
     def sampler(
@@ -157,13 +175,17 @@ class Model:
             BadInput: if they are no tiles.
         """
         array = np.asarray(tiles)
-        stack = array[None] if array.ndim == 3 else array
-        if stack.ndim != 4 or stack.shape[-1] != 3 or stack.dtype != np.uint8 or not len(stack):
-            raise BadInput(
-                f"tiles of shape {array.shape}, {array.dtype}; expected uint8 [N, H, W, 3]"
-            )
-        labels = read_tiles(self._referee, stack)
+        labels = read_tiles(self._referee, _stack_tiles(array))
         return labels if array.ndim == 4 else labels[0]
+
+    def features(self, tiles: Tiles) -> npt.NDArray[np.float64]:
+        """What the referee sees in tiles halfway, texture above all: float64 [N, D], or [D].
+
+        Arguments and errors as of `segment`.
+        """
+        array = np.asarray(tiles)
+        found = referee_features(self._referee, _stack_tiles(array))
+        return found if array.ndim == 4 else found[0]
 
     def recipe(self, primary: int, secondary: int, *, tiles: int = 20, seed: int = 0) -> Masks:
         """Masks of a synthetic slide of a Gleason score, uint8 [tiles, H, W].
@@ -284,6 +306,13 @@ class Model:
         if is_empty.any():
             raise BadInput(f"mask {int(is_empty.argmax())}: 255 everywhere; nothing is asked for")
         return stack.astype(np.uint8)
+
+
+def _stack_tiles(array: Tiles) -> Tiles:
+    stack = array[None] if array.ndim == 3 else array
+    if stack.ndim != 4 or stack.shape[-1] != 3 or stack.dtype != np.uint8 or not len(stack):
+        raise BadInput(f"tiles of shape {array.shape}, {array.dtype}; expected uint8 [N, H, W, 3]")
+    return stack
 
 
 def _seeds(seed: int | Sequence[int], num: int) -> list[int]:

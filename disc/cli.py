@@ -27,6 +27,7 @@ from disc.pipeline.weights.request import ExportRequest
 from disc.processes import own_share
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.slides.request import GradeRequest, WsinferRequest
+from disc.studio.request import StudioRequest
 from disc.study.request import StudyRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
@@ -195,6 +196,14 @@ def export(request: ExportRequest) -> int:
     return 0
 
 
+def studio(request: StudioRequest) -> int:
+    """Serve a page to paint masks on, until it is interrupted."""
+    prepare_process()
+    from disc.command_line.studio import open_studio
+
+    return open_studio(request)
+
+
 def doctor(request: DoctorRequest) -> int:
     """Say which files of a run are whole; exit code 1 if any is damaged or missing."""
     from disc.command_line.doctor import tell_health
@@ -254,6 +263,9 @@ COMMANDS = {
     ),
     "export-wsinfer": Command(
         export_wsinfer, WsinferRequest, "Write a pixel grader for QuPath's WSInfer.", MODELS
+    ),
+    "studio": Command(
+        studio, StudioRequest, "Paint masks in the browser, and see tiles of them.", MODELS
     ),
     "import": Command(
         import_, ImportRequest, "Import a public VQ autoencoder (vq-f4), and check it.", MODELS

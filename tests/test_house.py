@@ -15,19 +15,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "records", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
-    *(
-        "audit",
-        "slides",
-        "paper_presets",
-        "presets",
-        "pipeline",
-        "study",
-        "api",
-        "command_line",
-        "cli",
-    ),
-    "studio",
-    "__main__",
+    *("audit", "slides", "paper_presets", "presets", "pipeline", "study", "api", "studio"),
+    *("command_line", "cli", "__main__"),
 )
 INNER_ROOMS = {
     "data": (

@@ -104,7 +104,7 @@ def train_segmenter(tiles: AuditSet, *, steps: int, seed: int) -> CarcinoNet:
         )
     optim = Optim(steps=steps, lr=1e-3, decay="cosine", warmup=min(50, steps // 4))
     with TemporaryDirectory() as folder:
-        return train_pixel_grader(
+        trained = train_pixel_grader(
             net=Settings(width=WIDTH, optim=optim),
             real=as_tile_set(tiles),
             synthetic=None,
@@ -113,6 +113,8 @@ def train_segmenter(tiles: AuditSet, *, steps: int, seed: int) -> CarcinoNet:
             seed=derive(seed, "audit"),
             augment=AUGMENT,
         )
+    assert isinstance(trained, CarcinoNet)
+    return trained
 
 
 def as_tile_set(held: AuditSet) -> TileSet:

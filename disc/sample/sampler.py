@@ -14,7 +14,7 @@ from disc.model.denoiser import Denoiser
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.sample.plans import Plan, plan_of
 from disc.sample.solver import draw_noise
-from disc.sample.trajectory import Order, follow_plan
+from disc.sample.trajectory import OnStep, Order, follow_plan
 from disc.settings.sampling import Sample, Solver
 from disc.settings.synthesis import Variant, weights_of
 
@@ -54,6 +54,8 @@ class Sampler:
         seeds: Sequence[int],
         slide: Sequence[int] | None = None,
         plan: Plan | None = None,
+        *,
+        on_step: OnStep | None = None,
     ) -> torch.Tensor:
         """Latents [N, 3, h, w] of masks uint8 [N, H, W]; a seed gives all variants one noise.
 
@@ -63,6 +65,7 @@ class Sampler:
             seeds: one a tile.
             slide: the four bits of the slide that all tiles belong to; None: of no one slide.
             plan: how `sd-sc` joins labels; None: as the settings say. Other variants are plain.
+            on_step: told after every step; what it raises ends the drawing.
 
         Raises:
             BadInput: if the settings name no plan.
@@ -80,7 +83,7 @@ class Sampler:
         own = plan_of(variant, settings.plan)
         chosen = plan if plan is not None and variant == "sd-sc" else own
         denoiser = self.denoisers[weights_of(variant)]
-        return follow_plan(denoiser, order, chosen, settings)
+        return follow_plan(denoiser, order, chosen, settings, on_step)
 
     def decode(self, latents: torch.Tensor) -> Tiles:
         """Tiles uint8 [N, H, W, 3] of latents."""
@@ -99,9 +102,12 @@ class Sampler:
         masks: Tiles,
         seeds: Sequence[int],
         plan: Plan | None = None,
+        *,
+        on_step: OnStep | None = None,
     ) -> Tiles:
         """Tiles uint8 [N, H, W, 3] that follow the masks; arguments as of `draw_latents`."""
-        return self.decode(self.draw_latents(variant, masks, seeds, plan=plan))
+        latents = self.draw_latents(variant, masks, seeds, plan=plan, on_step=on_step)
+        return self.decode(latents)
 
 
 def decode_chunk(tile_px: int, free_bytes: int | None = None) -> int:

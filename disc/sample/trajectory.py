@@ -20,6 +20,8 @@ GROUP = 8
 """Batches' worth of tiles that go through the steps together, so that most batches are full."""
 Change = Callable[[torch.Tensor], torch.Tensor]
 Impose = Callable[[torch.Tensor, int | None], torch.Tensor]
+OnStep = Callable[[int, int], None]
+"""Told after every step how many are done and how many there are; what it raises ends the way."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class Order:
 
 
 @torch.inference_mode()
-def follow_plan(denoiser: Denoiser, order: Order, plan: Plan, sample: Sample) -> torch.Tensor:
+def follow_plan(
+    denoiser: Denoiser, order: Order, plan: Plan, sample: Sample, on_step: OnStep | None = None
+) -> torch.Tensor:
     """z_0 of every tile, [N, 3, h, w] on the CPU.
 
     Args:
@@ -58,6 +62,7 @@ def follow_plan(denoiser: Denoiser, order: Order, plan: Plan, sample: Sample) ->
         order: the tiles.
         plan: how labels become one tile.
         sample: solver, and how the network is run.
+        on_step: told after every step.
 
     Raises:
         ValueError: if noise is added on the way and the order names no seeds.
@@ -68,10 +73,31 @@ def follow_plan(denoiser: Denoiser, order: Order, plan: Plan, sample: Sample) ->
         raise ValueError("solver.eta and the plan heal add noise, which is drawn from seeds")
     size = GROUP * sample.batch
     parts = [order.part(start, size) for start in range(0, len(order.noise), size)]
-    return torch.cat([_follow(denoiser, part, plan, sample) for part in parts])
+    steps = denoiser.schedule.time_steps(sample.solver)
+    count = _Count(len(steps) + len(plan.healing_steps(steps)), len(parts), on_step)
+    return torch.cat([_follow(denoiser, part, plan, sample, count) for part in parts])
 
 
-def _follow(denoiser: Denoiser, order: Order, plan: Plan, sample: Sample) -> torch.Tensor:
+class _Count:
+    """How many steps of several groups of tiles are done."""
+
+    def __init__(self, steps: int, groups: int, on_step: OnStep | None) -> None:
+        self.steps, self.total, self.done = steps, steps * groups, 0
+        self.on_step = on_step
+
+    def add(self) -> None:
+        self.done += 1
+        if self.on_step is not None:
+            self.on_step(self.done, self.total)
+
+    def end_group(self) -> None:
+        """Count steps that a group had no need of (`heal`, where no tile has two labels)."""
+        self.done = -(-self.done // self.steps) * self.steps
+
+
+def _follow(
+    denoiser: Denoiser, order: Order, plan: Plan, sample: Sample, count: _Count
+) -> torch.Tensor:
     latent_px, device = order.noise.shape[-1], next(denoiser.parameters()).device
     regions, wanted = find_regions(
         order.masks,
@@ -82,12 +108,16 @@ def _follow(denoiser: Denoiser, order: Order, plan: Plan, sample: Sample) -> tor
         band=plan.band,
     )
     network = Network(denoiser, sample, wanted)
-    walk = Walk(network, regions.to(device), sample.solver, order.seeds, plan.value)
+    walk = Walk(
+        network, regions.to(device), sample.solver, order.seeds, weight=plan.value, after=count.add
+    )
     steps = denoiser.schedule.time_steps(sample.solver)
     z = walk.go(order.noise.to(device), steps, plan.phases(steps))
     healing = plan.healing_steps(steps)
     several = torch.nonzero(regions.has_several).flatten().tolist()
-    return (walk.heal(z, healing, several) if healing and several else z).cpu()
+    z = walk.heal(z, healing, several) if healing and several else z
+    count.end_group()
+    return z.cpu()
 
 
 class Walk:
@@ -99,14 +129,17 @@ class Walk:
         regions: Regions,
         solver: Solver,
         seeds: Sequence[int] | None,
+        *,
         weight: float = 0.0,
+        after: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start; `weight` is that of a guided phase."""
+        """Start; `weight` is that of a guided phase, `after` is called after every step."""
         self.network = network
         self.regions = regions
         self.solver = solver
         self.seeds = seeds
         self.weight = weight
+        self.after = after
         self.schedule = network.denoiser.schedule
 
     def go(
@@ -139,6 +172,7 @@ class Walk:
             z = scheduler.step(predicted, t, z, return_dict=False, **added)[0]
             if impose is not None:
                 z = impose(z, steps[i + 1] if i + 1 < len(steps) else None)
+            self.after()
         return self._fuse(z) if is_separate else z
 
     def heal(self, z: torch.Tensor, steps: Sequence[int], several: list[int]) -> torch.Tensor:
@@ -153,7 +187,8 @@ class Walk:
             several: the tiles of several labels; others stay as they are.
         """
         chosen = torch.tensor(several, device=z.device)
-        part = Walk(self.network, self.regions.part(chosen), self.solver, self._seeds(several))
+        regions = self.regions.part(chosen)
+        part = Walk(self.network, regions, self.solver, self._seeds(several), after=self.after)
         clean, eps = z[chosen], part.draw("heal").to(z)
 
         def keep(now: torch.Tensor, t: int | None) -> torch.Tensor:

@@ -31,6 +31,7 @@ from disc.presets import laptop
 from disc.sample.request import BankRequest, SampleRequest, SynthesisRequest
 from disc.settings.run import Run
 from disc.slides.request import GradeRequest, WsinferRequest
+from disc.studio.request import StudioRequest
 from disc.study.request import StudyRequest
 from tests.tiny_run import write_tiny_run
 
@@ -53,6 +54,7 @@ REQUESTS = (
     StudyRequest,
     GradeRequest,
     WsinferRequest,
+    StudioRequest,
 )
 COMMAND_OPTIONS = {"help", "help-all", "version", "config", "dry-run"}
 LANGUAGES = {"sh", "python", "text", "bibtex"}

@@ -227,6 +227,25 @@ def test_what_a_plan_costs_is_what_the_network_is_asked(denoiser, masks, plan, s
         assert counted[0] == 4
 
 
+@pytest.mark.parametrize("plan", ["plain", "end", "step", "heal@500"])
+def test_every_step_is_told_and_the_teller_may_end_it(denoiser, masks, plan, monkeypatch):
+    monkeypatch.setattr("disc.sample.trajectory.GROUP", 1)
+    order, told = Order(draw_noise(SEEDS, 8), masks, seeds=SEEDS), []
+    sample = Sample(solver=SOLVERS["dpmpp-2m"], batch=3)
+
+    def end(done, total):
+        raise TimeoutError(done)
+
+    follow_plan(denoiser, order, Plan.parse(plan), sample, lambda *step: told.append(step))
+    (total,) = {total for _, total in told}
+    done = [number for number, _ in told]
+    assert done == sorted(set(done)) and done[-1] <= total
+    assert "heal" in plan or done == list(range(1, total + 1))
+    assert total % sample.solver.steps == 0 or "heal" in plan
+    with pytest.raises(TimeoutError, match="1"):
+        follow_plan(denoiser, order, Plan.parse(plan), sample, end)
+
+
 def test_batches_are_full_but_for_the_last(denoiser, masks, monkeypatch):
     sizes = []
     original = Denoiser.predict

@@ -132,9 +132,19 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     Raises:
         BadInput: if anything goes wrong with it, here or while it is decoded.
     """
+    with tell_faults(path), open_strictly(path, ("JPEG", "PNG", "TIFF")) as image:
+        yield image
+
+
+@contextmanager
+def tell_faults(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow raises for an image into one line.
+
+    Raises:
+        BadInput: that names it.
+    """
     try:
-        with open_strictly(path, ("JPEG", "PNG", "TIFF")) as image:
-            yield image
+        yield
     except BadInput:
         raise
     except FileNotFoundError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from disc.data.tiles.records import Slide, Tile
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights
 from disc.pipeline.weights.facts import GRADER, REFEREE, SHAPES, Facts, read_facts
+from disc.pipeline.weights.source import Beside, Part
 from disc.processes import own_device
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
@@ -51,6 +53,11 @@ class ExportedWeights:
         """Width of a pixel in µm; None where nobody knows."""
         return self.facts.um_per_px
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether they were trained on the phantom."""
+        return self.facts.data_set is None
+
     @cached_property
     def book(self) -> ShapeBook:
         """Shape maps of the training masks, and the names of tiles and slides.
@@ -71,6 +78,26 @@ class ExportedWeights:
         """Labels of the training masks."""
         known: list[int] = self._shapes["known"].tolist()
         return known
+
+    @property
+    def lacking(self) -> Mapping[Beside, str]:
+        """Real tiles, which are never exported, and what else was left out."""
+        found: dict[Beside, str] = {
+            "tiles": "exported weights come without real tiles; open the run itself"
+        }
+        if not (self.folder / REFEREE).is_file():
+            found["referee"] = "these weights were exported without a referee"
+        if not (self.folder / SHAPES).is_file():
+            found["shapes"] = "these weights were exported without shapes of training masks"
+        return found
+
+    def tiles(self, part: Part) -> TileSet:
+        """There are none.
+
+        Raises:
+            BadInput: always.
+        """
+        raise BadInput(f"{self.folder}: {self.lacking['tiles']} for {part} tiles")
 
     @cached_property
     def slides(self) -> list[Slide]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet, PixelNet
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Synthesis, Variant
+
+Beside = Literal["referee", "shapes", "tiles"]
+"""What may lie beside a generator: its referee, shapes of training masks, and real tiles."""
+Part = Literal["train", "test"]
+"""Real tiles that it was trained on, or those of other patients."""
 
 
 class Weights(Protocol):
@@ -35,12 +41,27 @@ class Weights(Protocol):
         """Width of a pixel in µm; None where nobody knows."""
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether they have seen simulated tissue alone."""
+
+    @property
     def book(self) -> ShapeBook:
         """Shape maps of the training masks."""
 
     @property
     def known(self) -> Collection[int]:
         """Labels of the training masks."""
+
+    @property
+    def lacking(self) -> Mapping[Beside, str]:
+        """What does not lie beside the generator, and a sentence that says why."""
+
+    def tiles(self, part: Part) -> TileSet:
+        """Real tiles.
+
+        Raises:
+            BadInput: if there are none.
+        """
 
     @property
     def slides(self) -> Sequence[Slide]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from disc.data.tiles.records import Slide
+from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet, PixelNet
 from disc.pipeline.config_file import read_config
 from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
 from disc.pipeline.stages.pixel_graders import grader_path, load_pixel_grader
-from disc.pipeline.stages.referee import load_referee
+from disc.pipeline.stages.referee import REFEREE, load_referee
 from disc.pipeline.stages.synthesis import list_training
 from disc.pipeline.weights.facts import NAME as FACTS
+from disc.pipeline.weights.source import Beside, Part
 from disc.processes import own_device
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
@@ -52,6 +54,11 @@ class TrainedWeights:
         return self.context.um_per_px
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether the run's data set is the phantom."""
+        return self.context.is_simulated
+
+    @property
     def book(self) -> ShapeBook:
         """Shape maps of the training tiles."""
         return self.context.book
@@ -60,6 +67,30 @@ class TrainedWeights:
     def known(self) -> Collection[int]:
         """Labels of the training masks."""
         return self.context.latents.known()
+
+    @property
+    def lacking(self) -> Mapping[Beside, str]:
+        """What the run has not made yet, or lost."""
+        found: dict[Beside, str] = {}
+        if not (self.folder / "referee" / REFEREE).is_file():
+            found["referee"] = "this run has no trained referee yet; disc run trains it"
+        if not (self.context.root / "images").is_dir():
+            why = f"the run's data set is no longer at {self.context.root.name}"
+            found |= {"tiles": why, "shapes": why}
+        elif not (self.folder / "latents" / "latents.json").is_file():
+            found["shapes"] = "this run has no latents of its training tiles; disc run makes them"
+        return found
+
+    def tiles(self, part: Part) -> TileSet:
+        """Real tiles of the run's fold.
+
+        Raises:
+            BadInput: if the data set is gone.
+        """
+        if (why := self.lacking.get("tiles")) is not None:
+            raise BadInput(f"{self.folder}: {why}; bring it back")
+        split = self.context.split
+        return split.train if part == "train" else split.test
 
     @property
     def slides(self) -> list[Slide]:

@@ -1,0 +1,1 @@
+"""A page to paint masks on, and to see what the generator and the referee make of them."""

@@ -1,0 +1,234 @@
+"""A blind quiz: real or synthetic? Answers are kept in a table, counts come with an interval."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from scipy.stats import binomtest
+
+from disc.api import Model, Tiles
+from disc.data.pixels.images import encode_jpeg, encode_png
+from disc.files import BadInput, append_line, read_bytes, require
+from disc.labels import IGNORE
+from disc.seeds import numpy_generator
+from disc.studio.pictures import Column
+from disc.studio.workshop import Task
+
+COLUMNS = (
+    *("time", "round", "question", "reader", "variant", "plan", "tile", "seed"),
+    *("truth", "answer", "is_right"),
+)
+REAL, SYNTHETIC = "real", "synthetic"
+MAX_QUESTIONS, MAX_BYTES, MAX_ROUNDS = 40, 2**26, 64
+"""Of a round; of all rounds that are kept."""
+_READER = re.compile(r"[\w][\w .-]{0,39}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A tile, and what it is."""
+
+    png: bytes
+    truth: str
+    tile: str
+    """The real tile that it is, or whose mask it was made from."""
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Questions to one reader, and the answers so far."""
+
+    column: Column
+    questions: tuple[Question, ...]
+    answers: dict[int, str] = field(default_factory=dict)
+
+
+class Quiz:
+    """Rounds that are being played, and the table of all answers."""
+
+    def __init__(self, model: Model, table: Path) -> None:
+        """Of a model; the table is written with the first answer."""
+        self.model, self.table = model, table
+        self._rounds: OrderedDict[str, Round] = OrderedDict()
+        self._lock = Lock()
+
+    def begin(self, column: Column, num: int, task: Task) -> dict[str, Any]:
+        """Draw a round: of each tile chance says whether it is shown or made anew from its mask.
+
+        Real tiles are of patients that the generator has not seen. Synthetic ones go through the
+        JPEG that real ones come from, so that compression cannot tell them apart.
+
+        Raises:
+            BadInput: if there are too few real tiles.
+        """
+        tiles, seed = self.model.real_tiles("test"), secrets.randbits(48)
+        rng = numpy_generator(seed, "quiz")
+        order = iter(rng.permutation(len(tiles)).tolist())
+        questions: list[Question] = []
+        while len(questions) < num:
+            index = next(order, None)
+            if index is None:
+                raise BadInput(f"{len(questions)} test tiles have a label; ask fewer questions")
+            mask, own = tiles.mask(index), seed + len(questions)
+            if (mask == IGNORE).all():
+                continue
+            task.step(len(questions), num, "drawing questions")
+            is_real = bool(rng.random() < 0.5)
+            tile = tiles.image(index)
+            if not is_real:
+                tile = _through_jpeg(
+                    self.model.sample(
+                        mask,
+                        variant=column.variant,
+                        plan=column.plan,
+                        seed=own,
+                        on_step=lambda *_: task.check(),
+                    )
+                )
+            questions.append(
+                Question(
+                    png=encode_png(tile),
+                    truth=REAL if is_real else SYNTHETIC,
+                    tile=tiles.tiles[index].name,
+                    seed=own,
+                )
+            )
+        return {"round": self._keep(Round(column=column, questions=tuple(questions))), "num": num}
+
+    def picture(self, name: str, number: int) -> bytes:
+        """The tile of a question, as PNG without a word on what it is.
+
+        Raises:
+            BadInput: if there is no such question.
+        """
+        return self._question(name, number)[1].png
+
+    def answer(self, name: str, number: int, answer: str, reader: str) -> int:
+        """Note an answer; returns how many questions are left.
+
+        Raises:
+            BadInput: if it is none, was given before, or the reader's name cannot go into a table.
+        """
+        require(answer in (REAL, SYNTHETIC), f"the answer is {REAL} or {SYNTHETIC}")
+        is_name = not reader or _READER.fullmatch(reader) is not None
+        require(is_name, "a reader's name has at most 40 letters, digits, blanks, dots or dashes")
+        found, question = self._question(name, number)
+        with self._lock:
+            require(number not in found.answers, "that question was answered before")
+            row = {
+                "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                "round": name,
+                "question": number,
+                "reader": reader,
+                "variant": found.column.variant,
+                "plan": found.column.plan or "",
+                "tile": question.tile,
+                "seed": question.seed,
+                "truth": question.truth,
+                "answer": answer,
+                "is_right": int(answer == question.truth),
+            }
+            self._write(row)
+            found.answers[number] = answer
+        return len(found.questions) - len(found.answers)
+
+    def result(self, name: str) -> dict[str, Any]:
+        """What was right of a round, and of all answers in the table to the same variant.
+
+        Raises:
+            BadInput: if there is no such round, or questions are open.
+        """
+        found = self._round(name)
+        left = len(found.questions) - len(found.answers)
+        require(not left, f"{left} questions are open; answers are told at the end")
+        asked = [
+            {
+                "truth": question.truth,
+                "answer": found.answers[number],
+                "tile": question.tile,
+                "seed": question.seed,
+            }
+            for number, question in enumerate(found.questions)
+        ]
+        mine = [row["truth"] == row["answer"] for row in asked]
+        return {
+            "questions": asked,
+            "round": tell(mine),
+            "all": tell(self._read(found.column)),
+            "table": self.table.name,
+        }
+
+    def _keep(self, kept: Round) -> str:
+        name = secrets.token_hex(8)
+        with self._lock:
+            self._rounds[name] = kept
+            while len(self._rounds) > 1 and (
+                len(self._rounds) > MAX_ROUNDS or self._num_bytes() > MAX_BYTES
+            ):
+                self._rounds.popitem(last=False)
+        return name
+
+    def _num_bytes(self) -> int:
+        return sum(len(one.png) for kept in self._rounds.values() for one in kept.questions)
+
+    def _round(self, name: str) -> Round:
+        found = self._rounds.get(name)
+        if found is None:
+            raise BadInput("that round is over; begin another")
+        return found
+
+    def _question(self, name: str, number: int) -> tuple[Round, Question]:
+        found = self._round(name)
+        require(0 <= number < len(found.questions), f"the round has no question {number}")
+        return found, found.questions[number]
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        if not self.table.exists():
+            self.table.parent.mkdir(parents=True, exist_ok=True)
+            append_line(self.table, ",".join(COLUMNS))
+        text = io.StringIO()
+        csv.DictWriter(text, COLUMNS, lineterminator="").writerow(dict(row))
+        append_line(self.table, text.getvalue())
+
+    def _read(self, column: Column) -> list[bool]:
+        """Of each answer to a variant, whether it was right."""
+        rows = csv.DictReader(io.StringIO(read_bytes(self.table).decode("utf-8", "replace")))
+        return [
+            row["is_right"] == "1"
+            for row in rows
+            if row["variant"] == column.variant and row["plan"] == (column.plan or "")
+        ]
+
+
+def tell(right: Iterable[bool]) -> dict[str, Any]:
+    """Counts, and Wilson's 95 % interval of the fraction that was right; by chance it is a half."""
+    given = list(right)
+    if not given:
+        return {"right": 0, "num": 0, "fraction": None, "low": None, "high": None}
+    found = binomtest(sum(given), len(given))
+    low, high = found.proportion_ci(0.95, method="wilson")
+    return {
+        "right": sum(given),
+        "num": len(given),
+        "fraction": round(sum(given) / len(given), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }
+
+
+def _through_jpeg(tile: Tiles) -> Tiles:
+    found: Tiles = np.asarray(imagecodecs.jpeg8_decode(encode_jpeg(tile)), np.uint8)
+    return found

@@ -1,0 +1,63 @@
+"""`disc studio`: open weights, listen, say where."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+
+from disc.api import load
+from disc.files import BadInput
+from disc.studio.request import StudioRequest
+
+
+def serve_studio(request: StudioRequest) -> None:
+    """Serve the page until it is interrupted.
+
+    Raises:
+        FileNotFoundError: if there are no such weights.
+        BadInput: if the extra is not installed, the weights cannot be used, or the port is taken.
+    """
+    try:
+        import fastapi  # noqa: F401 - asked for before weights are read
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            "the studio needs fastapi and uvicorn: pip install 'disc-gleason[studio]'"
+        ) from error
+    from disc.studio.app import build_app
+
+    model = load(request.run)
+    app = build_app(
+        model,
+        request.answers,
+        token=request.token,
+        is_local=request.is_local,
+        deadline_s=request.deadline_s,
+    )
+    with _listen(request.host, request.port) as listening:
+        address = tell_address(request, listening.getsockname()[1])
+        print(f"studio of {model.weights.folder}: {address} (Ctrl-C ends it)", flush=True)
+        if request.open:
+            webbrowser.open(address)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=5
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def tell_address(request: StudioRequest, port: int) -> str:
+    """Where the page is; the token stands behind #, which browsers do not send."""
+    host = f"[{request.host}]" if ":" in request.host else request.host
+    return f"http://{host}:{port}/" + (f"#token={request.token}" if request.token else "")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections at once, also those that come before they are answered."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise BadInput(
+            f"cannot listen on {host}, port {port} ({error.strerror}); give another with --port, "
+            "or --port 0 for any that is free"
+        ) from error

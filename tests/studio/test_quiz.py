@@ -1,0 +1,94 @@
+"""The quiz: chance decides, nothing tells, answers go to a table, counts have an interval."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import norm
+
+from disc.data.pixels.images import encode_jpeg
+from disc.studio.quiz import COLUMNS, tell
+from tests.studio.conftest import events
+
+
+def begin(client, num=6, column="sd-sc:step"):
+    return events(client.post("/api/quiz", params={"column": column, "num": num}))[-1][1]["round"]
+
+
+def say(client, name, number, answer="real", reader="R. Eader"):
+    return client.post(f"/api/quiz/{name}/{number}", json={"answer": answer, "reader": reader})
+
+
+def test_a_round_from_tiles_to_the_table(client, model, answers):
+    assert not answers.parent.exists()
+    name, tiles = begin(client), model.real_tiles("test")
+    shown = [client.get(f"/api/quiz/{name}/{number}.png") for number in range(6)]
+    early = client.get(f"/api/quiz/{name}")
+    assert early.status_code == 422 and "6 questions are open" in early.json()["error"]
+    left = [say(client, name, n, "real" if n % 2 else "synthetic").json()["left"] for n in range(6)]
+    assert left == [5, 4, 3, 2, 1, 0]
+    result = client.get(f"/api/quiz/{name}").json()
+    names = [tile.name for tile in tiles.tiles]
+    for response, row in zip(shown, result["questions"], strict=True):
+        image = Image.open(io.BytesIO(response.content))
+        assert not image.info, "nothing in the file tells what it is"
+        real = tiles.image(names.index(row["tile"]))
+        assert np.array_equal(np.asarray(image), real) == (row["truth"] == "real")
+    rows = list(csv.DictReader(answers.read_text().splitlines()))
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 6
+    assert [row["truth"] for row in rows] == [row["truth"] for row in result["questions"]]
+    right = sum(row["truth"] == row["answer"] for row in rows)
+    assert result["round"]["right"] == result["all"]["right"] == right
+    assert {row["reader"] for row in rows} == {"R. Eader"}
+    another = begin(client, num=1)
+    say(client, another, 0)
+    counts = client.get(f"/api/quiz/{another}").json()
+    assert counts["round"]["num"] == 1 and counts["all"]["num"] == 7
+
+
+def test_synthetic_tiles_went_through_the_same_jpeg(client, model):
+    """One is what the door makes of the same mask and seed, through the JPEG of real tiles."""
+    name = begin(client, num=12, column="sd")
+    played = client.app.state.studio.quiz._rounds[name].questions
+    truths = [question.truth for question in played]
+    assert len(set(truths)) == 2
+    question = played[truths.index("synthetic")]
+    tiles = model.real_tiles("test")
+    index = [tile.name for tile in tiles.tiles].index(question.tile)
+    tile = model.sample(tiles.mask(index), variant="sd", seed=question.seed)
+    expected = np.asarray(Image.open(io.BytesIO(encode_jpeg(tile)))).astype(int)
+    shown = np.asarray(Image.open(io.BytesIO(question.png)))
+    assert np.abs(shown - expected).max() <= 3
+
+
+def test_what_is_no_answer_is_refused_and_not_written(client, answers):
+    name = begin(client, num=2)
+    for bad, said in (
+        ({"answer": "maybe"}, "the answer is real or synthetic"),
+        ({"answer": "real", "reader": "=cmd|1"}, "a reader's name has at most 40"),
+        ({"answer": "real", "reader": "a\nb"}, "a reader's name"),
+        ({"answer": "real", "truth": "real"}, "expected {"),
+        ([1], "expected {"),
+    ):
+        response = client.post(f"/api/quiz/{name}/0", json=bad)
+        assert response.status_code == 422 and said in response.json()["error"]
+    assert not answers.exists()
+    assert say(client, name, 0).status_code == 200
+    assert "answered before" in say(client, name, 0).json()["error"]
+    assert "no question 2" in say(client, name, 2).json()["error"]
+    assert "that round is over" in say(client, "nothing", 0).json()["error"]
+    assert (
+        "test tiles have a label; ask fewer"
+        in events(client.post("/api/quiz?column=sd&num=40"))[-1][1]["error"]
+    )
+
+
+@pytest.mark.parametrize(("right", "num"), [(7, 12), (0, 5), (40, 40)])
+def test_the_interval_is_wilsons(right, num):
+    found = tell([True] * right + [False] * (num - right))
+    z, p = norm.ppf(0.975), right / num
+    middle, half = p + z**2 / (2 * num), z * np.sqrt(p * (1 - p) / num + z**2 / (4 * num**2))
+    expected = ((middle - half) / (1 + z**2 / num), (middle + half) / (1 + z**2 / num))
+    assert (found["low"], found["high"]) == pytest.approx(expected, abs=1e-4)
