@@ -17,6 +17,7 @@ import csv
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ import disc
 from disc.data.tiling.tissue import find_tissue
 from disc.data.wsi.scan import Scan
 from disc.evaluate.graders.kappa import NUM_GROUPS, quadratic_kappa
+from disc.grade.carcino import CarcinoNet
 from disc.grade.pixels import CHUNK
 from disc.labels import IGNORE, Label
 from disc.phantom.panda import write_panda_set
@@ -33,7 +35,7 @@ from disc.settings.phantom import Phantom
 from disc.slides.grading import Grading
 from disc.slides.judging.record import GradeRecord
 from disc.slides.reading.cells import Cells
-from disc.slides.reading.map_grid import lay_grid, list_blocks, list_windows
+from disc.slides.reading.map_grid import Box, lay_grid, list_blocks, list_windows
 from disc.slides.reading.mapping import read_logits
 from disc.slides.reading.read_slide import read_slide
 
@@ -129,13 +131,17 @@ def time_bare(grading: Grading, slide: Path) -> float:
     for box in list_blocks(grid, side):
         inside = grid.spread(tissue, box)
         for nets, apart in ((graders.pixel, step), (graders.encoder.nets, side // 2)):
-            windows = list(list_windows(box, inside, side, apart))
-            for first in range(0, len(windows), CHUNK):
-                chunk = windows[first : first + CHUNK]
-                images = [cells.read(window, [window]) for window in chunk]
-                for net in nets:
-                    read_logits(net, images)
+            read_windows(cells, nets, list(list_windows(box, inside, side, apart)))
     return time.process_time() - start
+
+
+def read_windows(cells: Cells, nets: Sequence[CarcinoNet], windows: Sequence[Box]) -> None:
+    """Read windows chunk by chunk, and forward them."""
+    for first in range(0, len(windows), CHUNK):
+        chunk = windows[first : first + CHUNK]
+        images = [cells.read(window, [window]) for window in chunk]
+        for net in nets:
+            read_logits(net, images)
 
 
 def main() -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from disc.data.pixels.mask_values import SICAPV2
+from disc.asked import Masks, Tiles, check_masks, check_tiles, spread_seed
+from disc.asked import masks_from_sicapv2 as masks_from_sicapv2
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.referee import read_tiles, referee_features
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
-from disc.labels import IGNORE, Label
 from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
 from disc.pipeline.weights.exported import open_exported
@@ -29,7 +29,7 @@ from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
 from disc.sample.trajectory import OnStep
-from disc.seeds import derive, numpy_generator
+from disc.seeds import numpy_generator
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant, weights_of
 from disc.slides.grade_slides import GradeReport
@@ -38,8 +38,6 @@ from disc.slides.judging.record import GradeRecord
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with the package; `make weights` makes them again."""
-Masks = npt.NDArray[np.uint8]
-Tiles = npt.NDArray[np.uint8]
 
 
 def load(folder: str | Path | None = None) -> Model:
@@ -59,18 +57,6 @@ def load(folder: str | Path | None = None) -> Model:
         return Model(open_exported(SHIPPED))
     path = Path(folder)
     return Model(open_exported(path) if (path / FACTS).is_file() else open_run(path))
-
-
-def masks_from_sicapv2(masks: npt.NDArray[np.integer]) -> Masks:
-    """Masks of SICAPv2's values 0, 3, 4, 5 (and 255) as classes 0..3 (and 255), any shape.
-
-    Raises:
-        BadInput: if a value is none of these.
-    """
-    if wrong := sorted(set(np.unique(masks).tolist()) - set(SICAPV2.grades)):
-        raise BadInput(f"mask value {wrong[0]}; SICAPv2's masks hold 0, 3, 4, 5 or 255")
-    classes: Masks = SICAPV2.table[masks]
-    return classes
 
 
 @dataclass(frozen=True)
@@ -139,10 +125,10 @@ class Model:
         Raises:
             BadInput: if a mask, the variant, the plan or the number of steps or seeds cannot be.
         """
-        stack = self._check_masks(np.asarray(masks))
+        stack = check_masks(np.asarray(masks), self.tile_px)
         name = find_variant(self.weights, variant)
         sampler = self.sampler(name, plan=plan, steps=steps)
-        tiles = sampler.generate(name, stack, _seeds(seed, len(stack)), on_step=on_step)
+        tiles = sampler.generate(name, stack, spread_seed(seed, len(stack)), on_step=on_step)
         return tiles if np.ndim(masks) == 3 else tiles[0]
 
     def sampler(
@@ -175,7 +161,7 @@ class Model:
             BadInput: if they are no tiles.
         """
         array = np.asarray(tiles)
-        labels = read_tiles(self._referee, _stack_tiles(array))
+        labels = read_tiles(self._referee, check_tiles(array))
         return labels if array.ndim == 4 else labels[0]
 
     def features(self, tiles: Tiles) -> npt.NDArray[np.float64]:
@@ -184,7 +170,7 @@ class Model:
         Arguments and errors as of `segment`.
         """
         array = np.asarray(tiles)
-        found = referee_features(self._referee, _stack_tiles(array))
+        found = referee_features(self._referee, check_tiles(array))
         return found if array.ndim == 4 else found[0]
 
     def recipe(self, primary: int, secondary: int, *, tiles: int = 20, seed: int = 0) -> Masks:
@@ -288,37 +274,3 @@ class Model:
         except ValueError as error:
             raise BadInput(f"steps {steps}: {error}") from error
         return replace(sampler, solvers={**sampler.solvers, name: solver})
-
-    def _check_masks(self, masks: npt.NDArray[np.generic]) -> Masks:
-        stack, side = masks[None] if masks.ndim == 2 else masks, self.tile_px
-        if stack.ndim != 3 or stack.shape[1:] != (side, side) or not len(stack):
-            raise BadInput(
-                f"masks of shape {masks.shape}; expected [N, {side}, {side}] or [{side}, {side}], "
-                "the side of this run's tiles"
-            )
-        if not np.issubdtype(stack.dtype, np.integer):
-            raise BadInput(f"masks of {stack.dtype}; expected classes as uint8")
-        wrong = sorted(set(np.unique(stack).tolist()) - {*map(int, Label), IGNORE})
-        if wrong:
-            advice = "; give masks_from_sicapv2(masks)" if set(wrong) <= {4, 5} else ""
-            raise BadInput(f"mask value {wrong[0]}; expected classes 0 to 3, or 255{advice}")
-        is_empty = (stack == IGNORE).all(axis=(1, 2))
-        if is_empty.any():
-            raise BadInput(f"mask {int(is_empty.argmax())}: 255 everywhere; nothing is asked for")
-        return stack.astype(np.uint8)
-
-
-def _stack_tiles(array: Tiles) -> Tiles:
-    stack = array[None] if array.ndim == 3 else array
-    if stack.ndim != 4 or stack.shape[-1] != 3 or stack.dtype != np.uint8 or not len(stack):
-        raise BadInput(f"tiles of shape {array.shape}, {array.dtype}; expected uint8 [N, H, W, 3]")
-    return stack
-
-
-def _seeds(seed: int | Sequence[int], num: int) -> list[int]:
-    if isinstance(seed, int | np.integer):
-        return [derive(int(seed), "sample", i) for i in range(num)]
-    seeds = [int(one) for one in seed]
-    if len(seeds) != num:
-        raise BadInput(f"{len(seeds)} seeds for {num} mask(s); give one a mask, or one number")
-    return seeds

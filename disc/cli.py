@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import io
-import json
 import os
 import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from disc.audit.request import AuditRequest
 from disc.command_line.help import Command
+from disc.command_line.termination import Termination, hear_termination
 from disc.command_line.understand import understand
 from disc.data.check.request import CheckRequest
 from disc.data.tiling.request import TileRequest
@@ -64,25 +62,9 @@ def tile(request: TileRequest) -> int:
 
 def check(request: CheckRequest) -> int:
     """Find what is wrong with data sets; exit code 1 if anything is an error."""
-    from rich.console import Console
+    from disc.command_line.check import check_and_tell
 
-    from disc.data.check.check_sets import check_sets
-    from disc.files import write_json
-    from disc.report.check.page import write_check_page
-    from disc.report.check.table import print_check
-
-    report, is_piped = check_sets(request), str(request.json) == "-"
-    console = Console(stderr=is_piped)
-    # First, for whatever cannot be written, what was found is said.
-    print_check(report, console)
-    if request.json is not None and not is_piped:
-        write_json(request.json, report.as_json())
-    if request.page is not None:
-        write_check_page(request.page, report)
-        console.print(printable(f"page: {request.page}"), markup=False, highlight=False)
-    if is_piped:
-        print(json.dumps(report.as_json()))
-    return 1 if report.num_errors else 0
+    return check_and_tell(request)
 
 
 def audit(request: AuditRequest) -> int:
@@ -122,7 +104,7 @@ def phantom(request: PhantomRequest) -> int:
 def import_(request: ImportRequest) -> int:
     """Import a public VQ autoencoder (vq-f4), and check on tiles what it keeps of them."""
     prepare_process()
-    from disc.pipeline.import_autoencoder import import_autoencoder
+    from disc.command_line.import_autoencoder import import_autoencoder
 
     print(printable(import_autoencoder(request)))
     return 0
@@ -280,39 +262,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may be no text
     try:
-        with _hear_termination():
+        with hear_termination():
             return understand(words, COMMANDS, ABOUT)()
     except (BadInput, OSError, FloatingPointError) as error:
         print(f"disc: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print("disc: stopped; the same command resumes", file=sys.stderr)
-        return 128 + (signal.SIGTERM if isinstance(stop, _Termination) else signal.SIGINT)
-
-
-class _Termination(KeyboardInterrupt):
-    """What schedulers ask of a process before they kill it."""
-
-
-@contextmanager
-def _hear_termination() -> Iterator[None]:
-    """Stop for SIGTERM as for Ctrl-C: with what is half written cleared, and a line."""
-
-    def stop(number: int, frame: object) -> None:
-        raise _Termination
-
-    is_ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
-    if not is_ours:
-        yield
-        return
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return 128 + (signal.SIGTERM if isinstance(stop, Termination) else signal.SIGINT)
 
 
 def prepare_process() -> None:

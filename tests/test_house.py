@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "records", "seeds", "settings", "processes", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
-    *("audit", "slides", "paper_presets", "presets", "pipeline", "study", "api", "studio"),
+    *("audit", "slides", "paper_presets", "presets", "pipeline", "study"),
+    *("asked", "api", "studio"),
     *("command_line", "cli", "__main__"),
 )
 INNER_ROOMS = {
@@ -24,18 +25,9 @@ INNER_ROOMS = {
         "check",
     ),
     "pipeline": (
-        *(
-            "renamed",
-            "config_file",
-            "request",
-            "doctor",
-            "made_by",
-            "stage",
-            "context",
-            "configurations",
-        ),
-        *("configurations", "evaluation_masks", "galleries", "import_autoencoder", "stages"),
-        *("stage_work", "weights", "stage_list", "run", "dry_run", "demo_picture"),
+        *("renamed", "config_file", "request", "doctor", "made_by", "stage", "context"),
+        *("configurations", "evaluation_masks", "galleries", "stages"),
+        *("stage_work", "weights", "input_facts", "stage_list", "run", "dry_run", "demo_picture"),
     ),
 }
 """Rooms within a room, and files beside them, each importing only those before it."""

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from disc.api import Masks, Model, Tiles, load
+from disc.api import Model, load
+from disc.asked import Masks, Tiles
 from disc.data.pixels.images import encode_mask, encode_png, read_mask
 from disc.data.pixels.mask_values import INDICES, SICAPV2
 from disc.files import BadInput, claim_folder, write_bytes

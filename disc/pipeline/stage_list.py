@@ -6,13 +6,11 @@ loaded when there is work.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from disc.files import MAX_WEIGHTS, digest, open_file
 from disc.pipeline.configurations import (
     ENCODER,
     features_of,
@@ -21,10 +19,10 @@ from disc.pipeline.configurations import (
     slide_configurations,
 )
 from disc.pipeline.context import FOLDS, QUALITY, Context
+from disc.pipeline.input_facts import data_settings, list_features, source_hash
 from disc.pipeline.renamed import as_json
 from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
-from disc.settings.autoencoder import Autoencoder
 from disc.settings.distillation import Distilled
 from disc.settings.grading import EncoderName, Grade
 from disc.settings.synthesis import STUDENT, Variant, weights_of
@@ -46,13 +44,11 @@ def generator_stages(context: Context) -> list[Stage]:
     run = context.run
     sampling = [as_json(run.sample.solver), run.distil.num_bundles, run.seed]
     return [
-        Stage(
-            name="data", needs=(), settings=_data_settings(context), work=_later(context, "data")
-        ),
+        Stage(name="data", needs=(), settings=data_settings(context), work=_later(context, "data")),
         Stage(
             name="autoencoder",
             needs=("data",),
-            settings=[as_json(run.autoencoder), _source_hash(run.autoencoder), run.seed],
+            settings=[as_json(run.autoencoder), source_hash(run.autoencoder), run.seed],
             work=_later(context, "autoencoder"),
             is_shared=True,
             is_trained=True,
@@ -206,7 +202,7 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
     run = context.run
     settings: list[Any] = [as_json(run.grade.carcino), run.seed]
     if name == "files":
-        settings = [name, _list_files(run.grade.feature_files)]
+        settings = [name, list_features(run.grade.feature_files)]
     elif name != ENCODER:
         # another file under the same name is another encoder
         found = sorted(run.grade.encoder_weights.glob(f"{name}.*"))
@@ -227,11 +223,6 @@ def _other_graders(grade: Grade) -> list[Any]:
     """Encoders and graders that are not the default; runs from before there were any stay done."""
     chosen = [list(grade.encoders), list(grade.slide_graders)]
     return [] if chosen == [[ENCODER], ["transmil"]] else chosen
-
-
-def _list_files(folder: Path | None) -> list[Any]:
-    paths = sorted(folder.rglob("*.h5")) if folder is not None else []
-    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
 
 
 def _synthesis(context: Context, variant: Variant) -> Stage:
@@ -281,30 +272,3 @@ def _later(context: Context, name: str, *facts: Any) -> Callable[[Path], str]:
         return find_work(context, name)(*facts, folder)
 
     return work
-
-
-def _data_settings(context: Context) -> Any:
-    run = context.run
-    # The number of workers changes speed only: another one leaves the stage done.
-    data = {name: value for name, value in as_json(run.data).items() if name != "workers"}
-    if context.is_simulated:
-        return [data, as_json(run.phantom)]
-    roots = [root for root in (context.root, context.external_root) if root is not None]
-    files = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
-    listing = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return [data, digest(listing)]
-
-
-def _source_hash(settings: Autoencoder) -> str:
-    """What the given autoencoder holds, so that another one under its name is noticed."""
-    paths = sorted(settings.source.glob("*")) if settings.source is not None else []
-    return digest([_digest_file(path) for path in paths if path.is_file()])
-
-
-def _digest_file(path: Path) -> str:
-    """`digest` of a file's bytes, of which few are held at a time."""
-    found = hashlib.sha256()
-    with open_file(path, MAX_WEIGHTS) as file:
-        while part := file.read(2**20):
-            found.update(part)
-    return found.hexdigest()[:16]

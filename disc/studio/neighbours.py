@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from disc.api import Model, Tiles
+from disc.api import Model
+from disc.asked import Tiles
 from disc.data.pixels.images import encode_png
 from disc.data.tiles.tile_set import TileSet
 from disc.seeds import numpy_generator

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from disc.api import Masks, Model, Tiles
+from disc.api import Model
+from disc.asked import Masks, Tiles
 from disc.evaluate.agreement import primary_measure, recalls
 from disc.files import BadInput, require
 from disc.labels import IGNORE, Label

@@ -18,7 +18,8 @@ import imagecodecs
 import numpy as np
 from scipy.stats import binomtest
 
-from disc.api import Model, Tiles
+from disc.api import Model
+from disc.asked import Tiles
 from disc.data.pixels.images import encode_jpeg, encode_png
 from disc.files import BadInput, append_line, read_bytes, require
 from disc.labels import IGNORE

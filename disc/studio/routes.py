@@ -13,7 +13,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from disc.api import Masks, Model
+from disc.api import Model
+from disc.asked import Masks
 from disc.files import BadInput, require
 from disc.studio.about import describe
 from disc.studio.bundle import encode_labels, name_picture, pack_picture, pack_tile

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from disc.api import Masks, Model
+from disc.api import Model
+from disc.asked import Masks
 from disc.data.pixels.images import encode_png, tell_faults
 from disc.data.pixels.mask_values import INDICES, SICAPV2, UNEXPLAINED
 from disc.data.pixels.strict import decode

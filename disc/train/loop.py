@@ -104,6 +104,13 @@ def train(
         _optimise(state, optim)
         log.advance(metrics)
     log.close()
+    _take_final_weights(state, hooks, folder, is_first=is_first)
+    clean_up(state.network)
+    return state.network.eval()
+
+
+def _take_final_weights(state: State, hooks: Hooks, folder: Path, *, is_first: bool) -> None:
+    """The best weights where they are kept, else the moving average where there is one."""
     if hooks.keeps_best:
         wait_for_all()
         state.best = state.best if is_first else read_best(folder)
@@ -113,8 +120,6 @@ def train(
         state.network.load_state_dict(state.best.weights)
     elif state.ema is not None:
         state.network.load_state_dict(state.ema.weights)
-    clean_up(state.network)
-    return state.network.eval()
 
 
 def _has_converged(accelerator: Accelerator, hooks: Hooks, state: State) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from disc.api import masks_from_sicapv2
+from disc.asked import masks_from_sicapv2
 from disc.evaluate.agreement import primary_measure
 from disc.model.store import hash_weights
 from disc.pipeline.weights.export import export_run

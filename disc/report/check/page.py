@@ -45,7 +45,7 @@ class Card:
 def write_check_page(path: Path, report: CheckReport) -> None:
     """Write the page, one file that needs nothing else."""
     names = ", ".join(numbers.name for numbers in report.sets)
-    page = open_template("check.html").render(
+    page = open_template("check.html", Path(__file__).parent).render(
         title=f"Check of {names}",
         headline=headline(report),
         report=report,

@@ -1,0 +1,33 @@
+"""A command stops for a scheduler as it does for Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Termination(KeyboardInterrupt):
+    """What schedulers ask of a process before they kill it."""
+
+
+@contextmanager
+def hear_termination() -> Iterator[None]:
+    """Stop for SIGTERM as for Ctrl-C: with what is half written cleared, and a line."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Termination
+
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if not is_ours:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
