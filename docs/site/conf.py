@@ -1,4 +1,4 @@
-"""The documentation as a site: `make docs`. Its pages are docs/**.md and those of the repository."""
+"""The documentation as a site: `make docs`; its pages are those of docs/ and the repository's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ author = "disc developers"
 project_copyright = "disc developers; Apache-2.0"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "index"
-exclude_patterns = ["site/*.py", "**/.ipynb_checkpoints"]
+default_role = "code"  # of docstrings
 html_theme = "furo"
 html_title = "disc"
 html_show_sourcelink = False
@@ -55,6 +55,10 @@ def fill_page(app: Sphinx, name: str, source: list[str]) -> None:
         from commands import tell_all
 
         source[0] += tell_all()
+    elif page == HERE / "notebook.md":
+        from notebooks import as_markdown
+
+        source[0] += as_markdown(DOCS / "notebooks" / "from_mask_to_grade.ipynb")
     source[0] = LINK.sub(
         lambda link: f"]({_in_site(origin.parent / link[1], page.parent)}", source[0]
     )

@@ -1,5 +1,6 @@
 """The documentation as a site: whole, without warnings, and without the network."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from disc import cli
 
+NOTEBOOK = "notebooks/from_mask_to_grade.ipynb"
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "docs" / "site"
 LOADED = re.compile(
@@ -21,7 +23,8 @@ IN_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""")
 def listed() -> list[str]:
     """The pages that the site's sections list."""
     lines = (SITE / "sections.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and line[0] not in ":`"]
+    names = [line for line in lines if line and line[0] not in ":`"]
+    return [re.sub(r".*<(.*)>", r"\1", name) for name in names]
 
 
 def test_every_page_is_in_the_site_once() -> None:
@@ -77,3 +80,31 @@ def test_links_between_files_of_the_repository_stay_in_the_site(site: Path) -> N
     assert 'href="../glossary.html"' in readme
     assert 'href="changelog.html"' in readme
     assert "_images/demo.png" in readme
+
+
+def test_the_notebook_was_saved_as_run() -> None:
+    cells = json.loads((ROOT / "docs" / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == [*range(1, len(code) + 1)]
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert {"image/png"} <= {kind for output in outputs for kind in output.get("data", {})}
+    assert not [output for output in outputs if output["output_type"] == "error"]
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path) -> None:
+    nbclient = pytest.importorskip("nbclient", reason="the extra docs is not installed")
+    nbformat = pytest.importorskip("nbformat", reason="the extra docs is not installed")
+    book = nbformat.read(ROOT / "docs" / NOTEBOOK, as_version=4)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=600, resources=place).execute()
+    told = "".join(
+        output.get("text", "") for cell in book.cells for output in cell.get("outputs", [])
+    )
+    shares = re.findall(r"asked for +(\d+)%, referee +(\d+)%, grader +(\d+)%", told)
+    assert len(shares) == 4
+    # in the slide as a whole the referee finds about what was asked for
+    assert all(abs(int(asked) - int(found)) < 15 for asked, found, _ in shares)
