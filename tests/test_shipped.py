@@ -1,0 +1,89 @@
+"""The weights that the package ships: they are whole, small, and mean what they say."""
+
+import json
+
+import numpy as np
+import pytest
+
+import disc
+from disc import cli
+from disc.api import SHIPPED
+from disc.data.pixels.images import encode_mask
+from disc.data.readers.read import read_source
+from disc.data.readers.source import Source
+from disc.evaluate.agreement import label_fractions, primary_measure
+from disc.evaluate.kernel_distance import kernel_distance, standardise
+from disc.evaluate.referee import referee_features
+from disc.phantom.layouts import draw_set
+from disc.phantom.request import PhantomRequest
+from disc.pipeline.weights.exported import hash_file
+
+NUM = 64
+BANDS = {"sd-sc": (0.58, 1.8), "sd-disc-fast": (0.57, 2.0)}
+"""By variant: least mask agreement (measured: .63 and .62; chance .27), and largest kernel distance
+(.82 and 1.13)."""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return disc.load()
+
+
+@pytest.fixture(scope="module")
+def real(model, tmp_path_factory):
+    """Images and masks of 64 simulated tiles of several labels, which no training saw."""
+    out = tmp_path_factory.mktemp("sets") / "real"
+    request = PhantomRequest(
+        out=out,
+        slides=(1, 1, 2, 1),
+        core_um=(900, 1300),
+        annotation_noise=0,
+        tile_px=model.tile_px,
+        um_per_px=model.um_per_px,
+        seed=99,
+    )
+    draw_set(request)
+    tiles = read_source(Source(root=out, tile_px=model.tile_px))
+    masks = np.stack([tiles.mask(i) for i in range(len(tiles))])
+    several = np.flatnonzero((label_fractions(masks) >= 0.05).sum(axis=1) > 1)
+    chosen = several[np.linspace(0, len(several) - 1, NUM).astype(int)]
+    return np.stack([tiles.image(int(i)) for i in chosen]), masks[chosen]
+
+
+def test_every_file_is_what_was_exported():
+    facts = json.loads((SHIPPED / "disc.json").read_text())
+    files = {path.relative_to(SHIPPED).as_posix(): path for path in SHIPPED.rglob("*.*")}
+    del files["disc.json"]
+    assert {name: hash_file(path) for name, path in files.items()} == facts["files"]
+    assert sum(path.stat().st_size for path in files.values()) < 16e6
+
+
+def test_all_that_the_door_offers_is_there(model):
+    assert {"sd", "sd-sc", "sd-disc-fast"} <= set(model.variants)
+    masks = model.recipe(4, 5, tiles=3)
+    assert model.segment(model.sample(masks, variant="sd-disc-fast")).shape == masks.shape
+    assert model.weights.pixel_grader() is not None
+
+
+@pytest.mark.parametrize("variant", ["sd-sc", "sd-disc-fast"])
+def test_tiles_show_what_their_masks_ask_for(model, real, variant):
+    """Mask agreement and kernel distance of 64 fixed masks are what they were, within bands."""
+    images, masks = real
+    tiles = model.sample(masks, variant=variant, seed=7)
+    asked = primary_measure(masks, model.segment(tiles))
+    chance = primary_measure(masks[::-1], model.segment(tiles))
+    least, most = BANDS[variant]
+    assert np.nanmean(asked) > least
+    assert np.nanmean(asked) > np.nanmean(chance) + 0.1
+    referee = model.weights.referee()
+    reference = referee_features(referee, images)
+    features = standardise(referee_features(referee, tiles), reference)
+    assert kernel_distance(features, standardise(reference, reference)) < most
+
+
+def test_a_tile_needs_a_mask_and_no_run(model, tmp_path):
+    mask = np.full((model.tile_px, model.tile_px), 2, np.uint8)
+    (tmp_path / "m.png").write_bytes(encode_mask(mask))
+    words = ("--mask", str(tmp_path / "m.png"), "--values", "sicapv2", "--out", str(tmp_path / "o"))
+    assert cli.main(["sample", *words]) == 0
+    assert (tmp_path / "o" / "images" / "m.png").is_file()
