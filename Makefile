@@ -1,5 +1,6 @@
 # make demo   from nothing to a report: runs/demo/report/index.html
 # make test   lint, types, tests
+# make docs   the pages as a site: build/docs/index.html
 # make weights   trains the model that the package ships anew
 # Needs Python 3.11 or newer; everything else is installed into .venv.
 
@@ -7,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-slow lint types unit format bench weights install clean
+.PHONY: demo docs test test-slow lint types unit format bench weights install clean
 
 demo: install
 	$(BIN)/disc run laptop --name demo
@@ -26,8 +27,12 @@ types: install
 unit: install
 	$(BIN)/pytest -n 2
 
-test-slow: install
+test-slow: .venv/.docs
 	$(BIN)/pytest -n 2 -m slow -rP
+
+docs: .venv/.docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs/site docs build/docs
+	@echo "The site: $(CURDIR)/build/docs/index.html"
 
 # Also writes docs/paper_map.md anew from the `Paper:` tags in the code.
 format: install
@@ -60,6 +65,15 @@ $(INSTALLED): pyproject.toml constraints.txt
 	else \
 		$(PYTHON) -m venv .venv && \
 		$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
+
+.venv/.docs: $(INSTALLED)
+	@if command -v uv > /dev/null; then \
+		UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" \
+			uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[docs]'; \
+	else \
+		$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'; \
 	fi
 	@touch $@
 

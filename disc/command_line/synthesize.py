@@ -58,6 +58,7 @@ def synthesize_slides(request: SynthesisRequest) -> str:
         weights.origin,
         um_per_px=model.um_per_px,
         screen=screen,
+        is_simulated=weights.is_simulated,
     )
     num = sum(len(plan.tiles) for plan in plans)
     return (

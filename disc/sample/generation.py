@@ -27,6 +27,7 @@ from disc.processes import own_share, wait_for_all
 from disc.progress import Bar
 from disc.records.typed import Finite, read_record, stands
 from disc.sample.bank import Bank
+from disc.sample.data_card import write_card
 from disc.sample.plans import plan_of
 from disc.sample.sampler import Sampler
 from disc.sample.separated import fuse
@@ -115,8 +116,9 @@ def generate_slides(
     *,
     um_per_px: float | None = None,
     screen: Callable[[Path], Collection[str]] | None = None,
+    is_simulated: bool | None = None,
 ) -> float:
-    """Write the slides as a data set in the SICAPv2 layout with `manifest.parquet`.
+    """Write the slides in the SICAPv2 layout, with `manifest.parquet` and `data_card.md`.
 
     A slide is a chunk: stopped, it is generated again whole; finished ones are kept. Processes
     share the slides.
@@ -129,6 +131,7 @@ def generate_slides(
         facts: further columns of the manifest that are equal for all tiles.
         um_per_px: width of a pixel, which the set records; None where nobody knows.
         screen: takes tiles out of the set, once all are there, and says which; None: none are.
+        is_simulated: whether the generator knows simulated tissue alone; for the data card.
 
     Returns:
         Standard deviation of the latents (the data's is 1).
@@ -143,7 +146,8 @@ def generate_slides(
     wait_for_all()
     if share.is_first:
         dropped = frozenset[str]() if screen is None else frozenset(screen(root))
-        _finish_set(plans, book, writer, {**source.facts, **facts}, dropped)
+        made = {**source.facts, **facts}
+        _finish_set(plans, book, writer, made, dropped=dropped, is_simulated=is_simulated)
     wait_for_all()
     remedy = f"delete the folder {root}: its slides are generated again"
     return _standard_deviation([read_record(_marker(root, p), _Chunk, remedy) for p in plans])
@@ -217,7 +221,9 @@ def _finish_set(
     book: ShapeBook,
     writer: SetWriter,
     facts: Mapping[str, object],
+    *,
     dropped: Collection[str],
+    is_simulated: bool | None,
 ) -> None:
     rows, labels = [], {}
     uses = Counter(bundle for plan in plans for bundle in plan.bundles)
@@ -239,6 +245,15 @@ def _finish_set(
     parts = {"Test/Train": [slide.slide_id for slide in slides], "Test/Test": list[str]()}
     writer.finish(slides, parts, labels)
     write_parquet(writer.root / "manifest.parquet", pd.DataFrame(rows))
+    write_card(
+        writer.root,
+        rows,
+        slides,
+        labels,
+        tile_px=book.shapes[0].shape[-1],
+        um_per_px=writer.um_per_px,
+        is_simulated=is_simulated,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

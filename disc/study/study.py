@@ -218,4 +218,12 @@ def _generate(run: StudyRun, variant: Variant, root: Path) -> None:
     context = run.context
     source = VariantSampler(context.sampler(variant), variant)
     facts, scale = list_training(context), context.um_per_px
-    generate_slides(context.recipes, context.book, source, root, facts, um_per_px=scale)
+    generate_slides(
+        context.recipes,
+        context.book,
+        source,
+        root,
+        facts,
+        um_per_px=scale,
+        is_simulated=context.is_simulated,
+    )

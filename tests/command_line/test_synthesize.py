@@ -73,6 +73,9 @@ def test_a_set_has_the_slides_that_were_asked_for(run, undisturbed):
     assert set(manifest["variant"]) == {"sd-sc"} and set(manifest["plan"]) == {"end"}
     assert set(manifest["solver"]) == {"dpmpp-2m 2 trailing"}
     assert "bundle" not in manifest and manifest["seed"].is_unique
+    card = (undisturbed / "data_card.md").read_text(encoding="utf-8")
+    assert f"| tiles | {len(manifest)}; " in card and "patient's" in card
+    assert f"| hash of the weights | {manifest['checkpoint'][0]} |" in card
     assert read_json(undisturbed / "set.json")["um_per_px"] == disc.load(run).um_per_px > 0
 
 

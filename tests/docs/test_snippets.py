@@ -37,7 +37,7 @@ from tests.tiny_run import write_tiny_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY"))]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
+PAGES += sorted(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "site")
 REQUESTS = (
     Run,
     SampleRequest,

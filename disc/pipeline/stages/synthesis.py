@@ -16,7 +16,15 @@ def synthesise(context: Context, variant: Variant, folder: Path) -> str:
         return "no synthetic slides: no real slide has a score to balance"
     source, facts = VariantSampler(context.sampler(variant), variant), list_training(context)
     scale = context.um_per_px
-    value = generate_slides(plans, context.book, source, folder, facts, um_per_px=scale)
+    value = generate_slides(
+        plans,
+        context.book,
+        source,
+        folder,
+        facts,
+        um_per_px=scale,
+        is_simulated=context.is_simulated,
+    )
     num = sum(len(plan.tiles) for plan in plans)
     return f"{len(plans)} slides, {num} tiles; standard deviation {value:.2f} (data: 1)"
 
