@@ -72,6 +72,7 @@ class CrossEncoder:
         nets = (build_carcino(net), build_carcino(net))
         for index, one in enumerate(nets):
             load_weights(folder / f"half{index}.safetensors", one)
+            one.eval()  # whoever reads with it must not read by the batch's own statistics
         halves = read_record(folder / "halves.json", dict[str, Literal[0, 1]], REMEDY)
         return cls(nets, halves)
 
