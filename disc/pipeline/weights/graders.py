@@ -8,7 +8,7 @@ from pathlib import Path
 from disc.data.readers.sicapv2 import read_split
 from disc.data.tiles.tile_set import TileSet
 from disc.files import MAX_WEIGHTS, BadInput, digest, read_bytes
-from disc.grade.carcino import PixelNet, build_carcino
+from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.encoder import CrossEncoder
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS
@@ -115,7 +115,7 @@ def _read_tiles(context: Context) -> tuple[TileSet, TileSet]:
 
 
 def _load_pixel(context: Context, path: Path) -> PixelNet:
-    net = build_carcino(context.run.grade.carcino)
+    net = blank_carcino(context.run.grade.carcino)
     load_weights(path, net)
     return net.to(own_device()).eval()
 

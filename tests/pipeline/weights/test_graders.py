@@ -13,6 +13,7 @@ from disc.grade.public_carcino import PublicCarcinoNet
 from disc.model.store import save_weights
 from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
+from disc.pipeline.config_file import read_config, to_json
 from disc.pipeline.weights.graders import open_graders
 from disc.pipeline.weights.trained import open_run
 from disc.presets import smoke
@@ -45,9 +46,18 @@ def test_the_public_architecture_is_opened_to_read(
     folder = write_run(tmp_path / "run", carcino)
     nets = build_carcino(carcino), build_carcino(carcino)
     CrossEncoder(nets, {"a": 0}).save(folder / "features" / "carcino")
+    gone = replace(carcino, encoder_weights=tmp_path / "gone.pth")
+    write_config(folder, gone)
     graders = open_graders(open_run(folder))
+    assert isinstance(open_run(folder).pixel_grader(), PublicCarcinoNet)
     assert isinstance(graders.pixel[0], PublicCarcinoNet)
     assert not any(net.training for net in graders.members), "statistics are those of training"
+
+
+def write_config(folder: Path, carcino: CarcinoNet) -> None:
+    run = read_config(folder / "config.json")
+    changed = replace(run, grade=replace(run.grade, carcino=carcino))
+    (folder / "config.json").write_bytes(to_json(changed))
 
 
 def small(net: PublicCarcinoNet, num_labels: int) -> None:
