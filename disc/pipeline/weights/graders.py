@@ -12,7 +12,7 @@ from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.encoder import CrossEncoder
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS
-from disc.model.store import load_weights
+from disc.model.store import load_weights, open_tensors, read_shapes
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
 from disc.pipeline.stages.pixel_graders import FOLDER as PIXELS
@@ -121,10 +121,8 @@ def _load_pixel(context: Context, path: Path) -> PixelNet:
 
 
 def _load_slide(context: Context, path: Path) -> TransMIL:
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        num_features = file.get_slice("mean").get_shape()[0]
+    # of a file without it, `load_weights` says so
+    num_features, *_ = read_shapes(open_tensors(path)).get("mean", (1,))
     net = TransMIL(context.run.grade.transmil, num_features)
     load_weights(path, net)
     return net.to(own_device()).eval()

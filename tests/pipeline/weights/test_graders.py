@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from disc.files import BadInput
+from disc.files import BadInput, write_bytes
 from disc.grade.carcino import build_carcino
 from disc.grade.encoder import CrossEncoder
 from disc.grade.public_carcino import PublicCarcinoNet
@@ -69,4 +69,15 @@ def small(net: PublicCarcinoNet, num_labels: int) -> None:
 def test_three_classes_give_no_score(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", CarcinoNet(width=8, blocks=(1, 1), classes=3))
     with pytest.raises(BadInput, match="tell GG4 from GG5 nowhere"):
+        open_graders(open_run(folder))
+
+
+def test_a_damaged_slide_grader_is_refused(tmp_path: Path) -> None:
+    carcino = CarcinoNet(width=8, blocks=(1, 1))
+    folder = write_run(tmp_path / "run", carcino)
+    nets = build_carcino(carcino), build_carcino(carcino)
+    CrossEncoder(nets, {"a": 0}).save(folder / "features" / "carcino")
+    head = folder / "graders" / "slides" / "real seed 0" / "transmil.safetensors"
+    write_bytes(head, b"junk")
+    with pytest.raises(BadInput, match="damaged"):
         open_graders(open_run(folder))
