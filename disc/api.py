@@ -54,6 +54,11 @@ def load(folder: str | Path | None = None) -> Model:
             denoiser.
     """
     if folder is None:
+        if not (SHIPPED / FACTS).is_file():
+            raise FileNotFoundError(
+                "this installation of disc has no weights inside; give the folder of a run (make "
+                "demo leaves runs/demo) or of exported weights"
+            )
         return Model(open_exported(SHIPPED))
     path = Path(folder)
     return Model(open_exported(path) if (path / FACTS).is_file() else open_run(path))

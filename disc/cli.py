@@ -149,7 +149,7 @@ def grade(request: GradeRequest) -> int:
     from disc.command_line.grade import grade_all
 
     report = grade_all(request)
-    print(report)
+    print(printable(str(report)))
     return 1 if report.failures else 0
 
 
@@ -158,7 +158,7 @@ def export_wsinfer(request: WsinferRequest) -> int:
     prepare_process()
     from disc.command_line.grade import export_classifier
 
-    print(export_classifier(request))
+    print(printable(export_classifier(request)))
     return 0
 
 

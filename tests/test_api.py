@@ -144,3 +144,9 @@ def test_what_is_no_run_is_refused(tmp_path, folder):
         disc.load(tmp_path)
     with pytest.raises(AttributeError, match="has no attribute 'lead'"):
         _ = disc.lead
+
+
+def test_without_weights_inside_it_says_what_to_give(tmp_path, monkeypatch):
+    monkeypatch.setattr("disc.api.SHIPPED", tmp_path)
+    with pytest.raises(FileNotFoundError, match="has no weights inside; give the folder of a run"):
+        disc.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -31,6 +32,11 @@ def build_carcino(settings: CarcinoNetSettings) -> PixelNet:
     if settings.encoder_weights is not None:
         load_resnet50(settings.encoder_weights, net.encoder)
     return net
+
+
+def blank_carcino(settings: CarcinoNetSettings) -> PixelNet:
+    """The same for weights that are read next: no file that training began with is needed."""
+    return build_carcino(replace(settings, encoder_weights=None))
 
 
 class CarcinoNet(nn.Module):

@@ -15,7 +15,7 @@ from disc.data.pixels.images import Pixels
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, write_json
-from disc.grade.carcino import PixelNet, build_carcino
+from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.encoders.frozen import TileEncoder
 from disc.grade.features import describe_posteriors, write_features
 from disc.grade.pixels import read_chunks, train_pixel_grader
@@ -69,9 +69,10 @@ class CrossEncoder:
             FileNotFoundError: if a file is missing.
             BadInput: if one is damaged or of another network.
         """
-        nets = (build_carcino(net), build_carcino(net))
+        nets = (blank_carcino(net), blank_carcino(net))
         for index, one in enumerate(nets):
             load_weights(folder / f"half{index}.safetensors", one)
+            one.eval()  # whoever reads with it must not read by the batch's own statistics
         halves = read_record(folder / "halves.json", dict[str, Literal[0, 1]], REMEDY)
         return cls(nets, halves)
 

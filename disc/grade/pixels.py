@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from disc.data.tiles.tile_set import TileSet
+from disc.files import BadInput
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
 from disc.grade.confusion import COUNTS, count_confusion
@@ -101,7 +102,7 @@ def _validate(net: CarcinoNetSettings, tiles: TileSet | None) -> Hooks:
     if not net.patience:
         return Hooks()
     if tiles is None or not len(tiles):
-        raise ValueError("carcino.patience asks for validation tiles; there are none")
+        raise BadInput("carcino.patience asks for validation tiles; there are none")
     settings = Validation(every=net.validate_every, keep="best")
     return Hooks(settings, [_dice_hook(tiles)], net.patience)
 

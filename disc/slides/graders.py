@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from disc.data.tiles.tile_set import TileSet
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import PixelNet
 from disc.grade.encoder import CrossEncoder
 from disc.grade.transmil import TransMIL
 
@@ -36,7 +36,7 @@ class Graders:
     name: str
     tile_px: int
     um_per_px: float
-    pixel: tuple[CarcinoNet, ...]
+    pixel: tuple[PixelNet, ...]
     encoder: CrossEncoder | None
     slide: tuple[TransMIL, ...]
     hashes: Mapping[str, str]
@@ -52,6 +52,6 @@ class Graders:
         return (*seeds, *halves)
 
     @property
-    def members(self) -> tuple[CarcinoNet, ...]:
+    def members(self) -> tuple[PixelNet, ...]:
         """All networks that read pixels."""
         return (*self.pixel, *(self.encoder.nets if self.encoder else ()))

@@ -21,6 +21,7 @@ from scipy.stats import binomtest
 from disc.api import Model
 from disc.asked import Tiles
 from disc.data.pixels.images import encode_jpeg, encode_png
+from disc.data.tiles.records import Tile
 from disc.files import BadInput, append_line, read_bytes, require
 from disc.labels import IGNORE
 from disc.seeds import numpy_generator
@@ -70,7 +71,8 @@ class Quiz:
         """Draw a round: of each tile chance says whether it is shown or made anew from its mask.
 
         Real tiles are of patients that the generator has not seen. Synthetic ones go through the
-        JPEG that real ones come from, so that compression cannot tell them apart.
+        JPEG that real ones come from, and so do real ones that come from none, so that compression
+        cannot tell them apart.
 
         Raises:
             BadInput: if there are too few real tiles.
@@ -89,6 +91,8 @@ class Quiz:
             task.step(len(questions), num, "drawing questions")
             is_real = bool(rng.random() < 0.5)
             tile = tiles.image(index)
+            if is_real and not _was_jpeg(tiles.tiles[index]):
+                tile = _through_jpeg(tile)
             if not is_real:
                 tile = _through_jpeg(
                     self.model.sample(
@@ -228,6 +232,11 @@ def tell(right: Iterable[bool]) -> dict[str, Any]:
         "low": round(float(low), 4),
         "high": round(float(high), 4),
     }
+
+
+def _was_jpeg(tile: Tile) -> bool:
+    """Whether a real tile is a JPEG as it is: what is cut or scaled anew shows none of it."""
+    return tile.box_px is None and tile.image.suffix.lower() in (".jpg", ".jpeg")
 
 
 def _through_jpeg(tile: Tiles) -> Tiles:

@@ -86,7 +86,9 @@ def cut_to_sizes(bags: Sequence[Bag], sizes: Sequence[int], seed: int) -> list[B
         rng = numpy_generator(seed, "size", bag.slide_id)
         num = min(len(bag.features), int(rng.choice(np.asarray(sizes))))
         kept = np.sort(rng.permutation(len(bag.features))[:num])
-        cut.append(replace(bag, features=bag.features[kept]))
+        places = None if bag.coords is None else bag.coords[kept]
+        labels = None if bag.labels is None else bag.labels[kept]
+        cut.append(replace(bag, features=bag.features[kept], coords=places, labels=labels))
     return cut
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from disc.files import BadInput, digest, holds_files, read_json, write_json, write_parquet
+from disc.files import BadInput, digest, holds_files, write_json, write_parquet
 from disc.pipeline.renamed import as_json
 from disc.processes import spread
 from disc.progress import Bar
+from disc.records.typed import read_record
 from disc.study.cells import ROWS, run_cell
 from disc.study.grid import Cell, list_cells
 from disc.study.page import report
@@ -72,14 +73,17 @@ def _claim(study: Study) -> None:
     if not path.exists() and holds_files(folder):
         raise BadInput(f"{folder}: holds files but no {RECORD}; give a new folder with --out")
     if path.exists():
-        before = read_json(path)
+        remedy = "bring it back, or give another --out"
+        before = read_record(path, dict[str, str | dict[str, str]], remedy)
+        if not isinstance(known := before.get("runs"), dict):
+            raise BadInput(f"{path}: damaged (no runs); {remedy}")
         other = [name for name in facts if before.get(name) != facts[name]]
-        other += [name for name, key in runs.items() if before["runs"].get(name, key) != key]
+        other += [name for name, key in runs.items() if known.get(name, key) != key]
         if other:
             raise BadInput(
                 f"{folder}: holds a study with other {', '.join(other)}; give another --out"
             )
-        runs = {**before["runs"], **runs}
+        runs = {**known, **runs}
     write_json(path, {**facts, "runs": runs})
 
 

@@ -80,8 +80,9 @@ def _additions(
     has_bags: bool,
 ) -> Iterator[dict[str, object]]:
     """What is added to real tiles, by what weight, from what run."""
-    first = min(run.seed for run in runs)
     for fold in dict.fromkeys(run.fold for run in runs):
+        # the run whose settings, features and recipes its cells share
+        first = min(run.seed for run in runs if run.fold == fold and not run.condition)
         base = {"fold": fold, "generator_seed": first}
         yield {**base, "variant": REAL, "balance_weight": 0.0}
         controls = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -27,17 +28,19 @@ def probe_features(study: Study) -> pd.DataFrame:
 
     Returns:
         encoder, fold, variant, generator_seed, auroc (out of fold), real and synthetic (tiles).
+        With fewer than five slides of a kind there is no such row.
     """
     rows = []
-    for encoder in study.encoders:
-        for run in study.runs:
-            real = real_bags(study, run.fold)
-            for variant in study.variants:
-                place = study.features(run.fold, study.synthetic_name(run, variant))
-                bags = read_bags(place, study.synthetic(run, variant).slides.values())
-                facts = {"encoder": encoder, "fold": run.fold, "variant": run.name(variant)}
-                found = probe(real, bags, study.request.seed)
-                rows.append({**facts, "generator_seed": run.seed, **found})
+    for encoder, run in product(study.encoders, study.runs):
+        real = real_bags(study, run.fold)
+        for variant in study.variants:
+            place = study.features(run.fold, study.synthetic_name(run, variant))
+            bags = read_bags(place, study.synthetic(run, variant).slides.values())
+            if min(len(real), len(bags)) < FOLDS:
+                continue
+            facts = {"encoder": encoder, "fold": run.fold, "variant": run.name(variant)}
+            found = probe(real, bags, study.request.seed)
+            rows.append({**facts, "generator_seed": run.seed, **found})
     return pd.DataFrame(rows)
 
 

@@ -66,8 +66,20 @@ def open_runs(folders: Sequence[Path]) -> list[StudyRun]:
                 "runs that differ in --data.fold, --seed or --denoiser.condition"
             )
         seen[key] = run.context.folder
+    _check_bases(runs)
     _check_same_data(contexts)
     return runs
+
+
+def _check_bases(runs: Sequence[StudyRun]) -> None:
+    """See that every fold has a run that is conditioned as the first is."""
+    plain = {run.fold for run in runs if not run.condition}
+    for run in runs:
+        if run.fold not in plain:
+            raise BadInput(
+                f"{run.context.folder}: fold {run.fold} has no run conditioned as "
+                f"{runs[0].context.folder} is; give one of that fold too"
+            )
 
 
 def _open(folder: Path) -> Context:

@@ -123,10 +123,15 @@ def _take_final_weights(state: State, hooks: Hooks, folder: Path, *, is_first: b
 
 
 def _has_converged(accelerator: Accelerator, hooks: Hooks, state: State) -> bool:
-    """Whether to stop early, as the first process, which alone validates, tells all."""
+    """Whether to stop early, as the first process, which alone validates, tells all.
+
+    The best weights that the others have are those of the checkpoint that they began with.
+    """
     if not hooks.patience:
         return False
-    told = torch.tensor(float(hooks.has_converged(state)), device=accelerator.device)
+    told = torch.tensor(
+        float(state.share.is_first and hooks.has_converged(state)), device=accelerator.device
+    )
     return bool(accelerator.reduce(told, "sum") > 0)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.referee import read_tiles
+from disc.files import BadInput
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet
 from disc.grade.confusion import COUNTS, count_confusion
@@ -252,7 +253,7 @@ def test_training_ends_where_validation_gets_no_better(tmp_path: Path, real: Til
 
 
 def test_patience_needs_validation_tiles(tmp_path: Path, real: TileSet) -> None:
-    with pytest.raises(ValueError, match="asks for validation tiles"):
+    with pytest.raises(BadInput, match="asks for validation tiles"):
         train_pixel_grader(
             net=replace(settings(2), patience=1),
             real=real,

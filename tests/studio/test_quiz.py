@@ -2,6 +2,8 @@
 
 import csv
 import io
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ from PIL import Image
 from scipy.stats import norm
 
 from disc.data.pixels.images import encode_jpeg
-from disc.studio.quiz import COLUMNS, tell
+from disc.data.tiles.records import Slide, Tile
+from disc.data.tiles.tile_set import TileSet
+from disc.studio.pictures import Column
+from disc.studio.quiz import COLUMNS, REAL, Quiz, _through_jpeg, tell
 from tests.studio.conftest import events
 
 
@@ -92,3 +97,21 @@ def test_the_interval_is_wilsons(right, num):
     middle, half = p + z**2 / (2 * num), z * np.sqrt(p * (1 - p) / num + z**2 / (4 * num**2))
     expected = ((middle - half) / (1 + z**2 / num), (middle + half) / (1 + z**2 / num))
     assert (found["low"], found["high"]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_real_tiles_that_were_no_jpeg_become_one(tmp_path, monkeypatch, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    tile = Tile(name="t", slide_id="s", image=Path(f"t.{suffix}"), mask=None, x=0, y=0)
+    tiles = TileSet(slides={"s": Slide(slide_id="s", patient_id="s")}, tiles=(tile,), tile_px=32)
+    monkeypatch.setattr(TileSet, "image", lambda *_: noise)
+    monkeypatch.setattr(TileSet, "mask", lambda *_: np.zeros((32, 32), np.uint8))
+    model = SimpleNamespace(real_tiles=lambda _: tiles, sample=lambda *_, **__: noise)
+    quiz, task = Quiz(model, tmp_path / "quiz.csv"), SimpleNamespace(step=lambda *_: None)
+    shown = {}
+    for _ in range(40):
+        name = quiz.begin(Column("sd"), 1, task)["round"]
+        _, question = quiz._question(name, 0)
+        shown[question.truth] = np.asarray(Image.open(io.BytesIO(question.png)))
+    expected = noise if suffix == "jpg" else _through_jpeg(noise)
+    assert len(shown) == 2 and np.array_equal(shown[REAL], expected)

@@ -1,9 +1,12 @@
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from disc.grade.bags import Bag
+from disc.grade.bags import Bag, lay_out
+from disc.study import probe as probing
 from disc.study.added import balance_bags, cut_to_sizes, remix_bags, shuffle_truths
 from disc.study.probe import probe
 
@@ -60,3 +63,32 @@ def test_the_probe_tells_what_differs_and_not_what_is_alike(
     found = probe(real, made, 0)
     assert low <= found["auroc"] <= high
     assert found["real"] == sum(len(one.features) for one in real)
+
+
+def test_bags_that_are_cut_keep_places_and_labels_of_their_tiles() -> None:
+    whole = replace(
+        bag("s", 3, 40),
+        coords=np.arange(80).reshape(40, 2),
+        labels=np.arange(40, dtype=np.uint8) % 4,
+    )
+    (cut,) = cut_to_sizes([whole], [4], 0)
+    assert cut.coords is not None and cut.labels is not None
+    rows = cut.coords[:, 0] // 2
+    assert np.array_equal(cut.features, whole.features[rows])
+    assert np.array_equal(cut.labels, rows % 4)
+    assert lay_out([cut])["is_tile"].sum() == 4
+
+
+def test_too_few_slides_are_no_probe_and_no_end_of_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    slides = SimpleNamespace(slides={})
+    study = SimpleNamespace(
+        encoders=["carcino"],
+        runs=[SimpleNamespace(fold="f")],
+        variants=("sd",),
+        features=lambda *_: None,
+        synthetic_name=lambda *_: "",
+        synthetic=lambda *_: slides,
+    )
+    monkeypatch.setattr(probing, "real_bags", lambda *_: [bag(f"r{i}", 3) for i in range(9)])
+    monkeypatch.setattr(probing, "read_bags", lambda *_: [bag(f"s{i}", 3) for i in range(4)])
+    assert probing.probe_features(study).empty  # type: ignore[arg-type]

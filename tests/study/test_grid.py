@@ -41,3 +41,11 @@ def test_weights_end_at_synthetic_only() -> None:
         except BadInput:
             continue
         raise AssertionError(weights)
+
+
+def test_controls_go_with_a_run_that_there_is() -> None:
+    request = StudyRequest(runs=(Path("a"),), out=Path("o"), balance_weights=(0.1,))
+    runs = [run("Val1", 3), run("Val1", 0, "tile-label"), run("Val2", 5)]
+    cells = list_cells(request, runs, ("sd",), ["carcino"])
+    found = {(cell.fold, cell.generator_seed) for cell in cells if not cell.source}
+    assert found == {("Val1", 3), ("Val2", 5)}

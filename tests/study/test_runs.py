@@ -1,6 +1,7 @@
 """Patients never cross splits, and no generator saw a test patient."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -8,8 +9,12 @@ import pytest
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.study.conduct import POOLED, join
-from disc.study.runs import check_generator, check_patients
+from disc.pipeline.context import Context
+from disc.presets import smoke
+from disc.study.conduct import POOLED, RECORD, _claim, join
+from disc.study.request import StudyRequest
+from disc.study.runs import StudyRun, _check_bases, check_generator, check_patients
+from disc.study.study import Study
 
 
 def tiles(*patients: str) -> TileSet:
@@ -50,3 +55,22 @@ def test_validation_slides_of_all_folds_are_joined_out_of_fold() -> None:
     pooled = table[table["split"] == POOLED]
     assert sorted(pooled["slide"]) == ["a", "b", "c"] and {*pooled["fold"]} == {"all"}
     assert (table["split"] == "test").sum() == 2
+
+
+def test_a_fold_of_another_condition_alone_is_refused() -> None:
+    def run(fold: str, condition: str = "") -> StudyRun:
+        settings = SimpleNamespace(data=SimpleNamespace(fold=fold))
+        return StudyRun(SimpleNamespace(run=settings, folder=Path(fold)), condition)  # type: ignore[arg-type]
+
+    _check_bases([run("Val1"), run("Val1", "layout")])
+    with pytest.raises(BadInput, match="fold Val2 has no run conditioned as Val1 is"):
+        _check_bases([run("Val1"), run("Val2", "layout")])
+
+
+@pytest.mark.parametrize("text", ["[1]", "{}", '{"runs": "a"}', "{"])
+def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORD).write_text(text)
+    study = Study(StudyRequest(runs=(tmp_path,), out=tmp_path))
+    study.__dict__["runs"] = [StudyRun(Context(smoke(), tmp_path))]
+    with pytest.raises(BadInput, match="damaged"):
+        _claim(study)

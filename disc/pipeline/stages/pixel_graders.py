@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from disc.data.tiles.tile_set import TileSet
-from disc.grade.carcino import PixelNet, build_carcino
+from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.confusion import COUNTS
 from disc.grade.pixels import confusion_rows, train_pixel_grader
 from disc.grade.pool import TilePool
@@ -40,7 +40,7 @@ def load_pixel_grader(context: Context, configuration: Configuration) -> PixelNe
         FileNotFoundError: if it is not trained.
         BadInput: if its weights are damaged.
     """
-    net = build_carcino(context.run.grade.carcino)
+    net = blank_carcino(context.run.grade.carcino)
     load_weights(grader_path(context, configuration), net)
     return net
 

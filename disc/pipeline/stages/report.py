@@ -17,7 +17,7 @@ import torch
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.agreement import RECALLS
 from disc.evaluate.referee import read_tiles
-from disc.grade.carcino import build_carcino
+from disc.grade.carcino import blank_carcino
 from disc.grade.confusion import COUNTS
 from disc.grade.pixels import predict_pixels
 from disc.labels import NAMES, Label
@@ -224,7 +224,7 @@ def _readings(
     for configuration in pixel_configurations(context.run) if chosen else []:
         path = context.folder / "graders" / "pixels" / configuration.name / "carcino.safetensors"
         if stands(path):
-            net = build_carcino(context.run.grade.carcino)
+            net = blank_carcino(context.run.grade.carcino)
             load_weights(path, net)
             labels = predict_pixels(net.to(own_device()).eval(), tiles, chosen).argmax(1)
             readings[configuration.variant] = labels.astype(np.uint8)

@@ -96,7 +96,8 @@ def _collect_facts(weights: TrainedWeights, request: ExportRequest) -> Facts:
         student=run.distil.student,
         referee=run.evaluate.referee,
         synthesis=run.synthesis,
-        grader=run.grade.carcino if weights.has_grader else None,
+        # where weights that it began with lay is of no use elsewhere
+        grader=replace(run.grade.carcino, encoder_weights=None) if weights.has_grader else None,
     )
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
+from disc.grade.carcino import CarcinoNet, PixelNet, blank_carcino
 from disc.model.autoencoder import Autoencoder
 from disc.model.denoiser import Denoiser
 from disc.model.store import DIFFUSERS_WEIGHTS, load_weights
@@ -146,7 +146,7 @@ class ExportedWeights:
         """
         if self.facts.grader is None:
             raise BadInput(f"{self.folder}: exported without a pixel grader")
-        grader = build_carcino(self.facts.grader)
+        grader = blank_carcino(self.facts.grader)
         load_weights(self._find(GRADER), grader)
         return grader.to(own_device()).eval()
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from disc.data.readers.sicapv2 import read_split
 from disc.data.tiles.tile_set import TileSet
-from disc.files import BadInput, digest, read_bytes
-from disc.grade.carcino import CarcinoNet
+from disc.files import MAX_WEIGHTS, BadInput, digest, read_bytes
+from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.encoder import CrossEncoder
 from disc.grade.transmil import TransMIL
-from disc.model.store import load_weights
+from disc.labels import NUM_LABELS
+from disc.model.store import load_weights, open_tensors, read_shapes
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
 from disc.pipeline.stages.pixel_graders import FOLDER as PIXELS
@@ -32,7 +33,8 @@ def open_graders(weights: Weights, name: str = "real") -> Graders:
         name: folder in graders/pixels.
 
     Raises:
-        BadInput: if there are none, or the tiles that they were trained on are gone.
+        BadInput: if there are none, they do not tell all grades apart, or the tiles that they were
+            trained on are gone.
     """
     if not isinstance(weights, TrainedWeights):
         raise BadInput(
@@ -45,11 +47,7 @@ def open_graders(weights: Weights, name: str = "real") -> Graders:
         known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
         advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
         raise BadInput(f"{context.folder}: no pixel grader '{name}' in it; {advice}")
-    if context.um_per_px is None:
-        raise BadInput(
-            f"{context.root}: nothing says how wide pixels of its tiles are, so no slide can be "
-            "read at their scale; write um_per_px into its set.json"
-        )
+    um_per_px = _find_scale(context)
     encoder, folder = None, context.folder / FEATURES
     if (folder / "halves.json").is_file():
         encoder = CrossEncoder.load(folder, context.run.grade.carcino)
@@ -60,15 +58,34 @@ def open_graders(weights: Weights, name: str = "real") -> Graders:
         folder=context.folder,
         name=name,
         tile_px=context.run.data.tile_px,
-        um_per_px=context.um_per_px,
+        um_per_px=um_per_px,
         pixel=tuple(_load_pixel(context, path) for path in places),
         encoder=encoder,
         slide=tuple(_load_slide(context, path) for path in heads),
-        hashes={str(path.relative_to(context.folder)): digest(read_bytes(path)) for path in files},
+        hashes={str(path.relative_to(context.folder)): _hash(path) for path in files},
         train=train,
         val=val,
         is_simulated=context.is_simulated,
     )
+
+
+def _find_scale(context: Context) -> float:
+    """Width of a pixel of the tiles, of a run whose graders can grade slides."""
+    if context.um_per_px is None:
+        raise BadInput(
+            f"{context.root}: nothing says how wide pixels of its tiles are, so no slide can be "
+            "read at their scale; write um_per_px into its set.json"
+        )
+    if context.run.grade.carcino.classes != NUM_LABELS:
+        raise BadInput(
+            f"{context.folder}: its graders tell GG4 from GG5 nowhere (grade.carcino.classes 3), "
+            "and a score needs both; give a run of 4 classes"
+        )
+    return context.um_per_px
+
+
+def _hash(path: Path) -> str:
+    return digest(read_bytes(path, MAX_WEIGHTS))
 
 
 def _find_seeds(folder: Path, name: str, file: str) -> list[Path]:
@@ -83,25 +100,29 @@ def _read_tiles(context: Context) -> tuple[TileSet, TileSet]:
     """Tiles to know what is familiar, and those of other slides to calibrate on."""
     try:
         split = read_split(context.root, context.run.data.fold, context.read(context.root))
-        return context.training_set, split.val
+        train, val = context.training_set, split.val
     except FileNotFoundError as error:
         raise BadInput(
             f"{context.folder}: the tiles that its graders were trained on are gone ({error}); "
             "bring them back: maps are calibrated on the validation slides among them"
         ) from error
+    if not len(val):
+        raise BadInput(
+            f"{context.root}: no validation tiles in fold {context.run.data.fold}; maps are "
+            "calibrated on them, so give a run whose partition has some"
+        )
+    return train, val
 
 
-def _load_pixel(context: Context, path: Path) -> CarcinoNet:
-    net = CarcinoNet(context.run.grade.carcino)
+def _load_pixel(context: Context, path: Path) -> PixelNet:
+    net = blank_carcino(context.run.grade.carcino)
     load_weights(path, net)
     return net.to(own_device()).eval()
 
 
 def _load_slide(context: Context, path: Path) -> TransMIL:
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        num_features = file.get_slice("mean").get_shape()[0]
+    # of a file without it, `load_weights` says so
+    num_features, *_ = read_shapes(open_tensors(path)).get("mean", (1,))
     net = TransMIL(context.run.grade.transmil, num_features)
     load_weights(path, net)
     return net.to(own_device()).eval()
