@@ -160,8 +160,8 @@ def phantom() -> Run:
             variants=("sd-disc-fast",),
             student=_student(600),
         ),
-        synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc", "sd-disc-fast")),
-        grade=Grade(carcino=_small_carcino(12, 400, 8), balance_weights=(0.3,)),
+        synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
+        grade=Grade(carcino=_small_carcino(12, 900, 8, lr=3e-3), balance_weights=(0.3,)),
         evaluate=Evaluate(
             referee=_small_carcino(12, 500, 16),
             num_uniform=64,

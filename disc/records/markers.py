@@ -35,7 +35,7 @@ class Done:
     inputs: Mapping[str, str]
     """Hash of the result of every stage that it needs."""
     seconds: Finite
-    what: str
+    what: str = ""
     """What was done, in a few words."""
     finished: int | None = None
     """When, in nanoseconds."""

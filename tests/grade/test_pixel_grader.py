@@ -209,7 +209,7 @@ def test_a_pair_of_tiles_is_named_where_the_loss_is_not_finite(
             batch["masks"][5] = mask
         return batch
 
-    def loss(logits, masks, weights):
+    def loss(logits, masks, weights, sum_all=None):
         each = [logits[i].mean() / (masks[i] != 255).any() for i in range(len(masks))]
         return torch.stack(each).mean()
 

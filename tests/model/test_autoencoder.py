@@ -80,7 +80,7 @@ def test_centring_moves_latents_but_not_what_is_decoded(autoencoder):
 def test_a_configuration_that_diffusers_cannot_build_is_one_line(autoencoder, tmp_path):
     autoencoder.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "norm_num_groups": "many"}))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "act_fn": "loud"}))
     with pytest.raises(BadInput, match=r"config\.json: no VQModel can be built of it"):
         Autoencoder.load(tmp_path)
 

@@ -58,13 +58,16 @@ def test_the_commit_is_that_of_the_programs_own_checkout(
     assert made_by.find_commit() == f"{commit}, with changes that are not committed"
 
 
+MARKER = {"config": "a", "inputs": {}, "seconds": 1.0}
+
+
 def test_facts_that_are_not_known_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(made_by, "find_commit", lambda: "")
     for name, end in (("one", 0), ("two", 1_700_000_000_000_000_000)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "done.json").write_text(json.dumps({"finished": end}))
+        (tmp_path / name / "done.json").write_text(json.dumps({**MARKER, "finished": end}))
     facts = made_by.describe_making(tmp_path, ["one", "two"])
     assert facts == {
         "Program": f"disc {made_by.find_version()}",

@@ -201,7 +201,7 @@ def test_another_phantom_in_the_folder_is_not_read(tmp_path):
     """A run of other tiles stands where this one would be: it would be drawn anew."""
     other = dataclasses.replace(smoke(), out=tmp_path)
     folder = tmp_path / "smoke" / "data"
-    write_json(folder / "done.json", {"config": "of another run", "inputs": {}})
+    write_json(folder / "done.json", {"config": "of another run", "inputs": {}, "seconds": 1.0})
     (folder / "training" / "images").mkdir(parents=True)
     assert "not drawn yet" in find_sizes(other).source
 

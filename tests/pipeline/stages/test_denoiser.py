@@ -20,6 +20,7 @@ from disc.pipeline.stage import run_stages, why_stale
 from disc.pipeline.stage_list import generator_stages, sd_stages
 from disc.pipeline.stages.denoiser import finish
 from disc.presets import PRESETS, smoke
+from disc.records.markers import read_done, write_done
 from disc.settings.data import Data
 from disc.settings.phantom import Phantom
 from disc.settings.training import Optim
@@ -79,6 +80,11 @@ def is_same(one, other):
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def change_marker(folder, **facts):
+    """Write a stage's marker anew."""
+    write_done(folder, dataclasses.replace(read_done(folder), **facts))
+
+
 def record(folder, name):
     return json.loads((folder / "denoiser" / name / "trained_on.json").read_text())
 
@@ -103,7 +109,10 @@ def test_the_last_training_starts_at_the_fold_with_the_lower_loss(copy, root, be
     """With no pass over all tiles, its weights are what it ends in."""
     for fold in ("Val1", "Val2"):
         path = copy / "denoiser" / fold / "validation.json"
-        path.write_text(json.dumps({"loss": 0.1 if fold == better else 0.2}))
+        path.write_text(
+            json.dumps({**json.loads(path.read_text()), "loss": 0.1 if fold == better else 0.2})
+        )
+        change_marker(copy / "denoiser" / fold, files=None)
     before = (copy / "denoiser/Val1/done.json").read_bytes()
     train(copy, root, final_epochs=0)
     assert (copy / "denoiser/Val1/done.json").read_bytes() == before
@@ -215,6 +224,5 @@ def test_folds_and_slides_that_changed_train_anew_where_latents_are_the_same(cop
     stages = {stage.name: stage for stage in sd_stages(Context(small(root), copy))}
     stage = stages[f"denoiser/{name}"]
     assert why_stale(stage, copy) is None
-    marker = copy / "data" / "done.json"
-    marker.write_text(json.dumps({**json.loads(marker.read_text()), "config": "other"}))
+    change_marker(copy / "data", config="other")
     assert why_stale(stage, copy) == "again, data was redone"
