@@ -82,8 +82,12 @@ class Detector:
 
     @property
     def is_able(self) -> bool:
-        """Whether enough planted copies are found for a verdict."""
-        return self.power["flipped"].value >= MIN_POWER
+        """Whether enough planted copies are found, and others left alone, for a verdict.
+
+        Flat tiles are all alike: there, whatever is found is found everywhere.
+        """
+        is_quiet = self.false_alarms.value <= 2 * FALSE_ALARMS
+        return is_quiet and self.power["flipped"].value >= MIN_POWER
 
     def flag(self, matches: Matches) -> Flags:
         """Which tiles are copies, [N]."""

@@ -83,8 +83,12 @@ def tell(found: Rate, detector: Detector) -> str:
     power = detector.power["flipped"]
     strength = f"{power.found} of {power.of} planted copies found"
     alarms = detector.false_alarms
+    if not detector.is_able and alarms.value > power.value / 2:
+        return (
+            f"Cannot tell: {alarms.found} of {alarms.of} tiles of other patients look like copies."
+        )
     if not detector.is_able:
-        return f"Cannot tell: {strength}, fewer than 95 %."
+        return f"Cannot tell: {strength}, or too many tiles of other patients are."
     if found.found == found.of:
         return f"Everything is a copy: {found.found:,} of {found.of:,} tiles; {strength}."
     if not found.found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from disc.data.wsi.drawings import SUFFIXES as DRAWINGS
+from disc.data.wsi.formats import find_dicom
 
 TEMPLATE = "{name}"
 """Stands for a slide's name in the path of its mask."""
@@ -13,7 +14,7 @@ _SUFFIXES = (".tiff", ".tif", ".png", *DRAWINGS)
 
 def name_slide(path: Path) -> str:
     """A slide's name: that of its file without suffix, or of its folder (DICOM)."""
-    return path.name if path.is_dir() else path.stem
+    return path.name if find_dicom(path) is not None else path.stem
 
 
 def find_mask(masks: Path | None, slide: Path) -> Path | None:
