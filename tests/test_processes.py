@@ -14,8 +14,11 @@ from disc.files import is_running
 
 ROOT = Path(__file__).parents[1]
 SLEEP = """
-import os, sys, time
+import os, signal, sys, time
 from disc.processes import spread
+
+# a shell in the background lets its children ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def sleep(seconds):
     print(os.getpid(), flush=True)
@@ -64,6 +67,10 @@ def test_a_command_that_is_stopped_says_so(monkeypatch, capsys, number, code):
         return lambda: os.kill(os.getpid(), number) or time.sleep(10)
 
     monkeypatch.setattr(cli, "understand", understand)
-    assert cli.main([]) == code
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert cli.main([]) == code
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == "disc: stopped; the same command resumes\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
