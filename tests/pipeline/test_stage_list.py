@@ -76,9 +76,9 @@ def test_agreement_of_before_is_measured_again(tmp_path):
     )
     assert stage.settings == other.settings
     for name in stage.needs:
-        write_json(tmp_path / name / "done.json", {"name": name})
+        write_json(tmp_path / name / "done.json", {"config": name, "inputs": {}, "seconds": 1.0})
     keys = {name: digest((tmp_path / name / "done.json").read_bytes()) for name in stage.needs}
-    facts = {"config": digest(stage.settings), "inputs": keys}
+    facts = {"config": digest(stage.settings), "inputs": keys, "seconds": 1.0}
     write_json(tmp_path / "agreement" / "done.json", facts)
     (tmp_path / "agreement.parquet").touch()
     assert why_stale(stage, tmp_path) == "again, quality.parquet is missing"

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,6 +15,12 @@ def workshop():
     made = Workshop(places=2, deadline_s=30)
     yield made
     made.close()
+
+
+def run(work):
+    """`asyncio.run` in a thread of its own: a browser's tests leave a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 async def wait_for(condition):
@@ -45,7 +52,7 @@ def test_work_is_done_one_by_one_in_order(workshop):
     async def ask():
         return await asyncio.gather(*(workshop.finish(work(number)) for number in range(2)))
 
-    assert asyncio.run(ask()) == [0, 1] == seen
+    assert run(ask()) == [0, 1] == seen
 
 
 def test_a_full_queue_refuses_and_a_cancelled_place_is_free(workshop):
@@ -63,7 +70,7 @@ def test_a_full_queue_refuses_and_a_cancelled_place_is_free(workshop):
         assert (await last(workshop, another)).data == "done"
         assert (await last(workshop, first)).kind == "done"
 
-    asyncio.run(ask())
+    run(ask())
 
 
 def test_who_stops_listening_cancels_the_work_at_its_next_step(workshop):
@@ -83,7 +90,7 @@ def test_who_stops_listening_cancels_the_work_at_its_next_step(workshop):
         await asyncio.sleep(0.05)
         assert len(steps) == num
 
-    asyncio.run(ask())
+    run(ask())
 
 
 def test_what_work_raises_reaches_the_one_who_asked(workshop):
@@ -96,5 +103,5 @@ def test_what_work_raises_reaches_the_one_who_asked(workshop):
 
     for work, error in ((refuse, BadInput), (stop, Stopped)):
         with pytest.raises(error):
-            asyncio.run(workshop.finish(work))
-    assert asyncio.run(workshop.finish(lambda _: 5)) == 5
+            run(workshop.finish(work))
+    assert run(workshop.finish(lambda _: 5)) == 5
