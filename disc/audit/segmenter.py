@@ -14,7 +14,7 @@ from disc.data.pixels.images import Pixels
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
-from disc.evaluate.referee import AUGMENT, read_tiles, referee_features
+from disc.evaluate.referee import AUGMENT, read_tiles
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.grade.encoder import split_halves
@@ -129,11 +129,6 @@ def as_tile_set(held: AuditSet) -> TileSet:
     }
     reading = HeldReading(images=held.images, labels=held.masks)
     return TileSet(slides=slides, tiles=tiles, tile_px=held.images.shape[1], reading=reading)
-
-
-def embed(net: CarcinoNet, images: Pixels) -> npt.NDArray[np.float64]:
-    """Features of a segmenter's middle stages [N, D], in batches."""
-    return referee_features(net, images)
 
 
 def _main_grade(real: AuditSet, slide: str) -> int:

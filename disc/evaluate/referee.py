@@ -10,8 +10,8 @@ import torch
 
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet, PixelNet
-from disc.grade.pixels import CHUNK, read_chunks, train_pixel_grader
-from disc.grade.pool import Tiles, to_channels_first
+from disc.grade.pixels import CHUNK, read_chunks, stack_chunk, train_pixel_grader
+from disc.grade.pool import Tiles
 from disc.settings.evaluation import Evaluate
 
 AUGMENT = Augment(stain=0.12, blur=0.7)
@@ -64,8 +64,7 @@ def referee_features(net: CarcinoNet, images: npt.NDArray[np.uint8]) -> npt.NDAr
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
         # always as many together, as in reading
-        padded = [*chunk, *[chunk[-1]] * (CHUNK - len(chunk))]
-        stages = net.eval().encode(to_channels_first(padded).to(device) / 255)[1:]
+        stages = net.eval().encode(stack_chunk(list(chunk), device))[1:]
         pooled = [stage.mean(dim=(2, 3)) for stage in stages[_middle(len(stages))]]
         parts.append(torch.cat(pooled, dim=1)[: len(chunk)].double().cpu().numpy())
     return np.concatenate(parts)

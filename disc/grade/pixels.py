@@ -214,10 +214,14 @@ def _mixed_step(weights: Mapping[str, Tensor], balance_weight: float, augment: A
     return step
 
 
+def stack_chunk(images: Sequence[npt.NDArray[np.uint8]], device: torch.device) -> Tensor:
+    """At most `CHUNK` tiles uint8 [H, W, 3] as float [CHUNK, 3, H, W] in 0..1."""
+    padded = [*images, *[images[-1]] * (CHUNK - len(images))]
+    return to_channels_first(padded).to(device) / 255
+
+
 @torch.no_grad()
 def _read(net: PixelNet, images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-    padded = [*images, *[images[-1]] * (CHUNK - len(images))]
-    device = next(net.parameters()).device
-    logits = net.eval()(to_channels_first(padded).to(device) / 255)
+    logits = net.eval()(stack_chunk(images, next(net.parameters()).device))
     probabilities: npt.NDArray[np.float32] = logits.softmax(1).cpu().numpy()
     return probabilities[: len(images)]

@@ -109,7 +109,7 @@ def render(
         bar=_scale_bar(summary),
         sheets=sheets,
         files=files,
-        charts={part: _charts(figures, part) for part in ("agreement", "auroc", "dice")},
+        charts={part: list_charts(figures, part) for part in ("agreement", "auroc", "dice")},
         grids=_grids(summary, numbers),
         lacking={part: _why(summary.notes, part) for part in PARTS},
         marked=sentences.MARKED,
@@ -126,7 +126,8 @@ def _scale_bar(summary: RunSummary) -> ScaleBar | None:
     return ScaleBar(text=name_length(length_um), percent=round(100 * length_um / width_um, 2))
 
 
-def _charts(figures: dict[str, Figure], part: str) -> list[Chart]:
+def list_charts(figures: dict[str, Figure], part: str) -> list[Chart]:
+    """Charts as a page holds them: those figures whose names start alike."""
     return [
         Chart(
             name=name.replace("_", " "),

@@ -13,10 +13,7 @@ import torch.nn.functional as F
 
 from disc.data.pixels.images import Pixels
 from disc.grade.encoders.network import SIDE, EncoderNetwork
-from disc.grade.pool import to_channels_first
-
-CHUNK = 32
-"""Tiles read together: always as many, so that no result depends on its neighbours."""
+from disc.grade.pixels import CHUNK, stack_chunk
 
 
 class TileEncoder(Protocol):
@@ -46,9 +43,7 @@ class FrozenEncoder:
 
     @torch.no_grad()
     def _read(self, images: Sequence[Pixels]) -> npt.NDArray[np.float32]:
-        device = self.network.mean.device
-        padded = [*images, *[images[-1]] * (CHUNK - len(images))]
-        tiles = to_channels_first(padded).to(device).float() / 255
+        tiles = stack_chunk(images, self.network.mean.device)
         if tiles.shape[-2:] != (SIDE, SIDE):
             tiles = F.interpolate(tiles, (SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 1)
         features: npt.NDArray[np.float32] = self.network(tiles).float().cpu().numpy()

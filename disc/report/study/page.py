@@ -8,13 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from disc.files import write_bytes
-from disc.report.figures import as_png, as_svg
+from disc.report.figures import as_png
 from disc.report.graders.sentences import grading_sentences
 from disc.report.graders.tables import auroc_grid, dice_grid
 from disc.report.limitations import MORE_TILES, limitations
 from disc.report.numbers import Numbers, measure
-from disc.report.page import Chart
-from disc.report.pictures import as_uri, pixel_cells
+from disc.report.page import list_charts
+from disc.report.pictures import pixel_cells
 from disc.report.run_summary import PIXEL_GRADING, SLIDE_GRADING, RunSummary
 from disc.report.sentences import DATA_NAMES, ENCODER_NAMES, TRUTH_NAMES
 from disc.report.sheet_figure import draw_sheet
@@ -51,7 +51,7 @@ def write_study_page(folder: Path, summary: StudySummary) -> Path:
         limitations=_limits(summary, run, numbers),
         legend=legend(summary.palette),
         bar=None,
-        charts={part: _charts(figures, part) for part in (SLIDES, PIXELS)},
+        charts={part: list_charts(figures, part) for part in (SLIDES, PIXELS)},
         grids=_grids(summary, numbers),
         pictures=pictures,
         files=[f"{name}.csv" for name in kept] + [f"{name}.png" for name in {**figures, **drawn}],
@@ -161,18 +161,6 @@ def _as_run(summary: StudySummary) -> RunSummary:
         seed=summary.seed,
         palette=summary.palette,
     )
-
-
-def _charts(figures: dict[str, Figure], part: str) -> list[Chart]:
-    return [
-        Chart(
-            name=name.replace("_", " "),
-            source=as_uri(as_svg(figure), "image/svg+xml"),
-            file=f"{name}.png",
-        )
-        for name, figure in figures.items()
-        if name.startswith(part)
-    ]
 
 
 def _at_chosen(rows: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:

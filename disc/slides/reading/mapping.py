@@ -12,8 +12,7 @@ import torch
 
 from disc.data.pixels.images import Pixels
 from disc.grade.carcino import PixelNet
-from disc.grade.pixels import CHUNK
-from disc.grade.pool import to_channels_first
+from disc.grade.pixels import CHUNK, stack_chunk
 from disc.labels import IGNORE, NUM_LABELS
 from disc.slides.graders import Graders
 from disc.slides.reading.cells import Cells
@@ -104,9 +103,7 @@ def window_weights(side: int) -> Floats:
 @torch.no_grad()
 def read_logits(net: PixelNet, images: Sequence[Pixels]) -> Floats:
     """Logits of windows uint8 [P, P, 3], float [n, 4, P, P], always as many read together."""
-    device = next(net.parameters()).device
-    padded = [*images, *[images[-1]] * (CHUNK - len(images))]
-    logits: Floats = net(to_channels_first(padded).to(device) / 255).cpu().numpy()
+    logits: Floats = net(stack_chunk(images, next(net.parameters()).device)).cpu().numpy()
     return logits[: len(images)]
 
 
@@ -223,9 +220,7 @@ def softmax(logits: npt.NDArray[_Real]) -> npt.NDArray[_Real]:
 @torch.no_grad()
 def halfway_features(net: PixelNet, images: Sequence[Pixels]) -> npt.NDArray[np.float64]:
     """Means of the channels of every stage of the network but the last, float64 [n, D]."""
-    device = next(net.parameters()).device
-    padded = [*images, *[images[-1]] * (CHUNK - len(images))]
-    stages = net.encode(to_channels_first(padded).to(device) / 255)[1:-1]
+    stages = net.encode(stack_chunk(images, next(net.parameters()).device))[1:-1]
     pooled = torch.cat([stage.mean(dim=(2, 3)) for stage in stages], 1)
     found: npt.NDArray[np.float64] = pooled[: len(images)].double().cpu().numpy()
     return found
