@@ -31,9 +31,12 @@ def parse_request(request: type[Any], words: Sequence[str], *, prog: str, defaul
     Raises:
         BadInput: if they cannot be understood; in one line, where tyro draws a box.
     """
-    flags = [option.flag for option in list_options(request, default)]
+
+    def tell(box: str) -> str:
+        return tell_box(box, words, [option.flag for option in list_options(request, default)])
+
     given = {} if default is None else {"default": default}
-    with _in_one_line(prog, lambda box: tell_box(box, words, flags)):
+    with _in_one_line(prog, tell):
         return tyro.cli(request, prog=prog, args=list(words), **given)
 
 
