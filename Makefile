@@ -24,8 +24,10 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+# A file's tests stay together, so that what they share is made once; processes that tests start find
+# compiled code.
 unit: install
-	$(BIN)/pytest -n 2
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: .venv/.docs
 	$(BIN)/pytest -n 2 -m slow -rP
