@@ -24,29 +24,19 @@ from disc.files import BadInput
 from disc.pipeline.demo_picture import draw_picture
 from disc.settings.synthesis import STUDENT, VARIANTS
 
-SMOKE = [
-    "run",
-    "smoke",
-    "--autoencoder.optim.steps",
-    "20",
-    "--denoiser.optim.steps",
-    "20",
-    "--distil.optim.steps",
-    "6",
-    "--distil.student.optim.steps",
-    "6",
-    "--evaluate.referee.optim.steps",
-    "12",
-    "--grade.carcino.optim.steps",
-    "5",
-    "--grade.transmil.optim.steps",
-    "6",
-    "--evaluate.num-bootstrap",
-    "40",
-    "--report.num-grader-bootstrap",
-    "60",
-]
-"""Fewer steps of every training and fewer draws: what is learnt is not looked at here."""
+FEW_STEPS = {
+    "autoencoder.optim.steps": 20,
+    "denoiser.optim.steps": 20,
+    "distil.optim.steps": 6,
+    "distil.student.optim.steps": 6,
+    "evaluate.referee.optim.steps": 12,
+    "evaluate.num-bootstrap": 40,
+    "grade.carcino.optim.steps": 5,
+    "grade.transmil.optim.steps": 6,
+    "report.num-grader-bootstrap": 60,
+}
+"""What is learnt is not looked at here."""
+SMOKE = ["run", "smoke", *(f"--{name}={number}" for name, number in FEW_STEPS.items())]
 
 
 @pytest.fixture(scope="module")
