@@ -109,12 +109,21 @@ def write_foreign(folder):
 
 
 @pytest.mark.parametrize("finetune", [False, True])
-def test_in_a_run_the_scale_is_measured(tmp_path, capsys, finetune):
+def test_in_a_run_the_scale_is_measured(tmp_path, monkeypatch, capsys, finetune):
+    # drawing a few slides is faster than starting processes for it
+    monkeypatch.setattr("disc.processes.allowed_cores", lambda: 1)
     write_foreign(tmp_path / "source")
     run = smoke()
     optim = Optim(steps=2, batch=4, lr=1e-4) if finetune else run.autoencoder.optim
     settings = replace(run.autoencoder, source=tmp_path / "source", finetune=finetune, optim=optim)
-    phantom = replace(run.phantom, slides=(1, 1, 1, 1), core_um=(600.0, 700.0))
+    phantom = replace(
+        run.phantom,
+        slides=(1, 1, 1, 1),
+        test_slides=(1, 0, 0, 0),
+        external_slides=(1, 0, 0, 0),
+        referee_slides=(1, 0, 0, 0),
+        core_um=(600.0, 700.0),
+    )
     run = replace(run, autoencoder=settings, phantom=phantom, until="latents")
     context = Context(run, tmp_path / "run")
     records = run_stages(generator_stages(context), context.folder, until="latents", say=str)
