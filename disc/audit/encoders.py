@@ -15,6 +15,7 @@ from disc.audit.segmenter import Segmenters
 from disc.audit.sets import AuditSet
 from disc.evaluate.referee import referee_features
 from disc.files import BadInput
+from disc.processes import own_device
 
 BATCH = 64
 """Tiles that an encoder takes together."""
@@ -66,11 +67,11 @@ Encoder = Callable[[torch.Tensor], torch.Tensor]
 
 @torch.no_grad()
 def encode(encoder: Encoder, images: Pixels, batch: int = BATCH) -> Features:
-    """Features float64 [N, D] of tiles uint8 [N, H, W, 3]."""
-    parts = []
+    """Features float64 [N, D] of tiles uint8 [N, H, W, 3], on the device of this process."""
+    device, parts = own_device(), []
     for start in range(0, len(images), batch):
-        held = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2)
-        parts.append(encoder(held.contiguous().float() / 255).double().numpy())
+        held = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2)
+        parts.append(encoder(held.contiguous().float() / 255).cpu().double().numpy())
     return np.concatenate(parts)
 
 
@@ -120,7 +121,7 @@ def open_timm(name: str) -> Encoder:
             "pip install 'disc-gleason[encoders]'"
         ) from error
     try:
-        model = timm.create_model(name, pretrained=True, num_classes=0).eval()
+        model = timm.create_model(name, pretrained=True, num_classes=0).eval().to(own_device())
         config = timm.data.resolve_model_data_config(model)
     except Exception as error:  # a name that it does not know, weights that it cannot fetch
         said = " ".join(str(error).split())
@@ -137,4 +138,4 @@ def open_timm(name: str) -> Encoder:
 
 
 def _column(values: Sequence[float]) -> torch.Tensor:
-    return torch.tensor(values)[:, None, None]
+    return torch.tensor(values, device=own_device())[:, None, None]
