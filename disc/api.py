@@ -23,7 +23,7 @@ from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
 from disc.pipeline.weights.exported import open_exported
 from disc.pipeline.weights.facts import NAME as FACTS
-from disc.pipeline.weights.graders import open_graders
+from disc.pipeline.weights.graders import open_grading
 from disc.pipeline.weights.source import Beside, Part, Weights, find_variant
 from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
@@ -257,7 +257,7 @@ class Model:
             BadInput: if there are none.
         """
         if grader not in self._gradings:
-            self._gradings[grader] = Grading(open_graders(self.weights, grader))
+            self._gradings[grader] = open_grading(self.weights, grader)
         return self._gradings[grader]
 
     @cached_property

@@ -17,7 +17,7 @@ from disc.files import BadInput, digest, write_bytes
 from disc.labels import Label
 from disc.slides.graders import Graders
 from disc.slides.judging.attention import attend
-from disc.slides.judging.calibrate import Calibration
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import (
     GradeRecord,
     MapFacts,

@@ -14,22 +14,30 @@ from disc.files import digest, sync_all, whole_folder
 from disc.slides.from_features import grade_features
 from disc.slides.grade_slide import grade_slide
 from disc.slides.grade_slides import GradeReport, grade_files
-from disc.slides.graders import Graders
-from disc.slides.judging.calibrate import Calibration, calibrate
+from disc.slides.graders import Examples, Graders
+from disc.slides.judging.calibrate import calibrate
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import SCHEMA, GradeRecord
 from disc.slides.wsinfer import export_wsinfer
 
 
 @dataclass(frozen=True)
 class Grading:
-    """Graders, calibrated on validation slides when they are first used."""
+    """Graders, calibrated on validation slides when they are first used.
+
+    Attributes:
+        graders: that read slides.
+        known: tiles to calibrate them on, or what these told before they were exported.
+    """
 
     graders: Graders
+    known: Examples | Calibration
 
     @cached_property
     def calibration(self) -> Calibration:
         """What validation slides tell of the graders."""
-        return calibrate(self.graders)
+        known = self.known
+        return known if isinstance(known, Calibration) else calibrate(self.graders, known)
 
     def grade(
         self, slide: Path, out: Path | None, *, mpp: float | None = None, overlap: float = 0.75

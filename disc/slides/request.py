@@ -12,14 +12,20 @@ import tyro
 from disc.files import require
 
 
+_WEIGHTS = ("config.json", "disc.json")
+"""What tells the folder of a run, or of exported weights, from a folder of slides."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GradeRequest:
-    """Slides, and the run whose graders read them."""
+    """Slides, and the weights whose graders read them."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Folder of a run with graders."""
-    slides: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Slides, or folders of slides: whole-slide formats, TIFF, PNG, JPEG."""
+    paths: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN] SLIDE...")
+    ] = ()
+    """First the folder of a run with graders, or of exported weights; without one, the weights
+    that disc ships read, which know simulated tissue only. Then slides, or folders of slides:
+    whole-slide formats, TIFF, PNG, JPEG."""
     out: Path = Path("grade")
     """Folder of the results, a folder a slide in it."""
     features: tuple[Path, ...] = ()
@@ -31,6 +37,17 @@ class GradeRequest:
     """Which of the run's graders: the name of a folder in graders/pixels, such as `sd-disc 0.3`."""
     overlap: float = 0.75
     """Fraction of a window's side that it has in common with its neighbour: .5, .75 or .875."""
+
+    @property
+    def run(self) -> Path | None:
+        """Folder of the run or the exported weights; None: those that disc ships."""
+        is_given = bool(self.paths) and any((self.paths[0] / name).is_file() for name in _WEIGHTS)
+        return self.paths[0] if is_given else None
+
+    @property
+    def slides(self) -> tuple[Path, ...]:
+        """Slides, or folders of slides."""
+        return self.paths if self.run is None else self.paths[1:]
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -57,7 +74,7 @@ class WsinferRequest:
     """A run's pixel grader, to be written as a tile classifier for QuPath's WSInfer extension."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """Folder of a run with graders."""
+    """Folder of a run with graders, or of exported weights."""
     out: Annotated[Path, tyro.conf.Positional]
     """New folder, to be put into QuPath's folder of models under `local`."""
     grader: str = "real"

@@ -16,7 +16,7 @@ from disc.files import BadInput
 from disc.grade.features import describe_posteriors
 from disc.labels import NUM_LABELS
 from disc.slides.graders import Graders
-from disc.slides.judging.calibrate import Calibration
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.verdict import Evidence
 from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.cells import Cells
