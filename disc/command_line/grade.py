@@ -22,7 +22,7 @@ def grade_all(request: GradeRequest) -> GradeReport:
         request.out,
         mpp=request.mpp,
         grader=request.grader,
-        overlap=request.overlap,
+        passes=request.passes,
     )
 
 

@@ -18,6 +18,7 @@ from disc.slides.graders import Examples, Graders
 from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import SCHEMA, GradeRecord
+from disc.slides.request import PASSES
 from disc.slides.wsinfer import export_wsinfer
 
 
@@ -40,17 +41,17 @@ class Grading:
         return known if isinstance(known, Calibration) else calibrate(self.graders, known)
 
     def grade(
-        self, slide: Path, out: Path | None, *, mpp: float | None = None, overlap: float = 0.75
+        self, slide: Path, out: Path | None, *, mpp: float | None = None, passes: int = PASSES
     ) -> GradeRecord:
         """Grade a slide into a new folder, or (None) without keeping files."""
         if out is None:
             folder = Path(tempfile.mkdtemp(prefix="disc-grade-"))
             try:
-                return self._grade(slide, folder, mpp, overlap)
+                return self._grade(slide, folder, mpp, passes)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         with whole_folder(out) as folder:
-            record = self._grade(slide, folder, mpp, overlap)
+            record = self._grade(slide, folder, mpp, passes)
             sync_all()
         return record
 
@@ -60,14 +61,14 @@ class Grading:
         out: Path,
         *,
         mpp: float | None = None,
-        overlap: float = 0.75,
+        passes: int = PASSES,
     ) -> GradeReport:
         """Grade many slides."""
         return grade_files(
             slides,
             out,
-            self._key({"mpp": mpp, "overlap": overlap}),
-            lambda path, folder: self._grade(path, folder, mpp, overlap),
+            self._key({"mpp": mpp, "passes": passes}),
+            lambda path, folder: self._grade(path, folder, mpp, passes),
             mpp,
         )
 
@@ -84,8 +85,8 @@ class Grading:
         """Write the pixel graders as a tile classifier."""
         return export_wsinfer(self.graders, self.calibration.temperature, out)
 
-    def _grade(self, path: Path, folder: Path, mpp: float | None, overlap: float) -> GradeRecord:
-        return grade_slide(self.graders, self.calibration, Scan(path, mpp), folder, overlap)
+    def _grade(self, path: Path, folder: Path, mpp: float | None, passes: int) -> GradeRecord:
+        return grade_slide(self.graders, self.calibration, Scan(path, mpp), folder, passes)
 
     def _key(self, settings: dict[str, object]) -> str:
         return digest({"schema": SCHEMA, "weights": dict(self.graders.hashes), **settings})

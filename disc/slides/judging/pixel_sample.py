@@ -11,7 +11,8 @@ from scipy.optimize import minimize_scalar
 
 from disc.labels import IGNORE, NUM_LABELS
 from disc.seeds import numpy_generator
-from disc.slides.reading.mapping import softmax, window_weights
+from disc.slides.reading.mapping import softmax
+from disc.slides.reading.passes import window_weights
 
 Floats = npt.NDArray[np.float64]
 MAX_PIXELS = 1_000_000
@@ -75,9 +76,7 @@ class PixelSample:
 
         None in place of the latter: there is one patient.
         """
-        logits, truth, weights = map(
-            np.concatenate, (self._logits, self._truth, self._weights)
-        )
+        logits, truth, weights = map(np.concatenate, (self._logits, self._truth, self._weights))
         names = np.unique(self._patients)
         counts = [len(each) for each in self._truth]
         in_second = np.repeat(np.isin(self._patients, names[1::2]), counts)

@@ -57,7 +57,7 @@ class SlideReading:
 
 
 def read_slide(
-    graders: Graders, calibration: Calibration, scan: Scan, folder: Path, overlap: float
+    graders: Graders, calibration: Calibration, scan: Scan, folder: Path, passes: int
 ) -> SlideReading:
     """Read a slide; its map goes into files of a folder.
 
@@ -73,7 +73,7 @@ def read_slide(
     plan = Plan(
         grid=grid,
         tissue=tissue,
-        overlap=overlap,
+        passes=passes,
         temperature=calibration.temperature,
         half=0 if encoder is None else encoder.choose(scan.path.stem),
     )
