@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from disc.slides.judging.calibrate import best_threshold, calibration_error
+from disc.slides.judging.calibrate import best_threshold
+from disc.slides.judging.pixel_sample import calibration_error
 from disc.slides.judging.rules import Score, score_areas
 
 FLOORS = (0.01, 0.01, 0.01)

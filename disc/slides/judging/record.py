@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from disc.files import BadInput, read_json, write_bytes
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = "grade.json"
 RESEARCH = "research use only"
 Code = Literal["too-little-tissue", "disagreement", "unstable", "unlike-training"]
@@ -56,11 +56,11 @@ class CrossCheck(Strict):
 
 
 class MapFacts(Strict):
-    """The map: its resolution, how windows overlap, and what could not be read."""
+    """The map: its resolution, how often windows cover it, and what could not be read."""
 
     um_per_px: float
     window_px: int
-    overlap: float
+    passes: int
     temperature: float
     ece_before: float
     ece_after: float | None

@@ -13,7 +13,8 @@ from disc.grade.slides import score_bags
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS, Label, label_of_grade
 from disc.seeds import numpy_generator
-from disc.slides.judging.calibrate import Calibration, make_bag
+from disc.slides.judging.calibrate import make_bag
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import CrossCheck, Gleason, Reason, Share
 from disc.slides.judging.rules import Score, score_areas
 
