@@ -31,7 +31,7 @@ class AttentionSheet:
     table: pd.DataFrame
 
 
-def choose_slides(tiles: TileSet) -> list[tuple[str, Sequence[Pixels]]]:
+def choose_slides(tiles: TileSet) -> list[tuple[str, list[Pixels]]]:
     """Name and tiles of the first slide of each primary grade."""
     chosen = []
     for grade in GRADES.values():
@@ -44,9 +44,7 @@ def choose_slides(tiles: TileSet) -> list[tuple[str, Sequence[Pixels]]]:
 
 def attention_figures(sheets: Sequence[AttentionSheet]) -> dict[str, Figure]:
     """A figure of each sheet, by file name."""
-    return {
-        f"attention_{sheet.name}": draw_attention(sheet.slides, sheet.table) for sheet in sheets
-    }
+    return {f"attention_{one.name}": draw_attention(one.slides, one.table) for one in sheets}
 
 
 def draw_attention(
