@@ -26,6 +26,7 @@ SMALL = (
     *("--denoiser.optim.steps", "10", "--distil.optim.steps", "4", "--distil.num-bundles", "24"),
     *("--distil.student.optim.steps", "4", "--evaluate.referee.optim.steps", "10"),
     *("--grade.carcino.optim.steps", "20", "--grade.transmil.optim.steps", "20"),
+    *("--phantom.referee-slides", "1", "1", "1", "1"),
 )
 """Trainings that show only that the way is whole."""
 
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--slides", type=int, default=100, help="test slides a grade")
     parser.add_argument("--patches", type=int, default=15, help="slides a grade of the LAPC-like")
     parser.add_argument("--grader-seeds", type=int, default=3)
-    parser.add_argument("--pixel-seeds", type=int, default=3)
+    parser.add_argument("--pixel-seeds", type=int, default=1)
     parser.add_argument("--draws", type=int, default=20_000)
     parser.add_argument("--small", action="store_true", help="trainings of a few steps")
     parser.add_argument("--until", choices=("data", "generators", "study"), default="study")
@@ -95,7 +96,8 @@ def study(args: argparse.Namespace) -> None:
             *[str(args.out / "runs" / f"seed-{seed}") for seed in SEEDS],
             *("--out", str(args.out / "study")),
             *("--variants", *VARIANTS),
-            *("--balance-weights", *WEIGHTS, "--pixel-weights", "0.3"),
+            *("--balance-weights", *(WEIGHTS[-1:] if args.small else WEIGHTS)),
+            *("--pixel-weights", "0.3"),
             *("--grader-seeds", str(args.grader_seeds), "--pixel-seeds", str(args.pixel_seeds)),
             *("--external", "lapc", str(args.out / "lapc"), "--external-um-per-px", "lapc", "0.5"),
             *("--processes", str(args.processes)),

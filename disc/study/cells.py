@@ -14,6 +14,7 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import write_bytes, write_parquet
 from disc.grade.carcino import PixelNet
 from disc.grade.confusion import COUNTS, merge_high_grades
+from disc.grade.mil.scoring import attention_table
 from disc.grade.pixels import confusion_rows, predict_pixels, train_pixel_grader
 from disc.grade.pool import TilePool
 from disc.grade.slides import score_rows, train_slide_grader
@@ -31,6 +32,7 @@ from disc.train.checkpoint import NAME as CHECKPOINT
 
 ROWS = "rows.parquet"
 PICTURES = "pictures.safetensors"
+ATTENTION = "attention.parquet"
 NUM_PICTURES = 6
 
 
@@ -65,8 +67,11 @@ def _grade_slides(study: Study, cell: Cell, place: Path) -> pd.DataFrame:
     for data_set, split, tiles in study.tests(cell.fold):
         if slides := scored_slides(tiles):
             name = "real" if data_set == "in" else data_set
-            rows = score_rows(net, study.bags(cell, name, slides))
-            parts.append(rows.assign(data_set=data_set, split=split))
+            bags = study.bags(cell, name, slides)
+            parts.append(score_rows(net, bags).assign(data_set=data_set, split=split))
+            is_shown = cell.grader_seed == 0 and cell.grader != "mixed-supervision"
+            if is_shown and (data_set, split) == ("in", "test"):
+                write_parquet(place / ATTENTION, attention_table(net, bags))
     return pd.concat(parts).assign(grader=cell.grader, encoder=cell.encoder)
 
 
