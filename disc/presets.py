@@ -126,7 +126,7 @@ def _laptop_grade() -> Grade:
 
 
 def phantom() -> Run:
-    """The model that the package ships: simulated tiles of 96 px, 4 µm; some hours of one thread.
+    """The model that the package ships: simulated tiles of 96 px, 4 µm; two hours of one thread.
 
     Differs from paper: as `laptop`.
     """
@@ -140,15 +140,15 @@ def phantom() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=_sharp_autoencoder(3500, 900, crops=24, batch=8),
+        autoencoder=_sharp_autoencoder(5000, 450, batch=3),
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
             dihedral=2,
             optim=Optim(
-                steps=4500,
-                batch=48,
-                lr=1e-3,
+                steps=4800,
+                batch=16,
+                lr=7e-4,
                 warmup=50,
                 decay="cosine",
                 ema=0.998,
@@ -156,14 +156,14 @@ def phantom() -> Run:
             ),
         ),
         distil=Distil(
-            num_bundles=800,
+            num_bundles=400,
             variants=("sd-disc-fast",),
-            student=_student(900, batch=32),
+            student=_student(600),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
-        grade=Grade(carcino=_small_carcino(12, 1200, 16, lr=3e-3), balance_weights=(0.3,)),
+        grade=Grade(carcino=_small_carcino(12, 900, 8, lr=3e-3), balance_weights=(0.3,)),
         evaluate=Evaluate(
-            referee=_small_carcino(12, 600, 24),
+            referee=_small_carcino(12, 500, 16),
             num_uniform=64,
             num_mixed=192,
             num_synthesis=96,
@@ -171,10 +171,8 @@ def phantom() -> Run:
     )
 
 
-def _sharp_autoencoder(
-    steps: int, decoder_steps: int, crops: int = 8, batch: int = 4
-) -> Autoencoder:
-    """Trained on `crops` a step, then its decoder alone on `batch` whole tiles a step."""
+def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoencoder:
+    """Trained on crops, then its decoder alone on `batch` whole tiles a step."""
     tuning = DecoderTuning()
     optim = replace(tuning.optim, steps=decoder_steps, batch=batch)
     return Autoencoder(
@@ -187,13 +185,13 @@ def _sharp_autoencoder(
         loss="texture",
         latent_noise=0.1,
         latent_penalty=1e-4,
-        optim=Optim(steps=steps, batch=crops, lr=3e-3, decay="cosine", ema=0.995),
+        optim=Optim(steps=steps, batch=8, lr=3e-3, decay="cosine", ema=0.995),
         decoder=replace(tuning, optim=optim),
     )
 
 
-def _student(steps: int, batch: int = 16) -> Student:
-    optim = Optim(steps=steps, batch=batch, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
+def _student(steps: int) -> Student:
+    optim = Optim(steps=steps, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
     return Student(optim=optim)
 
 
