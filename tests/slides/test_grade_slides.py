@@ -186,7 +186,7 @@ class Striped(torch.nn.Module):
         self.one = torch.nn.Parameter(torch.ones(1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        waves = torch.cos(torch.arange(images.shape[-1]) * 2 * torch.pi / 16)
+        waves = 0.3 * torch.cos(torch.arange(images.shape[-1]) * 2 * torch.pi / 16)
         stripes = waves + waves[:, None]
         logits = torch.zeros(len(images), 4, *images.shape[-2:])
         logits[:, 1] = stripes
@@ -197,7 +197,7 @@ class Striped(torch.nn.Module):
 
 
 def test_where_windows_lie_hardly_changes_the_map(model: Model, slide: Path) -> None:
-    graders = replace(model.grading().graders, pixel=(Striped(),), encoder=None)
+    graders = replace(model.grading().graders, pixel=(Striped(),), encoder=None, tile_px=96)
     scan = Scan(slide)
 
     def share(passes: int) -> float:
@@ -207,7 +207,7 @@ def test_where_windows_lie_hardly_changes_the_map(model: Model, slide: Path) -> 
         )
         return float((np.abs(still - moved).max(0) <= 0.02)[still.any(0)].mean())
 
-    assert share(17) >= 0.99
+    assert share(10) >= 0.99
     assert share(1) < 0.5
 
 
@@ -291,7 +291,7 @@ def test_a_run_without_graders_is_refused(
 def test_exported_weights_grade_as_the_run_does(
     run: Path, slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["export", "--run", str(run), "--out", str(tmp_path / "x")]) == 0
+    assert cli.main(["export", "--run", str(run), "--no-shapes", "--out", str(tmp_path / "x")]) == 0
     assert "it grades slides" in capsys.readouterr().out
     model, ours = disc.load(tmp_path / "x"), disc.load(run).grading()
     found = model.grading().calibration
