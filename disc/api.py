@@ -217,7 +217,7 @@ class Model:
             out: new folder for map, outlines, tables and report; None: none of them is kept.
             mpp: micrometres per pixel of the slide, where it does not say.
             grader: which of the run's graders: the name of a folder in graders/pixels.
-            passes: how often windows cover it: 1, 4, 8, 10, 12 or 16.
+            passes: how often windows cover it: 1, 5, 10 or 17.
 
         Raises:
             FileNotFoundError: if the run lacks a file.

@@ -117,6 +117,7 @@ def make_record(
             "opinions": verdict.opinions,
             "floors": floors,
             "cross_check": verdict.cross_check,
+            "slide_group": verdict.slide_group,
             "distance": verdict.distance and round(verdict.distance, 6),
             "distance_threshold": verdict.distance and round(calibration.far, 6),
             "source": rest.pop("source"),

@@ -12,7 +12,7 @@ import tyro
 from disc.files import require
 
 PASSES: Literal[10] = 10
-"""Usual passes of windows over a slide; 99 % of the map stays within .02 if windows move."""
+"""Usual passes of windows over a slide."""
 _WEIGHTS = ("config.json", "disc.json")
 """What tells the folder of a run, or of exported weights, from a folder of slides."""
 
@@ -36,7 +36,7 @@ class GradeRequest:
     """Micrometres per pixel of the slides at full resolution, where their files do not say."""
     grader: str = "real"
     """Which of the run's graders: the name of a folder in graders/pixels, such as `sd-disc 0.3`."""
-    passes: Literal[1, 4, 8, 10, 12, 16] = PASSES
+    passes: Literal[1, 5, 10, 17] = PASSES
     """How often windows half a window apart cover the slide, each time moved: with more, the map
     depends less on where windows lie, and takes longer by as much."""
 

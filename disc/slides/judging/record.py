@@ -55,6 +55,13 @@ class CrossCheck(Strict):
     is_present: bool
 
 
+class SlideGroup(Strict):
+    """The ISUP grade group by the slide graders' ordinal head, and the probability of each."""
+
+    group: int
+    shares: Mapping[str, float]
+
+
 class MapFacts(Strict):
     """The map: its resolution, how often windows cover it, and what could not be read."""
 
@@ -95,6 +102,7 @@ class GradeRecord(Strict):
 
     `score` is what the map says in any case; where `abstained` holds reasons, it is not to be used.
     `isup_shares` are fractions of the bootstrap draws; `opinions` the group by each network alone.
+    `slide_group` is None where the slide graders have no ordinal head.
     """
 
     schema_version: int = SCHEMA
@@ -110,6 +118,7 @@ class GradeRecord(Strict):
     opinions: Mapping[str, int]
     floors: Mapping[str, float]
     cross_check: Mapping[str, CrossCheck]
+    slide_group: SlideGroup | None
     distance: float | None
     distance_threshold: float | None
     map: MapFacts | None

@@ -2,17 +2,22 @@
 
 A network reads a pixel differently where the window lies differently, above all by the place
 within its own stride. On a square grid of windows few such places come up, and moving the grid
-changes the map; on a lattice along whose axes no two coverings are alike, all come up.
+changes the map; on a lattice that is turned against the axes, many more come up.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-GENERATORS = {1: 1, 4: 1, 8: 3, 10: 3, 12: 5, 16: 7}
-"""By the number of passes, how many places down a pass lies for one to the right."""
+GENERATORS = {1: 0, 5: 2, 10: 3, 17: 4}
+"""By the number of passes, how many places down a pass lies for one to the right: square lattices,
+turned."""
+STRIDE = 16
+"""Of the network at its coarsest; windows are a multiple of twice as many pixels wide."""
 
 
 def list_offsets(side: int, passes: int) -> list[tuple[int, int]]:
@@ -25,7 +30,11 @@ def list_offsets(side: int, passes: int) -> list[tuple[int, int]]:
         passes: a key of `GENERATORS`.
     """
     half, generator = side // 2, GENERATORS[passes]
-    places = [round(place * half / passes) for place in range(passes)]
+    reach = half
+    # Else passes would lie a multiple of the stride apart, and read their pixels all alike.
+    while math.gcd(reach // STRIDE, passes) > 2:
+        reach += STRIDE
+    places = [round(place * reach / passes) % half for place in range(passes)]
     return [(places[k], places[k * generator % passes]) for k in range(passes)]
 
 
