@@ -5,8 +5,8 @@ seconds, on the same cores as none, one and two processes that compute without a
 steps a second over those of the first setting in the same round, beside as many neighbours,
 geometric mean over rounds; `of quiet` is over those of the first setting beside none, and `fair`
 what is left of the cores if every process gets its part. A setting is good if it costs under 10 %
-on quiet cores and stays near fair on busy ones. Turns in which other processes took more than a fifth of a core do
-not count; the table says how many were left.
+on quiet cores and stays near fair on busy ones. Turns in which other processes took more than a
+fifth of a core do not count; the table says how many were left.
 
     python benchmarks/neighbours.py --cores 0 1 --rounds 5
 """

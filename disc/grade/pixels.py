@@ -24,6 +24,7 @@ from disc.labels import NUM_LABELS
 from disc.seeds import derive
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 from disc.settings.training import Validation
+from disc.train.batch_sums import WithSums
 from disc.train.checkpoint import State
 from disc.train.diagnose import NamedBatches
 from disc.train.hooks import VALIDATION, Hook, Hooks
@@ -75,7 +76,7 @@ def train_pixel_grader(
     weights = {name: _weigh_labels(pool, net.classes) for name, pool in pools.items()}
     trained = train(
         model=network,
-        step=_mixed_step(weights, balance_weight, augment or Augment()),
+        step=WithSums(_mixed_step(weights, balance_weight, augment or Augment())),
         batch_at=NamedBatches.by_rows(
             lambda step, rows: _draw(pools, net.optim.batch, step, seed, rows),
             net.optim.batch,
@@ -85,7 +86,6 @@ def train_pixel_grader(
         folder=folder,
         seed=seed,
         hooks=_validate(net, validation),
-        has_sums=True,
     )
     assert isinstance(trained, CarcinoNet | PublicCarcinoNet)
     return trained

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, distributed
 
@@ -56,3 +60,17 @@ class BatchSums:
     def _with_gradient(self, total: Tensor, part: Tensor) -> Tensor:
         # the difference is 0, and has the part's gradient
         return total + self._num_processes * self._num_pieces * (part - part.detach())
+
+
+@dataclass(frozen=True)
+class WithSums:
+    """A step whose loss has its sums over the batch from `state.sum_all`.
+
+    Pieces of gradient accumulation are computed once more for it, without gradients.
+    """
+
+    step: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the step gives."""
+        return self.step(*arguments)

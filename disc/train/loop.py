@@ -16,7 +16,7 @@ from disc.files import BadInput
 from disc.processes import Share, accelerate_on_cpu, own_share, wait_for_all
 from disc.seeds import derive, torch_generator
 from disc.settings.training import Optim
-from disc.train.batch_sums import BatchSums
+from disc.train.batch_sums import BatchSums, WithSums
 from disc.train.checkpoint import State, read_best, restore_checkpoint, save_checkpoint
 from disc.train.diagnose import Batch as Batch
 from disc.train.diagnose import Step as Step
@@ -37,7 +37,6 @@ def train(
     seed: int,
     hooks: Hooks | None = None,
     is_alone: bool = False,
-    has_sums: bool = False,
 ) -> nn.Module:
     """Train a network; called again with the same folder, resume where it was stopped.
 
@@ -49,7 +48,7 @@ def train(
 
     A batch is split over the processes and, within each, over the pieces of gradient
     accumulation: neither changes the result beyond floating point if the loss is a mean over
-    samples, or has its sums from `state.sum_all` and `has_sums` says so.
+    samples, or the step is `WithSums`.
 
     Args:
         model: the network, with its first weights.
@@ -65,8 +64,6 @@ def train(
             are kept, and after how long without better ones training ends before its last step.
         is_alone: whether this process trains by itself, while others train other networks; else
             all train this one.
-        has_sums: whether the loss is made of sums over the batch (`state.sum_all`): the pieces of
-            gradient accumulation are then computed once more, without gradients, before.
 
     Returns:
         The network with its final weights: the moving average where `optim.ema` asks for one, at
@@ -99,7 +96,7 @@ def train(
         batch = part_of(batch_at, state.step, share, optim.batch)
         sums = BatchSums(share, optim.speed.accumulate)
         pieces = _pieces(state, sums, optim.speed.accumulate)
-        if has_sums and len(pieces) > 1:
+        if isinstance(step, WithSums) and len(pieces) > 1:
             _measure_sums(accelerator, pieces, sums, step, batch, seed=seed)
         found = [
             _add_gradients(accelerator, piece, step, batch, seed=seed, share=part)
