@@ -15,7 +15,7 @@ from disc.files import write_bytes
 from disc.report import sentences
 from disc.report.figures import as_png, as_svg, draw_figures
 from disc.report.graders.sentences import grading_sentences
-from disc.report.graders.tables import auroc_grid, dice_grid
+from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import limitations
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import Cell, as_uri, pixel_cells, sheet_cells
@@ -158,10 +158,7 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     if not numbers.quality.empty:
         kinds = [kind for kind in KINDS if (numbers.quality["kind"] == kind).any()]
         grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
-    tests = numbers.auroc_tests
-    if not tests.empty:
-        keys = ["grader", "encoder", "data_set"]
-        grids["auroc"] = [auroc_grid(numbers, *key) for key, _ in tests.groupby(keys)]
+    grids["auroc"] = slide_grids(numbers)
     if not numbers.dice.empty:
         test = numbers.dice[numbers.dice["split"] == "test"]
         keys = ["grader", "truth_kind", "data_set"]
