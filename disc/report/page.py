@@ -14,6 +14,7 @@ from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
 from disc.report import sentences
 from disc.report.figures import as_png, as_svg, draw_figures
+from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
 from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import limitations
@@ -30,6 +31,9 @@ from disc.report.tables import (
     standard_deviation_grid,
 )
 from disc.report.templates import legend, open_template
+
+CHARTS = ("agreement", "auroc", "dice", "attention")
+"""How the names of the figures of a section begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +68,7 @@ def write_report(folder: Path, summary: RunSummary) -> Path:
         Path of the page.
     """
     numbers = measure(summary)
-    figures = draw_figures(numbers)
+    figures = {**draw_figures(numbers), **attention_figures(summary.attention)}
     sheets = {
         "sheet": sheet_cells(summary.sheet, summary.palette),
         "pixels": pixel_cells(summary.pixel_pictures, summary.palette),
@@ -109,7 +113,7 @@ def render(
         bar=_scale_bar(summary),
         sheets=sheets,
         files=files,
-        charts={part: list_charts(figures, part) for part in ("agreement", "auroc", "dice")},
+        charts={part: list_charts(figures, part) for part in CHARTS},
         grids=_grids(summary, numbers),
         lacking={part: _why(summary.notes, part) for part in PARTS},
         marked=sentences.MARKED,
