@@ -14,8 +14,9 @@ from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
 from disc.report import sentences
 from disc.report.figures import as_png, as_svg, draw_figures
+from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
-from disc.report.graders.tables import auroc_grid, dice_grid
+from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import limitations
 from disc.report.model_card import NAME as MODEL_CARD
 from disc.report.model_card import write_model_card
@@ -32,6 +33,9 @@ from disc.report.tables import (
     standard_deviation_grid,
 )
 from disc.report.templates import legend, open_template
+
+CHARTS = ("agreement", "auroc", "dice", "attention")
+"""How the names of the figures of a section begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +70,7 @@ def write_report(folder: Path, summary: RunSummary) -> Path:
         Path of the page.
     """
     numbers = measure(summary)
-    figures = draw_figures(numbers)
+    figures = {**draw_figures(numbers), **attention_figures(summary.attention)}
     sheets = {
         "sheet": sheet_cells(summary.sheet, summary.palette),
         "pixels": pixel_cells(summary.pixel_pictures, summary.palette),
@@ -112,7 +116,7 @@ def render(
         bar=_scale_bar(summary),
         sheets=sheets,
         files=files,
-        charts={part: list_charts(figures, part) for part in ("agreement", "auroc", "dice")},
+        charts={part: list_charts(figures, part) for part in CHARTS},
         grids=_grids(summary, numbers),
         lacking={part: _why(summary.notes, part) for part in PARTS},
         marked=sentences.MARKED,
@@ -161,10 +165,7 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     if not numbers.quality.empty:
         kinds = [kind for kind in KINDS if (numbers.quality["kind"] == kind).any()]
         grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
-    tests = numbers.auroc_tests
-    if not tests.empty:
-        keys = ["grader", "encoder", "data_set"]
-        grids["auroc"] = [auroc_grid(numbers, *key) for key, _ in tests.groupby(keys)]
+    grids["auroc"] = slide_grids(numbers)
     if not numbers.dice.empty:
         test = numbers.dice[numbers.dice["split"] == "test"]
         keys = ["grader", "truth_kind", "data_set"]

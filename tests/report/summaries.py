@@ -13,6 +13,7 @@ from disc.labels import Label
 from disc.pipeline.config_file import to_json
 from disc.pipeline.stage import StageRecord
 from disc.presets import smoke
+from disc.report.graders.attention import AttentionSheet
 from disc.report.run_summary import PixelRow, RunSummary, SheetRow
 from disc.settings.synthesis import STUDENT, VARIANTS
 
@@ -123,6 +124,14 @@ def make_pixels(rng: np.random.Generator, num_tiles: int = 40) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def make_attention(image: np.ndarray) -> AttentionSheet:
+    """Of one slide of two tiles."""
+    table = pd.DataFrame({"slide": "s", "tile": [0, 1], "attention": [0.3, 0.7]})
+    return AttentionSheet(
+        name="transmil_embedded_real", slides=[("s", [image, image])], table=table
+    )
+
+
 def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
     """A whole summary; `changes` replace parts of it."""
     rng = np.random.default_rng(0)
@@ -156,6 +165,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
                 image=image, truth=mask, annotation=mask, predictions={"real": mask, "sd": mask}
             )
         ],
+        "attention": [make_attention(image)],
         "draws": 100,
         "grader_draws": 400,
     }
