@@ -253,6 +253,7 @@ class ModelCheckpoint:
     """Stands in for Lightning's, whose class is a key in its checkpoints."""
 
 
+@pytest.mark.usefixtures("here")
 def test_lightnings_callbacks_are_ignored(tmp_path, tiles, monkeypatch):
     module = types.ModuleType("pytorch_lightning.callbacks.model_checkpoint")
     module.ModelCheckpoint = ModelCheckpoint
