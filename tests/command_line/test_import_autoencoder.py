@@ -19,6 +19,9 @@ from disc.presets import smoke
 from disc.settings.training import Optim
 from tests.model.compvis_reference import as_checkpoint, draw_network
 from tests.model.small_vq import build_small_vq
+from tests.model.test_foreign import here
+
+__all__ = ["here"]
 
 
 @pytest.fixture
@@ -37,6 +40,7 @@ def images(tmp_path):
     return tmp_path / "tiles"
 
 
+@pytest.mark.usefixtures("here")
 def test_import_and_check(checkpoint, images, tmp_path, capsys):
     out = tmp_path / "vq"
     words = ["import", "--source", str(checkpoint), "--out", str(out), "--check", str(images)]
