@@ -29,7 +29,7 @@ from disc.audit.copies.new import measure_copies
 from disc.audit.encoders import View, encode, texture
 from disc.audit.look import measure_look
 from disc.audit.nearness import measure_nearness
-from disc.audit.seams import measure_seams
+from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import AuditSet, hold_arrays
 from disc.cli import prepare_process
 from disc.evaluate.referee import referee_features

@@ -24,6 +24,7 @@ from disc.report.sheet_figure import draw_sheet
 from disc.report.tables import (
     Grid,
     agreement_grid,
+    audit_grid,
     quality_grid,
     recall_grid,
     stage_grid,
@@ -145,6 +146,7 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
         "standard_deviations": [],
         "agreement": [],
         "quality": [],
+        "audit": [],
         "recalls": [],
         "auroc": [],
         "dice": [],
@@ -158,6 +160,8 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     if not numbers.quality.empty:
         kinds = [kind for kind in KINDS if (numbers.quality["kind"] == kind).any()]
         grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
+    if not numbers.audit.empty:
+        grids["audit"] = [audit_grid(numbers)]
     tests = numbers.auroc_tests
     if not tests.empty:
         keys = ["grader", "encoder", "data_set"]
