@@ -27,6 +27,7 @@ from disc.report.sheet_figure import draw_sheet
 from disc.report.tables import (
     Grid,
     agreement_grid,
+    audit_grid,
     quality_grid,
     recall_grid,
     stage_grid,
@@ -152,6 +153,7 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
         "standard_deviations": [],
         "agreement": [],
         "quality": [],
+        "audit": [],
         "recalls": [],
         "auroc": [],
         "dice": [],
@@ -165,6 +167,8 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     if not numbers.quality.empty:
         kinds = [kind for kind in KINDS if (numbers.quality["kind"] == kind).any()]
         grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
+    if not numbers.audit.empty:
+        grids["audit"] = [audit_grid(numbers)]
     grids["auroc"] = slide_grids(numbers)
     if not numbers.dice.empty:
         test = numbers.dice[numbers.dice["split"] == "test"]

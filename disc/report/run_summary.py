@@ -90,6 +90,8 @@ class RunSummary:
     agreement: pd.DataFrame | None = None
     quality: pd.DataFrame | None = None
     """Of the same tiles, what agreement does not see: `disc.pipeline.galleries.measure_quality`."""
+    audit: pd.DataFrame | None = None
+    """The short form of an audit of the synthetic slides: `disc.audit.brief.audit_briefly`."""
     scores: pd.DataFrame | None = None
     pixels: pd.DataFrame | None = None
     pixel_pictures: Sequence[PixelRow] = ()

@@ -132,6 +132,26 @@ def make_attention(image: np.ndarray) -> AttentionSheet:
     )
 
 
+def make_audit() -> pd.DataFrame:
+    """As `disc.audit.brief` makes it; of sd-sc, copies could not be told."""
+    names = (
+        "kid.texture",
+        "copies",
+        "seam.beyond-real",
+        *(f"gradient.{label.name}" for label in Label),
+    )
+    rows = [
+        {
+            **{"variant": variant, "name": name, "value": 0.25 + place, "low": 0.125 + place},
+            **{"high": 0.5 + place, "floor": 0.0625, "refused": ""},
+        }
+        for variant in ("sd", "sd-sc")
+        for place, name in enumerate(names)
+    ]
+    rows[len(names) + 1] |= {"value": np.nan, "refused": "80 tiles; 200 would do"}
+    return pd.DataFrame(rows)
+
+
 def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
     """A whole summary; `changes` replace parts of it."""
     rng = np.random.default_rng(0)
@@ -158,6 +178,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
         ),
         "agreement": make_agreement(rng),
         "quality": make_quality(),
+        "audit": make_audit(),
         "scores": make_scores(rng),
         "pixels": make_pixels(rng),
         "pixel_pictures": [
