@@ -272,11 +272,16 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON."""
-    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+    write_bytes(path, as_json_bytes(value))
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def as_json_bytes(value: Any) -> bytes:
+    """A value as `write_json` writes it."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def read_json(path: Path, remedy: str = "delete it to redo") -> Any:
+    """Read a JSON file; `remedy`: what to do where it is damaged.
 
     Raises:
         FileNotFoundError: if it is missing.
@@ -287,7 +292,7 @@ def read_json(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"{path}: not readable as JSON ({error}); delete it to redo") from error
+        raise BadInput(f"{path}: not readable as JSON ({error}); {remedy}") from error
 
 
 def digest(value: Any) -> str:

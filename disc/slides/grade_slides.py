@@ -100,7 +100,7 @@ def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeRe
     try:
         expected = {"key": digest({"graders": key, "slide": slide_key(path)})}
         if (folder / MARKER).is_file():
-            if read_json(folder / MARKER) != expected:
+            if read_json(folder / MARKER, "delete its folder") != expected:
                 raise BadInput(
                     f"{folder}: holds results of other graders, settings or another slide; delete "
                     "it, or give another --out"
