@@ -20,7 +20,7 @@ GRID = 4
 """Cells a side over which posteriors are averaged."""
 MAX_VALUES = 2**28
 """Of a slide: 100,000 tiles of 2,560 values."""
-_REMEDY = "expected HDF5 with features [tiles, D] and coords; write it anew"
+_REMEDY = "expected HDF5 with features [tiles, D]; write it anew"
 SMALLEST = 0.01
 """Probabilities are kept this far from 0 and 1 before their log odds are taken."""
 
