@@ -146,7 +146,7 @@ def study(request: StudyRequest) -> int:
 
 
 def grade(request: GradeRequest) -> int:
-    """Grade slides with a run's graders; exit code 1 if one could not be. Research use only."""
+    """Grade slides with trained graders; exit code 1 if one could not be. Research use only."""
     prepare_process()
     from disc.command_line.grade import grade_all
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 import torch.nn.functional as F
 
 from disc.audit.facts import Facts, join, measure_tiles
+from disc.audit.manifest import find_owners, read_manifest
 from disc.audit.request import AuditRequest
 from disc.data.readers.read import read_source, recognise
 from disc.data.readers.source import Source
@@ -30,7 +30,6 @@ KEPT_PX = 128
 """Largest side with which tiles are kept for networks and the search for copies."""
 _MULTIPLE = 32
 _CHUNK = 64
-MANIFEST = "manifest.parquet"
 Pixels = npt.NDArray[np.uint8]
 Names = npt.NDArray[np.str_]
 
@@ -49,6 +48,8 @@ class AuditSet:
         patients: of the tiles, which are resampled together.
         tile_px: side of the tiles as they were read.
         seen: slides that the generator was trained on; None: nobody says.
+        num_guessed: tiles whose mask was drawn on a tile that the real set lacks: what stands
+            before the underscore of its name goes for a patient.
     """
 
     name: str
@@ -60,6 +61,7 @@ class AuditSet:
     patients: Names
     tile_px: int
     seen: frozenset[str] | None = None
+    num_guessed: int = 0
 
     def __len__(self) -> int:
         """Number of tiles."""
@@ -78,6 +80,13 @@ class AuditSet:
         """Patients that the tiles come from."""
         return len(set(self.patients))
 
+    def find_unseen(self, real: AuditSet) -> npt.NDArray[np.int64]:
+        """Real tiles of patients of whom the generator saw no slide; none where nobody says."""
+        if self.seen is None:
+            return np.arange(0)
+        patients = set(real.patients[np.isin(real.slides, sorted(self.seen))])
+        return np.flatnonzero(~np.isin(real.patients, sorted(patients)))
+
 
 def read_sets(request: AuditRequest) -> tuple[AuditSet, AuditSet]:
     """The real and the synthetic set.
@@ -95,10 +104,11 @@ def read_sets(request: AuditRequest) -> tuple[AuditSet, AuditSet]:
             f"{roots[0]}: {len(patients)} patient; an audit tells patients apart, so give real "
             "tiles of 2 or more (of a folder: --slides with a column patient_id)"
         )
-    sources, seen = _read_manifest(roots[1], real, synthetic)
+    sources, seen = read_manifest(roots[1], real, synthetic)
+    owners, num_guessed = find_owners(sources, real)
     first = hold(str(roots[0]), real, {}, seed=request.seed)
-    second = hold(str(roots[1]), synthetic, sources, seed=request.seed)
-    return first, replace(second, seen=seen)
+    second = hold(str(roots[1]), synthetic, owners, seed=request.seed)
+    return first, replace(second, seen=seen, num_guessed=num_guessed)
 
 
 def hold(
@@ -234,46 +244,6 @@ def _refuse_apart(
                 f"{root}: {len(bare)} of {len(tiles)} tiles have no mask, first {bare[0].name}; "
                 "add masks, or ask only what needs none: --parts look new"
             )
-
-
-def _read_manifest(
-    root: Path, real: TileSet, synthetic: TileSet
-) -> tuple[dict[str, str], frozenset[str] | None]:
-    """The slide that each synthetic tile's mask was drawn on, and what the generator saw.
-
-    Raises:
-        BadInput: if it is damaged, or of other sets than these two.
-    """
-    path = root / MANIFEST
-    if not path.exists():
-        return {}, None
-    try:
-        table = pd.read_parquet(path)
-        rows = dict(zip(table["tile"], table["training_slides"].astype(str), strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        said = " ".join(str(error).split())
-        raise BadInput(
-            f"{path}: not readable, or without tile and training_slides ({said}); make the set "
-            "again, or remove it"
-        ) from error
-    if unknown := sorted({tile.name for tile in synthetic.tiles} - set(rows)):
-        raise BadInput(
-            f"{path}: of another set: {len(unknown)} of {len(synthetic)} tiles are not in it, "
-            f"first {unknown[0]}; put this set's own there, or remove it"
-        )
-    seen = frozenset(" ".join(set(rows.values())).split())
-    if absent := sorted(seen - set(real.slides)):
-        raise BadInput(
-            f"{path}: its generator saw {len(absent)} of {len(seen)} slides that {real_name(real)} "
-            f"lacks, first {absent[0]}; give the set that it was trained on, or remove it"
-        )
-    drawn = table.get("shape_source", table["tile"]).astype(str).str.partition("_")[0]
-    return dict(zip(table["tile"], drawn, strict=True)), seen
-
-
-def real_name(tiles: TileSet) -> str:
-    """Folder of a set's images."""
-    return str(tiles.tiles[0].image.parent.parent)
 
 
 def _patient(slides: Mapping[str, Slide], record: Tile) -> str:

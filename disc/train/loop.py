@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -163,6 +164,10 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
     if accelerator.device.type == "cuda":
         # bit-for-bit resumption needs kernels that sum in a fixed order
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # else every new tensor is filled first, though nothing reads it before it is written
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        # docs/training.md names the kernels that have no fixed order
+        warnings.filterwarnings("ignore", message=".*deterministic", module="torch")
     network = model.to(accelerator.device).train()
     called = set_up(network, optim)
     optimizer = torch.optim.AdamW(
