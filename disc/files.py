@@ -203,9 +203,7 @@ def open_file(path: Path, max_bytes: int = MAX_FILE) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; correct its path") from None
     except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be read ({error.strerror}); change its permissions"
-        ) from error
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); see its permissions") from error
 
 
 def holds_files(folder: Path) -> bool:
@@ -287,11 +285,10 @@ def read_json(path: Path, remedy: str = "delete it to redo") -> Any:
         FileNotFoundError: if it is missing.
         BadInput: if it is not JSON.
     """
+    data = read_bytes(path, MAX_TEXT)
     try:
-        return json.loads(read_bytes(path, MAX_TEXT))
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
         raise BadInput(f"{path}: not readable as JSON ({error}); {remedy}") from error
 
 
