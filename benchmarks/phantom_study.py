@@ -26,7 +26,7 @@ SMALL = (
     *("--denoiser.optim.steps", "10", "--distil.optim.steps", "4", "--distil.num-bundles", "24"),
     *("--distil.student.optim.steps", "4", "--evaluate.referee.optim.steps", "10"),
     *("--grade.carcino.optim.steps", "20", "--grade.transmil.optim.steps", "20"),
-    *("--phantom.referee-slides", "1", "1", "1", "1"),
+    *("--phantom.referee-slides", "1", "1", "1", "1", "--synthesis.tiles", "2", "3"),
 )
 """Trainings that show only that the way is whole."""
 
@@ -117,7 +117,7 @@ def run_words(args: argparse.Namespace, seed: int, until: str) -> list[str]:
         *("--phantom.core-um", "900", "1500"),
         *("--phantom.test-slides", *many, "--phantom.external-slides", *many),
         *("--synthesis.slides-per-grade", "4" if args.small else "100"),
-        *("--synthesis.sizes", "real"),
+        *("--synthesis.sizes", "range" if args.small else "real"),
         *("--synthesis.variants", *VARIANTS, "--sample.batch", "256"),
         *("--grade.carcino.optim.batch", "16", "--grade.transmil.optim.steps", "200"),
         *(SMALL if args.small else ()),
