@@ -1,23 +1,33 @@
-"""Audits of every variant and plan beside each other, over trainings and seeds of their noise.
+"""Audits of every variant and plan beside each other; canaries; and annotators' errors.
 
-Takes finished runs, one a training (`disc run laptop --seed 1 --name demo-1 --until agreement`
-makes another). All are asked for the same masks, as synthesis draws them, under several seeds; the
-audit holds their tiles beside the test slides, and looks for copies of the training tiles. Prints
-the main figures of each, means over seeds and trainings with 95 % intervals over trainings (t; of
-one training there is none), real test tiles of other halves beside them; then one JSON line.
+Takes finished runs on the same data, one a training (`disc run laptop --seed 1 --name demo-1
+--until agreement` makes another), and has three parts, which write a JSON and a picture each and
+can be started apart from each other (`--part`); without, they run side by side.
+
+- `audit`: all ways are asked for the same masks from the same noise; the audit holds their tiles
+  beside the test slides, and looks for copies of the training tiles.
+- `canary`: tiles of other patients, repeated 1, 10 and 100 times among the training tiles of a new
+  `sd`, are asked for by their own masks.
+- `annotation`: the phantom is drawn again with 0, 1/2, 1 and 2 times the annotators' errors, all is
+  trained on the first run's autoencoder with a share of the steps, one seed each, and audited.
+
+Intervals are 95 %, t over trainings; of one training there is none. Uses a GPU where there is one.
 Stopped, the same command goes on.
 
-    python benchmarks/audit_study.py runs/demo runs/demo-1 runs/demo-2 [--seeds 3] [--masks 256]
+    python benchmarks/audit_study.py runs/demo runs/demo-1 runs/demo-2 [--part canary]
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from itertools import product
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -25,32 +35,24 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 import tyro
-from side_by_side import Asked, open_runs, own_folder
+from audit_canaries import find_canaries
+from audit_ways import NEEDS, Sizes, audit_runs, draw_asked, join_pictures
+from side_by_side import open_run, open_runs
 
-import disc
-from disc.audit.audit import Questions, audit
-from disc.audit.copies.new import measure_copies
-from disc.audit.figures import Figure, to_table
-from disc.audit.segmenter import train_segmenters
-from disc.audit.sets import AuditSet, hold, hold_arrays
+from disc.audit.copies.detector import rate_of
 from disc.cli import prepare_process
-from disc.files import write_parquet
-from disc.pipeline.context import Context
-from disc.pipeline.evaluation_masks import draw_synthesis_masks
-from disc.progress import print_line
-from disc.seeds import derive
-from disc.settings.synthesis import STUDENT
+from disc.files import write_json
+from disc.pipeline.run import execute
+from disc.processes import num_cores, spread
+from disc.settings.run import Run
+from disc.settings.training import Optim
 
-WAYS = (
-    *(("sd", ""), ("sd-sc", "end"), ("sd-sc", "step"), ("sd-sc", "switch@0.75")),
-    *(("sd-disc", ""), ("sd-disc-cotrain", ""), (STUDENT, "")),
-)
-"""Variants and, of separated conditions, plans."""
 SHOWN = (
     *("agreement", "recall.GG5", "kid.embedded", "kid.texture", "probe", "gradient.GG4"),
-    *("gradient.GG5", "seam", "seam.beyond-real", "lattice.4", "copies", "false-alarms"),
+    *("seam", "seam.beyond-real", "lattice.4", "copies", "false-alarms", "power.flipped"),
 )
 """Figures of the table."""
+PARTS = ("audit", "canary", "annotation")
 
 
 @dataclass(frozen=True)
@@ -61,78 +63,121 @@ class Options:
     """Folders of finished runs on the same data, each with other weights."""
     out: Path = Path("runs/audits")
     """Folder of figures."""
-    masks: int = 256
-    """That each is asked for."""
-    seeds: int = 3
-    """Of the noise."""
-    segmenter_steps: int = 200
-    """Training steps of each of the segmenters of a run's audits."""
+    part: Literal["all", "audit", "canary", "annotation"] = "all"
+    """All side by side, or one."""
+    sizes: Annotated[Sizes, tyro.conf.arg(name="")] = field(default_factory=Sizes)
+    """How much of everything."""
+    workers: int = 0
+    """Processes of a part; 0: one for two cores."""
+    canaries: int = 2
+    """For each number of repetitions, in each training."""
+    canary_tiles: int = 64
+    """That are asked for of each canary, way and network."""
+    canary_share: float = 1.0
+    """Of the run's steps, for the training with canaries."""
+    noises: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    """Annotation errors, as multiples of the standard level."""
+    noise_share: float = 0.5
+    """Of the run's steps, for trainings at other errors."""
+
+    @property
+    def processes(self) -> int:
+        """Of a part."""
+        return self.workers or max(1, num_cores() // 2)
 
 
-@dataclass(frozen=True, eq=False)
-class Bench:
-    """What all audits of a run share."""
-
-    model: Any
-    real: AuditSet
-    training: AuditSet
-    segmenters: Any
-
-
-def prepare(context: Context, steps: int) -> Bench:
-    """The run's test and training tiles, and segmenters of the test slides."""
-    real = hold("test slides", context.split.test)
-    training = hold("training slides", context.split.train)
-    segmenters = train_segmenters(real, steps=steps, seed=0)
-    return Bench(disc.load(context.folder), real, training, segmenters)
+def run_audit(options: Options) -> None:
+    """Every way of every run."""
+    opened = list(open_runs(options.runs, lambda c: draw_asked(c, options.sizes), NEEDS))
+    runs = [(context.folder, asked) for context, asked in opened]
+    table = audit_runs(runs, options.out, options.sizes, options.processes, apart=False)
+    found = summarise(table, ["way", "name"])
+    show(found)
+    write(options, "audit", {"figures": to_rows(found), "runs": to_rows(shorten(table))})
+    join_pictures(opened[0][0], options.out, options.sizes, "audit")
 
 
-def audit_way(
-    bench: Bench, asked: Asked, way: tuple[str, str], seed: int, steps: int
-) -> list[Figure]:
-    """Every figure of a variant and plan under one seed."""
-    variant, plan = way
-    seeds = [derive(seed, "audit study", i) for i in range(len(asked.masks))]
-    images = bench.model.sample(asked.masks, variant=variant, plan=plan or None, seed=seeds)
-    made = hold_arrays(variant, images, asked.masks, asked.slides, bench.model.um_per_px)
-    questions = Questions(parts=("asked", "look", "seams"), steps=steps, transfer=False)
-    found = audit(bench.real, made, questions, segmenters=bench.segmenters)
-    return [*found.figures, *measure_copies(bench.training, made, seed=0).figures]
+def run_canary(options: Options) -> None:
+    """Canaries in a training of every run."""
+    contexts = [open_run(folder, ("sd",)) for folder in options.runs]
+    table = find_canaries(
+        contexts,
+        options.out,
+        options.sizes,
+        num=options.canaries,
+        tiles=options.canary_tiles,
+        share=options.canary_share,
+    )
+    found = summarise_canaries(table)
+    print(found.to_string(index=False, float_format=lambda number: f"{number:.3f}"))
+    by_canary = table.groupby(["run", "canary", "times", "way", "model"])
+    means = by_canary[["copy", "whole", "window"]].mean().reset_index()
+    write(options, "canary", {"canaries": to_rows(found), "each": to_rows(means)})
 
 
-def draw(num: int) -> Any:
-    """The masks of a run, drawn as synthesis does."""
-
-    def masks_of(context: Context) -> Asked:
-        masks, slides = draw_synthesis_masks(context.recipes, context.book, num, 0)[:2]
-        return Asked(masks, list(slides), np.array(["synthesis"] * len(masks)))
-
-    return masks_of
-
-
-def read_all(options: Options) -> pd.DataFrame:
-    """Figures of every run, way and seed; those that stand are read."""
-    needs = [variant for variant, _ in WAYS if variant not in ("sd", "sd-sc")]
-    tables = []
-    for context, asked in open_runs(options.runs, draw(options.masks), needs):
-        folder, bench = own_folder(options.out, context), None
-        for way, seed in product(WAYS, range(options.seeds)):
-            name = " ".join(filter(None, way))
-            path = folder / f"{name} {options.masks} {options.segmenter_steps} {seed}.parquet"
-            if not path.exists():
-                bench = bench or prepare(context, options.segmenter_steps)
-                figures = audit_way(bench, asked, way, seed, options.segmenter_steps)
-                write_parquet(path, to_table(figures))
-                print_line(f"{folder.name}: {name}, seed {seed}")
-            table = pd.read_parquet(path)
-            tables.append(table.assign(way=name, seed=seed, run=str(context.folder)))
-    return pd.concat(tables, ignore_index=True)
+def run_annotation(options: Options) -> None:
+    """Every way at every level of annotators' errors."""
+    with spread(min(options.processes, len(options.noises))) as apply:
+        folders = list(apply(train_noise, [(options, noise) for noise in options.noises]))
+    contexts = [open_run(folder, NEEDS) for folder in folders]
+    runs = [(context.folder, draw_asked(context, options.sizes)) for context in contexts]
+    place = options.out / "annotation"
+    table = audit_runs(runs, place, options.sizes, options.processes, apart=True)
+    noise_of = {str(folder): noise for folder, noise in zip(folders, options.noises, strict=True)}
+    table = table.assign(noise=table["run"].map(noise_of))
+    for context in contexts:
+        noise = context.run.phantom.annotation_noise
+        join_pictures(context, place, options.sizes, f"annotation {noise:g}")
+    found = summarise(table, ["way", "noise", "name"])
+    show(found)
+    write(options, "annotation", {"figures": to_rows(found)})
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds, then over trainings with t intervals, a row a way and figure."""
+def train_noise(task: tuple[Options, float]) -> Path:
+    """A run at a level of errors, up to its last denoiser; its referee is hardly trained."""
+    options, noise = task
+    base = open_run(options.runs[0], ()).run
+    run = shorten_run(base, options.noise_share)
+    run = replace(
+        run,
+        name=f"noise-{noise:g} {options.noise_share:g}",
+        out=options.out / "annotation",
+        phantom=replace(
+            base.phantom,
+            annotation_noise=noise,
+            external_slides=(1, 1, 1, 1),
+            referee_slides=(1, 1, 1, 1),
+        ),
+        autoencoder=replace(base.autoencoder, source=options.runs[0].resolve() / "autoencoder"),
+        until=f"denoiser/{base.distil.variants[-1]}",
+        redo=False,
+    )
+    execute(run)
+    return run.out / run.name
+
+
+def shorten_run(run: Run, share: float) -> Run:
+    """The same with a share of every training's steps; 20 of the referee, whom no audit asks."""
+
+    def part(optim: Optim) -> Optim:
+        return replace(optim, steps=max(4, round(share * optim.steps)), warmup=1)
+
+    student = replace(run.distil.student, optim=part(run.distil.student.optim))
+    referee = replace(
+        run.evaluate.referee, optim=replace(run.evaluate.referee.optim, steps=20, warmup=1)
+    )
+    return replace(
+        run,
+        denoiser=replace(run.denoiser, optim=part(run.denoiser.optim)),
+        distil=replace(run.distil, optim=part(run.distil.optim), student=student),
+        evaluate=replace(run.evaluate, referee=referee),
+    )
+
+
+def summarise(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Means over seeds, then over trainings with t intervals."""
     rows = []
-    for (way, name), part in table.groupby(["way", "name"], sort=False):
+    for names, part in table.groupby(list(keys), sort=False):
         by_run = part.groupby("run")["value"].mean().dropna()
         if by_run.empty:
             continue
@@ -143,31 +188,100 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         value = float(by_run.mean())
         beside = {key: float(part[key].mean()) for key in ("floor", "ceiling", "chance")}
         ends = {"value": value, "low": value - half, "high": value + half}
-        rows.append({"way": way, "name": name, **ends, "trainings": len(by_run), **beside})
+        # of one training: the audit's own, over patients and masks
+        own = {"own_low": float(part["low"].mean()), "own_high": float(part["high"].mean())}
+        named = dict(zip(keys, names, strict=True))
+        rows.append({**named, **ends, **own, "trainings": len(by_run), **beside})
     return pd.DataFrame(rows)
+
+
+def summarise_canaries(table: pd.DataFrame) -> pd.DataFrame:
+    """Copies among what is asked for, and how much likelier the canary is than without it."""
+    rows = []
+    for (way, times), part in table[table["way"] != ""].groupby(["way", "times"], sort=False):
+        both = dict(list(part.groupby("model")))
+        rate, base = (rate_of(both[name]["copy"].to_numpy(bool)) for name in ("with", "without"))
+        means = part.groupby(["run", "canary", "model"])["whole"].mean().unstack("model")
+        gain = (means["with"] - means["without"]).to_numpy()
+        half = float("nan")
+        if len(gain) > 1:
+            quantile = scipy.stats.t.ppf(0.975, len(gain) - 1)
+            half = float(quantile * gain.std(ddof=1) / np.sqrt(len(gain)))
+        rows.append(
+            {
+                **{"way": way, "times": times, "canaries": len(gain), "tiles": rate.of},
+                **{"copies": rate.found, "low": rate.low, "high": rate.high},
+                **{"copies without": base.found, "likeness": means["with"].mean()},
+                **{"likeness without": means["without"].mean(), "gain": gain.mean()},
+                **{"gain low": gain.mean() - half, "gain high": gain.mean() + half},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shorten(table: pd.DataFrame) -> pd.DataFrame:
+    """The figures of the table of each run."""
+    columns = ["run", "way", "seed", "name", "value", "low", "high", "refused"]
+    return table[table["name"].isin(SHOWN)][columns]
 
 
 def show(found: pd.DataFrame) -> None:
     """The main figures for people, a row a way; what real tiles give in the last row."""
     cells: dict[str, dict[str, str]] = {}
-    for row in found[found["name"].isin(SHOWN)].itertuples():
-        span = "" if np.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"
-        cells.setdefault(row.way, {})[row.name] = f"{row.value:.3f}{span}"
-        real = row.floor if np.isnan(row.ceiling) else row.ceiling
-        cells.setdefault("real tiles", {})[row.name] = "" if np.isnan(real) else f"{real:.3f}"
+    for row in found[found["name"].isin(SHOWN)].to_dict("records"):
+        way = row["way"] + (f", errors {row['noise']:g}" if "noise" in row else "")
+        is_one = np.isnan(row["low"])
+        ends = [row[f"own_{end}" if is_one else end] for end in ("low", "high")]
+        span = "" if np.isnan(ends[0]) else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
+        cells.setdefault(way, {})[row["name"]] = f"{row['value']:.3f}{span}"
+        real = row["floor"] if np.isnan(row["ceiling"]) else row["ceiling"]
+        cells.setdefault("real tiles", {})[row["name"]] = "" if np.isnan(real) else f"{real:.3f}"
     last = cells.pop("real tiles", {})
     table = pd.DataFrame({**cells, "real tiles": last}).T
     print(table[[name for name in SHOWN if name in table]].fillna("refused").to_string())
 
 
-def main() -> None:
-    """Audit what is missing, and print the table."""
+def to_rows(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows for JSON; what is not a number is null."""
+    rows: list[dict[str, object]] = json.loads(table.to_json(orient="records"))
+    return rows
+
+
+def write(options: Options, part: str, found: dict[str, object]) -> None:
+    """A part's JSON."""
+    facts = {"runs": [str(run) for run in options.runs], "masks": options.sizes.masks}
+    path = options.out / f"{part}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {**facts, "real": options.sizes.real, **found})
+    print(f"{path}", flush=True)
+
+
+def run_all() -> int:
+    """Every part as a process of its own, with the same options."""
+    started, begun = {}, time.perf_counter()
+    for part in PARTS:
+        command = [sys.executable, *sys.argv, "--part", part]
+        started[part] = subprocess.Popen(command)
+    worst = 0
+    for part, process in started.items():
+        code = process.wait()
+        worst = max(worst, abs(code))
+        print(f"{part}: exit code {code} after {time.perf_counter() - begun:.0f} s", flush=True)
+    return worst
+
+
+def main() -> int:
+    """Do what is missing of a part, and print its table."""
     options = tyro.cli(Options, description=__doc__)
     prepare_process()
-    found = summarise(read_all(options))
-    show(found)
-    print(json.dumps({"figures": json.loads(found.to_json(orient="records"))}))
+    if options.part == "all":
+        return run_all()
+    parts = {"audit": run_audit, "canary": run_canary, "annotation": run_annotation}
+    begun = time.perf_counter()
+    parts[options.part](options)
+    print(f"{options.part}: {time.perf_counter() - begun:.0f} s", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

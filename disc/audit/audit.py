@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from disc.audit.asked import measure_asked
 from disc.audit.copies.new import CopyFindings, measure_copies
-from disc.audit.encoders import see
+from disc.audit.encoders import View, see
 from disc.audit.figures import PARTS, Figure, Part
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
@@ -30,6 +31,8 @@ class Questions:
 
     parts: Sequence[Part] = PARTS
     encoders: Sequence[str] = ("embedded", "texture")
+    weights: Path = Path("encoders")
+    """Folder of the weight files of public encoders."""
     steps: int = 200
     """Of the training of every segmenter."""
     transfer: bool = True
@@ -100,6 +103,7 @@ def audit_sets(request: AuditRequest) -> Audit:
     questions = Questions(
         parts=request.parts,
         encoders=request.encoders,
+        weights=request.encoder_weights,
         steps=request.segmenter_steps,
         seed=request.seed,
     )
@@ -141,7 +145,8 @@ def audit(
         chosen = [name for name in encoders if name != "embedded" or segmenters is not None]
         if len(chosen) < len(encoders):
             notes.append("No embedded encoder: the real tiles have no masks to train it on.")
-        figures += _look(real, synthetic, chosen, segmenters, seed)
+        seen = [see(name, real, synthetic, segmenters, questions.weights) for name in chosen]
+        figures += _look(real, synthetic, dict(zip(chosen, seen, strict=True)), seed)
     if "new" in parts:
         copies = measure_copies(real, synthetic, seed=seed)
         figures += copies.figures
@@ -159,13 +164,8 @@ def audit(
 
 
 def _look(
-    real: AuditSet,
-    synthetic: AuditSet,
-    encoders: Sequence[str],
-    segmenters: Segmenters | None,
-    seed: int,
+    real: AuditSet, synthetic: AuditSet, seen: Mapping[str, Sequence[View]], seed: int
 ) -> list[Figure]:
-    seen = {name: see(name, real, synthetic, segmenters) for name in encoders}
     figures = [
         figure
         for name, views in seen.items()
@@ -190,10 +190,15 @@ def _find_notes(real: AuditSet, synthetic: AuditSet) -> list[str]:
             "No manifest says which slides the generator saw, so all real tiles count as tiles "
             "that it may have copied."
         )
+    if synthetic.num_guessed:
+        notes.append(
+            f"The masks of {synthetic.num_guessed} synthetic tiles were drawn on tiles that the "
+            "real set lacks: what stands before the underscore of their names goes for a patient."
+        )
     if min(real.num_patients, synthetic.num_patients) < 20:
         notes.append(
             f"{real.num_patients} real patients and {synthetic.num_patients} synthetic slides or "
-            "sources of masks: with fewer than 20 of each, intervals are too narrow."
+            "patients of masks: with fewer than 20 of each, intervals are too narrow."
         )
     return notes
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,10 @@ from disc.audit.segmenter import Segmenters
 from disc.audit.sets import AuditSet
 from disc.evaluate.referee import referee_features
 from disc.files import BadInput
+from disc.grade.encoders.frozen import FrozenEncoder
+from disc.grade.encoders.table import PUBLIC, tell_terms
+from disc.grade.encoders.weights import find_weights, load_encoder
+from disc.processes import own_device
 
 BATCH = 64
 """Tiles that an encoder takes together."""
@@ -40,12 +45,23 @@ class View:
 
 
 def see(
-    name: str, real: AuditSet, synthetic: AuditSet, segmenters: Segmenters | None
+    name: str,
+    real: AuditSet,
+    synthetic: AuditSet,
+    segmenters: Segmenters | None,
+    weights: Path = Path("encoders"),
 ) -> list[View]:
     """Features of both sets by an encoder: one view, or one of each half of the patients.
 
+    Args:
+        name: `embedded`, `texture`, or that of a public encoder.
+        real: tiles.
+        synthetic: tiles.
+        segmenters: of which `embedded` are the middle features.
+        weights: folder of the weight files of public encoders.
+
     Raises:
-        BadInput: if there is no such encoder.
+        BadInput: if a public encoder cannot be read.
     """
     if name == "embedded":
         assert segmenters is not None
@@ -55,8 +71,8 @@ def see(
             seen = referee_features(net, real.images[chosen])
             views.append(View(chosen, seen, referee_features(net, synthetic.images)))
         return views
-    encoder = texture if name == "texture" else open_timm(name.removeprefix("timm:"))
-    parts = [encode(encoder, held.images) for held in (real, synthetic)]
+    read = partial(encode, texture) if name == "texture" else partial(read_public, name, weights)
+    parts = [read(held.images) for held in (real, synthetic)]
     return [View(np.arange(len(real)), *parts)]
 
 
@@ -66,11 +82,11 @@ Encoder = Callable[[torch.Tensor], torch.Tensor]
 
 @torch.no_grad()
 def encode(encoder: Encoder, images: Pixels, batch: int = BATCH) -> Features:
-    """Features float64 [N, D] of tiles uint8 [N, H, W, 3]."""
-    parts = []
+    """Features float64 [N, D] of tiles uint8 [N, H, W, 3], on the device of this process."""
+    device, parts = own_device(), []
     for start in range(0, len(images), batch):
-        held = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2)
-        parts.append(encoder(held.contiguous().float() / 255).double().numpy())
+        held = torch.from_numpy(images[start : start + batch]).to(device).permute(0, 3, 1, 2)
+        parts.append(encoder(held.contiguous().float() / 255).cpu().double().numpy())
     return np.concatenate(parts)
 
 
@@ -106,35 +122,18 @@ def _together(band: torch.Tensor) -> torch.Tensor:
     )
 
 
-def open_timm(name: str) -> Encoder:
-    """A model of timm's with its public weights, without its classifier.
+def read_public(name: str, folder: Path, images: Pixels) -> Features:
+    """Features float64 [N, D] of tiles uint8 [N, H, W, 3] by a public encoder.
 
     Raises:
-        BadInput: if timm is not installed, or has no such model.
+        BadInput: if timm is not installed, or the weight file is missing or not whole.
     """
-    try:
-        timm = import_module("timm")
-    except (ImportError, RuntimeError, OSError) as error:
+    path = find_weights(folder, name)
+    if path is None:
         raise BadInput(
-            f"timm:{name}: timm cannot be loaded ({error}); install the extra: "
-            "pip install 'disc-gleason[encoders]'"
-        ) from error
-    try:
-        model = timm.create_model(name, pretrained=True, num_classes=0).eval()
-        config = timm.data.resolve_model_data_config(model)
-    except Exception as error:  # a name that it does not know, weights that it cannot fetch
-        said = " ".join(str(error).split())
-        raise BadInput(f"timm:{name}: cannot be opened ({said}); see timm.list_models()") from error
-    side = int(config["input_size"][-1])
-    mean, deviation = (_column(config[key]) for key in ("mean", "std"))
-
-    def run(images: torch.Tensor) -> torch.Tensor:
-        sized = F.interpolate(images, (side, side), mode="bicubic", antialias=True)
-        result: torch.Tensor = model((sized.clamp(0, 1) - mean) / deviation)
-        return result
-
-    return run
-
-
-def _column(values: Sequence[float]) -> torch.Tensor:
-    return torch.tensor(values)[:, None, None]
+            f"{folder}: no weights of {tell_terms(name)}. Put {Path(PUBLIC[name].file).name} "
+            f"there as {name}{Path(PUBLIC[name].file).suffix}, or name the folder with "
+            "--encoder-weights"
+        )
+    encoder = FrozenEncoder(load_encoder(path, name).to(own_device()))
+    return encoder.read("", iter(images)).astype(np.float64)

@@ -14,6 +14,18 @@ from disc.data.readers.source import KindOrAuto
 from disc.files import BadInput, require
 
 Part = Literal["asked", "look", "new", "seams"]
+AuditEncoder = Literal[
+    "embedded",
+    "texture",
+    "resnet50-imagenet",
+    "lunit-mocov2",
+    "lunit-dino",
+    "uni",
+    "uni2-h",
+    "virchow2",
+    "h-optimus-0",
+    "gigapath",
+]
 NAMES = (
     *("agreement", "recall", "size", "boundary", "confusion", "accuracy"),
     *("train-synthetic", "train-real"),
@@ -85,9 +97,11 @@ class AuditRequest:
     """Width of a pixel of both sets in micrometres, where they do not say; None: as they say."""
     parts: tuple[Part, ...] = ("asked", "look", "new", "seams")
     """Questions to answer: `asked` (masks followed), `look` (real), `new` (copies), `seams`."""
-    encoders: tuple[str, ...] = ("embedded", "texture")
+    encoders: tuple[AuditEncoder, ...] = ("embedded", "texture")
     """Encoders of `look`: `embedded` (trained here on the real set), `texture` (fixed filters), or
-    any of timm's as `timm:NAME` (extra `encoders`)."""
+    public ones (extra `encoders`)."""
+    encoder_weights: Path = Path("encoders")
+    """Folder of the weight files of public encoders, named after them: `lunit-dino.torch`."""
     segmenter_steps: int = 200
     """Training steps of each of the segmenters that read the tiles."""
     limits: Annotated[tuple[str, ...], tyro.conf.arg(name="limit")] = ()
@@ -111,9 +125,6 @@ class AuditRequest:
         require(bool(self.parts), "--parts has nothing to answer; give asked, look, new or seams")
         require(len(self.kinds) in {1, 2}, "--kind takes one word for both sets, or one for each")
         require(self.tile_px is None or self.tile_px >= 32, "--tile-px must be 32 or more")
-        for name in self.encoders:
-            known = name in ("embedded", "texture") or name.startswith("timm:")
-            require(known, f"--encoders has '{name}'; expected embedded, texture or timm:NAME")
         for path in (self.json, self.page, self.table):
             if path is not None and path.is_dir():
                 raise BadInput(f"{path}: is a folder; name the file to write")

@@ -49,6 +49,8 @@ class AuditSet:
         patients: of the tiles, which are resampled together.
         tile_px: side of the tiles as they were read.
         seen: slides that the generator was trained on; None: nobody says.
+        num_guessed: tiles whose mask was drawn on a tile that the real set lacks: what stands
+            before the underscore of its name goes for a patient.
     """
 
     name: str
@@ -60,6 +62,7 @@ class AuditSet:
     patients: Names
     tile_px: int
     seen: frozenset[str] | None = None
+    num_guessed: int = 0
 
     def __len__(self) -> int:
         """Number of tiles."""
@@ -96,9 +99,10 @@ def read_sets(request: AuditRequest) -> tuple[AuditSet, AuditSet]:
             "tiles of 2 or more (of a folder: --slides with a column patient_id)"
         )
     sources, seen = _read_manifest(roots[1], real, synthetic)
+    owners, num_guessed = _find_owners(sources, real)
     first = hold(str(roots[0]), real, {}, seed=request.seed)
-    second = hold(str(roots[1]), synthetic, sources, seed=request.seed)
-    return first, replace(second, seen=seen)
+    second = hold(str(roots[1]), synthetic, owners, seed=request.seed)
+    return first, replace(second, seen=seen, num_guessed=num_guessed)
 
 
 def hold(
@@ -239,7 +243,7 @@ def _refuse_apart(
 def _read_manifest(
     root: Path, real: TileSet, synthetic: TileSet
 ) -> tuple[dict[str, str], frozenset[str] | None]:
-    """The slide that each synthetic tile's mask was drawn on, and what the generator saw.
+    """The tile that each synthetic tile's mask was drawn on, and what the generator saw.
 
     Raises:
         BadInput: if it is damaged, or of other sets than these two.
@@ -267,8 +271,22 @@ def _read_manifest(
             f"{path}: its generator saw {len(absent)} of {len(seen)} slides that {real_name(real)} "
             f"lacks, first {absent[0]}; give the set that it was trained on, or remove it"
         )
-    drawn = table.get("shape_source", table["tile"]).astype(str).str.partition("_")[0]
-    return dict(zip(table["tile"], drawn, strict=True)), seen
+    if "shape_source" not in table:
+        return {}, seen
+    return dict(zip(table["tile"], table["shape_source"].astype(str), strict=True)), seen
+
+
+def _find_owners(sources: Mapping[str, str], real: TileSet) -> tuple[dict[str, str], int]:
+    """The patient on whom each mask was drawn, by the real set's tables; how many are guessed."""
+    patients = {slide: record.patient_id for slide, record in real.slides.items()}
+    known = {tile.name: patients[tile.slide_id] for tile in real.tiles} | patients
+    owners, num_guessed = {}, 0
+    for name, source in sources.items():
+        slide = source.partition("_")[0]
+        owner = known.get(source) or known.get(slide)
+        num_guessed += owner is None
+        owners[name] = owner or slide
+    return owners, num_guessed
 
 
 def real_name(tiles: TileSet) -> str:

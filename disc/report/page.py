@@ -18,6 +18,8 @@ from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
 from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import limitations
+from disc.report.model_card import NAME as MODEL_CARD
+from disc.report.model_card import write_model_card
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import Cell, as_uri, pixel_cells, sheet_cells
 from disc.report.run_summary import PARTS, RunSummary
@@ -56,7 +58,7 @@ class ScaleBar:
 
 
 def write_report(folder: Path, summary: RunSummary) -> Path:
-    """Write `index.html`, and every figure (PNG) and table (CSV) beside it.
+    """Write `index.html`, `model_card.md`, and every figure (PNG) and table (CSV) beside them.
 
     The same summary gives the same bytes.
 
@@ -84,8 +86,9 @@ def write_report(folder: Path, summary: RunSummary) -> Path:
         write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
     page = folder / "index.html"
     files = [f"{name}.csv" for name in numbers.tables()]
-    files += [f"{name}.png" for name in {**figures, **drawn}]
+    files += [*(f"{name}.png" for name in {**figures, **drawn}), MODEL_CARD]
     write_bytes(page, render(summary, numbers, figures, sheets, files).encode())
+    write_model_card(folder, summary, numbers)
     return page
 
 

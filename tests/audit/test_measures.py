@@ -1,8 +1,8 @@
 """Seams, sharpness and distances: planted faults are found, and equal sets have none."""
 
 import re
-import sys
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,9 +19,11 @@ from disc.audit.distances import (
 from disc.audit.encoders import encode, see, texture
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import halve, measure_nearness
+from disc.audit.request import AuditEncoder
 from disc.audit.seams import measure_seams
 from disc.audit.sets import hold_arrays
 from disc.files import BadInput
+from disc.grade.encoders.table import PUBLIC
 from tests.audit.made_tiles import make_set, make_tiles
 
 
@@ -168,23 +170,30 @@ def test_features_do_not_depend_on_the_batch(real):
     np.testing.assert_allclose(encode(texture, real.images[:50], 7), whole, atol=1e-4)
 
 
-def test_a_model_of_timm_is_taken_where_it_is_installed(real, monkeypatch):
-    """Its own size, mean and deviation; batches of tiles."""
-    seen = []
+def test_a_public_encoder_reads_both_sets_with_the_weights_of_its_file(real, tmp_path, monkeypatch):
+    """Through the one place that reads public encoders."""
+    with pytest.raises(
+        BadInput, match=r"no weights of uni .*name the folder with --encoder-weights"
+    ):
+        see("uni", real, real, None, tmp_path)
 
-    class Model(torch.nn.Module):
+    class Network(torch.nn.Module):
+        encoder = SimpleNamespace(width=3)
+        mean = torch.zeros(1)
+
         def forward(self, images):
-            seen.append(images)
             return images.mean(dim=(2, 3))
 
-    config = {"input_size": (3, 32, 32), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
-    data = SimpleNamespace(resolve_model_data_config=lambda model: config)
-    fake = SimpleNamespace(create_model=lambda name, **words: Model(), data=data)
-    monkeypatch.setitem(sys.modules, "timm", fake)
-    (view,) = see("timm:any", real, real, None)
-    assert seen[0].shape == (64, 3, 32, 32)
-    expected = (real.images.mean(axis=(1, 2)) / 255 - 0.5) / 0.25
-    np.testing.assert_allclose(view.real, expected, atol=0.05)
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(BadInput, match="timm:any: timm cannot be loaded"):
-        see("timm:any", real, real, None)
+    opened = []
+    monkeypatch.setattr(
+        "disc.audit.encoders.load_encoder", lambda *words: opened.append(words) or Network()
+    )
+    path = tmp_path / "uni.bin"
+    path.touch()
+    (view,) = see("uni", real, real, None, tmp_path)
+    assert opened == [(path, "uni")]
+    np.testing.assert_allclose(view.real, real.images.mean(axis=(1, 2)) / 255, atol=0.01)
+
+
+def test_the_encoders_of_an_audit_are_those_that_disc_knows():
+    assert set(get_args(AuditEncoder)) == {"embedded", "texture", *PUBLIC}

@@ -97,7 +97,7 @@ def test_of_identical_folders_everything_is_a_copy(sets, capsys):
         ("--limit agreement=.5", "expected a figure, >= or <=, and a number, as in agreement>=.5"),
         ("--limit beauty>=1", "--limit 'beauty>=1': expected a figure"),
         ("--parts seams --limit copies<=.1", "has no figure copies; it has seam, "),
-        ("--encoders resnet", "--encoders has 'resnet'; expected embedded, texture or timm:NAME"),
+        ("--encoders uni", "encoders: no weights of uni (UNI): "),
         ("--table out.xlsx", "expected a name that ends in .csv or .parquet"),
         ("--json {root}", "is a folder; name the file to write"),
         ("--tile-px 16", "--tile-px must be 32 or more"),
@@ -157,6 +157,35 @@ def test_a_manifest_of_another_set_is_refused(sets, tmp_path, capsys):
     assert "its generator saw 1 of 2 slides that" in line and "first Q7" in line
     (made / "manifest.parquet").write_bytes(b"PAR1")
     assert "manifest.parquet: not readable" in refuse(capsys, sets / "real", made)
+
+
+def test_patients_are_those_of_the_real_sets_tables(sets, tmp_path, capsys):
+    """Of masks, and of tiles that a segmenter of synthetic tiles is tested on."""
+    made, found = tmp_path / "made", tmp_path / "a.json"
+    shutil.copytree(sets / "made", made)
+    names = sorted(path.stem for path in (made / "images").iterdir())
+    drawn_on = sorted(path.stem for path in (sets / "real" / "images").iterdir())[:98]
+    facts = {"tile": names, "training_slides": "P0 P1", "shape_source": drawn_on}
+
+    def audit():
+        pd.DataFrame(facts).to_parquet(made / "manifest.parquet")
+        words = sets / "real", made, "--parts", "asked", *QUICK, "--page", "None", "--json", found
+        assert call(*words) == 0
+        return json.loads(found.read_text())
+
+    first = audit()
+    assert first["synthetic"]["patients"] == len({name.partition("_")[0] for name in drawn_on})
+    texts = {one["name"]: one for one in first["figures"]}
+    assert "patients that the generator did not see" in texts["train-synthetic"]["text"]
+    assert texts["train-synthetic"]["tiles"] == 3 * 49
+    assert not any("underscore" in note for note in first["notes"])
+    facts |= {"shape_source": [f"X{i % 3}_1" for i in range(98)]}
+    facts["training_slides"] = "P0 P1 P2 P3 P4"
+    second = audit()
+    assert second["synthetic"]["patients"] == 3
+    assert any("of 98 synthetic tiles" in note and "underscore" in note for note in second["notes"])
+    texts = {one["name"]: one for one in second["figures"]}
+    assert "real tiles of all patients" in texts["train-synthetic"]["text"]
 
 
 def test_only_what_the_generator_saw_can_be_copied(sets, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Stories with tables whose answers are known, for the tests of the page."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,9 @@ from disc.evaluate.agreement import ACCURACY, FRACTIONS, RECALLS, SYNTHESIS, TES
 from disc.evaluate.quality import ENERGIES
 from disc.grade.confusion import COUNTS
 from disc.labels import Label
+from disc.pipeline.config_file import to_json
 from disc.pipeline.stage import StageRecord
+from disc.presets import smoke
 from disc.report.graders.attention import AttentionSheet
 from disc.report.run_summary import PixelRow, RunSummary, SheetRow
 from disc.settings.synthesis import STUDENT, VARIANTS
@@ -138,7 +141,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
     images = dict.fromkeys(("real", "reconstruction", *GENERATED), image)
     parts: dict[str, object] = {
         "title": "disc: a run <of tests>",
-        "config": {"name": "test", "data": {"tile_px": tile_px}},
+        "config": json.loads(to_json(smoke())),
         "machine": "2 processors",
         "data_note": "Tiles simulated for a test.",
         "is_simulated": True,

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from disc.evaluate.gradients import LUMINANCE
+from disc.processes import own_device
 
 WORK_PX = 64
 """Side of a picture; tiles of any size are brought to it."""
@@ -42,7 +43,7 @@ class Pictures:
     """Band-passed pictures of a set of tiles.
 
     Attributes:
-        pixels: float32 [N, 64, 64].
+        pixels: float32 [N, 64, 64], on the device of this process.
     """
 
     pixels: torch.Tensor
@@ -102,7 +103,7 @@ def normalise(vectors: torch.Tensor) -> torch.Tensor:
 
 def _band(images: npt.NDArray[np.uint8]) -> torch.Tensor:
     """Band-passed optical density, float32 [n, 64, 64]."""
-    grey = torch.from_numpy((images @ LUMINANCE).astype(np.float32))[:, None]
+    grey = torch.from_numpy((images @ LUMINANCE).astype(np.float32))[:, None].to(own_device())
     if grey.shape[-1] != WORK_PX:
         grey = F.interpolate(grey, (WORK_PX, WORK_PX), mode="area")
     density = -torch.log10((grey + 1) / 256)

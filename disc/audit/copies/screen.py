@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,8 @@ from disc.files import BadInput, write_bytes
 RECORD = "copies.csv"
 """In the set: what was taken out, and why."""
 COLUMNS = ("tile", "like", "whole", "window")
+_CHUNK = 64
+T = TypeVar("T")
 
 
 def drop_copies(root: Path, training: TileSet, *, seed: int = 0) -> frozenset[str]:
@@ -53,9 +57,9 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
             f"--drop-copies: {len(training)} training tiles of {len(set(patients))} patient(s); "
             f"calibrated on {MIN_NULL} or more of 2 or more; leave it out"
         )
-    real = _small([training.image(i) for i in range(len(training))])
+    real = _read_small(training.image, range(len(training)))
     paths = sorted((root / "images").glob("[!.]*.jpg"))
-    made = _small([read_image(path, training.tile_px) for path in paths])
+    made = _read_small(lambda path: read_image(path, training.tile_px), paths)
     detector = calibrate(real, patients, made, seed=seed)
     if not detector.is_able:
         power = detector.power["flipped"]
@@ -78,6 +82,10 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _small(images: list[Pixels]) -> Pixels:
-    stack = np.stack(images)
-    return shrink(stack, stack[..., 0])[0]
+def _read_small(read: Callable[[T], Pixels], tiles: Sequence[T]) -> Pixels:
+    """Tiles as they are compared; only a few at a time are held at their full size."""
+    parts = []
+    for start in range(0, len(tiles), _CHUNK):
+        stack = np.stack([read(tile) for tile in tiles[start : start + _CHUNK]])
+        parts.append(shrink(stack, stack[..., 0])[0])
+    return np.concatenate(parts)

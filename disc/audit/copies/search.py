@@ -29,8 +29,8 @@ REACH = 5
 """Pixels by which a candidate is moved about to find where it fits best."""
 CANDIDATES = 5
 """Windows a tile that are compared pixel by pixel, of the best of each of its 40."""
-_ROWS, _COLUMNS = 32, 48
-"""Pictures of a block; its scores stay in the cache of a core."""
+_BLOCK = {"cpu": (32, 48), "cuda": (128, 512)}
+"""Pictures of a block, looked for and looked in; its scores stay in the cache of a core."""
 _FLAT = 0.03
 """Mean deviation of a picture, in optical density, below which there is nothing to compare."""
 Ints = npt.NDArray[np.int64]
@@ -93,7 +93,9 @@ def _search(
     scores = torch.full((num, NUM_VERSIONS), -1.0), torch.full((num, rows), -1.0)
     places = tuple(torch.full(part.shape, -1) for part in scores)
     bar = Bar(shown or "copies", total=num, unit="tile", shown=bool(shown))
-    for chosen, spans in _blocks(num, len(book), owners, holders):
+    for chosen, spans in _blocks(
+        num, len(book), _BLOCK[book.pixels.device.type][0], owners, holders
+    ):
         part = queries.take(chosen)
         own = query_wholes(part).flatten(0, 1), query_windows(part).flatten(0, 2)
         index = torch.from_numpy(chosen)
@@ -101,7 +103,8 @@ def _search(
             own, (wholes, windows), scores, places, (1, NUM_PLACES), strict=True
         ):
             best, at = _scan(mine, theirs, spans, size)
-            score[index], place[index] = best.view(len(part), -1), at.view(len(part), -1)
+            score[index] = best.view(len(part), -1).cpu()
+            place[index] = at.view(len(part), -1).cpu()
         bar.advance(len(part))
     bar.close()
     return scores[0], places[0], scores[1], places[1]
@@ -111,9 +114,9 @@ def _scan(
     mine: torch.Tensor, theirs: torch.Tensor, spans: Sequence[tuple[int, int]], size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Best score of each row [R, D] over spans of pictures of `size` columns each, and where."""
-    best, place = torch.full((len(mine),), -1.0), torch.full((len(mine),), -1)
+    best, place = (mine.new_full((len(mine),), -1.0, dtype=t) for t in (mine.dtype, torch.int64))
     for start, end in spans:
-        step = _COLUMNS * (NUM_PLACES // size)
+        step = _BLOCK[mine.device.type][1] * (NUM_PLACES // size)
         for first in range(start, end, step):
             last = min(first + step, end)
             products = mine @ theirs[first * size : last * size].T
@@ -126,19 +129,19 @@ def _scan(
 
 
 def _blocks(
-    num: int, size: int, owners: Sequence[str], holders: Sequence[str]
+    num: int, size: int, rows: int, owners: Sequence[str], holders: Sequence[str]
 ) -> Iterator[tuple[Ints, list[tuple[int, int]]]]:
     """Queries of a block, and the spans of the book that they are compared with."""
     if not len(owners):
-        for start in range(0, num, _ROWS):
-            yield np.arange(start, min(start + _ROWS, num)), [(0, size)]
+        for start in range(0, num, rows):
+            yield np.arange(start, min(start + rows, num)), [(0, size)]
         return
     mine, theirs = np.asarray(owners), np.asarray(holders)
     for owner in np.unique(mine):
         spans = _spans(np.flatnonzero(theirs != owner))
         indices = np.flatnonzero(mine == owner)
-        for start in range(0, len(indices), _ROWS):
-            yield indices[start : start + _ROWS], spans
+        for start in range(0, len(indices), rows):
+            yield indices[start : start + rows], spans
 
 
 def _spans(indices: Ints) -> list[tuple[int, int]]:
@@ -217,7 +220,7 @@ def _surrounding(pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 def _fit(cut: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
-    """Best normalised correlation [n] of windows [n, h, h] anywhere in pictures [n, H, H]."""
+    """Best normalised correlation [n], on the CPU, of windows [n, h, h] in pictures [n, H, H]."""
     num, size = len(cut), cut.shape[-1] ** 2
     centred = cut - cut.mean(dim=(1, 2), keepdim=True)
     length = centred.square().sum(dim=(1, 2))
@@ -226,4 +229,4 @@ def _fit(cut: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
     square = F.avg_pool2d(around[:, None].square(), cut.shape[-1], stride=1)[:, 0]
     theirs = size * (square - total.square()).clamp(min=_FLAT**2)
     values = products / (theirs * length.clamp(min=size * _FLAT**2)[:, None, None]).sqrt()
-    return values.amax(dim=(1, 2))
+    return values.amax(dim=(1, 2)).cpu()
