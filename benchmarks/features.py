@@ -1,9 +1,9 @@
 """Features of slides as `disc` makes them, against a bare forward loop over decoded tiles.
 
-Ours lists tiles, decodes JPEGs, reads each slide with the network that did not see it, describes
-what it reads and writes an HDF5 a slide; the bare loop runs the same network over tiles that lie
-decoded in memory, in batches as large, and does nothing else. The embedded encoder as the preset
-`laptop` has it, untrained; processor time, rounds taken in turn. About a minute.
+Ours decodes the JPEGs of listed tiles, reads each slide with the network that did not see it,
+describes what it reads and writes an HDF5 a slide; the bare loop runs the same network over tiles
+that lie decoded in memory, in batches as large, and does nothing else. The embedded encoder as the
+preset `laptop` has it, untrained; processor time, rounds taken in turn. About a minute.
 
     python benchmarks/features.py
 """
@@ -55,7 +55,7 @@ def compare(root: Path, rounds: int) -> dict[str, float]:
     decoded = [tiles.image(index) for index in range(len(tiles))]
 
     def ours(number: int) -> None:
-        encode_slides(encoder, read_set(root / "set", 64), root / f"features {number}")
+        encode_slides(encoder, tiles, root / f"features {number}")
 
     @torch.no_grad()
     def bare(_: int) -> None:
