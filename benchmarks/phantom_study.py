@@ -44,7 +44,11 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20_000)
     parser.add_argument("--small", action="store_true", help="trainings of a few steps")
     parser.add_argument("--until", choices=("data", "generators", "study"), default="study")
+    parser.add_argument("--page-of", type=Path, help="folder of the tables: the page alone, anew")
     args = parser.parse_args()
+    if args.page_of:
+        print(write_page(args.page_of, args.draws))
+        return
     args.out.mkdir(parents=True, exist_ok=True)
     seconds = {"data": timed(draw_data, args)}
     if args.until != "data":
@@ -105,6 +109,27 @@ def study(args: argparse.Namespace) -> None:
             *("--draws", str(args.draws)),
         ],
     )
+
+
+def write_page(folder: Path, draws: int) -> Path:
+    """The page from the tables alone, without pictures of tiles."""
+    import pandas as pd
+
+    from disc.report.study.page import write_study_page
+    from disc.report.study.summary import StudySummary
+    from disc.study.page import ABOUT
+
+    names = ("scores", "pixels", "probe", "recipe_weights")
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
+    summary = StudySummary(
+        title="disc study: the phantom",
+        facts={"Made of": "the tables alone, so without pictures of tiles"},
+        is_simulated=True,
+        draws=draws,
+        controls=ABOUT,
+        **tables,
+    )
+    return write_study_page(folder / "report", summary)
 
 
 def run_words(args: argparse.Namespace, seed: int, until: str) -> list[str]:
