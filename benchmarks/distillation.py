@@ -50,6 +50,7 @@ from disc.model.denoiser import Denoiser
 from disc.model.schedule import NUM_STEPS
 from disc.pipeline.context import Context
 from disc.pipeline.stages.denoiser import finish, train_and_save
+from disc.processes import own_device
 from disc.sample.bank import Bank, read_bank
 from disc.sample.separated import fuse
 from disc.seeds import numpy_generator, torch_generator
@@ -106,7 +107,7 @@ def high_noise_step(
     z_0 = batch["latents"].float()
     t = torch.randint(HIGH, (len(z_0),), generator=generator)
     t += HIGH * (torch.rand(len(z_0), generator=generator) < 0.75)
-    eps = torch.randn(z_0.shape, generator=generator)
+    t, eps = (drawn.to(z_0.device) for drawn in (t, torch.randn(z_0.shape, generator=generator)))
     predicted = state.model(network.schedule.add_noise(z_0, eps, t), t, batch["masks"])
     errors = (predicted - network.target(z_0, eps, t)).square()
     return {"loss": (errors * network.weigh_losses(t)).mean()}
@@ -177,7 +178,7 @@ def measure_losses(
     z_0, own = fuse(unseen.take(bundles), masks), unseen.draw_noise(bundles)
     losses = {}
     for name, folder in folders.items():
-        denoiser = Denoiser.load(folder, context.run.denoiser).eval()
+        denoiser = Denoiser.load(folder, context.run.denoiser).eval().to(own_device())
         found = []
         for band in range(NUM_BANDS + 1):
             generator = torch_generator(0, "losses", band)
@@ -197,12 +198,13 @@ def squared_error(
 ) -> float:
     """Mean of || v - v_theta(z_t, t, tau(m)) ||^2."""
     total = 0.0
-    for part in torch.split(torch.arange(len(z_0)), 64):
-        z_t = denoiser.schedule.add_noise(z_0[part], eps[part], t[part])
-        predicted = denoiser(z_t, t[part], masks[part])
-        errors = (predicted - denoiser.target(z_0[part], eps[part], t[part])).square()
+    device = next(denoiser.parameters()).device
+    for chosen in torch.split(torch.arange(len(z_0)), 64):
+        z, own, noise, time = (part[chosen].to(device) for part in (z_0, masks, eps, t))
+        predicted = denoiser(denoiser.schedule.add_noise(z, noise, time), time, own)
+        errors = (predicted - denoiser.target(z, noise, time)).square()
         # a network that predicts velocities answers with the noise that they mean
-        total += float((errors * denoiser.weigh_losses(t[part])).sum())
+        total += float((errors * denoiser.weigh_losses(time)).sum())
     return total / z_0.numel()
 
 

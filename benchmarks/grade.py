@@ -5,9 +5,13 @@ scanners of two hospitals: quadratic weighted kappa of ISUP groups with its inte
 Dice of pixels where masks say the grade, share abstained, accuracy among the kept and among all.
 Speed: the time of map and verdict over that of a bare loop, which reads the same windows and
 forwards the same networks; interleaved, round after round.
+Memory: the peak of a process that grades one slide, and of one that grades the same tissue many
+times over on a larger slide.
+Places of windows: share of the map within .02 in probability when all windows are moved.
 Simulated tissue: nothing here says how well real slides are graded.
 
     python benchmarks/grade.py runs/demo
+    python benchmarks/grade.py disc/shipped --parts memory places
 """
 
 from __future__ import annotations
@@ -15,9 +19,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +43,30 @@ from disc.slides.grading import Grading
 from disc.slides.judging.record import GradeRecord
 from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, lay_grid, list_blocks, list_windows
-from disc.slides.reading.mapping import read_logits
+from disc.slides.reading.mapping import Plan, map_slide, read_logits
+from disc.slides.reading.passes import GENERATORS, list_offsets
 from disc.slides.reading.read_slide import read_slide
+from disc.slides.request import PASSES
 
-OVERLAP, DRAWS = 0.75, 2000
+DRAWS = 2000
+PARTS = ("accuracy", "speed", "memory", "places")
+MOVES = ((3, 5), (9, 2), (14, 21), (7, 0))
+"""How far right and down windows are moved, in pixels."""
+_CHILD = """
+import resource, sys, tempfile
+from pathlib import Path
+import disc
+disc.load(sys.argv[1]).grade(sys.argv[2], passes=int(sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
 
 
-def measure_accuracy(grading: Grading, root: Path, out: Path) -> dict[str, object]:
+def measure_accuracy(grading: Grading, root: Path, out: Path, passes: int) -> dict[str, object]:
     """Grade every slide of a set in PANDA's layout, and hold it against the table and the masks."""
     with (root / "train.csv").open() as file:
         truths = {row["image_id"]: row for row in csv.DictReader(file)}
     paths = sorted((root / "train_images").glob("*.tiff"))
-    report = grading.grade_slides(paths, out, overlap=OVERLAP)
+    report = grading.grade_slides(paths, out, passes=passes)
     assert not report.failures, report
     rows, counts = [], np.zeros((len(Label), len(Label)))
     for path in paths:
@@ -102,36 +121,39 @@ def kappa(truth: np.ndarray, read: np.ndarray) -> float:
     return round(float(quadratic_kappa(table.reshape(1, NUM_GROUPS, NUM_GROUPS))[0]), 3)
 
 
-def measure_speed(grading: Grading, slide: Path, rounds: int) -> dict[str, float]:
+def measure_speed(grading: Grading, slide: Path, passes: int, rounds: int) -> dict[str, float]:
     """Ratio of the CPU times of grading and of the bare loop; the first round only warms up."""
     ratios = []
     for number in range(rounds + 1):
-        ours, bare = time_reading(grading, slide), time_bare(grading, slide)
+        ours, bare = time_reading(grading, slide, passes), time_bare(grading, slide, passes)
         if number:
             ratios.append(ours / bare)
         print(f"round {number}: grading {ours:.2f} s, bare loop {bare:.2f} s", flush=True)
     return {"ratio": round(float(np.median(ratios)), 3), "worst": round(max(ratios), 3)}
 
 
-def time_reading(grading: Grading, slide: Path) -> float:
+def time_reading(grading: Grading, slide: Path, passes: int) -> float:
     """CPU seconds of the map and what a verdict needs."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
-        read_slide(grading.graders, grading.calibration, Scan(slide), Path(folder), OVERLAP)
+        read_slide(grading.graders, grading.calibration, Scan(slide), Path(folder), passes)
         return time.process_time() - start
 
 
-def time_bare(grading: Grading, slide: Path) -> float:
+def time_bare(grading: Grading, slide: Path, passes: int) -> float:
     """CPU seconds to find tissue, read the same windows, and forward the same networks."""
     graders, start = grading.graders, time.process_time()
     scan = Scan(slide)
     grid, tissue = lay_grid(scan, graders.um_per_px), find_tissue(scan.read_whole(8.0))
     cells, side = Cells(scan, grid, tissue), graders.tile_px
-    step = round(side * (1 - OVERLAP))
+    halves = graders.encoder.nets if graders.encoder else ()
     for box in list_blocks(grid, side):
         inside = grid.spread(tissue, box)
-        for nets, apart in ((graders.pixel, step), (graders.encoder.nets, side // 2)):
-            read_windows(cells, nets, list(list_windows(box, inside, side, apart)))
+        offsets = list_offsets(side, passes)
+        windows = [w for offset in offsets for w in list_windows(box, inside, side, offset)]
+        read_windows(cells, graders.pixel, windows)
+        if halves:
+            read_windows(cells, halves, list(list_windows(box, inside, side)))
     return time.process_time() - start
 
 
@@ -144,6 +166,56 @@ def read_windows(cells: Cells, nets: Sequence[CarcinoNet], windows: Sequence[Box
             read_logits(net, images)
 
 
+def measure_memory(folder: Path, slide: Path, times: int, passes: int) -> dict[str, object]:
+    """Peak memory in MiB of grading a slide, and one with its tissue `times` x `times` over."""
+    with tifffile.TiffFile(slide) as file:
+        pixels, resolution = file.pages[0].asarray(), file.pages[0].tags["XResolution"].value
+    found: dict[str, object] = {}
+    for repeats in (1, times):
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "slide.tiff"
+            tifffile.imwrite(
+                path,
+                np.tile(pixels, (repeats, repeats, 1)),
+                tile=(256, 256),
+                photometric="rgb",
+                compression="jpeg",
+                resolution=(resolution, resolution),
+                resolutionunit="CENTIMETER",
+            )
+            words = [sys.executable, "-c", _CHILD, str(folder), str(path), str(passes)]
+            said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        height, width = (repeats * side for side in pixels.shape[:2])
+        found[f"{width} x {height} px"] = round(float(said.split()[-1]))
+    return found
+
+
+def measure_places(grading: Grading, slide: Path, passes: int) -> dict[str, float]:
+    """Share of tissue within .02 in probability, at each move of all windows; the worst last."""
+    graders, scan = grading.graders, Scan(slide)
+    grid, tissue = lay_grid(scan, graders.um_per_px), find_tissue(scan.read_whole(8.0))
+
+    def read(shift: tuple[int, int]) -> np.ndarray:
+        found = np.zeros((len(Label), grid.height, grid.width), np.float32)
+        plan = Plan(
+            grid=grid,
+            tissue=tissue,
+            passes=passes,
+            temperature=grading.calibration.temperature,
+            shift=shift,
+        )
+        alone = replace(graders, encoder=None)
+        for part in map_slide(alone, Cells(scan, grid, tissue), plan):
+            found[(slice(None), *part.box.slices)] = part.probabilities
+        return found
+
+    still = read((0, 0))
+    away = {move: np.abs(still - read(move)).max(0)[still.any(0)] for move in MOVES}
+    found = {f"moved by {move}": round(float((d <= 0.02).mean()), 4) for move, d in away.items()}
+    worst = max(float(np.quantile(d, 0.99)) for d in away.values())
+    return {**found, "within for 99 %": round(worst, 4)}
+
+
 def main() -> None:
     """Measure; print a line of JSON last."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,6 +223,9 @@ def main() -> None:
     parser.add_argument("--slides", type=int, default=3, help="of each primary grade")
     parser.add_argument("--core-um", type=float, nargs=2, default=(900, 3000))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--passes", type=int, choices=GENERATORS, default=PASSES)
+    parser.add_argument("--times", type=int, default=4, help="over, of the tissue, for memory")
+    parser.add_argument("--parts", choices=PARTS, nargs="+", default=PARTS)
     options = parser.parse_args()
     grading = disc.load(options.run).grading()
     with tempfile.TemporaryDirectory() as folder:
@@ -159,12 +234,16 @@ def main() -> None:
             external_slides=(options.slides,) * 4, core_um=tuple(options.core_um), seed=4711
         )
         write_panda_set(root / "panda", phantom, num_unmasked=0, coarsening=4)
-        found: dict[str, object] = {
-            "accuracy": measure_accuracy(grading, root / "panda", root / "out")
-        }
         first = sorted((root / "panda" / "train_images").iterdir())[0]
-        found["speed"] = measure_speed(grading, first, options.rounds)
-    print(json.dumps(found))
+        passes = options.passes
+        measures = {
+            "accuracy": lambda: measure_accuracy(grading, root / "panda", root / "out", passes),
+            "speed": lambda: measure_speed(grading, first, passes, options.rounds),
+            "memory": lambda: measure_memory(options.run, first, options.times, passes),
+            "places": lambda: measure_places(grading, first, passes),
+        }
+        found = {name: measures[name]() for name in options.parts}
+    print(json.dumps({"passes": passes, **found}))
 
 
 if __name__ == "__main__":

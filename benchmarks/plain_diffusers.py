@@ -21,6 +21,7 @@ from disc.labels import NUM_LABELS
 from disc.model.condition import ConditionEncoder
 from disc.model.denoiser import Denoiser
 from disc.pipeline.context import Context
+from disc.processes import own_device
 
 SCHEDULE = {
     "num_train_timesteps": 1000,
@@ -54,9 +55,10 @@ class Plain:
     @torch.inference_mode()
     def denoise(self, noise: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         """One latent a mask uint8 [B, H, W], from noise [B, 3, h, w]."""
-        condition = self.encode(masks)
+        device = self.unet.device
+        condition = self.encode(masks.to(device))
         self.scheduler.set_timesteps(self.steps)
-        z = noise
+        z = noise.to(device)
         for t in self.scheduler.timesteps:
             inputs = z if condition.planes is None else torch.cat([z, condition.planes], dim=1)
             predicted = self.unet(inputs, t, encoder_hidden_states=condition.tokens).sample
@@ -72,8 +74,8 @@ class Plain:
             parts = torch.stack(together.chunk(NUM_LABELS))
         else:
             parts = torch.stack([self.denoise(noise, label) for label in labels])
-        side = noise.shape[-1]
-        small = torch.nn.functional.interpolate(masks[:, None].float(), side, mode="nearest-exact")
+        side, asked = noise.shape[-1], masks[:, None].to(parts.device)
+        small = torch.nn.functional.interpolate(asked.float(), side, mode="nearest-exact")
         return torch.stack([small == label for label in range(NUM_LABELS)]).mul(parts).sum(0)
 
     @torch.inference_mode()
@@ -81,7 +83,7 @@ class Plain:
         """Tiles uint8 [B, H, W, 3]."""
         images = self.vq.decode(latents / self.vq.config.scaling_factor).sample
         pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        return pixels.movedim(1, -1).numpy()
+        return pixels.movedim(1, -1).cpu().numpy()
 
 
 def load_plain(context: Context, variant: str, solver: str, *, shares_batch: bool = False) -> Plain:
@@ -90,7 +92,7 @@ def load_plain(context: Context, variant: str, solver: str, *, shares_batch: boo
     DDIM as latent-diffusion sets it; DPM-Solver++ 2M with diffusers' own defaults, its spacing
     included.
     """
-    folder = context.folder / "denoiser" / variant
+    folder, device = context.folder / "denoiser" / variant, own_device()
     predicts = read_json(folder / "denoiser.json")["predicts"]
     schedule = {**SCHEDULE, "prediction_type": PREDICTS[predicts]}
     name, steps = solver.split()
@@ -100,9 +102,9 @@ def load_plain(context: Context, variant: str, solver: str, *, shares_batch: boo
     else:
         scheduler = DPMSolverMultistepScheduler(**schedule)
     return Plain(
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet").eval(),
-        vq=VQModel.from_pretrained(context.folder / "latents" / "autoencoder").eval(),
-        encode=Denoiser.load(folder, context.run.denoiser).encode,
+        unet=UNet2DConditionModel.from_pretrained(folder / "unet").eval().to(device),
+        vq=VQModel.from_pretrained(context.folder / "latents" / "autoencoder").eval().to(device),
+        encode=Denoiser.load(folder, context.run.denoiser).to(device).encode,
         scheduler=scheduler,
         steps=int(steps),
         shares_batch=shares_batch,

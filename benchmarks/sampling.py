@@ -14,7 +14,8 @@ these; where time goes; two processes against one. Prints tables, then one JSON 
 
 On one quiet thread, --masks 320 takes about 45 minutes and --masks 1500 (default) about 2 1/2
 hours, of which A alone is 46 minutes; `torchrun --nproc_per_node 2` before it shares the reading.
-Stopped, the same command goes on.
+A GPU reads in minutes: --rounds 0 --table readings.parquet ends after the reading, and the same
+--table on the machine that is to be timed begins there. Stopped, the same command goes on.
 
     python benchmarks/sampling.py runs/demo [--masks 320] [--figure front.png]
 """
@@ -24,7 +25,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -60,7 +61,7 @@ from disc.model.store import hash_weights
 from disc.pipeline.context import Context
 from disc.processes import own_share, wait_for_all
 from disc.sample.sampler import Sampler
-from disc.sample.solver import draw_noise
+from disc.sample.solver import draw_noise, name_solver
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import STUDENT
 
@@ -68,6 +69,12 @@ PAPER = Solver(name="ddim", steps=200, spacing="leading")
 PAPER_PLAIN = f"{PAPER.name} {PAPER.steps}"
 TODAY = "dpmpp-2m 20"
 PLAIN_B = f"plain diffusers, {TODAY}"
+BASES = {
+    "B": PLAIN_B,
+    "C": f"sd-disc, {name_solver(PAPER)}",
+    "A": f"sd-sc end, {name_solver(PAPER)}",
+}
+"""Titles by what columns call them; marks are to the last."""
 MANY = 3.0
 """Evaluations a tile, up to which four times as many tiles are timed."""
 
@@ -91,11 +98,13 @@ class Options:
     evaluations: tuple[int, ...] = (1, 2)
     """Of `sd-disc-fast`."""
     rounds: int = 5
-    """Of timing."""
+    """Of timing; 0: none."""
     tiles: int = 64
     """Of each of our ways in a round."""
     clock: Literal["wall", "cpu"] = "wall"
     """wall; cpu on a machine with other work, where two processes are then not measured."""
+    table: Path | None = None
+    """Table of the readings: taken from there if it stands, else written there."""
     figure: Path | None = None
     """Write a plot of primary measure and kernel distance over evaluations a tile."""
 
@@ -149,7 +158,7 @@ def read_plain(context: Context, asked: Asked, path: Path) -> pd.DataFrame:
         noise = draw_noise(asked.seeds[chosen], px)
         latents.append(plain.fuse_labels(noise, torch.from_numpy(asked.masks[chosen])))
     images = np.concatenate([plain.decode(part) for part in latents])
-    columns = measure(context, torch.cat(latents), images, asked)
+    columns = measure(context, torch.cat(latents).cpu(), images, asked)
     seconds = (time.perf_counter() - start) / len(images)
     found = {"seconds": seconds, "steps": plain.steps, "evaluations": NUM_LABELS * plain.steps}
     table = pd.DataFrame(columns).assign(**found)
@@ -182,8 +191,10 @@ def check_baseline(context: Context, asked: Asked) -> None:
     )
 
 
-def read_all(options: Options) -> tuple[pd.DataFrame, dict[str, str]] | None:
-    """Every reading of every run, a row a set of masks and reading, and bases; None: not first."""
+def read_all(options: Options) -> pd.DataFrame | None:
+    """Every reading of every run, a row a set of masks and reading; None: not the first process."""
+    if options.table is not None and options.table.exists():
+        return pd.read_parquet(options.table)
     share, real = own_share(), []
     tables: dict[str, list[pd.DataFrame]] = {}
     for context, asked in open_runs(options.runs, partial(choose_masks, num=options.masks)):
@@ -202,13 +213,12 @@ def read_all(options: Options) -> tuple[pd.DataFrame, dict[str, str]] | None:
             real.append(read_real(context, asked, out))
     if not share.is_first:
         return None
-    titles = list(tables)
-    # marks are to the last: A's
-    bases = {"B": PLAIN_B, "C": titles[2], "A": titles[1]}
-    table = summarise(tables, real, asked, bases)
+    table = summarise(tables, real, asked, BASES)
     # A asks for all four labels, though two or three are in a tile
-    table.loc[table["name"] == bases["A"], "evaluations"] = float(NUM_LABELS * PAPER.steps)
-    return table, bases
+    table.loc[table["name"] == BASES["A"], "evaluations"] = float(NUM_LABELS * PAPER.steps)
+    if options.table is not None:
+        write_parquet(options.table, table)
+    return table
 
 
 def place(context: Context, options: Options) -> Path:
@@ -218,21 +228,19 @@ def place(context: Context, options: Options) -> Path:
     return options.out / f"{context.folder.name} {digest(hashes)[:8]}"
 
 
-def list_ways(
-    context: Context, table: pd.DataFrame, bases: Mapping[str, str], options: Options
-) -> dict[str, Way]:
+def list_ways(context: Context, table: pd.DataFrame, options: Options) -> dict[str, Way]:
     """Everything to be timed, by the names of the table."""
     plain = {
-        bases["A"]: load_plain(context, "sd", PAPER_PLAIN),
-        f"{bases['A']}, labels in one batch": load_plain(
+        BASES["A"]: load_plain(context, "sd", PAPER_PLAIN),
+        f"{BASES['A']}, labels in one batch": load_plain(
             context, "sd", PAPER_PLAIN, shares_batch=True
         ),
-        bases["B"]: load_plain(context, "sd", TODAY),
-        bases["C"]: load_plain(context, "sd-disc", PAPER_PLAIN),
+        BASES["B"]: load_plain(context, "sd", TODAY),
+        BASES["C"]: load_plain(context, "sd-disc", PAPER_PLAIN),
     }
     ways = {}
     for (name, one), num, batch in zip(plain.items(), (2, 4, 32, 4), (1, 1, 32, 1), strict=True):
-        ways[name] = plain_way(one, num, batch, is_fused=name != bases["C"])
+        ways[name] = plain_way(one, num, batch, is_fused=name != BASES["C"])
     evaluations = table[table["masks"] == SEVERAL].set_index("name")["evaluations"]
     nets: dict[Path, Denoiser] = {}
     for reading in list_readings(context, options):
@@ -246,16 +254,14 @@ def list_ways(
     return ways
 
 
-def time_run(
-    context: Context, table: pd.DataFrame, bases: Mapping[str, str], options: Options
-) -> list[Seconds]:
+def time_run(context: Context, table: pd.DataFrame, options: Options) -> list[Seconds]:
     """Rounds of all ways, on masks of several labels."""
     asked = choose_masks(context, options.masks)
     check_baseline(context, asked)
     masks = asked.masks[asked.sets == SEVERAL]
     num = min(64, len(context.judged), len(masks))
     tiles = np.stack([context.judged.image(i) for i in range(num)])
-    ways = list_ways(context, table, bases, options)
+    ways = list_ways(context, table, options)
     folder = place(context, options) / f"rounds of {options.tiles}, masks {options.masks}"
     return time_rounds(ways, tiles, masks, folder, num=options.rounds, clock=options.clock)
 
@@ -265,21 +271,20 @@ def main() -> None:
     prepare_process()
     torch.set_num_threads(1)
     options = tyro.cli(Options)
-    found = read_all(options)
-    if found is None:
+    table = read_all(options)
+    if table is None or not options.rounds:
         return
-    table, bases = found
     context = open_run(options.runs[0])
-    rounds = time_run(context, table, bases, options)
-    table = judge(table, rounds, bases)
+    rounds = time_run(context, table, options)
+    table = judge(table, rounds, BASES)
     processes = None
     if options.clock == "wall":
         processes = time_processes(options.runs[0], 4 * options.tiles, 3)
-    print_table(table, bases)
+    print_table(table, BASES)
     print_parts(rounds)
-    goals = print_goals(table, rounds, bases, processes)
+    goals = print_goals(table, rounds, BASES, processes)
     if options.figure is not None:
-        draw_front(table, bases, options.figure)
+        draw_front(table, BASES, options.figure)
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     facts = {"goals": goals, "rounds": rounds, "two_processes": processes}
     print(json.dumps({"sampling": rows, **facts}))

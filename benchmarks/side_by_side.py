@@ -30,6 +30,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_synthesis_masks, draw_targets
 from disc.pipeline.galleries import hang, hang_real, survey
 from disc.pipeline.stages.referee import load_referee
+from disc.processes import own_device
 from disc.sample.bank import Bank, fill_bank, read_bank
 from disc.sample.cost import count_evaluations
 from disc.sample.plans import plan_of
@@ -140,7 +141,9 @@ def read(context: Context, reading: Reading, targets: Asked, path: Path) -> pd.D
     if path.exists():
         return pd.read_parquet(path)
     run, start = context.run, time.perf_counter()
-    nets: dict[Variant, Denoiser] = {"sd": Denoiser.load(reading.folder, run.denoiser)}
+    nets: dict[Variant, Denoiser] = {
+        "sd": Denoiser.load(reading.folder, run.denoiser).to(own_device())
+    }
     sample = replace(run.sample, solver=reading.solver, plan=reading.plan)
     sampler = Sampler(context.autoencoder, nets, sample)
     latents = sampler.draw_latents(reading.variant, targets.masks, targets.seeds)

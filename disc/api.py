@@ -23,7 +23,7 @@ from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
 from disc.pipeline.weights.exported import open_exported
 from disc.pipeline.weights.facts import NAME as FACTS
-from disc.pipeline.weights.graders import open_graders
+from disc.pipeline.weights.graders import open_grading
 from disc.pipeline.weights.source import Beside, Part, Weights, find_variant
 from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
@@ -35,6 +35,7 @@ from disc.settings.synthesis import Variant, weights_of
 from disc.slides.grade_slides import GradeReport
 from disc.slides.grading import Grading
 from disc.slides.judging.record import GradeRecord
+from disc.slides.request import PASSES
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with the package; `make weights` makes them again."""
@@ -207,7 +208,7 @@ class Model:
         *,
         mpp: float | None = None,
         grader: str = "real",
-        overlap: float = 0.75,
+        passes: int = PASSES,
     ) -> GradeRecord:
         """Grade a slide with a run's graders, or say why not. Research use only.
 
@@ -216,14 +217,14 @@ class Model:
             out: new folder for map, outlines, tables and report; None: none of them is kept.
             mpp: micrometres per pixel of the slide, where it does not say.
             grader: which of the run's graders: the name of a folder in graders/pixels.
-            overlap: of windows: .5, .75 or .875.
+            passes: how often windows cover it: 1, 5, 10 or 17.
 
         Raises:
             FileNotFoundError: if the run lacks a file.
             BadInput: if the run has no graders, or the slide no tissue, no resolution or damage.
         """
         place = None if out is None else Path(out)
-        return self.grading(grader).grade(Path(slide), place, mpp=mpp, overlap=overlap)
+        return self.grading(grader).grade(Path(slide), place, mpp=mpp, passes=passes)
 
     def grade_slides(
         self,
@@ -232,13 +233,13 @@ class Model:
         *,
         mpp: float | None = None,
         grader: str = "real",
-        overlap: float = 0.75,
+        passes: int = PASSES,
     ) -> GradeReport:
         """Grade many slides, a folder each in `out`; the others go on where one fails.
 
         Arguments and errors as `grade`; what stands already is left as it is.
         """
-        return self.grading(grader).grade_slides(slides, out, mpp=mpp, overlap=overlap)
+        return self.grading(grader).grade_slides(slides, out, mpp=mpp, passes=passes)
 
     def grade_features(
         self, files: Sequence[Path], out: Path, *, grader: str = "real"
@@ -257,7 +258,7 @@ class Model:
             BadInput: if there are none.
         """
         if grader not in self._gradings:
-            self._gradings[grader] = Grading(open_graders(self.weights, grader))
+            self._gradings[grader] = open_grading(self.weights, grader)
         return self._gradings[grader]
 
     @cached_property

@@ -90,12 +90,15 @@ def _quota(groups: Path) -> int:
 
 
 @contextmanager
-def spread(count: int, chunk: int = 1) -> Iterator[Callable[..., Iterator[Any]]]:
+def spread(
+    count: int, chunk: int = 1, *, on_cpu: bool = False
+) -> Iterator[Callable[..., Iterator[Any]]]:
     """A `map` whose calls several processes of this machine share; the order of results stays.
 
     Args:
         count: of processes; one or less: this one does all.
         chunk: calls that a process takes at a time.
+        on_cpu: whether the several leave a GPU alone.
 
     Raises:
         BrokenProcessPool: in what uses it, if a process is killed.
@@ -106,23 +109,26 @@ def spread(count: int, chunk: int = 1) -> Iterator[Callable[..., Iterator[Any]]]
     import multiprocessing
 
     # Spawned: a forked child of a process with threads may hang.
-    with open_pool(count, multiprocessing.get_context("spawn")) as pool:
+    with open_pool(count, multiprocessing.get_context("spawn"), on_cpu=on_cpu) as pool:
         yield partial(pool.map, chunksize=chunk)
 
 
 @contextmanager
-def open_pool(count: int, context: BaseContext) -> Iterator[ProcessPoolExecutor]:
+def open_pool(
+    count: int, context: BaseContext, *, on_cpu: bool = False
+) -> Iterator[ProcessPoolExecutor]:
     """Processes that end with this one, and at once where what uses them is stopped.
 
     Args:
         count: of processes.
         context: how they are started.
+        on_cpu: whether they leave a GPU alone.
     """
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     before = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(count, context, initializer=follow_parent) as pool:
+    with ProcessPoolExecutor(count, context, initializer=partial(follow_parent, on_cpu)) as pool:
         try:
             yield pool
         except BaseException:
@@ -133,9 +139,12 @@ def open_pool(count: int, context: BaseContext) -> Iterator[ProcessPoolExecutor]
             raise
 
 
-def follow_parent() -> None:
+def follow_parent(on_cpu: bool = False) -> None:
     """In a worker: die with the command that started it, at once or when that is killed alone."""
     import multiprocessing
+
+    if on_cpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

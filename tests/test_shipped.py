@@ -15,8 +15,11 @@ from disc.evaluate.agreement import label_fractions, primary_measure
 from disc.evaluate.kernel_distance import kernel_distance, standardise
 from disc.evaluate.referee import referee_features
 from disc.phantom.layouts import draw_set
+from disc.phantom.panda import write_panda_set
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.weights.exported import hash_file
+from disc.settings.phantom import Phantom
+from disc.slides.judging.record import read_record
 
 NUM = 64
 BANDS = {"sd-sc": (0.58, 1.8), "sd-disc-fast": (0.57, 2.0)}
@@ -87,3 +90,22 @@ def test_a_tile_needs_a_mask_and_no_run(model, tmp_path):
     words = ("--mask", str(tmp_path / "m.png"), "--values", "sicapv2", "--out", str(tmp_path / "o"))
     assert cli.main(["sample", *words]) == 0
     assert (tmp_path / "o" / "images" / "m.png").is_file()
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    """A simulated biopsy of 4+4 in PANDA's layout, with the scanner of one hospital."""
+    root = tmp_path_factory.mktemp("panda")
+    phantom = Phantom(external_slides=(0, 0, 1, 0), core_um=(500, 900), seed=4711)
+    write_panda_set(root, phantom, num_unmasked=0, coarsening=4)
+    (path,) = (root / "train_images").iterdir()
+    return path
+
+
+def test_a_slide_needs_no_run(slide, tmp_path):
+    words = ("--passes", "1", "--out", str(tmp_path))
+    assert cli.main(["grade", str(slide), *words]) == 0
+    record = read_record(tmp_path / slide.stem)
+    assert record.trained_on == "simulated tissue only"
+    assert not record.abstained and record.score.primary == 4
+    assert record.map.ece_after < record.map.ece_before

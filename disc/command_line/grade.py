@@ -12,7 +12,7 @@ def grade_all(request: GradeRequest) -> GradeReport:
 
     Raises:
         FileNotFoundError: if there is no such run or slide.
-        BadInput: if the run has no graders.
+        BadInput: if the weights have no graders.
     """
     model = load(request.run)
     if request.features:
@@ -22,7 +22,7 @@ def grade_all(request: GradeRequest) -> GradeReport:
         request.out,
         mpp=request.mpp,
         grader=request.grader,
-        overlap=request.overlap,
+        passes=request.passes,
     )
 
 

@@ -22,7 +22,7 @@ from disc.grade.pixels import read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, as_pool
 from disc.grade.superpixels import cut_superpixels, cut_windows
 from disc.model.store import REMEDY, load_weights, save_weights
-from disc.processes import own_share
+from disc.processes import Share, own_share
 from disc.progress import Bar
 from disc.records.typed import read_record
 from disc.seeds import derive, numpy_generator
@@ -132,21 +132,26 @@ def split_halves(slides: Mapping[str, Slide], seed: int) -> dict[str, int]:
     }
 
 
-def encode_slides(encoder: TileEncoder, tiles: TileSet, folder: Path) -> None:
+def encode_slides(
+    encoder: TileEncoder, tiles: TileSet, folder: Path, share: Share | None = None
+) -> None:
     """Write the features of every slide, `<slide>.h5`; those that stand are kept.
 
-    Slides are shared out over the processes.
+    Slides are shared out over the processes, or are those of a share.
     """
 
     def write(path: Path, slide_id: str, indices: list[int]) -> None:
         features = encoder.read(slide_id, (tiles.image(i) for i in indices))
         coords = np.array([(tiles.tiles[i].x, tiles.tiles[i].y) for i in indices], np.int64)
-        write_features(path, features, coords, tiles.tile_px)
+        side = tiles.tiles[indices[0]].box_px
+        write_features(path, features, coords, tiles.tile_px, level0_px=side)
 
-    _write_slides(tiles, folder, "features", write)
+    _write_slides(tiles, folder, "features", write, share)
 
 
-def encode_superpixels(encoder: TileEncoder, tiles: TileSet, folder: Path) -> None:
+def encode_superpixels(
+    encoder: TileEncoder, tiles: TileSet, folder: Path, share: Share | None = None
+) -> None:
     """Write features, centres and labels of the superpixels of every slide, `<slide>.h5`.
 
     Features of a superpixel are the mean over its windows; else as `encode_slides`.
@@ -166,15 +171,21 @@ def encode_superpixels(encoder: TileEncoder, tiles: TileSet, folder: Path) -> No
             for (tile, part), scale in zip(found, scales, strict=True)
         ]
         labels = np.array([part.label for _, part in found], np.uint8)
-        write_features(path, features, np.rint(coords).astype(np.int64), tiles.tile_px, labels)
+        places = np.rint(coords).astype(np.int64)
+        side = tiles.tiles[indices[0]].box_px
+        write_features(path, features, places, tiles.tile_px, labels, level0_px=side)
 
-    _write_slides(tiles, folder, "superpixels", write)
+    _write_slides(tiles, folder, "superpixels", write, share)
 
 
 def _write_slides(
-    tiles: TileSet, folder: Path, what: str, write: Callable[[Path, str, list[int]], None]
+    tiles: TileSet,
+    folder: Path,
+    what: str,
+    write: Callable[[Path, str, list[int]], None],
+    share: Share | None = None,
 ) -> None:
-    share = own_share()
+    share = share or own_share()
     bags: dict[str, list[int]] = defaultdict(list)
     for index, tile in enumerate(tiles.tiles):
         bags[tile.slide_id].append(index)

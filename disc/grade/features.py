@@ -72,8 +72,10 @@ def write_features(
     path: Path,
     features: npt.NDArray[np.float32],
     coords: npt.NDArray[np.int64],
-    tile_px: int,
+    tile_px: float,
     labels: npt.NDArray[np.uint8] | None = None,
+    *,
+    level0_px: float | None = None,
 ) -> None:
     """Write the features of one slide.
 
@@ -83,12 +85,15 @@ def write_features(
         coords: x and y of the tiles' corners at level 0, [N, 2].
         tile_px: side of the tiles as they were read.
         labels: of the tiles, uint8 [N].
+        level0_px: side of the tiles at level 0; None: not known, as of tiles that are files.
     """
     memory = io.BytesIO()
     with h5py.File(memory, "w", track_order=True) as file:
         file.create_dataset("features", data=features.astype(np.float32))
         placed = file.create_dataset("coords", data=coords.astype(np.int64))
-        placed.attrs["patch_size"] = tile_px
+        placed.attrs["patch_size"] = round(tile_px)
+        if level0_px is not None:
+            placed.attrs["patch_size_level0"] = round(level0_px)
         placed.attrs["name"] = path.stem
         if labels is not None:
             file.create_dataset("labels", data=labels.astype(np.uint8))
@@ -147,7 +152,7 @@ def _side(attributes: Any) -> float | None:
     """Side of a tile at level 0, from what CLAM or TRIDENT say of coordinates."""
     for name in ("patch_size_level0", "patch_size"):
         if name in attributes:
-            # CLAM's patches are of a level; ours and TRIDENT's have no downsample
+            # CLAM's patches are of a level; ours have no downsample
             downsample = np.ravel(attributes.get("downsample", 1.0))[0]
             return float(attributes[name]) * (float(downsample) if name == "patch_size" else 1.0)
     return None

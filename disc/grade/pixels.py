@@ -17,14 +17,14 @@ from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
 from disc.grade.confusion import COUNTS, count_confusion
 from disc.grade.focal import balance_labels, merge_grades, pixel_loss
-from disc.grade.gradient_sums import sum_over_processes
 from disc.grade.mixing import check_balance_weight, mix_losses
-from disc.grade.pool import TilePool, Tiles, as_pool, to_channels_first
+from disc.grade.pool import TilePool, Tiles, as_pool, list_tiles, to_channels_first
 from disc.grade.public_carcino import PublicCarcinoNet
 from disc.labels import NUM_LABELS
 from disc.seeds import derive
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 from disc.settings.training import Validation
+from disc.train.batch_sums import WithSums
 from disc.train.checkpoint import State
 from disc.train.diagnose import NamedBatches
 from disc.train.hooks import VALIDATION, Hook, Hooks
@@ -76,7 +76,7 @@ def train_pixel_grader(
     weights = {name: _weigh_labels(pool, net.classes) for name, pool in pools.items()}
     trained = train(
         model=network,
-        step=_mixed_step(weights, balance_weight, augment or Augment()),
+        step=WithSums(_mixed_step(weights, balance_weight, augment or Augment())),
         batch_at=NamedBatches.by_rows(
             lambda step, rows: _draw(pools, net.optim.batch, step, seed, rows),
             net.optim.batch,
@@ -145,21 +145,24 @@ def read_chunks(
         yield _read(net, waiting)
 
 
-def confusion_rows(net: PixelNet, truths: Mapping[str, TileSet]) -> pd.DataFrame:
+def confusion_rows(net: PixelNet, truths: Mapping[str, Tiles]) -> pd.DataFrame:
     """Pixels of every tile by true and predicted label; unknown pixels do not count.
 
     Args:
         net: reads the tiles, each once.
-        truths: the same tiles with each kind of mask ("annotation", "exact").
+        truths: the same tiles with each kind of mask ("annotation", "exact"); of pools, the images
+            of the first and the masks of all are decoded once for many calls.
 
     Returns:
         One row per (truth_kind, tile): truth_kind, patient, slide, tile and 16 counts such as
         "n_NC_GG3". Of a net of three labels, GG4 stands for GG4 and GG5.
     """
-    tiles, num_labels = next(iter(truths.values())), net.head.out_channels
+    first, num_labels = next(iter(truths.values())), net.head.out_channels
+    listed = {kind: list_tiles(truth) for kind, truth in truths.items()}
+    tiles = list_tiles(first)
     predicted = (
         reading
-        for chunk in read_chunks(net, (tiles.image(i) for i in range(len(tiles))))
+        for chunk in read_chunks(net, (first.image(i) for i in range(len(tiles))))
         for reading in chunk.argmax(axis=1)
     )
     rows = []
@@ -168,10 +171,8 @@ def confusion_rows(net: PixelNet, truths: Mapping[str, TileSet]) -> pd.DataFrame
         patient = tiles.slides[tile.slide_id].patient_id
         names = {"patient": patient, "slide": tile.slide_id, "tile": tile.name}
         for kind, truth in truths.items():
-            if truth.tiles[index].name != tile.name:
-                raise ValueError(
-                    f"'{kind}' holds other tiles at {index}: {truth.tiles[index].name}"
-                )
+            if (other := listed[kind].tiles[index].name) != tile.name:
+                raise ValueError(f"'{kind}' holds other tiles at {index}: {other}")
             mask = merge_grades(torch.from_numpy(truth.mask(index).copy()), num_labels).numpy()
             counts = count_confusion(mask, reading)
             rows.append({"truth_kind": kind, **names, **dict(zip(COUNTS, counts, strict=True))})
@@ -201,10 +202,11 @@ def _mixed_step(weights: Mapping[str, Tensor], balance_weight: float, augment: A
             name: augment.change(batch[f"{name}_images"] / 255, generator, state.share)
             for name in weights
         }
-        sum_all = sum_over_processes if state.share.count > 1 else None
         logits = state.model(torch.cat(list(images.values()))).chunk(len(images))
         losses = {
-            name: pixel_loss(part, batch[f"{name}_masks"], weights[name].to(part), sum_all=sum_all)
+            name: pixel_loss(
+                part, batch[f"{name}_masks"], weights[name].to(part), sum_all=state.sum_all
+            )
             for name, part in zip(images, logits, strict=True)
         }
         if "synthetic" not in losses:

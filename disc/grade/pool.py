@@ -36,11 +36,11 @@ class TilePool:
 
     def image(self, index: int) -> Pixels:
         """Tile `index`, uint8 [H, W, 3]."""
-        return self._decoded[0][index] if self._is_small else self.tiles.image(index)
+        return self._images[index] if self._is_small else self.tiles.image(index)
 
     def mask(self, index: int) -> Pixels:
         """Its mask, uint8 [H, W]."""
-        return self._decoded[1][index] if self._is_small else self.tiles.mask(index)
+        return self._masks[index] if self._is_small else self.tiles.mask(index)
 
     def only(self, indices: Iterable[int]) -> TilePool:
         """A pool of some of the tiles."""
@@ -110,10 +110,12 @@ class TilePool:
         return len(self) * self.tiles.tile_px**2 * 4 <= MAX_BYTES
 
     @cached_property
-    def _decoded(self) -> tuple[list[Pixels], list[Pixels]]:
-        indices = range(len(self))
-        images = [self.tiles.image(index) for index in indices]
-        return images, [self.tiles.mask(index) for index in indices]
+    def _images(self) -> list[Pixels]:
+        return [self.tiles.image(index) for index in range(len(self))]
+
+    @cached_property
+    def _masks(self) -> list[Pixels]:
+        return [self.tiles.mask(index) for index in range(len(self))]
 
     @cached_property
     def _cumulative(self) -> npt.NDArray[np.float64]:
@@ -134,6 +136,11 @@ Tiles = TileSet | TilePool
 def as_pool(tiles: Tiles) -> TilePool:
     """The pool itself, or a new one."""
     return tiles if isinstance(tiles, TilePool) else TilePool(tiles)
+
+
+def list_tiles(tiles: Tiles) -> TileSet:
+    """What is listed of a set or a pool."""
+    return tiles.tiles if isinstance(tiles, TilePool) else tiles
 
 
 def to_channels_first(images: Pixels | Sequence[Pixels]) -> torch.Tensor:

@@ -24,6 +24,8 @@ class Begun:
     """Hash of its settings."""
     inputs: Mapping[str, str] | None = None
     """Hash of the result of every stage that it needs."""
+    given: Mapping[str, str] | None = None
+    """Hash of every file of others that it reads and that was there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,8 @@ class Done:
     """When, in nanoseconds."""
     result: str = ""
     """Hash of all that it made, where it makes such a file."""
+    given: Mapping[str, str] | None = None
+    """Hash of every file of others that it read; None: from before they were noted."""
     files: Mapping[str, str] | None = None
     """Size and hash of every file that it left; None: from before they were noted."""
 

@@ -14,9 +14,12 @@ from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
 from disc.report import sentences
 from disc.report.figures import as_png, as_svg, draw_figures
+from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
-from disc.report.graders.tables import auroc_grid, dice_grid
+from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import limitations
+from disc.report.model_card import NAME as MODEL_CARD
+from disc.report.model_card import write_model_card
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import Cell, as_uri, pixel_cells, sheet_cells
 from disc.report.run_summary import PARTS, RunSummary
@@ -31,6 +34,9 @@ from disc.report.tables import (
     standard_deviation_grid,
 )
 from disc.report.templates import legend, open_template
+
+CHARTS = ("agreement", "auroc", "dice", "attention")
+"""How the names of the figures of a section begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,7 @@ class ScaleBar:
 
 
 def write_report(folder: Path, summary: RunSummary) -> Path:
-    """Write `index.html`, and every figure (PNG) and table (CSV) beside it.
+    """Write `index.html`, `model_card.md`, and every figure (PNG) and table (CSV) beside them.
 
     The same summary gives the same bytes.
 
@@ -65,7 +71,7 @@ def write_report(folder: Path, summary: RunSummary) -> Path:
         Path of the page.
     """
     numbers = measure(summary)
-    figures = draw_figures(numbers)
+    figures = {**draw_figures(numbers), **attention_figures(summary.attention)}
     sheets = {
         "sheet": sheet_cells(summary.sheet, summary.palette),
         "pixels": pixel_cells(summary.pixel_pictures, summary.palette),
@@ -81,8 +87,9 @@ def write_report(folder: Path, summary: RunSummary) -> Path:
         write_bytes(folder / f"{name}.csv", table.to_csv(index=False).encode())
     page = folder / "index.html"
     files = [f"{name}.csv" for name in numbers.tables()]
-    files += [f"{name}.png" for name in {**figures, **drawn}]
+    files += [*(f"{name}.png" for name in {**figures, **drawn}), MODEL_CARD]
     write_bytes(page, render(summary, numbers, figures, sheets, files).encode())
+    write_model_card(folder, summary, numbers)
     return page
 
 
@@ -110,7 +117,7 @@ def render(
         bar=_scale_bar(summary),
         sheets=sheets,
         files=files,
-        charts={part: list_charts(figures, part) for part in ("agreement", "auroc", "dice")},
+        charts={part: list_charts(figures, part) for part in CHARTS},
         grids=_grids(summary, numbers),
         lacking={part: _why(summary.notes, part) for part in PARTS},
         marked=sentences.MARKED,
@@ -162,10 +169,7 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
         grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
     if not numbers.audit.empty:
         grids["audit"] = [audit_grid(numbers)]
-    tests = numbers.auroc_tests
-    if not tests.empty:
-        keys = ["grader", "encoder", "data_set"]
-        grids["auroc"] = [auroc_grid(numbers, *key) for key, _ in tests.groupby(keys)]
+    grids["auroc"] = slide_grids(numbers)
     if not numbers.dice.empty:
         test = numbers.dice[numbers.dice["split"] == "test"]
         keys = ["grader", "truth_kind", "data_set"]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from disc.labels import Palette
+from disc.report.graders.attention import AttentionSheet
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -94,6 +95,8 @@ class RunSummary:
     scores: pd.DataFrame | None = None
     pixels: pd.DataFrame | None = None
     pixel_pictures: Sequence[PixelRow] = ()
+    attention: Sequence[AttentionSheet] = ()
+    """What slide graders looked at."""
     draws: int = 2000
     """Bootstrap draws of every interval of mask agreement."""
     grader_draws: int = 20_000

@@ -14,7 +14,7 @@ from disc.grade.features import read_features
 from disc.labels import NUM_LABELS
 from disc.slides.grade_slide import describe_source, make_record
 from disc.slides.graders import Graders
-from disc.slides.judging.calibrate import Calibration
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import GradeRecord, write_record
 from disc.slides.judging.verdict import Evidence, judge
 from disc.slides.reading.mapping import softmax

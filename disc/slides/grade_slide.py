@@ -17,7 +17,7 @@ from disc.files import BadInput, digest, write_bytes
 from disc.labels import Label
 from disc.slides.graders import Graders
 from disc.slides.judging.attention import attend
-from disc.slides.judging.calibrate import Calibration
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import (
     GradeRecord,
     MapFacts,
@@ -44,7 +44,7 @@ NUM_SHOWN = 4
 
 
 def grade_slide(
-    graders: Graders, calibration: Calibration, scan: Scan, folder: Path, overlap: float = 0.75
+    graders: Graders, calibration: Calibration, scan: Scan, folder: Path, passes: int
 ) -> GradeRecord:
     """Grade a slide, and write all of its files but the marker.
 
@@ -53,7 +53,7 @@ def grade_slide(
         calibration: of these graders.
         scan: the slide.
         folder: that is empty.
-        overlap: of windows.
+        passes: of windows over it.
 
     Returns:
         What `grade.json` holds.
@@ -61,7 +61,7 @@ def grade_slide(
     Raises:
         BadInput: if it has no tissue, is too coarse, damaged, or does not say its resolution.
     """
-    reading = read_slide(graders, calibration, scan, folder, overlap)
+    reading = read_slide(graders, calibration, scan, folder, passes)
     verdict = judge(reading.evidence, calibration, graders.slide)
     levels = build_pyramid(reading.canvas)
     stamp = Stamp(
@@ -79,7 +79,7 @@ def grade_slide(
     facts = MapFacts(
         um_per_px=round(reading.grid.um_per_px, 6),
         window_px=graders.tile_px,
-        overlap=overlap,
+        passes=passes,
         temperature=round(calibration.temperature, 6),
         ece_before=round(calibration.ece_before, 6),
         ece_after=calibration.ece_after and round(calibration.ece_after, 6),
@@ -117,6 +117,7 @@ def make_record(
             "opinions": verdict.opinions,
             "floors": floors,
             "cross_check": verdict.cross_check,
+            "slide_group": verdict.slide_group,
             "distance": verdict.distance and round(verdict.distance, 6),
             "distance_threshold": verdict.distance and round(calibration.far, 6),
             "source": rest.pop("source"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from disc.data.tiles.tile_set import TileSet
@@ -13,11 +13,24 @@ from disc.grade.transmil import TransMIL
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """Tiles that graders are calibrated on.
+
+    Attributes:
+        train: those that they were trained on.
+        val: of other slides, with masks.
+    """
+
+    train: TileSet
+    val: TileSet
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Graders:
     """Trained graders of one configuration.
 
     Attributes:
-        folder: of the run, for messages.
+        folder: of the run or the exported weights, for messages.
         name: of the configuration, such as `real`.
         tile_px: side of the tiles that they were trained on, and of windows.
         um_per_px: width of a pixel of these, in micrometres.
@@ -27,8 +40,6 @@ class Graders:
             none.
         slide: slide graders, one a seed.
         hashes: of each file of weights, by its path in the run.
-        train: tiles that they were trained on.
-        val: tiles of other slides, with masks, to calibrate on.
         is_simulated: whether they have seen nothing but simulated tissue.
     """
 
@@ -40,8 +51,6 @@ class Graders:
     encoder: CrossEncoder | None
     slide: tuple[TransMIL, ...]
     hashes: Mapping[str, str]
-    train: TileSet = field(repr=False)
-    val: TileSet = field(repr=False)
     is_simulated: bool
 
     @property

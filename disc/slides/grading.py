@@ -14,35 +14,44 @@ from disc.files import digest, sync_all, whole_folder
 from disc.slides.from_features import grade_features
 from disc.slides.grade_slide import grade_slide
 from disc.slides.grade_slides import GradeReport, grade_files
-from disc.slides.graders import Graders
-from disc.slides.judging.calibrate import Calibration, calibrate
+from disc.slides.graders import Examples, Graders
+from disc.slides.judging.calibrate import calibrate
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import SCHEMA, GradeRecord
+from disc.slides.request import PASSES
 from disc.slides.wsinfer import export_wsinfer
 
 
 @dataclass(frozen=True)
 class Grading:
-    """Graders, calibrated on validation slides when they are first used."""
+    """Graders, calibrated on validation slides when they are first used.
+
+    Attributes:
+        graders: that read slides.
+        known: tiles to calibrate them on, or what these told before they were exported.
+    """
 
     graders: Graders
+    known: Examples | Calibration
 
     @cached_property
     def calibration(self) -> Calibration:
         """What validation slides tell of the graders."""
-        return calibrate(self.graders)
+        known = self.known
+        return known if isinstance(known, Calibration) else calibrate(self.graders, known)
 
     def grade(
-        self, slide: Path, out: Path | None, *, mpp: float | None = None, overlap: float = 0.75
+        self, slide: Path, out: Path | None, *, mpp: float | None = None, passes: int = PASSES
     ) -> GradeRecord:
         """Grade a slide into a new folder, or (None) without keeping files."""
         if out is None:
             folder = Path(tempfile.mkdtemp(prefix="disc-grade-"))
             try:
-                return self._grade(slide, folder, mpp, overlap)
+                return self._grade(slide, folder, mpp, passes)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         with whole_folder(out) as folder:
-            record = self._grade(slide, folder, mpp, overlap)
+            record = self._grade(slide, folder, mpp, passes)
             sync_all()
         return record
 
@@ -52,14 +61,14 @@ class Grading:
         out: Path,
         *,
         mpp: float | None = None,
-        overlap: float = 0.75,
+        passes: int = PASSES,
     ) -> GradeReport:
         """Grade many slides."""
         return grade_files(
             slides,
             out,
-            self._key({"mpp": mpp, "overlap": overlap}),
-            lambda path, folder: self._grade(path, folder, mpp, overlap),
+            self._key({"mpp": mpp, "passes": passes}),
+            lambda path, folder: self._grade(path, folder, mpp, passes),
             mpp,
         )
 
@@ -76,8 +85,8 @@ class Grading:
         """Write the pixel graders as a tile classifier."""
         return export_wsinfer(self.graders, self.calibration.temperature, out)
 
-    def _grade(self, path: Path, folder: Path, mpp: float | None, overlap: float) -> GradeRecord:
-        return grade_slide(self.graders, self.calibration, Scan(path, mpp), folder, overlap)
+    def _grade(self, path: Path, folder: Path, mpp: float | None, passes: int) -> GradeRecord:
+        return grade_slide(self.graders, self.calibration, Scan(path, mpp), folder, passes)
 
     def _key(self, settings: dict[str, object]) -> str:
         return digest({"schema": SCHEMA, "weights": dict(self.graders.hashes), **settings})

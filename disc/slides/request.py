@@ -5,21 +5,28 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from disc.files import require
 
+PASSES: Literal[10] = 10
+"""Usual passes of windows over a slide."""
+_WEIGHTS = ("config.json", "disc.json")
+"""What tells the folder of a run, or of exported weights, from a folder of slides."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradeRequest:
-    """Slides, and the run whose graders read them."""
+    """Slides, and the weights whose graders read them."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Folder of a run with graders."""
-    slides: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Slides, or folders of slides: whole-slide formats, TIFF, PNG, JPEG."""
+    paths: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN] SLIDE...")
+    ] = ()
+    """First the folder of a run with graders, or of exported weights; without one, the weights
+    that disc ships read, which know simulated tissue only. Then slides, or folders of slides:
+    whole-slide formats, TIFF, PNG, JPEG."""
     out: Path = Path("grade")
     """Folder of the results, a folder a slide in it."""
     features: tuple[Path, ...] = ()
@@ -29,8 +36,20 @@ class GradeRequest:
     """Micrometres per pixel of the slides at full resolution, where their files do not say."""
     grader: str = "real"
     """Which of the run's graders: the name of a folder in graders/pixels, such as `sd-disc 0.3`."""
-    overlap: float = 0.75
-    """Fraction of a window's side that it has in common with its neighbour: .5, .75 or .875."""
+    passes: Literal[1, 5, 10, 17] = PASSES
+    """How often windows half a window apart cover the slide, each time moved: with more, the map
+    depends less on where windows lie, and takes longer by as much."""
+
+    @property
+    def run(self) -> Path | None:
+        """Folder of the run or the exported weights; None: those that disc ships."""
+        is_given = bool(self.paths) and any((self.paths[0] / name).is_file() for name in _WEIGHTS)
+        return self.paths[0] if is_given else None
+
+    @property
+    def slides(self) -> tuple[Path, ...]:
+        """Slides, or folders of slides."""
+        return self.paths if self.run is None else self.paths[1:]
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -46,10 +65,6 @@ class GradeRequest:
             self.mpp is None or 0 < self.mpp < math.inf,
             f"--mpp is {self.mpp}; expected micrometres, more than 0",
         )
-        require(
-            self.overlap in (0.5, 0.75, 0.875),
-            f"--overlap is {self.overlap}; expected .5, .75 or .875",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +72,7 @@ class WsinferRequest:
     """A run's pixel grader, to be written as a tile classifier for QuPath's WSInfer extension."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """Folder of a run with graders."""
+    """Folder of a run with graders, or of exported weights."""
     out: Annotated[Path, tyro.conf.Positional]
     """New folder, to be put into QuPath's folder of models under `local`."""
     grader: str = "real"

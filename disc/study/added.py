@@ -10,7 +10,7 @@ import numpy as np
 
 from disc.data.tiles.labels import count_labels
 from disc.data.tiles.tile_set import TileSet
-from disc.grade.bags import Bag, read_bags
+from disc.grade.bags import Bag
 from disc.labels import slide_label
 from disc.pipeline.stages.grading_data import scored_slides
 from disc.seeds import numpy_generator
@@ -19,10 +19,9 @@ from disc.study.request import AGAIN, BALANCED, REAL_CONTROLS, SHUFFLED
 from disc.study.study import Study
 
 
-def real_bags(study: Study, fold: str) -> list[Bag]:
+def real_bags(study: Study, cell: Cell) -> list[Bag]:
     """Bags of the training slides."""
-    slides = scored_slides(study.base(fold).training_set)
-    return read_bags(study.features(fold, "real"), slides)
+    return study.bags(cell, "real", scored_slides(study.base(cell.fold).training_set))
 
 
 def added_bags(study: Study, cell: Cell, real: Sequence[Bag]) -> list[Bag]:
@@ -40,8 +39,8 @@ def added_bags(study: Study, cell: Cell, real: Sequence[Bag]) -> list[Bag]:
             return balance_bags(real, wanted, seed)
         return match_sizes(_remix(study, cell, recipes, seed), real, seed, study)
     run = study.run_of(cell)
-    place = study.features(cell.fold, study.synthetic_name(run, cell.source))
-    bags = read_bags(place, study.synthetic(run, cell.source).slides.values())
+    slides = study.synthetic(run, cell.source).slides.values()
+    bags = study.bags(cell, study.synthetic_name(run, cell.source), slides)
     bags = match_sizes(bags, real, seed, study)
     return shuffle_truths(bags, seed) if cell.variant.endswith(f"-{SHUFFLED}") else bags
 
@@ -95,7 +94,7 @@ def cut_to_sizes(bags: Sequence[Bag], sizes: Sequence[int], seed: int) -> list[B
 def _remix(study: Study, cell: Cell, recipes: TileSet, seed: int) -> list[Bag]:
     tiles = study.base(cell.fold).training_set
     slides = [slide for slide in tiles.slides.values() if slide.primary is not None]
-    bags = {bag.slide_id: bag for bag in read_bags(study.features(cell.fold, "real"), slides)}
+    bags = {bag.slide_id: bag for bag in study.bags(cell, "real", slides)}
     by_label: dict[int, list[np.ndarray]] = defaultdict(list)
     for slide_id, bag in bags.items():
         for row, index in zip(bag.features, tiles.bag(slide_id), strict=True):

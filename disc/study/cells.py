@@ -12,9 +12,9 @@ from safetensors.numpy import save
 
 from disc.data.tiles.tile_set import TileSet
 from disc.files import write_bytes, write_parquet
-from disc.grade.bags import read_bags
 from disc.grade.carcino import PixelNet
 from disc.grade.confusion import COUNTS, merge_high_grades
+from disc.grade.mil.scoring import attention_table
 from disc.grade.pixels import confusion_rows, predict_pixels, train_pixel_grader
 from disc.grade.pool import TilePool
 from disc.grade.slides import score_rows, train_slide_grader
@@ -32,6 +32,7 @@ from disc.train.checkpoint import NAME as CHECKPOINT
 
 ROWS = "rows.parquet"
 PICTURES = "pictures.safetensors"
+ATTENTION = "attention.parquet"
 NUM_PICTURES = 6
 
 
@@ -50,7 +51,8 @@ def run_cell(request: StudyRequest, cell: Cell) -> Cell:
 
 
 def _grade_slides(study: Study, cell: Cell, place: Path) -> pd.DataFrame:
-    real = real_bags(study, cell.fold)
+    assert cell.grader  # of slides
+    real = real_bags(study, cell)
     net = train_slide_grader(
         net=study.base(cell.fold).run.grade.transmil,
         real=real,
@@ -58,15 +60,19 @@ def _grade_slides(study: Study, cell: Cell, place: Path) -> pd.DataFrame:
         balance_weight=cell.balance_weight,
         folder=place,
         seed=derive(study.request.seed, "slides", cell.grader_seed),
+        grader=cell.grader,
     )
-    save_weights(place / "transmil.safetensors", net)
+    save_weights(place / f"{cell.grader}.safetensors", net)
     parts = []
     for data_set, split, tiles in study.tests(cell.fold):
-        source = study.features(cell.fold, "real" if data_set == "in" else data_set)
         if slides := scored_slides(tiles):
-            rows = score_rows(net, read_bags(source, slides))
-            parts.append(rows.assign(data_set=data_set, split=split))
-    return pd.concat(parts).assign(grader="transmil", encoder=cell.encoder)
+            name = "real" if data_set == "in" else data_set
+            bags = study.bags(cell, name, slides)
+            parts.append(score_rows(net, bags).assign(data_set=data_set, split=split))
+            is_shown = cell.grader_seed == 0 and cell.grader != "mixed-supervision"
+            if is_shown and (data_set, split) == ("in", "test"):
+                write_parquet(place / ATTENTION, attention_table(net, bags))
+    return pd.concat(parts).assign(grader=cell.grader, encoder=cell.encoder)
 
 
 def _grade_pixels(study: Study, cell: Cell, place: Path) -> pd.DataFrame:
@@ -100,9 +106,10 @@ def _count(study: Study, cell: Cell, net: PixelNet) -> pd.DataFrame:
         exact = {(name, split): tiles for name, split, tiles in study.exact_tests(cell.fold)}
     parts = []
     for data_set, split, tiles in study.tests(cell.fold):
-        truths = {"annotation": tiles}
+        key = f"{cell.fold} {data_set} {split}"
+        truths = {"annotation": study.pool(key, tiles)}
         if (data_set, split) in exact:
-            truths["exact"] = exact[data_set, split]
+            truths["exact"] = study.pool(f"{key} exact", exact[data_set, split])
         rows = confusion_rows(net, truths).assign(data_set=data_set, split=split)
         if data_set in study.request.grouped:
             rows[COUNTS] = merge_high_grades(rows[COUNTS].to_numpy())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -14,12 +16,14 @@ from disc.processes import spread
 from disc.progress import Bar
 from disc.records.typed import read_record
 from disc.study.cells import ROWS, run_cell
+from disc.study.encoding import prepare_features
+from disc.study.generating import prepare_sets
 from disc.study.grid import Cell, list_cells
 from disc.study.page import report
 from disc.study.probe import probe_features
 from disc.study.recipe_weights import compare_weights
 from disc.study.request import StudyRequest
-from disc.study.study import Study, open_study, prepare_features, prepare_sets
+from disc.study.study import Study, open_study
 
 RECORD = "study.json"
 POOLED = "out-of-fold"
@@ -42,7 +46,7 @@ def conduct(request: StudyRequest) -> str:
     prepare_sets(study)
     if study.encoders:
         prepare_features(study)
-    cells = list_cells(request, study.runs, study.variants, study.encoders)
+    cells = list_cells(request, study.runs, study.variants)
     _do_cells(study, cells)
     tables = {
         "scores": join([_rows(study, cell) for cell in cells if cell.kind == "slides"]),
@@ -100,12 +104,30 @@ def _weights(folder: Path) -> str:
 def _do_cells(study: Study, cells: Sequence[Cell]) -> None:
     done = [cell for cell in cells if (study.place(cell) / ROWS).exists()]
     left = [cell for cell in cells if cell not in done]
-    many = min(study.request.processes, len(left))
     bar = Bar("study", total=len(cells), unit="cell", start=len(done))
-    with spread(many) as run:
-        for cell in run(partial(run_cell, study.request), left):
+    with ExitStack() as stack:
+        # several processes begin at once with all that they are given
+        parts = [
+            stack.enter_context(spread(min(count, len(some)), on_cpu=on_cpu))(
+                partial(run_cell, study.request), some
+            )
+            for some, count, on_cpu in _share_out(study.request, left)
+        ]
+        for cell in chain(*parts):
             bar.advance(note=cell.name)
     bar.close()
+
+
+def _share_out(
+    request: StudyRequest, cells: Sequence[Cell]
+) -> list[tuple[Sequence[Cell], int, bool]]:
+    """Cells, by how many processes, and whether these leave a GPU alone."""
+    if not request.pixel_processes:
+        return [(cells, request.processes, False)]
+    pixels = [cell for cell in cells if cell.kind == "pixels"]
+    slides = [cell for cell in cells if cell.kind == "slides"]
+    others = request.processes - request.pixel_processes
+    return [(pixels, request.pixel_processes, False), (slides, others, True)]
 
 
 def _rows(study: Study, cell: Cell) -> pd.DataFrame:

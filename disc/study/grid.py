@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
-from disc.study.request import AGAIN, REAL_CONTROLS, SHUFFLED, StudyRequest
+from disc.settings.grading import EncoderName, SlideGrader
+from disc.study.request import AGAIN, REAL_CONTROLS, REMIXED, SHUFFLED, StudyRequest
 from disc.study.runs import StudyRun
 
 REAL = "real"
@@ -21,13 +22,15 @@ class Cell:
     Attributes:
         kind: what the grader reads.
         encoder: of its features; "" where it reads pixels.
+        grader: of slides; "" where it reads pixels.
         variant: what is added to real tiles, a control or a variant with its condition.
         source: variant of the run whose synthetic slides are added; "" where real ones are.
         condition: of that run.
     """
 
     kind: Literal["slides", "pixels"]
-    encoder: str
+    encoder: EncoderName | Literal[""]
+    grader: SlideGrader | Literal[""]
     fold: str
     variant: str
     balance_weight: float
@@ -39,16 +42,21 @@ class Cell:
     @property
     def name(self) -> str:
         """Folder of the cell."""
-        parts = [self.encoder, self.fold, self.variant, f"{self.balance_weight:g}"]
+        parts = [self.encoder, self.grader, self.fold, self.variant, f"{self.balance_weight:g}"]
         seeds = f"g{self.generator_seed} s{self.grader_seed}"
         return f"{self.kind}/{' '.join(filter(None, parts))} {seeds}"
+
+
+def real_cell(encoder: EncoderName, fold: str) -> Cell:
+    """A cell of real slides only, as TransMIL reads them."""
+    facts = {"variant": REAL, "balance_weight": 0.0, "generator_seed": 0, "grader_seed": 0}
+    return Cell(kind="slides", encoder=encoder, grader="transmil", fold=fold, **facts)  # type: ignore[arg-type]
 
 
 def list_cells(
     request: StudyRequest,
     runs: Sequence[StudyRun],
     variants: Sequence[str],
-    encoders: Sequence[str],
 ) -> list[Cell]:
     """Every cell of a study, those of real tiles only first.
 
@@ -56,16 +64,19 @@ def list_cells(
         request: weights, seeds, controls.
         runs: one for each generator seed, fold and condition.
         variants: of the generator.
-        encoders: of slide graders' features.
     """
-    parts = [
-        ("slides", encoder, request.grader_seeds, request.balance_weights) for encoder in encoders
+    bags = {"seeds": request.grader_seeds, "weights": request.balance_weights}
+    parts: list[dict[str, Any]] = [
+        {"kind": "slides", "encoder": encoder, "grader": grader, **bags}
+        for encoder, grader in product(request.encoders, request.graders)
     ]
-    parts.append(("pixels", "", request.pixel_seeds, request.pixel_weights))
+    tiles = {"seeds": request.pixel_seeds, "weights": request.pixel_weights}
+    parts.append({"kind": "pixels", "encoder": "", "grader": "", **tiles})
     cells = [
-        Cell(kind=kind, encoder=encoder, grader_seed=seed, **facts)  # type: ignore[arg-type]
-        for kind, encoder, seeds, weights in parts
-        for facts in _additions(request, runs, variants, weights, has_bags=kind == "slides")
+        Cell(**kind, grader_seed=seed, **facts)
+        for kind in parts
+        for seeds, weights in [(kind.pop("seeds"), kind.pop("weights"))]
+        for facts in _additions(request, runs, variants, weights, kind["grader"])
         for seed in range(seeds)
     ]
     return sorted(cells, key=lambda cell: cell.variant != REAL)
@@ -76,23 +87,22 @@ def _additions(
     runs: Sequence[StudyRun],
     variants: Sequence[str],
     weights: Sequence[float],
-    *,
-    has_bags: bool,
-) -> Iterator[dict[str, object]]:
-    """What is added to real tiles, by what weight, from what run."""
+    grader: str,
+) -> Iterator[dict[str, Any]]:
+    """What is added to real tiles of a grader, by what weight, from what run."""
     for fold in dict.fromkeys(run.fold for run in runs):
         # the run whose settings, features and recipes its cells share
         first = min(run.seed for run in runs if run.fold == fold and not run.condition)
         base = {"fold": fold, "generator_seed": first}
         yield {**base, "variant": REAL, "balance_weight": 0.0}
-        controls = [
-            name for name in request.controls if name in (REAL_CONTROLS if has_bags else (AGAIN,))
-        ]
-        for control, weight in product(controls, weights):
+        possible = _controls(grader)
+        for control, weight in product(request.controls, weights):
+            if control not in possible:
+                continue
             yield {**base, "variant": control, "balance_weight": weight}
     for run in runs:
         names = [(run.name(variant), variant) for variant in variants]
-        if has_bags and not run.condition and SHUFFLED in request.controls:
+        if grader and not run.condition and SHUFFLED in request.controls:
             names.append((f"{variants[0]}-{SHUFFLED}", variants[0]))
         for weight in weights:
             for name, source in names:
@@ -100,3 +110,12 @@ def _additions(
                     **{"fold": run.fold, "generator_seed": run.seed, "variant": name},
                     **{"balance_weight": weight, "source": source, "condition": run.condition},
                 }
+
+
+def _controls(grader: str) -> tuple[str, ...]:
+    """Controls of real tiles that a grader has; superpixels belong to no recipe of tiles."""
+    if not grader:
+        return (AGAIN,)
+    if grader == "mixed-supervision":
+        return tuple(name for name in REAL_CONTROLS if name != REMIXED)
+    return REAL_CONTROLS

@@ -10,11 +10,12 @@ import pandas as pd
 import safetensors.numpy
 
 from disc.pipeline.made_by import find_command, find_commit, find_version
+from disc.report.graders.attention import AttentionSheet, choose_slides
 from disc.report.run_summary import PixelRow
 from disc.report.study.page import write_study_page
 from disc.report.study.summary import StudySummary
-from disc.study.cells import PICTURES, picture_tiles
-from disc.study.grid import Cell
+from disc.study.cells import ATTENTION, PICTURES, picture_tiles
+from disc.study.grid import REAL, Cell
 from disc.study.request import AGAIN, BALANCED, CONTROLS, REMIXED, SHUFFLED
 from disc.study.study import Study
 
@@ -47,6 +48,7 @@ def report(study: Study, cells: Sequence[Cell], tables: dict[str, pd.DataFrame])
         is_simulated=first.is_simulated,
         notes=_notes(study),
         pictures=_pictures(study, cells),
+        attention=_attention(study, cells),
         palette=first.run.report.palette,
         draws=request.draws,
         seed=request.seed,
@@ -110,4 +112,19 @@ def _pictures(study: Study, cells: Sequence[Cell]) -> list[PixelRow]:
             predictions={name: labels[place] for name, labels in read.items()},
         )
         for place, index in enumerate(chosen)
+    ]
+
+
+def _attention(study: Study, cells: Sequence[Cell]) -> list[AttentionSheet]:
+    """What slide graders looked at: of real tiles, and of each variant the first there is."""
+    kept: dict[str, Path] = {}
+    for cell in cells:
+        path = study.place(cell) / ATTENTION
+        is_shown = cell.variant == REAL or cell.source == cell.variant
+        if is_shown and cell.fold == study.runs[0].fold and path.exists():
+            kept.setdefault(f"{cell.grader}_{cell.encoder}_{cell.variant}", path)
+    slides = choose_slides(study.runs[0].context.split.test) if kept else []
+    return [
+        AttentionSheet(name=name, slides=slides, table=pd.read_parquet(path))
+        for name, path in kept.items()
     ]

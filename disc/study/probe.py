@@ -13,9 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from disc.evaluate.auroc import auroc
-from disc.grade.bags import Bag, read_bags
+from disc.grade.bags import Bag
 from disc.seeds import numpy_generator
 from disc.study.added import real_bags
+from disc.study.grid import real_cell
 from disc.study.study import Study
 
 MAX_TILES = 2000
@@ -32,10 +33,11 @@ def probe_features(study: Study) -> pd.DataFrame:
     """
     rows = []
     for encoder, run in product(study.encoders, study.runs):
-        real = real_bags(study, run.fold)
+        cell = real_cell(encoder, run.fold)
+        real = real_bags(study, cell)
         for variant in study.variants:
-            place = study.features(run.fold, study.synthetic_name(run, variant))
-            bags = read_bags(place, study.synthetic(run, variant).slides.values())
+            slides = study.synthetic(run, variant).slides.values()
+            bags = study.bags(cell, study.synthetic_name(run, variant), slides)
             if min(len(real), len(bags)) < FOLDS:
                 continue
             facts = {"encoder": encoder, "fold": run.fold, "variant": run.name(variant)}

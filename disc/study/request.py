@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 import tyro
 
 from disc.files import require
+from disc.settings.grading import EncoderName, SlideGrader
 
 Control = Literal["real-again", "real-balanced", "real-remixed", "shuffled"]
 """What is added in place of synthetic bags: all real bags once more; copies of real bags that
@@ -34,6 +35,13 @@ class StudyRequest:
     controls: tuple[Control, ...] = CONTROLS
     """In place of synthetic bags: the real ones again, copies that balance the primary grades, new
     bags of real tiles by the synthetic recipes, the first variant's with each other's labels."""
+    encoders: tuple[EncoderName, ...] = ("carcino",)
+    """Of slide graders' features: the embedded one, trained on the first run's masks for each
+    fold, and public ones by name."""
+    encoder_weights: Path = Path("encoders")
+    """Folder of the weight files of public encoders, named after them: lunit-dino.torch."""
+    graders: tuple[SlideGrader, ...] = ("transmil",)
+    """Of slides, each on the features of every encoder."""
     balance_weights: tuple[float, ...] = (0.1, 0.3, 0.5)
     """Of the slide grader (lambda of Eq. 4), in (0, 1]; 0, real only, is always run; 1: synthetic
     only."""
@@ -54,7 +62,10 @@ class StudyRequest:
     grouped: tuple[str, ...] = ("lapc",)
     """Test sets in whose pixel counts GG5 counts as GG4 (low grade against high grade)."""
     processes: int = 1
-    """How many train cells side by side."""
+    """How many train cells, and encode slides, side by side."""
+    pixel_processes: int = 0
+    """So many of them train pixel graders, on the GPU where there is one, while the others train
+    slide graders on the CPU; 0: all train both, where the first of them would."""
     draws: int = 20_000
     """Of the bootstrap."""
     seed: int = 0
@@ -71,5 +82,11 @@ class StudyRequest:
         require(min(self.grader_seeds, self.pixel_seeds) >= 0, "numbers of seeds must be >= 0")
         require(self.grader_seeds + self.pixel_seeds > 0, "--grader-seeds or --pixel-seeds: one")
         require(self.processes >= 1, "--processes must be 1 or more")
+        is_split = self.pixel_processes == 0 or 2 <= self.pixel_processes <= self.processes - 2
+        require(is_split, "--pixel-processes: 0, or 2 or more with 2 of --processes left")
         require(self.draws >= 2, "--draws must be 2 or more")
+        require("files" not in self.encoders, "--encoders: a study encodes tiles itself, not files")
+        for name, chosen in (("encoders", self.encoders), ("graders", self.graders)):
+            is_set = bool(chosen) and len(set(chosen)) == len(chosen)
+            require(is_set, f"--{name}: name at least one, and none twice")
         require(not {"in", "shifted"} & {*self.external}, "--external: 'in', 'shifted' are taken")

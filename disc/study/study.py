@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from disc.data.readers.read import read_source, recognise
 from disc.data.readers.source import Source
+from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.grade.encoder import CrossEncoder, encode_slides, train_encoder
+from disc.grade.bags import Bag, read_bags
 from disc.grade.pool import TilePool
-from disc.pipeline.configurations import ENCODER, FEATURES
+from disc.pipeline.configurations import SUPERPIXELS, features_of
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import test_sets
-from disc.pipeline.stages.synthesis import list_training
-from disc.sample.generation import VariantSampler, generate_slides
-from disc.settings.grading import CarcinoNet
+from disc.settings.grading import CarcinoNet, EncoderName
 from disc.settings.synthesis import STUDENT, VARIANTS, Variant, weights_of
 from disc.study.grid import Cell
 from disc.study.request import StudyRequest
-from disc.study.runs import StudyRun, check_generator, check_patients, open_runs
+from disc.study.runs import StudyRun, open_runs
 
 VARIANT_ORDER: tuple[Variant, ...] = (*VARIANTS, STUDENT)
 TestSet = tuple[str, str, TileSet]
@@ -35,6 +34,9 @@ class Study:
 
     request: StudyRequest
     _pools: dict[str, TilePool] = field(default_factory=dict, repr=False, compare=False)
+    _tests: dict[str, list[TestSet]] = field(default_factory=dict, repr=False, compare=False)
+    _synthetic: dict[Path, TileSet] = field(default_factory=dict, repr=False, compare=False)
+    _bags: dict[Path, Bag] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def runs(self) -> list[StudyRun]:
@@ -47,9 +49,14 @@ class Study:
         return self.request.out
 
     @property
-    def encoders(self) -> list[str]:
-        """Of slide graders' features; none where slides cannot be graded."""
-        return [ENCODER] if self.request.grader_seeds else []
+    def encoders(self) -> tuple[EncoderName, ...]:
+        """Of slide graders' features; none where no slide is graded."""
+        return self.request.encoders if self.request.grader_seeds else ()
+
+    @property
+    def has_superpixels(self) -> bool:
+        """Whether a grader reads superpixels."""
+        return "mixed-supervision" in self.request.graders
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
@@ -91,11 +98,28 @@ class Study:
 
     def synthetic(self, run: StudyRun, variant: str) -> TileSet:
         """The synthetic slides of a variant."""
-        return run.context.read(self.synthetic_root(run, variant))
+        root = self.synthetic_root(run, variant)
+        if root not in self._synthetic:
+            self._synthetic[root] = run.context.read(root)
+        return self._synthetic[root]
 
-    def features(self, fold: str, name: str) -> Path:
+    def features(
+        self, encoder: EncoderName, fold: str, name: str, *, of_superpixels: bool = False
+    ) -> Path:
         """Folder of the features of a set: "real", a test set, or that of `synthetic_name`."""
-        return self.folder / FEATURES / fold / name
+        place = self.folder / features_of(encoder)
+        return (place / SUPERPIXELS if of_superpixels else place) / fold / name
+
+    def bags(self, cell: Cell, name: str, slides: Iterable[Slide]) -> list[Bag]:
+        """Bags as the grader of a cell reads them, each read once."""
+        assert cell.encoder  # of no other cell are bags asked for
+        is_mixed = cell.grader == "mixed-supervision"
+        place = self.features(cell.encoder, cell.fold, name, of_superpixels=is_mixed)
+        wanted = {place / slide.slide_id: slide for slide in slides}
+        missing = [path for path in wanted if path not in self._bags]
+        read = read_bags(place, [wanted[path] for path in missing])
+        self._bags.update(zip(missing, read, strict=True))
+        return [self._bags[path] for path in wanted]
 
     @staticmethod
     def synthetic_name(run: StudyRun, variant: str) -> str:
@@ -125,12 +149,24 @@ class Study:
         context = self.base(fold)
         return context.is_simulated and context.run.data.external_root is None
 
-    def exact_tests(self, fold: str) -> Iterator[TestSet]:
+    def exact_tests(self, fold: str) -> list[TestSet]:
         """Those that have exact masks, with these."""
-        return test_sets(self.base(fold), "masks_exact")
+        return self._listed(f"{fold} exact", lambda: test_sets(self.base(fold), "masks_exact"))
 
-    def tests(self, fold: str) -> Iterator[TestSet]:
+    def tests(self, fold: str) -> list[TestSet]:
         """Validation and test sets of a fold, and the external ones, with annotations."""
+        return self._listed(fold, lambda: self._list_tests(fold))
+
+    def pool(self, key: str, tiles: TileSet) -> TilePool:
+        """A test set whose tiles are decoded once for all cells of this process."""
+        return self._pools.setdefault(key, TilePool(tiles))
+
+    def _listed(self, key: str, read: Callable[[], Iterable[TestSet]]) -> list[TestSet]:
+        if key not in self._tests:
+            self._tests[key] = list(read())
+        return self._tests[key]
+
+    def _list_tests(self, fold: str) -> Iterator[TestSet]:
         yield from test_sets(self.base(fold))
         for name, root in self.request.external.items():
             yield name, "test", self._read_external(self.base(fold), name, root)
@@ -162,68 +198,5 @@ def open_study(request: StudyRequest) -> Study:
     return _OPEN[0]
 
 
-def prepare_sets(study: Study) -> None:
-    """Check patients, and generate the synthetic slides that are missing.
-
-    Raises:
-        BadInput: if a patient is learned from and tested on, by graders or by a generator.
-    """
-    for run in study.runs:
-        context = run.context
-        if context.split.by_position:
-            raise BadInput(f"{context.folder}: split by position; a study needs slides to test on")
-        check_patients(context.training_set, study.tests(run.fold))
-        for variant in study.variants:
-            root = study.synthetic_root(run, variant)
-            if not (root / "manifest.parquet").exists():
-                _generate(run, variant, root)
-            patients = {
-                slide.slide_id: slide.patient_id
-                for slide in context.read(context.root).slides.values()
-            }
-            check_generator(root, patients, context.split.test)
-
-
-def prepare_features(study: Study) -> None:
-    """Train the encoder of each fold, or take its run's, and encode every slide that is missing."""
-    for fold in dict.fromkeys(run.fold for run in study.runs):
-        encoder = _encoder(study, fold)
-        encode_slides(encoder, study.base(fold).training_set, study.features(fold, "real"))
-        for data_set, _, tiles in study.tests(fold):
-            name = "real" if data_set == "in" else data_set
-            if any(slide.primary is not None for slide in tiles.slides.values()):
-                encode_slides(encoder, tiles, study.features(fold, name))
-        for run in study.runs:
-            for variant in study.variants if run.fold == fold else ():
-                place = study.features(fold, study.synthetic_name(run, variant))
-                encode_slides(encoder, study.synthetic(run, variant), place)
-
-
-def _encoder(study: Study, fold: str) -> CrossEncoder:
-    context = study.base(fold)
-    own, settings = context.folder / FEATURES, context.run.grade.carcino
-    if not (own / "done.json").exists():
-        own = study.folder / FEATURES / fold / "encoder"
-    if not (own / "halves.json").exists():
-        pool = TilePool(context.training_set, context.run.data.workers)
-        train_encoder(settings, pool, own, study.request.seed).save(own)
-    return CrossEncoder.load(own, settings)
-
-
 def _is_generated(context: Context, variant: str) -> bool:
     return (context.folder / "synthetic" / variant / "done.json").exists()
-
-
-def _generate(run: StudyRun, variant: Variant, root: Path) -> None:
-    context = run.context
-    source = VariantSampler(context.sampler(variant), variant)
-    facts, scale = list_training(context), context.um_per_px
-    generate_slides(
-        context.recipes,
-        context.book,
-        source,
-        root,
-        facts,
-        um_per_px=scale,
-        is_simulated=context.is_simulated,
-    )

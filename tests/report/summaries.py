@@ -1,5 +1,6 @@
 """Stories with tables whose answers are known, for the tests of the page."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,10 @@ from disc.evaluate.agreement import ACCURACY, FRACTIONS, RECALLS, SYNTHESIS, TES
 from disc.evaluate.quality import ENERGIES
 from disc.grade.confusion import COUNTS
 from disc.labels import Label
+from disc.pipeline.config_file import to_json
 from disc.pipeline.stage import StageRecord
+from disc.presets import smoke
+from disc.report.graders.attention import AttentionSheet
 from disc.report.run_summary import PixelRow, RunSummary, SheetRow
 from disc.settings.synthesis import STUDENT, VARIANTS
 
@@ -120,6 +124,14 @@ def make_pixels(rng: np.random.Generator, num_tiles: int = 40) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def make_attention(image: np.ndarray) -> AttentionSheet:
+    """Of one slide of two tiles."""
+    table = pd.DataFrame({"slide": "s", "tile": [0, 1], "attention": [0.3, 0.7]})
+    return AttentionSheet(
+        name="transmil_embedded_real", slides=[("s", [image, image])], table=table
+    )
+
+
 def make_audit() -> pd.DataFrame:
     """As `disc.audit.brief` makes it; of sd-sc, copies could not be told."""
     names = (
@@ -149,7 +161,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
     images = dict.fromkeys(("real", "reconstruction", *GENERATED), image)
     parts: dict[str, object] = {
         "title": "disc: a run <of tests>",
-        "config": {"name": "test", "data": {"tile_px": tile_px}},
+        "config": json.loads(to_json(smoke())),
         "machine": "2 processors",
         "data_note": "Tiles simulated for a test.",
         "is_simulated": True,
@@ -174,6 +186,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
                 image=image, truth=mask, annotation=mask, predictions={"real": mask, "sd": mask}
             )
         ],
+        "attention": [make_attention(image)],
         "draws": 100,
         "grader_draws": 400,
     }

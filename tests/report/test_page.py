@@ -125,6 +125,7 @@ def test_page_is_one_file_without_scripts_or_addresses(whole: tuple[Path, RunSum
 def test_figures_and_tables_lie_beside_the_page(whole: tuple[Path, RunSummary]) -> None:
     names = {file.name for file in whole[0].parent.iterdir()}
     assert {"quality.csv", "all_labels.csv", "accuracy.csv", "agreement_synthesis.png"} <= names
+    assert "attention_transmil_embedded_real.png" in names
     assert {"sheet.png", "pixels.png", "agreement_several_labels.png"} <= names
     assert {"differences.csv", "chosen.csv", "dice.csv", "standard_deviations.csv"} <= names
     assert not [name for name in names if name.endswith(".tmp")]

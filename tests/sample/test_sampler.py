@@ -171,6 +171,7 @@ def test_no_step_waits_for_the_device(name, plan, masks, monkeypatch):
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("plan", ["end", "switch@0.5", "step", "guide@2", "heal@500"])
 def test_no_step_waits_for_a_gpu(plan, masks, monkeypatch):
     """PyTorch's own watch over waiting, from the second evaluation to the last."""

@@ -5,11 +5,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image
 
 import disc
@@ -18,11 +22,15 @@ from disc.api import Model
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, Label
+from disc.slides.graders import Graders
+from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.record import read_record
 from disc.slides.reading.canvas import Canvas, build_pyramid
 from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, lay_grid
 from disc.slides.reading.mapping import Plan, map_slide
+from disc.slides.reading.passes import GENERATORS, list_offsets, weight_sums, window_weights
+from disc.slides.request import GradeRequest
 from tests.data.scans import UM, draw_mask, generate, save_pyramid
 from tests.slides.qupath_reader import read_objects
 
@@ -47,7 +55,7 @@ def graded(run: Path, slide: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     unknown = slide.parent / "unknown.png"
     Image.fromarray(generate(draw_mask())[::8, ::8]).save(unknown)
     words = ["grade", str(run), str(slide), str(glass), str(unknown), "--out", str(out)]
-    assert cli.main([*words, "--overlap", "0.5"]) == 1
+    assert cli.main([*words, "--passes", "1"]) == 1
     yield out
 
 
@@ -72,12 +80,12 @@ def test_slides_that_fail_are_told_and_left_out(
     assert (graded / "failed" / "glass" / "looked_at.png").is_file()
     reason = json.loads((graded / "failed" / "unknown" / "failed.json").read_text())["reason"]
     assert "give --mpp" in reason
-    words = ["grade", str(run), str(slide), "--out", str(graded), "--overlap", "0.5"]
+    words = ["grade", str(run), str(slide), "--out", str(graded), "--passes", "1"]
     before = (graded / "core" / "grade.json").stat().st_mtime_ns
     assert cli.main(words) == 0
     assert (graded / "core" / "grade.json").stat().st_mtime_ns == before
     assert "graded before" in capsys.readouterr().out
-    assert cli.main([*words[:-1], "0.75"]) == 1
+    assert cli.main([*words[:-1], "5"]) == 1
     assert "other graders, settings" in capsys.readouterr().out
 
 
@@ -147,27 +155,81 @@ def test_the_page_stands_alone(graded: Path) -> None:
     assert "http://" not in page and "https://" not in page
 
 
-def test_the_map_does_not_depend_on_blocks_or_half_a_window(
-    model: Model, slide: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scan, graders = Scan(slide), model.grading().graders
+def read_map(graders: Graders, scan: Scan, **plan: object) -> np.ndarray:
+    """The map of a part of a slide, [4, h, w]."""
     grid = lay_grid(scan, graders.um_per_px)
     tissue = np.zeros((64, 32), bool)
     tissue[20:40, 8:24] = True
+    found = np.zeros((4, grid.height, grid.width), np.float32)
+    for part in map_slide(
+        graders, Cells(scan, grid, tissue), Plan(grid=grid, tissue=tissue, **plan)
+    ):
+        found[(slice(None), *part.box.slices)] = part.probabilities
+    return found
 
-    def read(shift: int = 0) -> np.ndarray:
-        found = np.zeros((4, grid.height, grid.width), np.float32)
-        plan = Plan(grid=grid, tissue=tissue, shift=shift)
-        for part in map_slide(graders, Cells(scan, grid, tissue), plan):
-            found[(slice(None), *part.box.slices)] = part.probabilities
-        return found
 
-    whole = read()
+def test_the_map_does_not_depend_on_blocks(
+    model: Model, slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan, graders = Scan(slide), model.grading().graders
+    whole = read_map(graders, scan, passes=5)
     assert np.allclose(whole.sum(0)[whole.any(0)], 1, atol=1e-4)
-    moved = read(graders.tile_px // 2)
-    assert (np.abs(whole - moved).max(0) <= 0.02).mean() >= 0.99
     monkeypatch.setattr("disc.slides.reading.map_grid.MAX_BLOCK_PX", 2 * graders.tile_px)
-    assert np.abs(whole - read()).max() < 1e-4
+    assert np.abs(whole - read_map(graders, scan, passes=5)).max() < 1e-4
+
+
+class Striped(torch.nn.Module):
+    """Reads GG3 by the place in the window alone, in stripes as wide as a network's stride."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        waves = 0.3 * torch.cos(torch.arange(images.shape[-1]) * 2 * torch.pi / 16)
+        stripes = waves + waves[:, None]
+        logits = torch.zeros(len(images), 4, *images.shape[-2:])
+        logits[:, 1] = stripes
+        return logits * self.one
+
+    def encode(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [images] * 3
+
+
+def test_where_windows_lie_hardly_changes_the_map(model: Model, slide: Path) -> None:
+    graders = replace(model.grading().graders, pixel=(Striped(),), encoder=None, tile_px=96)
+    scan = Scan(slide)
+
+    def share(passes: int) -> float:
+        """Of pixels within .02 in probability when windows move by half of their distance."""
+        still, moved = (
+            read_map(graders, scan, passes=passes, shift=shift) for shift in ((0, 0), (3, 5))
+        )
+        return float((np.abs(still - moved).max(0) <= 0.02)[still.any(0)].mean())
+
+    assert share(10) >= 0.99
+    assert share(1) < 0.5
+
+
+def test_passes_are_unlike_along_both_axes() -> None:
+    assert tuple(GENERATORS) == get_args(get_type_hints(GradeRequest)["passes"])
+    for side, passes in product((64, 96, 320, 512), (5, 10, 17)):
+        offsets = list_offsets(side, passes)
+        assert offsets[0] == (0, 0)
+        for axis in zip(*offsets, strict=True):
+            assert len({place % 16 for place in axis}) >= min(5, passes)
+            assert max(np.diff(sorted([*axis, side // 2]))) <= side / 2 / passes + 17
+    for passes in GENERATORS:
+        offsets = list_offsets(96, passes)
+        sums, weights = np.zeros((192, 192)), window_weights(96)
+        for right, down in offsets:
+            for y in range(down - 48, 192, 48):
+                for x in range(right - 48, 192, 48):
+                    top, left = max(y, 0), max(x, 0)
+                    part = weights[top - y :, left - x :][: 192 - top, : 192 - left]
+                    sums[top : y + 96, left : x + 96] += part
+        inner = slice(96, 144)
+        assert np.allclose(sums[inner, inner], weight_sums(96, passes), rtol=1e-4)
 
 
 def test_what_cannot_be_read_is_marked_until_it_is_too_much(
@@ -209,7 +271,7 @@ def test_a_damaged_slide_is_one_line(
         for place in places:
             file.seek(place)
             file.write(b"\xff" * 64)
-    report = model.grade_slides([damaged, slide], tmp_path / "out", overlap=0.5)
+    report = model.grade_slides([damaged, slide], tmp_path / "out", passes=1)
     assert list(report.failures) == ["damaged"] and "\n" not in report.failures["damaged"]
     assert list(report.said) == ["core"]
 
@@ -226,8 +288,30 @@ def test_a_run_without_graders_is_refused(
     assert cli.main(["grade", str(run)]) == 2
 
 
+def test_exported_weights_grade_as_the_run_does(
+    run: Path, slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["export", "--run", str(run), "--no-shapes", "--out", str(tmp_path / "x")]) == 0
+    assert "it grades slides" in capsys.readouterr().out
+    model, ours = disc.load(tmp_path / "x"), disc.load(run).grading()
+    found = model.grading().calibration
+    alone = calibrate(replace(ours.graders, encoder=None, slide=()), ours.known)
+    assert found.temperature == alone.temperature and found.far == alone.far
+    assert np.allclose(found.whitening, alone.whitening, rtol=1e-5)
+    record = model.grade(slide, passes=1)
+    assert record.trained_on == "simulated tissue only" and not record.cross_check
+    assert record.map is not None and record.map.temperature == round(alone.temperature, 6)
+    path = tmp_path / "x" / "grader" / "calibration.json"
+    path.write_text(path.read_text().replace('"temperature": ', '"temperature": 1'))
+    assert cli.main(["grade", str(tmp_path / "x"), str(slide), "--out", str(tmp_path / "o")]) == 2
+    assert "not what was exported" in capsys.readouterr().err
+    path.unlink()
+    assert cli.main(["grade", str(tmp_path / "x"), str(slide), "--out", str(tmp_path / "o")]) == 2
+    assert "without a calibrated pixel grader" in capsys.readouterr().err
+
+
 def test_grading_in_python_leaves_nothing(model: Model, slide: Path) -> None:
-    record = model.grade(slide, overlap=0.5)
+    record = model.grade(slide, passes=1)
     assert record.source.slide == "core" and record.num_tiles > 0
 
 
@@ -236,12 +320,20 @@ def test_a_grid_that_is_coarser_than_the_slide_is_needed(slide: Path) -> None:
         lay_grid(Scan(slide), 0.3)
 
 
+def test_areas_of_a_slide_that_is_a_little_coarser_are_its_own(slide: Path) -> None:
+    scan = Scan(slide)
+    grid = lay_grid(scan, 0.991 * scan.um_per_px)
+    assert (grid.width, grid.height) == (scan.width, scan.height)
+    found = grid.areas_mm2(Box(0, 0, grid.width, grid.height)).sum()
+    assert found == pytest.approx(scan.width * scan.height * (scan.um_per_px / 1000) ** 2)
+
+
 @pytest.mark.real
 def test_the_real_biopsy_is_unlike_anything_trained_on(tmp_path: Path) -> None:
     """With a trained run, `DISC_RUN=runs/demo`; an untrained one knows nothing to be far from."""
     folder = Path(os.environ["DISC_REAL_DATA"]) / "panda" / "train_images"
     model = disc.load(os.environ.get("DISC_RUN", "runs/demo"))
     for path in folder.glob("*.tiff"):
-        record = model.grade(path, overlap=0.5)
+        record = model.grade(path, passes=1)
         assert "unlike-training" in {reason.code for reason in record.abstained}
         assert any("unlike anything trained on" in reason.text for reason in record.abstained)

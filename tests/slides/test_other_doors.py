@@ -12,6 +12,7 @@ import torch
 from disc import cli
 from disc.api import Model
 from disc.labels import Label
+from disc.slides.graders import Examples
 from disc.slides.judging.record import read_record
 from tests.slides.graded_run import NUM_FEATURES
 from tests.slides.qupath_reader import read_objects
@@ -54,9 +55,10 @@ def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path
     assert [step["name"] for step in config["transform"]] == ["Resize", "ToTensor", "Normalize"]
     assert config["transform"][0]["arguments"]["size"] == config["patch_size_pixels"]
     grading = model.grading()
+    assert isinstance(grading.known, Examples)
     rng, side = np.random.default_rng(0), config["patch_size_pixels"]
     tiles = rng.integers(0, 256, (100, side, side, 3), np.uint8)
-    tiles[:50] = grading.graders.val.image(0) // 2 + tiles[:50] // 2
+    tiles[:50] = grading.known.val.image(0) // 2 + tiles[:50] // 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         loaded = torch.jit.load(str(tmp_path / "carcino" / "torchscript_model.pt"))

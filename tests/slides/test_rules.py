@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 
-from disc.slides.judging.calibrate import best_threshold, calibration_error
+from disc.grade.transmil import TransMIL
+from disc.labels import IGNORE
+from disc.settings.grading import TransMIL as Settings
+from disc.slides.judging.calibrate import best_threshold
+from disc.slides.judging.calibration import Calibration
+from disc.slides.judging.pixel_sample import PixelSample, calibration_error
 from disc.slides.judging.rules import Score, score_areas
+from disc.slides.judging.verdict import Evidence, judge
 
 FLOORS = (0.01, 0.01, 0.01)
 
@@ -50,3 +57,57 @@ def test_calibration_error_of_a_coin_that_is_too_sure() -> None:
     assert calibration_error(probabilities, truth, np.ones(10)) == pytest.approx(0.3)
     fair = np.array([[0.6, 0.4, 0, 0]] * 10)
     assert calibration_error(fair, truth, np.ones(10)) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_few_pixels_of_every_tile_tell_the_temperature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("disc.slides.judging.pixel_sample.MAX_PIXELS", 20_000)
+    rng, sample = np.random.default_rng(0), PixelSample.of(40)
+    for number in range(40):
+        logits = rng.normal(0, 3, (4, 64, 64)).astype(np.float32)
+        draws = rng.gumbel(size=logits.shape)
+        mask = (logits / 2 + draws).argmax(0).astype(np.uint8)
+        mask[:, 40:] = IGNORE
+        if number == 0:
+            mask[:] = IGNORE
+        sample.add(logits, mask, f"tile {number}", f"patient {number % 4}")
+    assert len(sample) == 39 * 500
+    temperature, before, after = sample.fit()
+    assert temperature == pytest.approx(2, rel=0.05)
+    assert after is not None and after < 0.03 < before
+
+
+def evidence(areas: tuple[float, ...]) -> Evidence:
+    features = np.random.default_rng(0).normal(size=(12, 72)).astype(np.float32)
+    return Evidence(
+        areas=np.array(areas),
+        blocks=np.array([[areas]]),
+        opinions=("seed 0",),
+        num_seeds=1,
+        features=features,
+        distances=np.empty(0),
+    )
+
+
+def test_an_ordinal_head_is_asked_and_may_disagree() -> None:
+    calibration = Calibration(
+        temperature=1,
+        ece_before=0,
+        ece_after=None,
+        num_slides=1,
+        num_tiles=1,
+        floors=FLOORS,
+        heads=(0, 0, 0, 0),
+        far=1,
+        mean=np.zeros(1),
+        whitening=np.eye(1),
+    )
+    torch.manual_seed(0)
+    nets = [TransMIL(Settings(head="ordinal"), 72) for _ in range(2)]
+    found = judge(evidence((1, 0, 0, 0)), calibration, nets).slide_group
+    assert found is not None and sum(found.shares.values()) == pytest.approx(1, abs=1e-4)
+    assert found.shares[str(found.group)] == max(found.shares.values())
+    far = (1, 0, 0, 9) if found.group < 3 else (1, 0, 0, 0)
+    (reason,) = judge(evidence(far), calibration, nets).abstained
+    assert reason.code == "disagreement" and "ordinal head" in reason.text
+    plain = judge(evidence(far), calibration, [TransMIL(Settings(), 72)])
+    assert plain.slide_group is None and not plain.abstained

@@ -85,10 +85,9 @@ def test_too_few_slides_are_no_probe_and_no_end_of_a_study(monkeypatch: pytest.M
         encoders=["carcino"],
         runs=[SimpleNamespace(fold="f")],
         variants=("sd",),
-        features=lambda *_: None,
+        bags=lambda *_: [bag(f"s{i}", 3) for i in range(4)],
         synthetic_name=lambda *_: "",
         synthetic=lambda *_: slides,
     )
     monkeypatch.setattr(probing, "real_bags", lambda *_: [bag(f"r{i}", 3) for i in range(9)])
-    monkeypatch.setattr(probing, "read_bags", lambda *_: [bag(f"s{i}", 3) for i in range(4)])
     assert probing.probe_features(study).empty  # type: ignore[arg-type]

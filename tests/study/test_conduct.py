@@ -55,6 +55,7 @@ def test_it_writes_the_two_tables_and_a_page(study: Path) -> None:
     page = (study / "report" / "index.html").read_text()
     assert "real-remixed" in page and "simulated tissue" in page
     assert list((study / "report").glob("slides_curves_*.png"))
+    assert (study / "report" / "attention_transmil_carcino_sd.png").exists()
 
 
 def test_a_cell_that_is_done_stays_and_one_that_is_lost_comes_back_alike(

@@ -17,7 +17,7 @@ def test_the_grid_has_every_cell_once() -> None:
         runs=(Path("a"),), out=Path("o"), balance_weights=(0.1, 0.5), grader_seeds=3, pixel_seeds=2
     )
     runs = [run("Val1", 0), run("Val1", 7), run("Val2", 0), run("Val1", 0, "tile-label")]
-    cells = list_cells(request, runs, ("sd", "sd-sc"), ["carcino"])
+    cells = list_cells(request, runs, ("sd", "sd-sc"))
     names = [cell.name for cell in cells]
     assert len(set(names)) == len(names)
     slides = [cell for cell in cells if cell.kind == "slides"]
@@ -46,6 +46,6 @@ def test_weights_end_at_synthetic_only() -> None:
 def test_controls_go_with_a_run_that_there_is() -> None:
     request = StudyRequest(runs=(Path("a"),), out=Path("o"), balance_weights=(0.1,))
     runs = [run("Val1", 3), run("Val1", 0, "tile-label"), run("Val2", 5)]
-    cells = list_cells(request, runs, ("sd",), ["carcino"])
+    cells = list_cells(request, runs, ("sd",))
     found = {(cell.fold, cell.generator_seed) for cell in cells if not cell.source}
     assert found == {("Val1", 3), ("Val2", 5)}

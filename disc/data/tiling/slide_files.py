@@ -35,7 +35,7 @@ def list_slides(slides: Path, leave_out: Collection[Path] = ()) -> tuple[list[Pa
     if slides.is_file() or find_dicom(slides) is not None:
         return [slides], []
     if not slides.is_dir():
-        raise FileNotFoundError(f"{slides}: no such slide or folder; correct --slides")
+        raise FileNotFoundError(f"{slides}: no such slide or folder; correct its path")
     paths = sorted(_walk(slides, {path.resolve() for path in leave_out}))
     found = [path for path in paths if _is_slide(path)]
     kept = [path for path in found if not name_slide(path).endswith("_mask")]

@@ -61,7 +61,13 @@ def ordinal_loss(logits: Tensor, grades: Tensor) -> Tensor:
 
 
 def isup_groups(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """The likeliest ISUP grade group of each bag, from the ordinal logits [N, 6].
+    """The likeliest ISUP grade group of each bag, from the ordinal logits [N, 6]."""
+    likeliest: npt.NDArray[np.int64] = isup_shares(logits).argmax(axis=1)
+    return likeliest
+
+
+def isup_shares(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Probabilities of the ISUP grade groups 0 to 5, [N, 6], from the ordinal logits [N, 6].
 
     Primary and secondary grade are taken as independent but for the rule that both are benign or
     none is.
@@ -71,9 +77,8 @@ def isup_groups(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     at_least = np.pad(above, ((0, 0), (0, 0), (1, 1)), constant_values=((0, 0), (0, 0), (1, 0)))
     of_grade = at_least[..., :-1] - at_least[..., 1:]
     pairs = of_grade[:, 0, :, None] * of_grade[:, 1, None, :]
-    groups = pairs.reshape(len(pairs), -1) @ _GROUP_OF_PAIR
-    likeliest: npt.NDArray[np.int64] = groups.argmax(axis=1)
-    return likeliest
+    groups: npt.NDArray[np.float64] = pairs.reshape(len(pairs), -1) @ _GROUP_OF_PAIR
+    return groups / groups.sum(1, keepdims=True).clip(min=1e-12)
 
 
 def _group_of_pair() -> npt.NDArray[np.float64]:

@@ -35,6 +35,7 @@ from disc.pipeline.stages.bank import BankQuality
 from disc.pipeline.stages.data import SUMMARY, Summary
 from disc.pipeline.stages.grading_data import SCORES, can_grade_slides
 from disc.pipeline.stages.referee import load_referee
+from disc.pipeline.stages.slide_graders import list_attention
 from disc.processes import own_device
 from disc.records.listing import read_list, tell_remedy
 from disc.records.markers import read_done
@@ -77,6 +78,7 @@ def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
         scores=_table(context, "scores"),
         pixels=_table(context, "pixels"),
         pixel_pictures=_pixel_pictures(context),
+        attention=list_attention(context),
         draws=run.evaluate.num_bootstrap,
         grader_draws=run.report.num_grader_bootstrap,
         seed=run.seed,

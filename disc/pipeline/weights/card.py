@@ -16,12 +16,13 @@ SHOWN = ("hybrid", "crossattn", "concat")
 """Conditions whose encoder is a few operations of torch."""
 
 
-def write_card(facts: Facts, has_shapes: bool) -> str:
+def write_card(facts: Facts, *, has_shapes: bool, can_grade: bool) -> str:
     """README.md of exported weights, with lines of diffusers where they can be few."""
     variants = [_describe(facts, name) for name in facts.weights]
     return open_template("card.md.jinja", Path(__file__).parent).render(
         facts=facts,
         has_shapes=has_shapes,
+        can_grade=can_grade,
         latent_px=facts.tile_px // LATENT_FACTOR,
         factor=LATENT_FACTOR,
         reason=_why_no_lines(facts),

@@ -22,11 +22,13 @@ from disc.pipeline.stages.referee import REFEREE as RUN_REFEREE
 from disc.pipeline.weights.card import write_card
 from disc.pipeline.weights.exported import hash_file
 from disc.pipeline.weights.facts import GRADER, NAME, REFEREE, SHAPES, Facts, as_values
+from disc.pipeline.weights.graders import calibrate_alone
 from disc.pipeline.weights.request import ExportRequest
 from disc.pipeline.weights.scheduler import plain_scheduler
 from disc.pipeline.weights.source import Weights, find_variant
 from disc.pipeline.weights.trained import TrainedWeights, open_run
 from disc.settings.synthesis import Variant, weights_of
+from disc.slides.judging.calibration import save_calibration
 
 
 def export_run(request: ExportRequest) -> str:
@@ -48,9 +50,11 @@ def export_run(request: ExportRequest) -> str:
     with whole_folder(request.out) as folder:
         _write_networks(weights, facts, folder)
         _write_schedulers(facts, folder)
+        why_not = _write_calibration(weights, facts, folder)
         if shapes is not None:
             write_bytes(folder / SHAPES, shapes)
-        write_bytes(folder / "README.md", write_card(facts, shapes is not None).encode())
+        card = write_card(facts, has_shapes=shapes is not None, can_grade=not why_not)
+        write_bytes(folder / "README.md", card.encode())
         files = {
             path.relative_to(folder).as_posix(): hash_file(path)
             for path in sorted(folder.rglob("*"))
@@ -58,10 +62,9 @@ def export_run(request: ExportRequest) -> str:
         }
         write_json(folder / NAME, as_values(replace(facts, files=files)))
     size = sum(path.stat().st_size for path in request.out.rglob("*")) / 1e6
-    variants = ", ".join(facts.variants)
-    return (
-        f"{request.out}: {variants} as {facts.dtype}, {size:.1f} MB; README.md says how to use it"
-    )
+    said = f"{request.out}: {', '.join(facts.variants)} as {facts.dtype}, {size:.1f} MB"
+    grades = f"it grades no slides ({why_not})" if why_not else "it grades slides"
+    return f"{said}; README.md says how to use it; {grades}"
 
 
 def _check_complete(weights: TrainedWeights) -> None:
@@ -121,6 +124,21 @@ def _write_networks(weights: TrainedWeights, facts: Facts, folder: Path) -> None
     save_weights(folder / REFEREE, weights.referee(), dtype)
     if facts.grader is not None:
         save_weights(folder / GRADER, weights.pixel_grader(), dtype)
+
+
+def _write_calibration(weights: TrainedWeights, facts: Facts, folder: Path) -> str:
+    """Write what validation slides tell of the pixel grader as stored; why not, or ""."""
+    if facts.grader is None:
+        return "the run has no pixel grader"
+    net = weights.pixel_grader()
+    if facts.dtype == "float16":
+        net.half().float()
+    try:
+        calibration = calibrate_alone(weights, net)
+    except BadInput as error:
+        return str(error)
+    save_calibration(calibration, folder / GRADER.parent)
+    return ""
 
 
 def _write_config(folder: Path, model: Any) -> None:

@@ -27,6 +27,7 @@ from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import STUDENT, Synthesis, Variant, weights_of
+from disc.slides.judging.calibration import FAMILIAR, RECORD, Calibration, load_calibration
 
 _ARRAYS = ("shapes", "tiles", "known", "names", "of_slides", "slides", "scores")
 
@@ -149,6 +150,22 @@ class ExportedWeights:
         grader = blank_carcino(self.facts.grader)
         load_weights(self._find(GRADER), grader)
         return grader.to(own_device()).eval()
+
+    def calibration(self) -> Calibration:
+        """What validation slides told of the pixel grader.
+
+        Raises:
+            BadInput: if they could not be asked when it was exported.
+        """
+        names = [GRADER.parent / name for name in (RECORD, FAMILIAR)]
+        if not all((self.folder / name).is_file() for name in names):
+            raise BadInput(
+                f"{self.folder}: exported without a calibrated pixel grader, so that no slide can "
+                "be graded with it; give the run itself, or export it again"
+            )
+        for name in names:
+            self._find(name)
+        return load_calibration(self.folder / GRADER.parent)
 
     def _load_denoiser(self, name: Variant) -> Denoiser:
         denoiser = Denoiser(self.facts.denoiser)

@@ -1,4 +1,4 @@
-"""A run's graders, opened in one place, wherever they lie."""
+"""The graders of a run or of exported weights, opened in one place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from disc.data.readers.sicapv2 import read_split
-from disc.data.tiles.tile_set import TileSet
 from disc.files import MAX_WEIGHTS, BadInput, digest, read_bytes
 from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.encoder import CrossEncoder
@@ -17,31 +16,77 @@ from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
 from disc.pipeline.stages.pixel_graders import FOLDER as PIXELS
 from disc.pipeline.stages.pixel_graders import WEIGHTS
+from disc.pipeline.weights.exported import ExportedWeights
+from disc.pipeline.weights.facts import GRADER
 from disc.pipeline.weights.source import Weights
 from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_device
-from disc.slides.graders import Graders
+from disc.slides.graders import Examples, Graders
+from disc.slides.grading import Grading
+from disc.slides.judging.calibrate import calibrate
+from disc.slides.judging.calibration import Calibration
 
 SLIDES = "graders/slides"
 
 
-def open_graders(weights: Weights, name: str = "real") -> Graders:
-    """The graders of a configuration, with all of their seeds.
+def open_grading(weights: Weights, name: str = "real") -> Grading:
+    """The graders of a configuration, with all of their seeds, and what calibrates them.
 
     Args:
-        weights: of a run; exported weights lack what a map is calibrated on.
+        weights: of a run, or exported ones, which have one grader.
         name: folder in graders/pixels.
 
     Raises:
-        BadInput: if there are none, they do not tell all grades apart, or the tiles that they were
-            trained on are gone.
+        BadInput: if there are none, they do not tell all grades apart, or nothing is there to
+            calibrate them.
     """
-    if not isinstance(weights, TrainedWeights):
-        raise BadInput(
-            f"{weights.folder}: exported weights hold no slide graders, and no tiles to calibrate "
-            "a map on; give the run itself"
-        )
+    if isinstance(weights, TrainedWeights):
+        return Grading(_open_graders(weights.context, name), _read_examples(weights.context))
+    assert isinstance(weights, ExportedWeights)
+    if name != "real":
+        raise BadInput(f"{weights.folder}: no pixel grader '{name}' in it; it has real")
+    known, um_per_px = weights.calibration(), weights.um_per_px
+    assert um_per_px is not None  # without it, nothing was calibrated
+    graders = Graders(
+        folder=weights.folder,
+        name=name,
+        tile_px=weights.tile_px,
+        um_per_px=um_per_px,
+        pixel=(weights.pixel_grader(),),
+        encoder=None,
+        slide=(),
+        hashes={GRADER.as_posix(): _hash(weights.folder / GRADER)},
+        is_simulated=weights.is_simulated,
+    )
+    return Grading(graders, known)
+
+
+def calibrate_alone(weights: TrainedWeights, net: PixelNet) -> Calibration:
+    """What the run's validation slides tell of its pixel grader without the others.
+
+    Args:
+        weights: of the run.
+        net: its pixel grader, as it is stored.
+
+    Raises:
+        BadInput: if nothing is there to calibrate on, or no slide could be graded with it.
+    """
     context = weights.context
+    graders = Graders(
+        folder=context.folder,
+        name="real",
+        tile_px=weights.tile_px,
+        um_per_px=_find_scale(context),
+        pixel=(net,),
+        encoder=None,
+        slide=(),
+        hashes={},
+        is_simulated=weights.is_simulated,
+    )
+    return calibrate(graders, _read_examples(context))
+
+
+def _open_graders(context: Context, name: str) -> Graders:
     places = _find_seeds(context.folder / PIXELS, name, WEIGHTS)
     if not places:
         known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
@@ -53,7 +98,6 @@ def open_graders(weights: Weights, name: str = "real") -> Graders:
         encoder = CrossEncoder.load(folder, context.run.grade.carcino)
     heads = _find_seeds(context.folder / SLIDES, name, "transmil.safetensors") if encoder else []
     files = [*places, *heads, *sorted(folder.glob("half*.safetensors"))]
-    train, val = _read_tiles(context)
     return Graders(
         folder=context.folder,
         name=name,
@@ -63,8 +107,6 @@ def open_graders(weights: Weights, name: str = "real") -> Graders:
         encoder=encoder,
         slide=tuple(_load_slide(context, path) for path in heads),
         hashes={str(path.relative_to(context.folder)): _hash(path) for path in files},
-        train=train,
-        val=val,
         is_simulated=context.is_simulated,
     )
 
@@ -96,7 +138,7 @@ def _find_seeds(folder: Path, name: str, file: str) -> list[Path]:
     return [path for _, path in sorted(seeds)]
 
 
-def _read_tiles(context: Context) -> tuple[TileSet, TileSet]:
+def _read_examples(context: Context) -> Examples:
     """Tiles to know what is familiar, and those of other slides to calibrate on."""
     try:
         split = read_split(context.root, context.run.data.fold, context.read(context.root))
@@ -111,7 +153,7 @@ def _read_tiles(context: Context) -> tuple[TileSet, TileSet]:
             f"{context.root}: no validation tiles in fold {context.run.data.fold}; maps are "
             "calibrated on them, so give a run whose partition has some"
         )
-    return train, val
+    return Examples(train=train, val=val)
 
 
 def _load_pixel(context: Context, path: Path) -> PixelNet:

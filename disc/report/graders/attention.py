@@ -3,14 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from disc.data.pixels.images import Pixels
+from disc.data.tiles.tile_set import TileSet
+from disc.labels import GRADES
 
 _INCHES = 1.3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttentionSheet:
+    """What a grader looked at in a few slides.
+
+    Attributes:
+        name: of the grader, and of what it learned from.
+        slides: name and tiles, uint8 [H, W, 3], in the order of the bag.
+        table: rows of `attention.parquet` of one data set and split.
+    """
+
+    name: str
+    slides: Sequence[tuple[str, Sequence[Pixels]]]
+    table: pd.DataFrame
+
+
+def choose_slides(tiles: TileSet) -> list[tuple[str, list[Pixels]]]:
+    """Name and tiles of the first slide of each primary grade."""
+    chosen = []
+    for grade in GRADES.values():
+        found = (slide for slide in tiles.slides.values() if slide.primary == grade)
+        if slide := next(found, None):
+            images = [tiles.image(index) for index in tiles.bag(slide.slide_id)]
+            chosen.append((slide.slide_id, images))
+    return chosen
+
+
+def attention_figures(sheets: Sequence[AttentionSheet]) -> dict[str, Figure]:
+    """A figure of each sheet, by file name."""
+    return {f"attention_{one.name}": draw_attention(one.slides, one.table) for one in sheets}
 
 
 def draw_attention(

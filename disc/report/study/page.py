@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from disc.files import write_bytes
 from disc.report.figures import as_png
+from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
-from disc.report.graders.tables import auroc_grid, dice_grid
+from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import MORE_TILES, limitations
 from disc.report.numbers import Numbers, measure
 from disc.report.page import list_charts
@@ -23,7 +24,7 @@ from disc.report.study.summary import StudySummary
 from disc.report.tables import Field, Grid
 from disc.report.templates import legend, open_template
 
-SLIDES, PIXELS = "slides", "pixels"
+SLIDES, PIXELS, ATTENTION = PARTS = ("slides", "pixels", "attention")
 
 
 def write_study_page(folder: Path, summary: StudySummary) -> Path:
@@ -36,6 +37,7 @@ def write_study_page(folder: Path, summary: StudySummary) -> Path:
     run = _as_run(summary)
     numbers = measure(run)
     figures = {**slide_figures(summary.scores, numbers), **pixel_figures(numbers)}
+    figures |= attention_figures(summary.attention)
     pictures = pixel_cells(summary.pictures, summary.palette)
     drawn = {"pictures": draw_sheet(pictures, None, summary.palette)} if pictures else {}
     for name, figure in {**figures, **drawn}.items():
@@ -51,7 +53,7 @@ def write_study_page(folder: Path, summary: StudySummary) -> Path:
         limitations=_limits(summary, run, numbers),
         legend=legend(summary.palette),
         bar=None,
-        charts={part: list_charts(figures, part) for part in (SLIDES, PIXELS)},
+        charts={part: list_charts(figures, part) for part in PARTS},
         grids=_grids(summary, numbers),
         pictures=pictures,
         files=[f"{name}.csv" for name in kept] + [f"{name}.png" for name in {**figures, **drawn}],
@@ -109,9 +111,7 @@ def pixel_figures(numbers: Numbers) -> dict[str, Figure]:
 
 def _grids(summary: StudySummary, numbers: Numbers) -> dict[str, list[Grid]]:
     grids: dict[str, list[Grid]] = {SLIDES: [], PIXELS: [], "probe": [], "weights": []}
-    if not numbers.auroc_tests.empty:
-        keys = ["grader", "encoder", "data_set"]
-        grids[SLIDES] = [auroc_grid(numbers, *key) for key, _ in numbers.auroc_tests.groupby(keys)]
+    grids[SLIDES] = slide_grids(numbers)
     if not numbers.dice.empty:
         keys = ["grader", "truth_kind", "data_set"]
         test = numbers.dice[numbers.dice["split"] == "test"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from disc.labels import Palette
+from disc.report.graders.attention import AttentionSheet
 from disc.report.run_summary import PixelRow
 
 
@@ -28,6 +29,7 @@ class StudySummary:
     recipe_weights: pd.DataFrame
     """weights, primary, right, slides, share."""
     pictures: Sequence[PixelRow] = ()
+    attention: Sequence[AttentionSheet] = ()
     notes: Sequence[str] = ()
     """Limitations."""
     palette: Palette = "safe"

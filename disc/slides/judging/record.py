@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from disc.files import BadInput, read_json, write_bytes
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = "grade.json"
 RESEARCH = "research use only"
 Code = Literal["too-little-tissue", "disagreement", "unstable", "unlike-training"]
@@ -55,12 +55,19 @@ class CrossCheck(Strict):
     is_present: bool
 
 
+class SlideGroup(Strict):
+    """The ISUP grade group by the slide graders' ordinal head, and the probability of each."""
+
+    group: int
+    shares: Mapping[str, float]
+
+
 class MapFacts(Strict):
-    """The map: its resolution, how windows overlap, and what could not be read."""
+    """The map: its resolution, how often windows cover it, and what could not be read."""
 
     um_per_px: float
     window_px: int
-    overlap: float
+    passes: int
     temperature: float
     ece_before: float
     ece_after: float | None
@@ -95,6 +102,7 @@ class GradeRecord(Strict):
 
     `score` is what the map says in any case; where `abstained` holds reasons, it is not to be used.
     `isup_shares` are fractions of the bootstrap draws; `opinions` the group by each network alone.
+    `slide_group` is None where the slide graders have no ordinal head.
     """
 
     schema_version: int = SCHEMA
@@ -110,6 +118,7 @@ class GradeRecord(Strict):
     opinions: Mapping[str, int]
     floors: Mapping[str, float]
     cross_check: Mapping[str, CrossCheck]
+    slide_group: SlideGroup | None
     distance: float | None
     distance_threshold: float | None
     map: MapFacts | None

@@ -9,18 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from disc.grade.slides import score_bags
+from disc.grade.mil.heads import NUM_GROUPS, isup_shares
+from disc.grade.mil.scoring import read_logits
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS, Label, label_of_grade
 from disc.seeds import numpy_generator
-from disc.slides.judging.calibrate import Calibration, make_bag
-from disc.slides.judging.record import CrossCheck, Gleason, Reason, Share
+from disc.slides.judging.calibrate import make_bag
+from disc.slides.judging.calibration import Calibration
+from disc.slides.judging.record import CrossCheck, Gleason, Reason, Share, SlideGroup
 from disc.slides.judging.rules import Score, score_areas
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 1000
 MIN_TISSUE_MM2 = 0.25
 LEVEL = 0.95
+MAX_GROUPS_APART = 1
+"""Between the map's ISUP grade group and that of the slide graders' ordinal head."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,6 +60,7 @@ class Verdict:
     isup_shares: Mapping[str, float]
     opinions: Mapping[str, int]
     cross_check: Mapping[str, CrossCheck]
+    slide_group: SlideGroup | None
     distance: float | None
 
     @property
@@ -71,7 +76,7 @@ def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL
     of_networks = evidence.blocks.sum(1)
     groups = [score_areas(areas.tolist(), calibration.floors).isup for areas in of_networks]
     opinions = dict(zip(evidence.opinions, groups, strict=True))
-    cross_check = _ask_heads(evidence.features, calibration, heads)
+    cross_check, slide_group = _ask_heads(evidence.features, calibration, heads)
     low, high, isup_shares = _resample(evidence.blocks, calibration)
     total = max(float(evidence.areas.sum()), 1e-12)
     distance = float(np.median(evidence.distances)) if len(evidence.distances) else None
@@ -86,7 +91,7 @@ def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL
     }
     reasons = [
         _too_little(evidence),
-        _disagreement(score, cross_check),
+        _disagreement(score, cross_check, slide_group),
         _unstable(score, groups, evidence.num_seeds),
         _unlike(distance, calibration),
     ]
@@ -97,6 +102,7 @@ def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL
         isup_shares=isup_shares,
         opinions=opinions,
         cross_check=cross_check,
+        slide_group=slide_group,
         distance=distance,
     )
 
@@ -128,13 +134,14 @@ def _resample(blocks: Floats, calibration: Calibration) -> tuple[Floats, Floats,
 
 def _ask_heads(
     features: npt.NDArray[np.float32], calibration: Calibration, heads: Sequence[TransMIL]
-) -> dict[str, CrossCheck]:
-    """The slide graders' mean scores; empty without graders or windows."""
+) -> tuple[dict[str, CrossCheck], SlideGroup | None]:
+    """The slide graders' mean scores, empty without graders or windows, and their ISUP group."""
     if not heads or not len(features):
-        return {}
+        return {}, None
     bag = make_bag("slide", features)
-    scores = np.mean([score_bags(net, [bag])[0] for net in heads], axis=0)
-    return {
+    logits = np.stack([read_logits(net, [bag])[0] for net in heads])
+    scores = (1 / (1 + np.exp(-logits[:, :NUM_LABELS]))).mean(0)
+    found = {
         label.name: CrossCheck(
             score=round(float(scores[label]), 6),
             threshold=calibration.heads[label],
@@ -142,6 +149,11 @@ def _ask_heads(
         )
         for label in Label
     }
+    if logits.shape[1] == NUM_LABELS:
+        return found, None
+    shares = isup_shares(logits[:, NUM_LABELS:]).mean(0)
+    named = {str(group): round(float(shares[group]), 6) for group in range(NUM_GROUPS)}
+    return found, SlideGroup(group=int(shares.argmax()), shares=named)
 
 
 def _too_little(evidence: Evidence) -> Reason | None:
@@ -152,17 +164,26 @@ def _too_little(evidence: Evidence) -> Reason | None:
     return Reason(code="too-little-tissue", text=text)
 
 
-def _disagreement(score: Score, cross_check: Mapping[str, CrossCheck]) -> Reason | None:
-    primary = label_of_grade(score.primary)
-    said = cross_check.get(primary.name)
-    if said is None or said.is_present:
+def _disagreement(
+    score: Score, cross_check: Mapping[str, CrossCheck], slide_group: SlideGroup | None
+) -> Reason | None:
+    """Whether the slide graders do not see the primary pattern, or a group that is far off."""
+    primary, said = label_of_grade(score.primary), []
+    seen = cross_check.get(primary.name)
+    if seen is not None and not seen.is_present:
+        present = [name for name, each in cross_check.items() if each.is_present]
+        said.append(
+            f"the map's primary pattern is {primary.name}, the slide grader sees "
+            f"{', '.join(present) or 'no label'}"
+        )
+    if slide_group is not None and abs(slide_group.group - score.isup) > MAX_GROUPS_APART:
+        said.append(
+            f"the map says ISUP {score.isup}, the slide grader's ordinal head ISUP "
+            f"{slide_group.group}"
+        )
+    if not said:
         return None
-    present = [name for name, each in cross_check.items() if each.is_present]
-    text = (
-        f"map and slide grader disagree: the map's primary pattern is {primary.name}, the slide "
-        f"grader sees {', '.join(present) or 'no label'}"
-    )
-    return Reason(code="disagreement", text=text)
+    return Reason(code="disagreement", text=f"map and slide grader disagree: {'; '.join(said)}")
 
 
 def _unstable(score: Score, groups: Sequence[int], num_seeds: int) -> Reason | None:

@@ -99,7 +99,7 @@ class MapGrid:
 
 
 def lay_grid(scan: Scan, um_per_px: float) -> MapGrid:
-    """The map of a slide at a resolution.
+    """The map of a slide at a resolution, or at the slide's own where that is a little coarser.
 
     Raises:
         BadInput: if the slide is coarser, or does not say its resolution.
@@ -117,7 +117,7 @@ def lay_grid(scan: Scan, um_per_px: float) -> MapGrid:
         width=width,
         height=height,
         scale=scale,
-        um_per_px=um_per_px,
+        um_per_px=max(um_per_px, scan.um_per_px),
         slide_px=(scan.width, scan.height),
     )
 
@@ -133,25 +133,25 @@ def list_blocks(grid: MapGrid, window_px: int) -> list[Box]:
 
 
 def list_windows(
-    block: Box, tissue: npt.NDArray[np.bool_], window_px: int, step: int, shift: int = 0
+    block: Box, tissue: npt.NDArray[np.bool_], window_px: int, offset: tuple[int, int] = (0, 0)
 ) -> Iterator[Box]:
-    """Every window that covers tissue of a block, row by row.
+    """Every window that covers tissue of a block, half a window apart, row by row.
 
     Args:
         block: of the map.
         tissue: of the block, bool [h, w].
         window_px: side of windows.
-        step: their distance.
-        shift: of their grid.
+        offset: how far right and down their grid is moved.
     """
+    step = window_px // 2
     sums = np.pad(tissue.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
 
-    def starts(first: int, length: int) -> range:
+    def starts(first: int, length: int, shift: int) -> range:
         lowest = first - window_px + 1
         return range(lowest + (shift - lowest) % step, first + length, step)
 
-    for y in starts(block.y, block.height):
-        for x in starts(block.x, block.width):
+    for y in starts(block.y, block.height, offset[1]):
+        for x in starts(block.x, block.width, offset[0]):
             part = Box(x, y, window_px, window_px).within(block)
             right, bottom = part.x + part.width, part.y + part.height
             above = sums[part.y, right] - sums[part.y, part.x]

@@ -17,6 +17,7 @@ from disc.labels import IGNORE, NUM_LABELS
 from disc.slides.graders import Graders
 from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, MapGrid, list_blocks, list_windows
+from disc.slides.reading.passes import list_offsets, weight_sums, window_weights
 
 Floats = npt.NDArray[np.float32]
 _Real = TypeVar("_Real", np.float32, np.float64)
@@ -31,17 +32,17 @@ class Plan:
     Attributes:
         grid: of the map.
         tissue: where there is tissue, an overview of any resolution [h, w].
-        overlap: fraction of a window's side that its neighbour shares.
+        passes: how often windows half a window apart cover it, each time moved.
         temperature: by which logits are divided.
-        shift: of the grid of windows, in pixels.
+        shift: how far right and down all windows are moved, in pixels.
         half: which network of the encoder makes the slide's features.
     """
 
     grid: MapGrid
     tissue: npt.NDArray[np.bool_]
-    overlap: float = 0.75
+    passes: int = 10
     temperature: float = 1.0
-    shift: int = 0
+    shift: tuple[int, int] = (0, 0)
     half: int = 0
 
 
@@ -94,12 +95,6 @@ def map_slide(graders: Graders, cells: Cells, plan: Plan) -> Iterator[Part]:
             yield _map_block(graders, cells, plan, box, tissue)
 
 
-def window_weights(side: int) -> Floats:
-    """How much each pixel of a window counts in the map, float [side, side], least at its rim."""
-    ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
-    return np.outer(ramp, ramp).astype(np.float32)
-
-
 @torch.no_grad()
 def read_logits(net: PixelNet, images: Sequence[Pixels]) -> Floats:
     """Logits of windows uint8 [P, P, 3], float [n, 4, P, P], always as many read together."""
@@ -111,15 +106,18 @@ def _map_block(
     graders: Graders, cells: Cells, plan: Plan, box: Box, tissue: npt.NDArray[np.bool_]
 ) -> Part:
     side = graders.tile_px
-    step = round(side * (1 - plan.overlap))
-    windows = list(list_windows(box, tissue, side, step, plan.shift))
+    passes = [
+        list(list_windows(box, tissue, side, (right + plan.shift[0], down + plan.shift[1])))
+        for right, down in list_offsets(side, plan.passes)
+    ]
+    windows = [window for each in passes for window in each]
     around = Box(box.x - side, box.y - side, box.width + 2 * side, box.height + 2 * side)
     image = cells.read(around, windows)
     for lost in cells.unreadable:
         tissue[lost.within(box).slices] = False
     reading = _Reading(graders, plan, box, image, around)
     reading.blend(windows)
-    kept = reading.ask_encoder([w for w in windows if _is_half_apart(w, side, plan.shift)])
+    kept = reading.ask_encoder(passes[0])
     reading.opinions[:, ~tissue] = IGNORE
     return Part(
         box=box,
@@ -128,10 +126,6 @@ def _map_block(
         opinions=reading.opinions,
         windows=kept,
     )
-
-
-def _is_half_apart(window: Box, side: int, shift: int) -> bool:
-    return (window.x - shift) % (side // 2) == 0 == (window.y - shift) % (side // 2)
 
 
 class _Reading:
@@ -147,11 +141,10 @@ class _Reading:
 
     def blend(self, windows: Sequence[Box]) -> None:
         """Add the pixel graders' logits, and keep what each reads in the middle of windows."""
-        step = round(self.graders.tile_px * (1 - self.plan.overlap))
         for chunk, images in self._chunks(windows):
             logits = [read_logits(net, images) for net in self.graders.pixel]
             for number, each in enumerate(logits):
-                self._note(number, chunk, each, step)
+                self._note(number, chunk, each)
             mean = np.mean(logits, axis=0) if len(logits) > 1 else logits[0]
             for window, values in zip(chunk, mean * self.weights, strict=True):
                 inner, outer = self.box.within(window), window.within(self.box)
@@ -159,11 +152,11 @@ class _Reading:
 
     def ask_encoder(self, windows: Sequence[Box]) -> list[Window]:
         """Keep what the encoder's networks read; windows with enough tissue, for the bag."""
-        encoder, side, kept = self.graders.encoder, self.graders.tile_px, list[Window]()
+        encoder, kept = self.graders.encoder, list[Window]()
         for chunk, images in self._chunks(windows):
             logits = [read_logits(net, images) for net in (encoder.nets if encoder else ())]
             for number, each in enumerate(logits, len(self.graders.pixel)):
-                self._note(number, chunk, each, side // 2)
+                self._note(number, chunk, each)
             own = [place for place, window in enumerate(chunk) if self._owns(window)]
             if not own:
                 continue
@@ -178,10 +171,15 @@ class _Reading:
 
     def probabilities(self, tissue: npt.NDArray[np.bool_]) -> Floats:
         """The blended, calibrated map, 0 where there is no tissue."""
-        # The sin² of windows that are a quarter or half of a side apart add up to a constant.
-        step = round(self.graders.tile_px * (1 - self.plan.overlap))
-        total = (self.graders.tile_px / step / 2) ** 2
-        blended: Floats = softmax(self.sums[None] / (total * self.plan.temperature))[0] * tissue
+        sums = weight_sums(self.graders.tile_px, self.plan.passes)
+        rows, columns = (
+            (np.arange(start, start + length) - moved) % len(sums)
+            for start, length, moved in zip(
+                (self.box.y, self.box.x), tissue.shape, self.plan.shift[::-1], strict=True
+            )
+        )
+        self.sums /= sums[np.ix_(rows, columns)] * np.float32(self.plan.temperature)
+        blended: Floats = softmax(self.sums[None])[0] * tissue
         return blended
 
     def _chunks(self, windows: Sequence[Box]) -> Iterator[tuple[Sequence[Box], list[Pixels]]]:
@@ -189,11 +187,14 @@ class _Reading:
             chunk = windows[start : start + CHUNK]
             yield chunk, [self.image[window.within(self.around).slices] for window in chunk]
 
-    def _note(self, number: int, windows: Sequence[Box], logits: Floats, reach: int) -> None:
-        """Keep the labels in the middle of windows, `reach` pixels wide; these fill the plane."""
-        margin = (self.graders.tile_px - reach) // 2
-        labels = logits.argmax(1).astype(np.uint8)
-        for window, read in zip(windows, labels, strict=True):
+    def _note(self, number: int, windows: Sequence[Box], logits: Floats) -> None:
+        """Keep labels of the first pass: the middles of its windows fill the plane."""
+        reach = self.graders.tile_px // 2
+        margin, (right, down) = reach // 2, self.plan.shift
+        for window, values in zip(windows, logits, strict=True):
+            if (window.x - right) % reach or (window.y - down) % reach:
+                continue
+            read = values.argmax(0).astype(np.uint8)
             middle = Box(window.x + margin, window.y + margin, reach, reach)
             inner, outer = self.box.within(middle), middle.within(self.box)
             if outer.width and outer.height:

@@ -16,7 +16,7 @@ from disc.files import BadInput
 from disc.grade.features import describe_posteriors
 from disc.labels import NUM_LABELS
 from disc.slides.graders import Graders
-from disc.slides.judging.calibrate import Calibration
+from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.verdict import Evidence
 from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.cells import Cells
@@ -57,7 +57,7 @@ class SlideReading:
 
 
 def read_slide(
-    graders: Graders, calibration: Calibration, scan: Scan, folder: Path, overlap: float
+    graders: Graders, calibration: Calibration, scan: Scan, folder: Path, passes: int
 ) -> SlideReading:
     """Read a slide; its map goes into files of a folder.
 
@@ -73,7 +73,7 @@ def read_slide(
     plan = Plan(
         grid=grid,
         tissue=tissue,
-        overlap=overlap,
+        passes=passes,
         temperature=calibration.temperature,
         half=0 if encoder is None else encoder.choose(scan.path.stem),
     )

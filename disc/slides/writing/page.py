@@ -73,7 +73,6 @@ def write_page(path: Path, shown: Shown) -> None:
     lost = record.map is not None and record.map.unreadable_mm2 > 0
     page = open_template("page.html", Path(__file__).parent).render(
         record=record,
-        style=_style(),
         slide=_as_jpeg(shown.slide),
         colours="" if shown.colours is None else as_uri(encode_png(shown.colours), "image/png"),
         bar=_bar(shown),
@@ -112,11 +111,6 @@ def tell_limits(record: GradeRecord) -> list[str]:
             "the training slides each, stand in for others."
         )
     return limits
-
-
-def _style() -> str:
-    folder = Path(__file__).parents[2] / "report"
-    return (folder / "page.css").read_text(encoding="utf-8")
 
 
 def _as_jpeg(slide: Pixels | None) -> str:
@@ -184,8 +178,14 @@ def _head_grid(record: GradeRecord) -> Grid:
 def _name_networks(record: GradeRecord) -> str:
     groups = ", ".join(f"{name}: ISUP {group}" for name, group in record.opinions.items())
     draws = ", ".join(f"ISUP {group} in {share:.0%}" for group, share in record.isup_shares.items())
-    said = f"By each network alone: {groups}." if groups else ""
-    return f"{said} Over draws of tissue and networks: {draws}." if draws else said
+    said = [f"By each network alone: {groups}."] if groups else []
+    said += [f"Over draws of tissue and networks: {draws}."] if draws else []
+    if record.slide_group is not None:
+        shares = record.slide_group.shares.items()
+        listed = ", ".join(f"{group} {share:.0%}" for group, share in shares if share >= 0.005)
+        group = record.slide_group.group
+        said.append(f"By the slide grader's ordinal head: ISUP {group} (probabilities: {listed}).")
+    return " ".join(said)
 
 
 def _group_tiles(tiles: Sequence[ShownTile]) -> list[tuple[str, list[ShownTile]]]:

@@ -14,7 +14,7 @@ from disc.model.store import save_weights
 from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.config_file import read_config, to_json
-from disc.pipeline.weights.graders import open_graders
+from disc.pipeline.weights.graders import open_grading
 from disc.pipeline.weights.trained import open_run
 from disc.presets import smoke
 from disc.settings.grading import CarcinoNet
@@ -48,7 +48,7 @@ def test_the_public_architecture_is_opened_to_read(
     CrossEncoder(nets, {"a": 0}).save(folder / "features" / "carcino")
     gone = replace(carcino, encoder_weights=tmp_path / "gone.pth")
     write_config(folder, gone)
-    graders = open_graders(open_run(folder))
+    graders = open_grading(open_run(folder)).graders
     assert isinstance(open_run(folder).pixel_grader(), PublicCarcinoNet)
     assert isinstance(graders.pixel[0], PublicCarcinoNet)
     assert not any(net.training for net in graders.members), "statistics are those of training"
@@ -69,7 +69,7 @@ def small(net: PublicCarcinoNet, num_labels: int) -> None:
 def test_three_classes_give_no_score(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", CarcinoNet(width=8, blocks=(1, 1), classes=3))
     with pytest.raises(BadInput, match="tell GG4 from GG5 nowhere"):
-        open_graders(open_run(folder))
+        open_grading(open_run(folder))
 
 
 def test_a_damaged_slide_grader_is_refused(tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_a_damaged_slide_grader_is_refused(tmp_path: Path) -> None:
     head = folder / "graders" / "slides" / "real seed 0" / "transmil.safetensors"
     write_bytes(head, b"junk")
     with pytest.raises(BadInput, match="damaged"):
-        open_graders(open_run(folder))
+        open_grading(open_run(folder))

@@ -1,0 +1,139 @@
+"""The study on the phantom: three generators, graders with all variants and controls, one command.
+
+Draws 124 training slides (as many of each grade as SICAPv2 has) and 400 test slides each in and out
+of distribution, and patches like LAPC's; trains three generators side by side; then `disc study`.
+Every step is skipped that is done: the same command resumes. Made for one GPU and 16 cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+SEEDS = (0, 1, 2)
+VARIANTS = ("sd", "sd-sc", "sd-disc", "sd-disc-cotrain", "sd-disc-fast")
+WEIGHTS = ("0.05", "0.1", "0.3", "0.5")
+LAST = "denoiser/sd-disc-fast"
+SMALL = (
+    *("--autoencoder.optim.steps", "20", "--autoencoder.decoder.optim.steps", "4"),
+    *("--denoiser.optim.steps", "10", "--distil.optim.steps", "4", "--distil.num-bundles", "24"),
+    *("--distil.student.optim.steps", "4", "--evaluate.referee.optim.steps", "10"),
+    *("--grade.carcino.optim.steps", "20", "--grade.transmil.optim.steps", "20"),
+    *("--phantom.referee-slides", "1", "1", "1", "1"),
+)
+"""Trainings that show only that the way is whole."""
+
+
+def main() -> None:
+    """Data, generators, study; what comes back are its tables and its page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/phantom-study"))
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--pixel-processes", type=int, help="of them; default: three in eight")
+    parser.add_argument("--slides", type=int, default=100, help="test slides a grade")
+    parser.add_argument("--patches", type=int, default=15, help="slides a grade of the LAPC-like")
+    parser.add_argument("--grader-seeds", type=int, default=3)
+    parser.add_argument("--pixel-seeds", type=int, default=1)
+    parser.add_argument("--draws", type=int, default=20_000)
+    parser.add_argument("--small", action="store_true", help="trainings of a few steps")
+    parser.add_argument("--until", choices=("data", "generators", "study"), default="study")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    seconds = {"data": timed(draw_data, args)}
+    if args.until != "data":
+        seconds["generators"] = timed(train_generators, args)
+    if args.until == "study":
+        seconds["study"] = timed(study, args)
+    print(json.dumps({"seconds": seconds}))
+
+
+def timed(work: object, args: argparse.Namespace) -> float:
+    """Seconds of one part."""
+    since = time.monotonic()
+    work(args)  # type: ignore[operator]
+    return round(time.monotonic() - since, 1)
+
+
+def draw_data(args: argparse.Namespace) -> None:
+    """Simulate tissue once, for all generators."""
+    call(run_words(args, SEEDS[0], "data"))
+    first = args.out / "runs" / f"seed-{SEEDS[0]}" / "data"
+    for seed in SEEDS[1:]:
+        place = args.out / "runs" / f"seed-{seed}" / "data"
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(first.parent / "config.json", place.parent / "config.json")
+            place.symlink_to(first.resolve(), target_is_directory=True)
+
+
+def train_generators(args: argparse.Namespace) -> None:
+    """One of each seed, side by side; meanwhile the patches are drawn."""
+    work = [run_words(args, seed, LAST) for seed in SEEDS]
+    if not (args.out / "lapc").exists():
+        slides = [str(args.patches)] * 4
+        words = ["phantom", "--kind", "lapc", "--out", str(args.out / "lapc"), "--slides", *slides]
+        work.append([*words, "--processes", str(max(1, args.processes - 4))])
+    threads = str(max(1, args.processes // 4))
+    started = [start(words, {"OMP_NUM_THREADS": threads}) for words in work]
+    codes = [process.wait() for process in started]
+    if any(codes):
+        sys.exit(f"exit codes {codes}")
+
+
+def study(args: argparse.Namespace) -> None:
+    """Every grader, and what they tell."""
+    pixels = args.processes * 3 // 8 if args.pixel_processes is None else args.pixel_processes
+    call(
+        [
+            "study",
+            *[str(args.out / "runs" / f"seed-{seed}") for seed in SEEDS],
+            *("--out", str(args.out / "study")),
+            *("--variants", *VARIANTS),
+            *("--balance-weights", *(WEIGHTS[-1:] if args.small else WEIGHTS)),
+            *("--pixel-weights", "0.3"),
+            *("--grader-seeds", str(args.grader_seeds), "--pixel-seeds", str(args.pixel_seeds)),
+            *("--external", "lapc", str(args.out / "lapc"), "--external-um-per-px", "lapc", "0.5"),
+            *("--processes", str(args.processes)),
+            *("--pixel-processes", str(pixels if pixels > 1 else 0)),
+            *("--draws", str(args.draws)),
+        ],
+    )
+
+
+def run_words(args: argparse.Namespace, seed: int, until: str) -> list[str]:
+    """`disc run` of a generator."""
+    many = [str(args.slides)] * 4
+    return [
+        *("run", "laptop", "--out", str(args.out / "runs"), "--name", f"seed-{seed}"),
+        *("--seed", str(seed), "--until", until),
+        *("--phantom.slides", *("3333" if args.small else ("30", "31", "54", "9"))),
+        *("--phantom.core-um", "900", "1500"),
+        *("--phantom.test-slides", *many, "--phantom.external-slides", *many),
+        *("--synthesis.slides-per-grade", "4" if args.small else "69"),
+        *("--synthesis.sizes", "real"),
+        *("--synthesis.variants", *VARIANTS, "--sample.batch", "256"),
+        *("--grade.carcino.optim.batch", "16", "--grade.transmil.optim.steps", "200"),
+        *(SMALL if args.small else ()),
+    ]
+
+
+def call(words: Sequence[str]) -> None:
+    """A command, waited for."""
+    if code := start(words, {}).wait():
+        sys.exit(f"disc {words[0]}: exit code {code}")
+
+
+def start(words: Sequence[str], settings: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A command of its own."""
+    return subprocess.Popen([sys.executable, "-m", "disc", *words], env={**os.environ, **settings})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Where windows lie: several coverings of the slide, each moved against the others.
+
+A network reads a pixel differently where the window lies differently, above all by the place
+within its own stride. On a square grid of windows few such places come up, and moving the grid
+changes the map; on a lattice that is turned against the axes, many more come up.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+GENERATORS = {1: 0, 5: 2, 10: 3, 17: 4}
+"""By the number of passes, how many places down a pass lies for one to the right: square lattices,
+turned."""
+STRIDE = 16
+"""Of the network at its coarsest; windows are a multiple of twice as many pixels wide."""
+
+
+def list_offsets(side: int, passes: int) -> list[tuple[int, int]]:
+    """How far right and down the windows of each pass are moved; of the first, not at all.
+
+    Windows of a pass are half a window apart, so moves are less than that.
+
+    Args:
+        side: of a window.
+        passes: a key of `GENERATORS`.
+    """
+    half, generator = side // 2, GENERATORS[passes]
+    reach = half
+    # Else passes would lie a multiple of the stride apart, and read their pixels all alike.
+    while math.gcd(reach // STRIDE, passes) > 2:
+        reach += STRIDE
+    places = [round(place * reach / passes) % half for place in range(passes)]
+    return [(places[k], places[k * generator % passes]) for k in range(passes)]
+
+
+def window_weights(side: int) -> Floats:
+    """How much each pixel of a window counts in the map, float [side, side], least at its rim."""
+    ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side)
+    return np.outer(ramp, ramp).astype(np.float32)
+
+
+def weight_sums(side: int, passes: int) -> Floats:
+    """Weights of all windows over a pixel, float [side / 2, side / 2]; it repeats over the map."""
+    half = side // 2
+    of_one = window_weights(side).reshape(2, half, 2, half).sum((0, 2))
+    moved = [np.roll(of_one, (down, right), (0, 1)) for right, down in list_offsets(side, passes)]
+    return np.sum(moved, axis=0).astype(np.float32)

@@ -1,0 +1,135 @@
+"""Features of every slide of a study, by each of its encoders; several processes share the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from disc.data.tiles.tile_set import TileSet
+from disc.grade.encoder import CrossEncoder, encode_slides, encode_superpixels, train_encoder
+from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
+from disc.grade.encoders.weights import get_weights, load_encoder
+from disc.grade.pool import TilePool
+from disc.pipeline.configurations import ENCODER, features_of
+from disc.processes import Share, num_cores, own_device, spread
+from disc.progress import Bar, no_progress
+from disc.settings.grading import EncoderName
+from disc.study.request import StudyRequest
+from disc.study.study import Study, open_study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Some slides of a set, to be encoded by one process.
+
+    Attributes:
+        name: of the set's features.
+        split: of a test set; "" of another.
+        number: of this piece.
+        count: of pieces of the set.
+    """
+
+    encoder: EncoderName
+    fold: str
+    name: str
+    split: str = ""
+    number: int = 0
+    count: int = 1
+
+
+def prepare_features(study: Study) -> None:
+    """Train the encoder of each fold, or take its run's, and encode every slide that is missing.
+
+    Raises:
+        BadInput: if a public encoder has no weights.
+    """
+    request = study.request
+    for encoder in study.encoders:
+        for fold in dict.fromkeys(run.fold for run in study.runs):
+            open_encoder(study, encoder, fold)
+        # one process keeps a device busy with a large network; beside ours, decoding is what lasts
+        count = request.processes if encoder == ENCODER else 1
+        pieces = list(list_pieces(study, encoder, count))
+        bar = Bar(f"features, {encoder}", total=len(pieces), unit="piece")
+        with spread(min(count, len(pieces))) as run:
+            for _ in run(partial(encode_piece, request), pieces):
+                bar.advance()
+        bar.close()
+
+
+def list_pieces(study: Study, encoder: EncoderName, count: int) -> Iterator[Piece]:
+    """What there is to encode: large sets in pieces, one for each process."""
+    for fold in dict.fromkeys(run.fold for run in study.runs):
+        sets = [("real", "")]
+        for data_set, split, tiles in study.tests(fold):
+            if any(slide.primary is not None for slide in tiles.slides.values()):
+                sets.append(("real" if data_set == "in" else data_set, split))
+        for run in study.runs:
+            for variant in study.variants if run.fold == fold else ():
+                sets.append((study.synthetic_name(run, variant), ""))
+        for number in range(count):
+            for name, split in sets:
+                facts = {"name": name, "split": split, "number": number, "count": count}
+                yield Piece(encoder=encoder, fold=fold, **facts)  # type: ignore[arg-type]
+
+
+def encode_piece(request: StudyRequest, piece: Piece) -> None:
+    """Encode the slides of a piece that are missing."""
+    study = open_study(request)
+    if request.processes > 1:
+        torch.set_num_threads(max(1, num_cores() // request.processes))
+    encoder, share = _reopen(study, piece), Share(piece.number, piece.count)
+    place, tiles = (
+        partial(study.features, piece.encoder, piece.fold, piece.name),
+        _tiles(study, piece),
+    )
+    with no_progress():
+        encode_slides(encoder, tiles, place(), share)
+        if study.has_superpixels:
+            encode_superpixels(encoder, tiles, place(of_superpixels=True), share)
+
+
+def open_encoder(study: Study, name: EncoderName, fold: str) -> TileEncoder:
+    """An encoder; the embedded one is trained first, unless the fold's run did."""
+    if name != ENCODER:
+        path = get_weights(study.request.encoder_weights, name, download=False, say=print)
+        return FrozenEncoder(load_encoder(path, name).to(own_device()))
+    context = study.base(fold)
+    own, settings = context.folder / features_of(ENCODER), context.run.grade.carcino
+    if not (own / "done.json").exists():
+        own = study.folder / features_of(ENCODER) / fold / "encoder"
+    if not (own / "halves.json").exists():
+        pool = TilePool(context.training_set, context.run.data.workers)
+        train_encoder(settings, pool, own, study.request.seed).save(own)
+    found = CrossEncoder.load(own, settings)
+    for net in found.nets:
+        net.to(own_device())
+    return found
+
+
+_OPEN: list[tuple[Study, str, str, TileEncoder]] = []
+"""The encoder that this process reads with, and of what."""
+
+
+def _reopen(study: Study, piece: Piece) -> TileEncoder:
+    if not _OPEN or _OPEN[0][:3] != (study, piece.encoder, piece.fold):
+        found = open_encoder(study, piece.encoder, piece.fold)
+        _OPEN[:] = [(study, piece.encoder, piece.fold, found)]
+    return _OPEN[0][3]
+
+
+def _tiles(study: Study, piece: Piece) -> TileSet:
+    if piece.split:
+        return next(
+            tiles
+            for data_set, split, tiles in study.tests(piece.fold)
+            if (("real" if data_set == "in" else data_set), split) == (piece.name, piece.split)
+        )
+    for run in study.runs:
+        for variant in study.variants:
+            if run.fold == piece.fold and study.synthetic_name(run, variant) == piece.name:
+                return study.synthetic(run, variant)
+    return study.base(piece.fold).training_set

@@ -1,0 +1,70 @@
+"""The synthetic slides of a study that its runs have not made; several processes share the work."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from disc.files import BadInput
+from disc.pipeline.stages.synthesis import list_training
+from disc.processes import spread
+from disc.progress import Bar, no_progress
+from disc.sample.generation import VariantSampler, generate_slides
+from disc.settings.synthesis import Variant
+from disc.study.request import StudyRequest
+from disc.study.runs import check_generator, check_patients
+from disc.study.study import Study, open_study
+
+
+def prepare_sets(study: Study) -> None:
+    """Check patients, and generate the synthetic slides that are missing.
+
+    Raises:
+        BadInput: if a patient is learned from and tested on, by graders or by a generator.
+    """
+    for run in study.runs:
+        if run.context.split.by_position:
+            raise BadInput(
+                f"{run.context.folder}: split by position; a study needs slides to test on"
+            )
+        check_patients(run.context.training_set, study.tests(run.fold))
+    _generate_missing(study)
+    for run in study.runs:
+        context = run.context
+        patients = {
+            slide.slide_id: slide.patient_id for slide in context.read(context.root).slides.values()
+        }
+        for variant in study.variants:
+            check_generator(study.synthetic_root(run, variant), patients, context.split.test)
+
+
+def _generate_missing(study: Study) -> None:
+    missing = [
+        (place, variant)
+        for place, run in enumerate(study.runs)
+        for variant in study.variants
+        if not (study.synthetic_root(run, variant) / "manifest.parquet").exists()
+    ]
+    if not missing:
+        return
+    bar = Bar("synthetic slides", total=len(missing), unit="set")
+    with spread(min(study.request.processes, len(missing))) as run:
+        for _ in run(partial(generate_set, study.request), *zip(*missing, strict=True)):
+            bar.advance()
+    bar.close()
+
+
+def generate_set(request: StudyRequest, place: int, variant: Variant) -> None:
+    """Generate the slides of a variant of one of the runs."""
+    study = open_study(request)
+    run = study.runs[place]
+    context = run.context
+    with no_progress():
+        generate_slides(
+            context.recipes,
+            context.book,
+            VariantSampler(context.sampler(variant), variant),
+            study.synthetic_root(run, variant),
+            list_training(context),
+            um_per_px=context.um_per_px,
+            is_simulated=context.is_simulated,
+        )
