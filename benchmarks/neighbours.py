@@ -1,13 +1,14 @@
 """Training steps beside busy neighbours: how thread settings cost when alone and when not.
 
-Each setting trains the laptop preset's autoencoder in a process of its own, on the same cores as
-none, one and two processes that compute without a pause. What counts is the ratio of steps a second
-to those of the default on quiet cores, geometric mean over interleaved rounds; `fair` is what is
-left of the cores if every process gets its part. A setting is good if it costs under 10 % on quiet
-cores and stays near fair on busy ones. About a minute a round and setting on two quiet cores; a
-machine that others use says nothing about quiet cores, and the benchmark says so.
+Each setting trains the laptop preset's autoencoder in a process of its own, in turns of a few
+seconds, on the same cores as none, one and two processes that compute without a pause. `ratio` is
+steps a second over those of the first setting in the same round, beside as many neighbours,
+geometric mean over rounds; `of quiet` is over those of the first setting beside none, and `fair`
+what is left of the cores if every process gets its part. A setting is good if it costs under 10 %
+on quiet cores and stays near fair on busy ones. Turns in which other processes took more than a
+fifth of a core do not count; the table says how many were left.
 
-    python benchmarks/neighbours.py --cores 0 1 --rounds 3
+    python benchmarks/neighbours.py --cores 0 1 --rounds 5
 """
 
 from __future__ import annotations
@@ -20,25 +21,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
-from disc.pipeline.dry_run.load import BUSY, measure_others
+from disc.pipeline.dry_run.load import BUSY, busy_cores, read_ticks
 
 SETTINGS: dict[str, dict[str, str]] = {
-    "default": {},
-    "spin 100000": {"GOMP_SPINCOUNT": "100000"},
+    "libgomp's": {"GOMP_SPINCOUNT": "300000"},
+    "spin 30000": {"GOMP_SPINCOUNT": "30000"},
     "spin 10000": {"GOMP_SPINCOUNT": "10000"},
+    "spin 3000": {"GOMP_SPINCOUNT": "3000"},
     "spin 1000": {"GOMP_SPINCOUNT": "1000"},
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
-NEIGHBOURS = (0, 1, 2)
+"""libgomp, torch's OpenMP, waits for 300,000 turns of a loop by default; set here, since disc sets
+another number."""
 BATCH = 8
 BUSY_LOOP = "while True: pass"
 
 
-def count_steps(seconds: float) -> float:
-    """Steps a second of the laptop's autoencoder, forward and backward; in the child."""
+def train_when_asked() -> None:
+    """In the child: for every line with a number of seconds, train so long and print the rate."""
     from disc.cli import prepare_process
 
     prepare_process()
@@ -56,41 +61,90 @@ def count_steps(seconds: float) -> float:
         optimizer.zero_grad()
 
     step()
-    start, num = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
+    print("ready", flush=True)
+    for line in sys.stdin:
         step()
-        num += 1
-    return num / (time.perf_counter() - start)
+        start, used, num = time.perf_counter(), time.process_time(), 0
+        while time.perf_counter() - start < float(line):
+            step()
+            num += 1
+        seconds = time.perf_counter() - start
+        print(num / seconds, (time.process_time() - used) / seconds, flush=True)
+
+
+class Turn(NamedTuple):
+    """A turn of training."""
+
+    rate: float
+    """Steps a second."""
+    others: float
+    """Cores that processes took which are not the benchmark's."""
+
+
+class Trainer:
+    """A process that trains under a setting when it is asked to, and sleeps in between."""
+
+    def __init__(self, setting: str, cores: Sequence[int]) -> None:
+        threads = {"OMP_NUM_THREADS": str(len(cores))} | SETTINGS[setting]
+        folder = Path(__file__).resolve().parent
+        path = f"{folder}:{folder.parent}"
+        pinned = f"import os; os.sched_setaffinity(0, {set(cores)!r})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"{pinned}; import neighbours as n; n.train_when_asked()"],
+            env={**os.environ, **threads, "PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        assert self._process.stdout is not None
+        if self._process.stdout.readline().strip() != "ready":
+            raise RuntimeError("a process that trains did not start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def train(self, seconds: float) -> tuple[float, float]:
+        """Steps a second, and the cores that they took."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        rate, cores = self._process.stdout.readline().split()
+        return float(rate), float(cores)
 
 
 @contextmanager
-def neighbours(num: int, cores: Sequence[int]) -> Iterator[None]:
-    """So many processes that compute all the time, dealt out to the cores."""
+def neighbours(num: int, cores: Sequence[int]) -> Iterator[list[int]]:
+    """So many processes that compute all the time, dealt out to the cores; their numbers."""
     started = []
     for number in range(num):
         child = subprocess.Popen([sys.executable, "-c", BUSY_LOOP])
         os.sched_setaffinity(child.pid, {cores[number % len(cores)]})
         started.append(child)
     try:
-        yield
+        yield [child.pid for child in started]
     finally:
         for child in started:
             child.kill()
             child.wait()
 
 
-def measure(name: str, num: int, cores: Sequence[int], seconds: float) -> float:
-    """Steps a second of a setting beside so many neighbours."""
-    threads = {"OMP_NUM_THREADS": str(len(cores))} | SETTINGS[name]
-    environment = {**os.environ, **threads}
-    pinned = f"import os; os.sched_setaffinity(0, {set(cores)!r})"
-    code = f"{pinned}; from neighbours import count_steps; print(count_steps({seconds}))"
-    words = [sys.executable, "-c", code]
-    folder = os.path.dirname(os.path.abspath(__file__))
-    environment["PYTHONPATH"] = f"{folder}:{os.path.dirname(folder)}"
-    with neighbours(num, cores):
-        done = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
-    return float(done.stdout)
+def seconds_of(numbers: Sequence[int]) -> float:
+    """Processor time that processes have used so far."""
+    texts = [Path(f"/proc/{number}/stat").read_text() for number in numbers]
+    ticks = [sum(map(int, text.rpartition(")")[2].split()[11:13])) for text in texts]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(trainer: Trainer, numbers: Sequence[int], seconds: float) -> Turn:
+    """A turn beside neighbours of these numbers."""
+    ticks, used, start = read_ticks(), seconds_of(numbers), time.perf_counter()
+    rate, own = trainer.train(seconds)
+    theirs = (seconds_of(numbers) - used) / (time.perf_counter() - start)
+    return Turn(rate, busy_cores(ticks, read_ticks()) - own - theirs)
 
 
 def mean_ratio(values: Sequence[float], bases: Sequence[float]) -> dict[str, float]:
@@ -100,30 +154,64 @@ def mean_ratio(values: Sequence[float], bases: Sequence[float]) -> dict[str, flo
     return {"ratio": mean, "low": min(ratios), "high": max(ratios)}
 
 
+def compare(turns: Sequence[Turn], bases: Sequence[Turn], others: float) -> dict[str, Any]:
+    """Ratios of the turns that others left alone, as were those they are held against."""
+    pairs = [
+        (a.rate, b.rate)
+        for a, b in zip(turns, bases, strict=True)
+        if max(a.others, b.others) < others
+    ]
+    if not pairs:
+        return {"ratio": None, "low": None, "high": None, "turns": 0}
+    values, others_values = zip(*pairs, strict=True)
+    return {**mean_ratio(values, others_values), "turns": len(pairs)}
+
+
 def main() -> None:
     """Compare; print a table, and one JSON line with every ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cores", type=int, nargs="+", default=sorted(os.sched_getaffinity(0))[:2])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--neighbours", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--others", type=float, default=BUSY, help="cores that others may take")
     asked = parser.parse_args()
-    names = ["default", *[name for name in asked.settings if name != "default"]]
-    others, _ = measure_others(2.0)
-    rates: dict[tuple[str, int], list[float]] = {(n, k): [] for n in names for k in NEIGHBOURS}
-    for _ in range(asked.rounds):
-        for name, num in rates:
-            rates[name, num].append(measure(name, num, asked.cores, asked.seconds))
-    base, found = rates["default", 0], {}
-    print(f"{'setting':14} {'neighbours':>10} {'steps/s':>8} {'ratio':>6}  min-max      fair")
-    for (name, num), values in rates.items():
-        fair = len(asked.cores) / (len(asked.cores) + num)
-        row = {**mean_ratio(values, base), "fair": fair}
+    os.sched_setaffinity(0, asked.cores)
+    turns: dict[tuple[str, int], list[Turn]] = {
+        (name, num): [] for num in asked.neighbours for name in asked.settings
+    }
+    with ExitStack() as stack:
+        trainers = {
+            name: stack.enter_context(Trainer(name, asked.cores)) for name in asked.settings
+        }
+        for _ in range(asked.rounds):
+            for num in asked.neighbours:
+                with neighbours(num, asked.cores) as numbers:
+                    for name, trainer in trainers.items():
+                        turns[name, num].append(measure(trainer, numbers, asked.seconds))
+    show(turns, asked)
+
+
+def show(turns: dict[tuple[str, int], list[Turn]], asked: argparse.Namespace) -> None:
+    """The table and the JSON line."""
+    first, found = asked.settings[0], {}
+    print(f"{'setting':14} neighbours  steps/s  ratio  min-max    of quiet  fair  turns")
+    for (name, num), values in turns.items():
+        row = compare(values, turns[first, num], asked.others)
+        quiet = compare(values, turns.get((first, 0), values), asked.others)["ratio"]
+        row |= {"of quiet": quiet, "fair": len(asked.cores) / (len(asked.cores) + num)}
         found[f"{name}, {num}"] = row
-        shown = f"{sum(values) / len(values):8.2f} {row['ratio']:6.2f}"
-        print(f"{name:14} {num:10} {shown}  {row['low']:.2f}-{row['high']:.2f}  {fair:8.2f}")
+        mean = sum(turn.rate for turn in values) / len(values)
+        shown = {key: "-" if value is None else f"{value:.2f}" for key, value in row.items()}
+        print(
+            f"{name:14} {num:10} {mean:8.2f} {shown['ratio']:>6}  {shown['low']}-{shown['high']} "
+            f"{shown['of quiet']:>11} {shown['fair']:>5} {row['turns']:6}"
+        )
+    taken = [turn.others for values in turns.values() for turn in values]
+    others = sum(taken) / len(taken)
     if others >= BUSY:
-        print(f"others took {others:.1f} cores before it began: this is not a quiet machine")
+        print(f"others took {others:.1f} cores: this is not a quiet machine")
     print(json.dumps({"neighbours": found, "cores": len(asked.cores), "others": others}))
 
 

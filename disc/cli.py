@@ -30,6 +30,8 @@ from disc.study.request import StudyRequest
 
 ALLOCATOR = {-3: 2**25, -1: 2**31 - 1, -2: 2**28}
 """mallopt's mmap threshold (32 MiB: glibc refuses more), trim threshold and top padding."""
+SPINS = "10000"
+"""Turns of a loop that a thread of libgomp waits before it sleeps; 300,000 by default."""
 
 
 def run(request: RunRequest) -> int:
@@ -273,12 +275,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepare_process() -> None:
-    """Keep memory between training steps; glibc else gives it back and asks for it again.
+    """Set what PyTorch's libraries read when they are loaded; what the user has set stays.
 
-    Measured by benchmarks/allocator.py. OMP_WAIT_POLICY=PASSIVE halved the speed on quiet cores, so
-    it is left alone.
+    Memory is kept between training steps; glibc else gives it back and asks for it again
+    (benchmarks/allocator.py). A thread that waits for another spins for a short time only and then
+    sleeps, so that the other finds a core where neighbours compute (benchmarks/neighbours.py).
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
     if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "mallopt"):
         for option, value in ALLOCATOR.items():

@@ -74,3 +74,35 @@ def test_a_command_that_is_stopped_says_so(monkeypatch, capsys, number, code):
         signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == "disc: stopped; the same command resumes\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
+LOAD = """
+import ctypes, importlib.util, sys
+from pathlib import Path
+from disc.cli import prepare_process
+prepare_process()
+assert "torch" not in sys.modules
+[folder] = importlib.util.find_spec("torch").submodule_search_locations
+for path in (Path(folder) / "lib").glob("libgomp*.so*"):
+    ctypes.CDLL(str(path))
+"""
+
+
+def test_threads_spin_for_a_short_time_as_libgomp_understands_it():
+    others = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", *PASSIVE)}
+    environment = {**others, "OMP_DISPLAY_ENV": "VERBOSE"}
+    words = [sys.executable, "-c", LOAD]
+    told = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
+    if "GOMP_SPINCOUNT" not in told.stderr:
+        pytest.skip("this torch has another OpenMP")
+    assert "GOMP_SPINCOUNT = '10000'" in told.stderr
+
+
+@pytest.mark.parametrize("given", [{"GOMP_SPINCOUNT": "77"}, PASSIVE])
+def test_how_threads_wait_is_left_to_the_user(monkeypatch, given):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    cli.prepare_process()
+    assert os.environ.get("GOMP_SPINCOUNT") == given.get("GOMP_SPINCOUNT")

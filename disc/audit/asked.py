@@ -219,10 +219,9 @@ def _transfer(
 ) -> list[Figure]:
     """Train on the one, test on the other: mean Dice over the labels.
 
-    Real tiles of patients that the generator saw would flatter one that copies; where it is known
-    whom it saw, and enough others are left, these alone are tested on.
+    Patients whom the generator saw flatter one that copies; of others, enough tiles are preferred.
     """
-    others = find_unseen(real, synthetic)
+    others = synthetic.find_unseen(real)
     has_others = len(others) >= MIN_TILES
     whose = "of patients that the generator did not see" if has_others else "of all patients"
     there = Figure(
@@ -245,14 +244,6 @@ def _transfer(
     back = _dice_interval(back, synthetic, readings)
     best_of_all = float(np.nanmean(_dice(real.masks, own)))
     return [replace(there, ceiling=best), replace(back, ceiling=best_of_all)]
-
-
-def find_unseen(real: AuditSet, synthetic: AuditSet) -> npt.NDArray[np.int64]:
-    """Real tiles of patients of whom the generator saw no slide; none where nobody says."""
-    if synthetic.seen is None:
-        return np.arange(0)
-    patients = set(real.patients[np.isin(real.slides, sorted(synthetic.seen))])
-    return np.flatnonzero(~np.isin(real.patients, sorted(patients)))
 
 
 def _dice_interval(figure: Figure, tiles: AuditSet, readings: Sequence[Pixels]) -> Figure:

@@ -16,7 +16,7 @@ from disc.audit.figures import PARTS, Figure, Part
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
 from disc.audit.request import AuditRequest, Limit
-from disc.audit.seams import measure_seams
+from disc.audit.seams.steps import measure_seams
 from disc.audit.segmenter import Segmenters, train_segmenters
 from disc.audit.sets import AuditSet, read_sets
 from disc.files import BadInput

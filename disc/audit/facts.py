@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from disc.audit.borders import (
+from disc.audit.seams.borders import (
     OFFSETS,
     PERIODS,
     coherent_steps,

@@ -35,7 +35,7 @@ def measure_look(real: AuditSet, synthetic: AuditSet, *, seed: int) -> list[Figu
     pair = real, synthetic
     figures = [_tissue(pair)]
     for label in Label:
-        figures += [_gradient(pair, label), *_spectrum(pair, label)]
+        figures += [measure_gradient(pair, label), *_spectrum(pair, label)]
         figures += [_nuclei(pair, label), _stain(pair, label, seed)]
     return figures
 
@@ -128,7 +128,8 @@ def _support(pair: Pair, label: Label, least: float = 0.0) -> list[int]:
     return [int((held.facts.fractions[:, label] > least).sum()) for held in pair]
 
 
-def _gradient(pair: Pair, label: Label) -> Figure:
+def measure_gradient(pair: Pair, label: Label) -> Figure:
+    """Sharpness of a label's tissue; real first, synthetic over it."""
     figure = Figure(
         part="look",
         name=f"gradient.{label.name}",

@@ -36,16 +36,22 @@ Codes = npt.NDArray[np.int64]
 
 
 def measure_nearness(
-    encoder: str, views: Sequence[View], real: AuditSet, synthetic: AuditSet, *, seed: int
+    encoder: str,
+    views: Sequence[View],
+    real: AuditSet,
+    synthetic: AuditSet,
+    *,
+    seed: int,
+    is_brief: bool = False,
 ) -> list[Figure]:
-    """Distances, precision, recall, density and coverage in one encoder.
+    """Distances, precision, recall, density and coverage in one encoder; briefly, the first alone.
 
     Of several views, each of patients that its network did not see, all numbers are means; so are
     the ends of intervals, which are then wider than they need be.
     """
     num_real, num_made = min(len(view.chosen) for view in views), len(synthetic)
     num = min(MOST, num_real // 2, num_made)
-    names = ("kid", "frechet", *MANIFOLD)
+    names = ("kid",) if is_brief else ("kid", "frechet", *MANIFOLD)
     blank = [Figure(part="look", name=f"{n}.{encoder}", text=_text(n, encoder)) for n in names]
     views_per_real = 2 * len(views)
     if num < LEAST:
@@ -58,12 +64,12 @@ def measure_nearness(
     ]
     measures: dict[str, Callable[[_Pair], Array]] = {"kid": _kid, "frechet": _frechet}
     figures = []
-    for figure, name in zip(blank[:2], measures, strict=True):
+    for figure, name in zip(blank[:2], measures, strict=False):
         if name == "frechet" and num < needed:
             figures.append(_refuse(figure, num, needed, views_per_real))
             continue
         figures.append(_join(figure, [measures[name](part) for part in parts]))
-    spread = [_manifold(part) for part in parts]
+    spread = [] if is_brief else [_manifold(part) for part in parts]
     figures += [
         _join(figure, [rows[number] for rows in spread]) for number, figure in enumerate(blank[2:])
     ]

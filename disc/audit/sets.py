@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 import torch.nn.functional as F
 
 from disc.audit.facts import Facts, join, measure_tiles
+from disc.audit.manifest import find_owners, read_manifest
 from disc.audit.request import AuditRequest
 from disc.data.readers.read import read_source, recognise
 from disc.data.readers.source import Source
@@ -30,7 +30,6 @@ KEPT_PX = 128
 """Largest side with which tiles are kept for networks and the search for copies."""
 _MULTIPLE = 32
 _CHUNK = 64
-MANIFEST = "manifest.parquet"
 Pixels = npt.NDArray[np.uint8]
 Names = npt.NDArray[np.str_]
 
@@ -81,6 +80,13 @@ class AuditSet:
         """Patients that the tiles come from."""
         return len(set(self.patients))
 
+    def find_unseen(self, real: AuditSet) -> npt.NDArray[np.int64]:
+        """Real tiles of patients of whom the generator saw no slide; none where nobody says."""
+        if self.seen is None:
+            return np.arange(0)
+        patients = set(real.patients[np.isin(real.slides, sorted(self.seen))])
+        return np.flatnonzero(~np.isin(real.patients, sorted(patients)))
+
 
 def read_sets(request: AuditRequest) -> tuple[AuditSet, AuditSet]:
     """The real and the synthetic set.
@@ -98,8 +104,8 @@ def read_sets(request: AuditRequest) -> tuple[AuditSet, AuditSet]:
             f"{roots[0]}: {len(patients)} patient; an audit tells patients apart, so give real "
             "tiles of 2 or more (of a folder: --slides with a column patient_id)"
         )
-    sources, seen = _read_manifest(roots[1], real, synthetic)
-    owners, num_guessed = _find_owners(sources, real)
+    sources, seen = read_manifest(roots[1], real, synthetic)
+    owners, num_guessed = find_owners(sources, real)
     first = hold(str(roots[0]), real, {}, seed=request.seed)
     second = hold(str(roots[1]), synthetic, owners, seed=request.seed)
     return first, replace(second, seen=seen, num_guessed=num_guessed)
@@ -238,60 +244,6 @@ def _refuse_apart(
                 f"{root}: {len(bare)} of {len(tiles)} tiles have no mask, first {bare[0].name}; "
                 "add masks, or ask only what needs none: --parts look new"
             )
-
-
-def _read_manifest(
-    root: Path, real: TileSet, synthetic: TileSet
-) -> tuple[dict[str, str], frozenset[str] | None]:
-    """The tile that each synthetic tile's mask was drawn on, and what the generator saw.
-
-    Raises:
-        BadInput: if it is damaged, or of other sets than these two.
-    """
-    path = root / MANIFEST
-    if not path.exists():
-        return {}, None
-    try:
-        table = pd.read_parquet(path)
-        rows = dict(zip(table["tile"], table["training_slides"].astype(str), strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        said = " ".join(str(error).split())
-        raise BadInput(
-            f"{path}: not readable, or without tile and training_slides ({said}); make the set "
-            "again, or remove it"
-        ) from error
-    if unknown := sorted({tile.name for tile in synthetic.tiles} - set(rows)):
-        raise BadInput(
-            f"{path}: of another set: {len(unknown)} of {len(synthetic)} tiles are not in it, "
-            f"first {unknown[0]}; put this set's own there, or remove it"
-        )
-    seen = frozenset(" ".join(set(rows.values())).split())
-    if absent := sorted(seen - set(real.slides)):
-        raise BadInput(
-            f"{path}: its generator saw {len(absent)} of {len(seen)} slides that {real_name(real)} "
-            f"lacks, first {absent[0]}; give the set that it was trained on, or remove it"
-        )
-    if "shape_source" not in table:
-        return {}, seen
-    return dict(zip(table["tile"], table["shape_source"].astype(str), strict=True)), seen
-
-
-def _find_owners(sources: Mapping[str, str], real: TileSet) -> tuple[dict[str, str], int]:
-    """The patient on whom each mask was drawn, by the real set's tables; how many are guessed."""
-    patients = {slide: record.patient_id for slide, record in real.slides.items()}
-    known = {tile.name: patients[tile.slide_id] for tile in real.tiles} | patients
-    owners, num_guessed = {}, 0
-    for name, source in sources.items():
-        slide = source.partition("_")[0]
-        owner = known.get(source) or known.get(slide)
-        num_guessed += owner is None
-        owners[name] = owner or slide
-    return owners, num_guessed
-
-
-def real_name(tiles: TileSet) -> str:
-    """Folder of a set's images."""
-    return str(tiles.tiles[0].image.parent.parent)
 
 
 def _patient(slides: Mapping[str, Slide], record: Tile) -> str:

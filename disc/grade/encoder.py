@@ -143,7 +143,8 @@ def encode_slides(
     def write(path: Path, slide_id: str, indices: list[int]) -> None:
         features = encoder.read(slide_id, (tiles.image(i) for i in indices))
         coords = np.array([(tiles.tiles[i].x, tiles.tiles[i].y) for i in indices], np.int64)
-        write_features(path, features, coords, tiles.tile_px)
+        side = tiles.tiles[indices[0]].box_px
+        write_features(path, features, coords, tiles.tile_px, level0_px=side)
 
     _write_slides(tiles, folder, "features", write, share)
 
@@ -170,7 +171,9 @@ def encode_superpixels(
             for (tile, part), scale in zip(found, scales, strict=True)
         ]
         labels = np.array([part.label for _, part in found], np.uint8)
-        write_features(path, features, np.rint(coords).astype(np.int64), tiles.tile_px, labels)
+        places = np.rint(coords).astype(np.int64)
+        side = tiles.tiles[indices[0]].box_px
+        write_features(path, features, places, tiles.tile_px, labels, level0_px=side)
 
     _write_slides(tiles, folder, "superpixels", write, share)
 

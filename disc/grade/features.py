@@ -20,6 +20,7 @@ GRID = 4
 """Cells a side over which posteriors are averaged."""
 MAX_VALUES = 2**28
 """Of a slide: 100,000 tiles of 2,560 values."""
+_REMEDY = "expected HDF5 with features [tiles, D]; write it anew"
 SMALLEST = 0.01
 """Probabilities are kept this far from 0 and 1 before their log odds are taken."""
 
@@ -72,8 +73,10 @@ def write_features(
     path: Path,
     features: npt.NDArray[np.float32],
     coords: npt.NDArray[np.int64],
-    tile_px: int,
+    tile_px: float,
     labels: npt.NDArray[np.uint8] | None = None,
+    *,
+    level0_px: float | None = None,
 ) -> None:
     """Write the features of one slide.
 
@@ -83,12 +86,15 @@ def write_features(
         coords: x and y of the tiles' corners at level 0, [N, 2].
         tile_px: side of the tiles as they were read.
         labels: of the tiles, uint8 [N].
+        level0_px: side of the tiles at level 0; None: not known, as of tiles that are files.
     """
     memory = io.BytesIO()
     with h5py.File(memory, "w", track_order=True) as file:
         file.create_dataset("features", data=features.astype(np.float32))
         placed = file.create_dataset("coords", data=coords.astype(np.int64))
-        placed.attrs["patch_size"] = tile_px
+        placed.attrs["patch_size"] = round(tile_px)
+        if level0_px is not None:
+            placed.attrs["patch_size_level0"] = round(level0_px)
         placed.attrs["name"] = path.stem
         if labels is not None:
             file.create_dataset("labels", data=labels.astype(np.uint8))
@@ -129,13 +135,13 @@ def read_feature_file(path: Path) -> FeatureFile:
             labels = np.asarray(file["labels"][()], np.uint8) if "labels" in file else None
             tile_px = _side(file["coords"].attrs) if "coords" in file else None
     except Exception as error:  # Damage makes h5py raise anything.
-        raise BadInput(f"{path}: not a feature file ({error}); delete it to redo") from error
+        raise BadInput(f"{path}: not a feature file ({error}); {_REMEDY}") from error
     if features.ndim == 3 and len(features) == 1:
         features = features[0]
     if features.ndim != 2 or not len(features):
         raise BadInput(f"{path}: features have shape {features.shape}; expected [tiles, D]")
     if not np.isfinite(features).all():
-        raise BadInput(f"{path}: features are not finite; delete it to redo")
+        raise BadInput(f"{path}: features are not finite; {_REMEDY}")
     coords = coords[0] if coords is not None and coords.ndim == 3 else coords
     for name, found in (("coords", coords), ("labels", labels)):
         if found is not None and len(found) != len(features):
@@ -147,7 +153,7 @@ def _side(attributes: Any) -> float | None:
     """Side of a tile at level 0, from what CLAM or TRIDENT say of coordinates."""
     for name in ("patch_size_level0", "patch_size"):
         if name in attributes:
-            # CLAM's patches are of a level; ours and TRIDENT's have no downsample
+            # CLAM's patches are of a level; ours have no downsample
             downsample = np.ravel(attributes.get("downsample", 1.0))[0]
             return float(attributes[name]) * (float(downsample) if name == "patch_size" else 1.0)
     return None

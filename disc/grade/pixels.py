@@ -17,7 +17,6 @@ from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet, PixelNet, build_carcino
 from disc.grade.confusion import COUNTS, count_confusion
 from disc.grade.focal import balance_labels, merge_grades, pixel_loss
-from disc.grade.gradient_sums import sum_over_processes
 from disc.grade.mixing import check_balance_weight, mix_losses
 from disc.grade.pool import TilePool, Tiles, as_pool, list_tiles, to_channels_first
 from disc.grade.public_carcino import PublicCarcinoNet
@@ -25,6 +24,7 @@ from disc.labels import NUM_LABELS
 from disc.seeds import derive
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 from disc.settings.training import Validation
+from disc.train.batch_sums import WithSums
 from disc.train.checkpoint import State
 from disc.train.diagnose import NamedBatches
 from disc.train.hooks import VALIDATION, Hook, Hooks
@@ -76,7 +76,7 @@ def train_pixel_grader(
     weights = {name: _weigh_labels(pool, net.classes) for name, pool in pools.items()}
     trained = train(
         model=network,
-        step=_mixed_step(weights, balance_weight, augment or Augment()),
+        step=WithSums(_mixed_step(weights, balance_weight, augment or Augment())),
         batch_at=NamedBatches.by_rows(
             lambda step, rows: _draw(pools, net.optim.batch, step, seed, rows),
             net.optim.batch,
@@ -202,10 +202,11 @@ def _mixed_step(weights: Mapping[str, Tensor], balance_weight: float, augment: A
             name: augment.change(batch[f"{name}_images"] / 255, generator, state.share)
             for name in weights
         }
-        sum_all = sum_over_processes if state.share.count > 1 else None
         logits = state.model(torch.cat(list(images.values()))).chunk(len(images))
         losses = {
-            name: pixel_loss(part, batch[f"{name}_masks"], weights[name].to(part), sum_all=sum_all)
+            name: pixel_loss(
+                part, batch[f"{name}_masks"], weights[name].to(part), sum_all=state.sum_all
+            )
             for name, part in zip(images, logits, strict=True)
         }
         if "synthetic" not in losses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,22 @@ from typing import Any
 from disc.files import BadInput, digest, holds_files, read_bytes
 from disc.processes import own_share, wait_for_all
 from disc.progress import tell_progress
-from disc.records.listing import BEGUN, DONE, UNREAD, Listed, find_fault, list_files, tell_remedy
+from disc.records.listing import (
+    BEGUN,
+    DONE,
+    UNREAD,
+    Listed,
+    find_fault,
+    hash_file,
+    list_files,
+    tell_remedy,
+)
 from disc.records.markers import (
     Done,
     has_marker,
     read_begun,
     read_done,
+    result_key,
     write_begun,
     write_done,
 )
@@ -40,6 +50,8 @@ class Stage:
         result: a file in its folder, with hashes of all that it made: done again with the same
             result, the stage leaves what follows done. "": what follows is done again in any case.
         is_trained: whether it makes weights, which no change of settings throws away unasked.
+        given: the files of others that it reads, those that are there; each is known by its
+            content, wherever it lies.
     """
 
     name: str
@@ -51,6 +63,7 @@ class Stage:
     kept: tuple[str, ...] = ()
     result: str = ""
     is_trained: bool = False
+    given: Callable[[], Sequence[Path]] = tuple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +125,8 @@ def why_stale(stage: Stage, root: Path) -> str | None:
     for name, key in _input_keys(stage, root).items():
         if facts.inputs.get(name) != key:
             return f"again, {name} was redone"
+    if exchanged := _exchanged(stage, facts.given):
+        return f"again, {exchanged} is not the file that it was"
     missing = [path.name for path in stage.outputs if not path.exists()]
     return f"again, {missing[0]} is missing" if missing else None
 
@@ -156,7 +171,8 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
     for stage in stages:
         folder = root / stage.name
         made_for = _made_for(folder)
-        if made_for not in (None, digest(stage.settings)) or changed & set(stage.needs):
+        is_other = made_for not in (None, digest(stage.settings)) or _has_other_file(stage, folder)
+        if is_other or changed & set(stage.needs):
             changed.add(stage.name)
             if stage.is_trained and any(folder.rglob("*.safetensors")):
                 lost.append(stage.name)
@@ -170,12 +186,29 @@ def _made_for(folder: Path) -> str | None:
     return (read_begun(folder).config or None) if has_marker(folder, BEGUN) else None
 
 
+def _has_other_file(stage: Stage, folder: Path) -> bool:
+    return has_marker(folder, DONE) and bool(_exchanged(stage, read_done(folder).given))
+
+
+def _exchanged(stage: Stage, noted: Mapping[str, str] | None) -> str:
+    """The first file of others that is not what a stage read, where that was noted; "": none."""
+    if noted is None:
+        return ""
+    return next((name for name, key in _given(stage).items() if noted.get(name) != key), "")
+
+
+def _given(stage: Stage) -> dict[str, str]:
+    """Hash of every file of others that a stage reads, by name."""
+    return {path.name: hash_file(path) for path in stage.given()}
+
+
 def _do(stage: Stage, root: Path) -> str:
     """Do a stage; what was done and how long it took, for people."""
     folder, share = root / stage.name, own_share()
     key: dict[str, Any] = {
         "config": digest(stage.settings),
         "inputs": _input_keys(stage, root),
+        "given": _given(stage),
     }
     if share.is_first:
         _prepare(folder, key, stage.kept)
@@ -188,6 +221,7 @@ def _do(stage: Stage, root: Path) -> str:
         done = Done(
             config=key["config"],
             inputs=key["inputs"],
+            given=_given(stage),  # now, since the work may have fetched one
             seconds=seconds,
             what=what,
             finished=time.time_ns(),
@@ -204,7 +238,7 @@ def _prepare(folder: Path, key: dict[str, Any], kept: Sequence[str]) -> None:
     is_begun, is_done = (has_marker(folder, name) for name in (BEGUN, DONE))
     if holds_files(folder) and not (is_begun or is_done):
         raise BadInput(f"{folder}: holds files that no stage wrote; move it, or name another run")
-    if is_begun and not is_done and asdict(read_begun(folder)) == key:
+    if is_begun and not is_done and _is_begun_for(folder, key):
         return
     # the marker goes first: cleared halfway, the folder must not look done
     (folder / DONE).unlink(missing_ok=True)
@@ -216,12 +250,11 @@ def _prepare(folder: Path, key: dict[str, Any], kept: Sequence[str]) -> None:
     write_begun(folder, key)
 
 
+def _is_begun_for(folder: Path, key: dict[str, Any]) -> bool:
+    """Whether a stage at work is being made from this; files that were not there count for any."""
+    begun = asdict(read_begun(folder))
+    return {**begun, "given": begun["given"] or key["given"]} == key
+
+
 def _input_keys(stage: Stage, root: Path) -> dict[str, str]:
     return {name: result_key(root / name) for name in stage.needs}
-
-
-def result_key(folder: Path) -> str:
-    """Hash of what a stage made, or else of its marker; "": it is not done."""
-    if not has_marker(folder, DONE):
-        return ""
-    return read_done(folder).result or digest(read_bytes(folder / DONE))

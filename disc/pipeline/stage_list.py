@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from disc.grade.encoders.table import find_weights
 from disc.pipeline.configurations import (
     ENCODER,
     features_of,
@@ -24,7 +26,7 @@ from disc.pipeline.renamed import as_json
 from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
 from disc.settings.distillation import Distilled
-from disc.settings.grading import EncoderName, Grade
+from disc.settings.grading import CarcinoNet, EncoderName, Grade
 from disc.settings.synthesis import STUDENT, Variant, weights_of
 
 LATENTS = "latents.json"
@@ -130,6 +132,7 @@ def referee_stage(context: Context) -> Stage:
         work=_later(context, "referee"),
         is_shared=True,
         is_trained=True,
+        given=partial(_first_weights, context.run.evaluate.referee),
     )
 
 
@@ -193,6 +196,7 @@ def grading_stages(context: Context) -> list[Stage]:
             outputs=(context.folder / "pixels.parquet",),
             is_shared=True,
             is_trained=True,
+            given=partial(_first_weights, grade.carcino),
         ),
     ]
 
@@ -201,12 +205,11 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
     """The features of an encoder; runs from before there were others stay done."""
     run = context.run
     settings: list[Any] = [as_json(run.grade.carcino), run.seed]
+    given = partial(_first_weights, run.grade.carcino)
     if name == "files":
-        settings = [name, list_features(run.grade.feature_files)]
+        settings, given = [name, list_features(run.grade.feature_files)], partial(list)
     elif name != ENCODER:
-        # another file under the same name is another encoder
-        found = sorted(run.grade.encoder_weights.glob(f"{name}.*"))
-        settings = [name, [(path.name, path.stat().st_size) for path in found]]
+        settings, given = [name], partial(_encoder_file, run.grade, name)
     if needs_superpixels(run):
         settings.append("superpixels")
     return Stage(
@@ -216,7 +219,19 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
         work=_later(context, features_of(name)),
         is_shared=True,
         is_trained=name == ENCODER,
+        given=given,
     )
+
+
+def _encoder_file(grade: Grade, name: EncoderName) -> list[Path]:
+    found = find_weights(grade.encoder_weights, name)
+    return [] if found is None else [found]
+
+
+def _first_weights(settings: CarcinoNet) -> list[Path]:
+    """The weights that a Carcino-Net begins with."""
+    path = settings.encoder_weights
+    return [path] if path is not None and path.is_file() else []
 
 
 def _other_graders(grade: Grade) -> list[Any]:

@@ -37,6 +37,8 @@ class Numbers:
     """Fraction of the pixels that are read as asked for."""
     quality: pd.DataFrame
     """Kernel distances, textures, seams, standard deviation of latents, evaluations."""
+    audit: pd.DataFrame
+    """Figures of a short audit of the synthetic slides, a row a variant and figure."""
     differences: pd.DataFrame
     """Of each variant's primary measure to that of `sd`, paired by mask and noise; with `marks`
     where more than the mask differs."""
@@ -117,6 +119,7 @@ def measure(summary: RunSummary) -> Numbers:
         all_labels=nothing if agreement.empty else agreement_table(agreement, AGREEMENT, **how),
         accuracy=nothing if agreement.empty else agreement_table(agreement, ACCURACY, **how),
         quality=quality,
+        audit=_table(summary.audit),
         differences=nothing if agreement.empty else _differences(agreement, quality, how),
         kept=nothing if agreement.empty else kept_gain_table(agreement, **how),
         recalls=nothing if agreement.empty else label_table(agreement, **how),

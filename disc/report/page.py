@@ -16,8 +16,9 @@ from disc.report import sentences
 from disc.report.cards.model_card import NAME as MODEL_CARD
 from disc.report.cards.model_card import write_model_card
 from disc.report.figures import as_png, as_svg, draw_figures
+from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
-from disc.report.graders.tables import auroc_grid, dice_grid
+from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import limitations
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import Cell, as_uri, pixel_cells, sheet_cells
@@ -26,12 +27,16 @@ from disc.report.sheet_figure import draw_sheet
 from disc.report.tables import (
     Grid,
     agreement_grid,
+    audit_grid,
     quality_grid,
     recall_grid,
     stage_grid,
     standard_deviation_grid,
 )
 from disc.report.templates import legend, open_template
+
+CHARTS = ("agreement", "auroc", "dice", "attention")
+"""How the names of the figures of a section begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ def write_report(folder: Path, summary: RunSummary) -> Path:
         Path of the page.
     """
     numbers = measure(summary)
-    figures = draw_figures(numbers)
+    figures = {**draw_figures(numbers), **attention_figures(summary.attention)}
     sheets = {
         "sheet": sheet_cells(summary.sheet, summary.palette),
         "pixels": pixel_cells(summary.pixel_pictures, summary.palette),
@@ -112,7 +117,7 @@ def render(
         bar=_scale_bar(summary),
         sheets=sheets,
         files=files,
-        charts={part: list_charts(figures, part) for part in ("agreement", "auroc", "dice")},
+        charts={part: list_charts(figures, part) for part in CHARTS},
         grids=_grids(summary, numbers),
         lacking={part: _why(summary.notes, part) for part in PARTS},
         marked=sentences.MARKED,
@@ -148,6 +153,7 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
         "standard_deviations": [],
         "agreement": [],
         "quality": [],
+        "audit": [],
         "recalls": [],
         "auroc": [],
         "dice": [],
@@ -161,10 +167,9 @@ def _grids(summary: RunSummary, numbers: Numbers) -> dict[str, list[Grid]]:
     if not numbers.quality.empty:
         kinds = [kind for kind in KINDS if (numbers.quality["kind"] == kind).any()]
         grids["quality"] = [quality_grid(numbers, kind) for kind in kinds]
-    tests = numbers.auroc_tests
-    if not tests.empty:
-        keys = ["grader", "encoder", "data_set"]
-        grids["auroc"] = [auroc_grid(numbers, *key) for key, _ in tests.groupby(keys)]
+    if not numbers.audit.empty:
+        grids["audit"] = [audit_grid(numbers)]
+    grids["auroc"] = slide_grids(numbers)
     if not numbers.dice.empty:
         test = numbers.dice[numbers.dice["split"] == "test"]
         keys = ["grader", "truth_kind", "data_set"]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from disc.labels import Palette
+from disc.report.graders.attention import AttentionSheet
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -89,9 +90,13 @@ class RunSummary:
     agreement: pd.DataFrame | None = None
     quality: pd.DataFrame | None = None
     """Of the same tiles, what agreement does not see: `disc.pipeline.galleries.measure_quality`."""
+    audit: pd.DataFrame | None = None
+    """The short form of an audit of the synthetic slides: `disc.audit.brief.audit_briefly`."""
     scores: pd.DataFrame | None = None
     pixels: pd.DataFrame | None = None
     pixel_pictures: Sequence[PixelRow] = ()
+    attention: Sequence[AttentionSheet] = ()
+    """What slide graders looked at."""
     draws: int = 2000
     """Bootstrap draws of every interval of mask agreement."""
     grader_draws: int = 20_000

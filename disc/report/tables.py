@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from disc.evaluate.agreement import SYNTHESIS
 from disc.evaluate.auroc import LABELS
 from disc.evaluate.quality import ENERGIES
 from disc.report.numbers import Numbers
@@ -25,6 +26,9 @@ from disc.report.sentences import (
     tell_reasons,
     verdict,
 )
+
+AUDITED = ("kid.texture", "copies", "seam.beyond-real", *(f"gradient.{name}" for name in LABELS))
+"""Figures of a short audit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +112,33 @@ def quality_grid(numbers: Numbers, kind: str) -> Grid:
     )
 
 
+def audit_grid(numbers: Numbers) -> Grid:
+    """The short form of an audit of the synthetic slides, a row a variant; then real tiles."""
+    agreement = numbers.agreement
+    if not agreement.empty:
+        agreement = agreement[agreement["kind"] == SYNTHESIS].set_index("variant")
+    rows, table = [], numbers.audit
+    for variant, part in table.groupby("variant", sort=False):
+        followed = _value(agreement.loc[variant]) if variant in agreement.index else Field(text="")
+        by_name = part.set_index("name")
+        figures = [_figure(by_name.loc[name]) for name in AUDITED]
+        rows.append([_name(variant), followed, *figures])
+    ceiling = Field(text=plain(agreement.loc["real", "value"])) if "real" in agreement.index else ""
+    floors = table.groupby("name")["floor"].mean()
+    real = [Field(text=_short(floors.get(name))) for name in AUDITED[:2]]
+    ideal = [Field(text="0"), *[Field(text="1")] * len(LABELS)]
+    rows.append([Field(text="real tiles"), ceiling or Field(text=""), *real, *ideal])
+    return Grid(
+        caption="Short audit of the synthetic slides",
+        columns=(
+            *("tiles", "mask agreement", "KID, fixed filters", "copies", "seams, grey levels"),
+            *(f"gradient, {name_label(name)}" for name in LABELS),
+        ),
+        rows=rows,
+        files=("audit.csv",),
+    )
+
+
 def recall_grid(recalls: pd.DataFrame, kind: str) -> Grid:
     """Recall: the fraction of each label's pixels that the referee reads as that label."""
     part = recalls[recalls["kind"] == kind]
@@ -184,6 +215,14 @@ def _marked(row: Any) -> Field:
     return Field(text=f"{field.text} {MARK}", small=small, mood="marked")
 
 
+def _figure(row: Any) -> Field:
+    """A figure of an audit with its interval, or why there is none."""
+    if row["refused"]:
+        return Field(text="", small=row["refused"])
+    low, high = _short(row["low"]), _short(row["high"])
+    return Field(text=_short(row["value"]), small=f"[{low}, {high}]")
+
+
 def _spent(quality: pd.DataFrame, variant: str) -> str:
     """Evaluations of the network a tile; "" of what none made."""
     if variant not in quality.index:
@@ -200,5 +239,5 @@ def _distance(row: Any, view: str) -> Field:
     return Field(text=_short(value), small=f"[{_short(low)}, {_short(high)}]")
 
 
-def _short(value: float) -> str:
+def _short(value: float | None) -> str:
     return "" if pd.isna(value) else f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")

@@ -17,8 +17,9 @@ class Speed:
 
     accumulate: int = 1
     """Gradient accumulation: pieces that a batch is split into, to save memory; divides `batch`.
-    The gradient is still that of the whole batch (of Carcino-Nets, whose loss is no mean over
-    tiles: the mean of the pieces')."""
+    The gradient is still that of the whole batch; Carcino-Nets, whose loss is no mean over tiles,
+    compute each piece once more for it, without gradients (batch normalisation, of
+    `carcino.architecture public`, is of a piece)."""
     compile: bool = False
     """Compile the network with torch.compile; ignored on a CPU, where it gains nothing."""
     channels_last: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
@@ -15,6 +15,7 @@ from disc.model.store import find_not_finite, read_tensors
 from disc.processes import Share
 from disc.records.seal import seal
 from disc.records.typed import stands
+from disc.train.batch_sums import BatchSums
 from disc.train.ema import Ema
 
 NAME = "checkpoint.safetensors"
@@ -39,6 +40,7 @@ class State:
         model: what a step calls: the network, wrapped for data-parallel training if need be.
         network: the network itself, which owns the weights.
         best: the best weights so far, where they are kept; part of the checkpoint.
+        sum_all: sums over the parts of a batch that processes and pieces share.
     """
 
     model: nn.Module
@@ -48,6 +50,7 @@ class State:
     share: Share
     step: int = 0
     best: Best | None = None
+    sum_all: BatchSums = field(default_factory=lambda: BatchSums(Share(), 1))
 
     def averaged(self) -> nn.Module:
         """A copy of the network with the averaged weights, in evaluation mode."""

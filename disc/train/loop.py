@@ -17,6 +17,7 @@ from disc.files import BadInput
 from disc.processes import Share, accelerate_on_cpu, own_share, wait_for_all
 from disc.seeds import derive, torch_generator
 from disc.settings.training import Optim
+from disc.train.batch_sums import BatchSums, WithSums
 from disc.train.checkpoint import State, read_best, restore_checkpoint, save_checkpoint
 from disc.train.diagnose import Batch as Batch
 from disc.train.diagnose import Step as Step
@@ -48,7 +49,7 @@ def train(
 
     A batch is split over the processes and, within each, over the pieces of gradient
     accumulation: neither changes the result beyond floating point if the loss is a mean over
-    samples.
+    samples, or the step is `WithSums`.
 
     Args:
         model: the network, with its first weights.
@@ -94,11 +95,15 @@ def train(
         if is_last:
             break
         batch = part_of(batch_at, state.step, share, optim.batch)
-        pieces = [
+        sums = BatchSums(share, optim.speed.accumulate)
+        pieces = _pieces(state, sums, optim.speed.accumulate)
+        if isinstance(step, WithSums) and len(pieces) > 1:
+            _measure_sums(accelerator, pieces, sums, step, batch, seed=seed)
+        found = [
             _add_gradients(accelerator, piece, step, batch, seed=seed, share=part)
-            for piece, part in _pieces(state, optim.speed.accumulate)
+            for piece, part in pieces
         ]
-        metrics = _mean(accelerator, share, pieces)
+        metrics = _mean(accelerator, share, found)
         if not bool(torch.isfinite(metrics["loss"])):
             loss = float(metrics["loss"])
             raise FloatingPointError(diagnose(state, step, batch_at, loss))
@@ -173,10 +178,35 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
     return State(model=wrapped, network=network, optimizer=optimizer, ema=ema, share=share)
 
 
-def _pieces(state: State, count: int) -> list[tuple[State, Share]]:
+def _pieces(state: State, sums: BatchSums, count: int) -> list[tuple[State, Share]]:
     """The state, once for every accumulation piece, and which of this process's part that is."""
     first, whole = state.share.rank * count, state.share.count * count
-    return [(replace(state, share=Share(first + i, whole)), Share(i, count)) for i in range(count)]
+    shares = [Share(first + i, whole) for i in range(count)]
+    return [
+        (replace(state, share=share, sum_all=sums), Share(i, count))
+        for i, share in enumerate(shares)
+    ]
+
+
+def _measure_sums(
+    accelerator: Accelerator,
+    pieces: Sequence[tuple[State, Share]],
+    sums: BatchSums,
+    step: Step,
+    batch: Batch,
+    *,
+    seed: int,
+) -> None:
+    """Sums of a loss over all pieces; leaves no trace in the network."""
+    network = pieces[0][0].network
+    buffers = {name: value.clone() for name, value in network.named_buffers()}
+    with torch.no_grad():
+        for piece, part in pieces:
+            sums.begin_piece()
+            _call(accelerator, piece, step, batch, seed=seed, share=part)
+        for name, value in network.named_buffers():
+            value.copy_(buffers[name])
+    sums.finish_measuring()
 
 
 def _add_gradients(
@@ -189,16 +219,30 @@ def _add_gradients(
     share: Share,
 ) -> Mapping[str, torch.Tensor]:
     """Add the gradients of one piece of a process's part; the last sums over the processes."""
+    state.sum_all.begin_piece()
+    is_last = share.rank + 1 == share.count
+    with nullcontext() if is_last else accelerator.no_sync(state.model):
+        metrics = _call(accelerator, state, step, batch, seed=seed, share=share)
+        accelerator.backward(metrics["loss"] / share.count)
+    return {name: value.detach() for name, value in metrics.items()}
+
+
+def _call(
+    accelerator: Accelerator,
+    state: State,
+    step: Step,
+    batch: Batch,
+    *,
+    seed: int,
+    share: Share,
+) -> Mapping[str, torch.Tensor]:
+    """Loss and metrics of a piece; the same again when called again."""
     torch.manual_seed(derive(seed, "layers", state.step, state.share.rank))
     part = {
         key: share.take(value).to(accelerator.device, non_blocking=True)
         for key, value in batch.items()
     }
-    is_last = share.rank + 1 == share.count
-    with nullcontext() if is_last else accelerator.no_sync(state.model):
-        metrics = step(state, part, torch_generator(seed, "step", state.step))
-        accelerator.backward(metrics["loss"] / share.count)
-    return {name: value.detach() for name, value in metrics.items()}
+    return step(state, part, torch_generator(seed, "step", state.step))
 
 
 def _mean(

@@ -20,7 +20,7 @@ from disc.audit.encoders import encode, see, texture
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import halve, measure_nearness
 from disc.audit.request import AuditEncoder
-from disc.audit.seams import measure_seams
+from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import hold_arrays
 from disc.files import BadInput
 from disc.grade.encoders.table import PUBLIC

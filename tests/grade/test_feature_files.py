@@ -1,5 +1,7 @@
 """Feature files as CLAM and TRIDENT write them."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -7,7 +9,9 @@ import numpy as np
 import pytest
 
 from disc.files import BadInput
+from disc.grade.encoder import encode_slides
 from disc.grade.features import read_feature_file, write_features
+from tests.grade.tile_sets import write_set
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3)
 COORDS = np.array([[0, 0], [512, 0], [0, 512], [512, 512]])
@@ -55,6 +59,23 @@ def test_ours_are_read_back_and_have_what_both_look_for(tmp_path: Path) -> None:
     assert found.tile_px == 64
     with h5py.File(tmp_path / "a.h5") as file:
         assert dict(file["coords"].attrs) == {"patch_size": 64, "name": "a"}
+
+
+def test_boxes_on_slides_say_their_side_at_level_0(tmp_path: Path) -> None:
+    """Where coordinates are; tiles that are files know that of themselves alone."""
+
+    class Blind:
+        def read(self, slide_id: str, images: Iterator[np.ndarray]) -> np.ndarray:
+            return np.ones((2, 3), np.float32)
+
+    tiles = write_set(tmp_path, [3], tiles_each=2)
+    boxes = replace(tiles, tiles=tuple(replace(tile, box_px=127.6) for tile in tiles.tiles))
+    for name, given in (("boxes", boxes), ("files", tiles)):
+        encode_slides(Blind(), given, tmp_path / name)
+    found = [read_feature_file(tmp_path / name / "s0.h5").tile_px for name in ("boxes", "files")]
+    assert found == [128, 32]
+    with h5py.File(tmp_path / "boxes" / "s0.h5") as file:
+        assert file["coords"].attrs["patch_size"] == 32
 
 
 def test_features_alone_are_enough_to_read(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 import json
+import os
 
 import pytest
 
 from disc.files import BadInput
-from disc.pipeline.stage import Stage, run_stages, why_stale
+from disc.pipeline.stage import Stage, find_lost, run_stages, why_stale
 
 
 class Counter:
@@ -177,3 +178,65 @@ def test_a_kept_folder_outlives_another_configuration(tmp_path):
     stages = with_result(2, "b", cleared=["leftover.txt", "result.json"])
     run_stages(stages, tmp_path, until="second", say=str)
     assert (tmp_path / "first" / "own" / "kept.txt").read_text() == "ab"
+
+
+def test_how_a_marker_is_laid_out_redoes_nothing(tmp_path):
+    counter = Counter(tmp_path)
+    counter.run()
+    marker = tmp_path / "first" / "done.json"
+    marker.write_text(json.dumps(json.loads(marker.read_text())))
+    assert counter.run() == []
+
+
+def given_stage(root, paths, work=lambda folder: "done", **options):
+    there = lambda: [path for path in paths if path.is_file()]  # noqa: E731
+    return Stage(name="features", needs=(), settings=0, work=work, given=there, **options)
+
+
+def test_another_file_under_the_same_name_makes_a_stage_stale(tmp_path):
+    weights, run = tmp_path / "uni.bin", tmp_path / "run"
+    weights.write_bytes(b"first")
+    stage = given_stage(run, [weights], is_trained=True)
+    run_stages([stage], run, until="features", say=lambda text: None)
+    weights.touch()
+    assert why_stale(stage, run) is None
+    # as long, and of the same time
+    times = weights.stat()
+    weights.write_bytes(b"other")
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert why_stale(stage, run) == "again, uni.bin is not the file that it was"
+    (run / "features" / "net.safetensors").write_bytes(b"trained")
+    assert find_lost([stage], run) == ["features"]
+    weights.unlink()
+    assert why_stale(stage, run) is None
+
+
+def test_a_file_that_the_work_fetched_leaves_the_stage_done(tmp_path):
+    weights, run, calls = tmp_path / "uni.bin", tmp_path / "run", []
+
+    def work(folder):
+        weights.write_bytes(b"fetched")
+        calls.append((folder / "part").exists())
+        (folder / "part").write_bytes(b"")
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return "done"
+
+    stage = given_stage(run, [weights], work)
+    with pytest.raises(KeyboardInterrupt):
+        run_stages([stage], run, until="features", say=lambda text: None)
+    run_stages([stage], run, until="features", say=lambda text: None)
+    assert calls == [False, True]
+    assert why_stale(stage, run) is None
+
+
+def test_a_run_of_before_files_were_noted_stays_done(tmp_path):
+    weights = tmp_path / "uni.bin"
+    weights.write_bytes(b"first")
+    stage = given_stage(tmp_path, [weights])
+    run_stages([stage], tmp_path, until="features", say=lambda text: None)
+    marker = tmp_path / "features" / "done.json"
+    facts = json.loads(marker.read_text())
+    del facts["given"], facts["check"]
+    marker.write_text(json.dumps(facts))
+    assert why_stale(stage, tmp_path) is None

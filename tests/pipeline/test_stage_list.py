@@ -115,3 +115,19 @@ def test_graders_of_before_stay_done_and_others_make_stale_what_they_change(tmp_
     mixed = changed(slide_graders=("mixed-supervision",))
     assert mixed == {"features/carcino", "graders/slides"}
     assert changed(download=True, encoder_weights=tmp_path) == set()
+
+
+def test_stages_know_the_files_of_others_that_they_read(tmp_path):
+    run, weights = PRESETS["laptop"](), tmp_path / "resnet50.pth"
+    for name in ("resnet50.pth", "uni.bin", "uni.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    carcino = replace(run.grade.carcino, architecture="public", encoder_weights=weights)
+    encoders = {"encoders": ("carcino", "uni"), "encoder_weights": tmp_path}
+    grade = replace(run.grade, carcino=carcino, **encoders)
+    stages = all_stages(Context(replace(run, grade=grade), tmp_path))
+    found = {stage.name: list(stage.given()) for stage in stages}
+    assert {name: paths for name, paths in found.items() if paths} == {
+        "features/carcino": [weights],
+        "features/uni": [tmp_path / "uni.safetensors"],
+        "graders/pixels": [weights],
+    }

@@ -13,6 +13,7 @@ from disc.labels import Label
 from disc.pipeline.config_file import to_json
 from disc.pipeline.stage import StageRecord
 from disc.presets import smoke
+from disc.report.graders.attention import AttentionSheet
 from disc.report.run_summary import PixelRow, RunSummary, SheetRow
 from disc.settings.synthesis import STUDENT, VARIANTS
 
@@ -123,6 +124,34 @@ def make_pixels(rng: np.random.Generator, num_tiles: int = 40) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def make_attention(image: np.ndarray) -> AttentionSheet:
+    """Of one slide of two tiles."""
+    table = pd.DataFrame({"slide": "s", "tile": [0, 1], "attention": [0.3, 0.7]})
+    return AttentionSheet(
+        name="transmil_embedded_real", slides=[("s", [image, image])], table=table
+    )
+
+
+def make_audit() -> pd.DataFrame:
+    """As `disc.audit.brief` makes it; of sd-sc, copies could not be told."""
+    names = (
+        "kid.texture",
+        "copies",
+        "seam.beyond-real",
+        *(f"gradient.{label.name}" for label in Label),
+    )
+    rows = [
+        {
+            **{"variant": variant, "name": name, "value": 0.25 + place, "low": 0.125 + place},
+            **{"high": 0.5 + place, "floor": 0.0625, "refused": ""},
+        }
+        for variant in ("sd", "sd-sc")
+        for place, name in enumerate(names)
+    ]
+    rows[len(names) + 1] |= {"value": np.nan, "refused": "80 tiles; 200 would do"}
+    return pd.DataFrame(rows)
+
+
 def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
     """A whole summary; `changes` replace parts of it."""
     rng = np.random.default_rng(0)
@@ -149,6 +178,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
         ),
         "agreement": make_agreement(rng),
         "quality": make_quality(),
+        "audit": make_audit(),
         "scores": make_scores(rng),
         "pixels": make_pixels(rng),
         "pixel_pictures": [
@@ -156,6 +186,7 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
                 image=image, truth=mask, annotation=mask, predictions={"real": mask, "sd": mask}
             )
         ],
+        "attention": [make_attention(image)],
         "draws": 100,
         "grader_draws": 400,
     }

@@ -71,6 +71,20 @@ def multi_class(table: pd.DataFrame, variant: str, masks: str = TEST) -> pd.Seri
     return rows.loc[rows[RECALLS].notna().sum(axis=1) > 1, RECALLS[:3]].mean(axis=1)
 
 
+def test_the_short_audit_is_told_by_variant(whole: tuple[Path, RunSummary]) -> None:
+    path, _ = whole
+    text = read_page(path).text
+    table = text[text.index("Short audit of the synthetic slides") :]
+    assert "0.25 [0.12, 0.50] 1.25 [1.12, 1.50]" in table
+    # what could not be measured says why; of real tiles stands what halves of them give
+    assert "0.25 [0.12, 0.50] 80 tiles; 200 would do" in table
+    assert re.search(r"real tiles 0\.\d+ 0\.06 0\.06 0 1 1 1 1", table)
+    rows = pd.read_csv(path.parent / "audit.csv")
+    assert len(rows) == 14
+    lacking = write_report(path.parent / "none", make_summary(audit=None))
+    assert "this run has no synthetic slides" in read_page(lacking).text
+
+
 def test_headline_and_table_show_the_paired_difference(whole: tuple[Path, RunSummary]) -> None:
     path, summary = whole
     assert summary.agreement is not None
@@ -111,6 +125,7 @@ def test_page_is_one_file_without_scripts_or_addresses(whole: tuple[Path, RunSum
 def test_figures_and_tables_lie_beside_the_page(whole: tuple[Path, RunSummary]) -> None:
     names = {file.name for file in whole[0].parent.iterdir()}
     assert {"quality.csv", "all_labels.csv", "accuracy.csv", "agreement_synthesis.png"} <= names
+    assert "attention_transmil_embedded_real.png" in names
     assert {"sheet.png", "pixels.png", "agreement_several_labels.png"} <= names
     assert {"differences.csv", "chosen.csv", "dice.csv", "standard_deviations.csv"} <= names
     assert not [name for name in names if name.endswith(".tmp")]

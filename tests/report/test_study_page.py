@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disc.report.graders.attention import AttentionSheet
 from disc.report.study.figures import _bins, _roc
 from disc.report.study.page import write_study_page
 from disc.report.study.summary import StudySummary
@@ -17,6 +18,12 @@ def test_a_study_without_pixel_graders_has_a_page(tmp_path: Path, labels: tuple[
     skills = {"real": 1.2, "sd": 2.4, "sd-shuffled": 0.0}
     scores = simulate_scores(skills, 0, slides=60, labels=labels)
     scores["score"] = 1 / (1 + np.exp(-scores["score"]))
+    groups = scores[scores["label"] == "GG5"].copy()
+    groups = groups.assign(label="ISUP", score=5.0 * (groups["score"] > 0.5))
+    groups["truth"] *= 5
+    scores = pd.concat([scores, groups])
+    shares = pd.DataFrame({"slide": "a", "tile": range(4), "attention": [0.1, 0.2, 0.6, 0.1]})
+    tiles = list(np.zeros((4, 8, 8, 3), np.uint8))
     summary = StudySummary(
         title="disc study: s",
         facts={"Runs": "a"},
@@ -28,13 +35,16 @@ def test_a_study_without_pixel_graders_has_a_page(tmp_path: Path, labels: tuple[
             {"weights": ["random"], "primary": [3], "right": [9], "slides": [10], "share": [0.9]}
         ),
         draws=100,
+        attention=[AttentionSheet(name="transmil", slides=[("a", tiles)], table=shares)],
         controls={"shuffled": "Labels of each other."},
     )
     page = write_study_page(tmp_path, summary).read_text()
     assert "no pixel grader was trained" in page and "90.0%" in page
     assert "more tiles a step" not in page
+    assert "quadratic weighted kappa" in page and "What slide graders look at" in page
     assert {path.name for path in tmp_path.glob("*.png")} == {
-        f"slides_{kind}_transmil_embedded_in.png" for kind in ("curves", "roc", "calibration")
+        "attention_transmil.png",
+        *(f"slides_{kind}_transmil_embedded_in.png" for kind in ("curves", "roc", "calibration")),
     }
     tests = pd.read_csv(tmp_path / "auroc_tests.csv")
     assert {*tests["variant"]} == {"sd", "sd-shuffled"}

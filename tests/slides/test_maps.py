@@ -149,3 +149,11 @@ def test_what_cannot_be_read_is_marked_until_it_is_too_much(
 def test_a_grid_that_is_coarser_than_the_slide_is_needed(slide: Path) -> None:
     with pytest.raises(BadInput, match="coarser"):
         lay_grid(Scan(slide), 0.3)
+
+
+def test_areas_of_a_slide_that_is_a_little_coarser_are_its_own(slide: Path) -> None:
+    scan = Scan(slide)
+    grid = lay_grid(scan, 0.991 * scan.um_per_px)
+    assert (grid.width, grid.height) == (scan.width, scan.height)
+    found = grid.areas_mm2(Box(0, 0, grid.width, grid.height)).sum()
+    assert found == pytest.approx(scan.width * scan.height * (scan.um_per_px / 1000) ** 2)

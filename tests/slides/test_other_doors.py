@@ -48,6 +48,12 @@ def test_features_are_graded_without_a_slide(
     ]
     assert cli.main(words) == 1
     assert "1024 features a tile" in capsys.readouterr().out
+    (tmp_path / "c.h5").write_bytes(b"no HDF5")
+    report = model.grade_features([tmp_path / "c.h5", tmp_path / "none.h5"], tmp_path / "out")
+    assert report.failures["c"].endswith("expected HDF5 with features [tiles, D]; write it anew")
+    assert report.failures["none"] == f"{tmp_path / 'none.h5'}: no such file; correct its path"
+    with pytest.raises(BadInput, match=r"c\.h5: not a folder; give a new one with --out"):
+        model.grade_features([tmp_path / "a.h5"], tmp_path / "c.h5")
 
 
 def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path: Path) -> None:

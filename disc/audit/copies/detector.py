@@ -28,6 +28,8 @@ NUM_PLANTED = 200
 """Of each kind of planted copy."""
 MIN_NULL = 200
 """Tiles without which nothing can be calibrated."""
+THRESHOLDS = ("flipped", "quarter")
+"""Kinds of planted copies that the thresholds are set by."""
 Pixels = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 
@@ -100,8 +102,28 @@ class Detector:
         return self.flag(matches), matches
 
 
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much a calibration rests on.
+
+    Attributes:
+        null: tiles that calibrate, at most.
+        planted: copies of each kind.
+        kinds: of planted copies, those of `THRESHOLDS` among them.
+    """
+
+    null: int
+    planted: int
+    kinds: tuple[str, ...] = WEARS
+
+
 def calibrate(
-    training: Pixels, patients: Sequence[str], synthetic: Pixels, *, seed: int
+    training: Pixels,
+    patients: Sequence[str],
+    synthetic: Pixels,
+    *,
+    seed: int,
+    effort: Effort | None = None,
 ) -> Detector:
     """Set the thresholds on tiles of patients that are left out one by one, and try them.
 
@@ -113,16 +135,18 @@ def calibrate(
         patients: of each, [M].
         synthetic: tiles uint8 [N, H, W, 3], which say how soft copies would be.
         seed: of samples and planted copies.
+        effort: None: that of an audit, `MAX_NULL` and `NUM_PLANTED` of every kind.
     """
+    effort = effort or Effort(null=MAX_NULL, planted=NUM_PLANTED)
     owners = np.asarray(patients)
     book = take_pictures(training)
     softness = find_softness(training, synthetic, seed=seed)
-    null = _spread(owners, MAX_NULL, seed)
+    null = _spread(owners, effort.null, seed)
     queries = take_pictures(soften(training[null], softness))
     innocent = find_matches(
         queries, book, owners=list(owners[null]), holders=list(owners), shown="calibration"
     )
-    planted = _plant_all(training, owners, book, softness, seed)
+    planted = _plant_all(training, owners, book, softness=softness, effort=effort, seed=seed)
     ends = {
         "whole": _threshold(innocent.whole, planted["flipped"].whole),
         "window": _threshold(innocent.window, planted["quarter"].window),
@@ -167,13 +191,20 @@ def correct(found: Rate, detector: Detector) -> tuple[float, float, float]:
 
 
 def _plant_all(
-    training: Pixels, owners: npt.NDArray[np.str_], book: Pictures, softness: float, seed: int
+    training: Pixels,
+    owners: npt.NDArray[np.str_],
+    book: Pictures,
+    *,
+    softness: float,
+    effort: Effort,
+    seed: int,
 ) -> dict[str, Matches]:
     """What planted copies of every kind look most like."""
     rng = numpy_generator(seed, "planted copies")
     found = {}
-    for kind in WEARS:
-        chosen = rng.choice(len(training), min(NUM_PLANTED, len(training)), replace=False)
+    for kind in effort.kinds:
+        num = min(effort.planted, len(training))
+        chosen = rng.choice(len(training), num, replace=False)
         hosts = _hosts(owners, chosen, rng)
         worn = plant(kind, training[chosen], training[hosts], softness, rng)
         # what a copy is planted in must not be found for its own sake

@@ -57,9 +57,9 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
             f"--drop-copies: {len(training)} training tiles of {len(set(patients))} patient(s); "
             f"calibrated on {MIN_NULL} or more of 2 or more; leave it out"
         )
-    real = _read_small(training.image, range(len(training)))
+    real = read_small(training.image, range(len(training)))
     paths = sorted((root / "images").glob("[!.]*.jpg"))
-    made = _read_small(lambda path: read_image(path, training.tile_px), paths)
+    made = read_small(lambda path: read_image(path, training.tile_px), paths)
     detector = calibrate(real, patients, made, seed=seed)
     if not detector.is_able:
         power = detector.power["flipped"]
@@ -82,8 +82,8 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _read_small(read: Callable[[T], Pixels], tiles: Sequence[T]) -> Pixels:
-    """Tiles as they are compared; only a few at a time are held at their full size."""
+def read_small(read: Callable[[T], Pixels], tiles: Sequence[T]) -> Pixels:
+    """Tiles at most 128 px wide; only a few at a time are held at their full size."""
     parts = []
     for start in range(0, len(tiles), _CHUNK):
         stack = np.stack([read(tile) for tile in tiles[start : start + _CHUNK]])

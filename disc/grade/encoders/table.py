@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 Rgb = tuple[float, float, float]
@@ -15,6 +16,8 @@ LUNIT: tuple[Rgb, Rgb] = (
 )
 """The same of Lunit's pathology tiles, as its authors give them with the weights."""
 H_OPTIMUS: tuple[Rgb, Rgb] = (0.707223, 0.578729, 0.703617), (0.211883, 0.230117, 0.177517)
+SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".torch", ".ckpt")
+"""Of the weight files that are looked for, in this order."""
 _LUNIT_AT = (
     "https://github.com/lunit-io/benchmark-ssl-pathology/releases/download/pretrained-weights/"
 )
@@ -168,6 +171,12 @@ PUBLIC: Mapping[str, PublicEncoder] = {
 
 Paper: Sec. 3 (features of TransMIL, refs. 7, 9, 20), Fig. 6.
 """
+
+
+def find_weights(folder: Path, name: str) -> Path | None:
+    """The weight file of an encoder in a folder, `<name>` with any of `SUFFIXES`."""
+    found = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
+    return next((path for path in found if path.is_file()), None)
 
 
 def tell_terms(name: str) -> str:

@@ -12,19 +12,11 @@ import torch
 
 from disc.files import BadInput, write_bytes
 from disc.grade.encoders.network import EncoderNetwork, build_encoder
-from disc.grade.encoders.table import PUBLIC, tell_terms
+from disc.grade.encoders.table import PUBLIC, find_weights, tell_terms
 from disc.model.foreign import read_checkpoint
 
-SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".torch", ".ckpt")
-"""Of the weight files that are looked for, in this order."""
 HUB = "https://huggingface.co/"
 PATIENCE_S = 60
-
-
-def find_weights(folder: Path, name: str) -> Path | None:
-    """The weight file of an encoder in a folder, `<name>` with any of `SUFFIXES`."""
-    found = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
-    return next((path for path in found if path.is_file()), None)
 
 
 def get_weights(folder: Path, name: str, *, download: bool, say: Callable[[str], None]) -> Path:

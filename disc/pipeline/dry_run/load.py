@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+Ticks = Mapping[str, tuple[int, int]]
 STAT = Path("/proc/stat")
 SECONDS = 0.5
 BUSY = 0.2
@@ -30,17 +31,22 @@ def measure_others(seconds: float) -> tuple[float, int]:
 
     0 where the system does not say.
     """
-    before = _read()
+    before = read_ticks()
     time.sleep(seconds)
-    after = _read()
+    after = read_ticks()
+    return busy_cores(before, after), max(1, len(after))
+
+
+def busy_cores(before: Ticks, after: Ticks) -> float:
+    """How many of this process's cores computed between two readings, whoever for."""
     shares = []
     for core, (idle, total) in after.items():
         idle, total = idle - before[core][0], total - before[core][1]
         shares.append(1 - idle / total if total > 0 else 0.0)
-    return sum(shares), max(1, len(shares))
+    return sum(shares)
 
 
-def _read() -> Mapping[str, tuple[int, int]]:
+def read_ticks() -> Ticks:
     """Idle and all ticks so far of the cores that this process may use."""
     if not STAT.exists() or not hasattr(os, "sched_getaffinity"):
         return {}

@@ -80,7 +80,8 @@ def _write(path: Path, found: FeatureFile) -> None:
     coords = found.coords
     if coords is None:
         raise BadInput(f"{path.stem}: its features have no coords; expected [tiles, 2] beside them")
-    write_features(path, found.features, coords, round(found.tile_px or 1), found.labels)
+    side = found.tile_px
+    write_features(path, found.features, coords, side or 1, found.labels, level0_px=side)
 
 
 def _sets(context: Context) -> Iterator[tuple[str, TileSet]]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from disc.audit.brief import audit_briefly
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.agreement import RECALLS
 from disc.evaluate.referee import read_tiles
@@ -34,6 +35,7 @@ from disc.pipeline.stages.bank import BankQuality
 from disc.pipeline.stages.data import SUMMARY, Summary
 from disc.pipeline.stages.grading_data import SCORES, can_grade_slides
 from disc.pipeline.stages.referee import load_referee
+from disc.pipeline.stages.slide_graders import list_attention
 from disc.processes import own_device
 from disc.records.listing import read_list, tell_remedy
 from disc.records.markers import read_done
@@ -72,9 +74,11 @@ def write_page(context: Context, names: Sequence[str], folder: Path) -> str:
             ("kind", "variant", "kid_real", "standard_deviation"),
             tell_remedy(context.folder / "agreement"),
         ),
+        audit=_audit(context),
         scores=_table(context, "scores"),
         pixels=_table(context, "pixels"),
         pixel_pictures=_pixel_pictures(context),
+        attention=list_attention(context),
         draws=run.evaluate.num_bootstrap,
         grader_draws=run.report.num_grader_bootstrap,
         seed=run.seed,
@@ -165,6 +169,14 @@ def _table(context: Context, name: str) -> pd.DataFrame | None:
     path = context.folder / f"{name}.parquet"
     table = read_table(path, columns, tell_remedy(stage), stage=stage)
     return table if len(table) else None
+
+
+def _audit(context: Context) -> pd.DataFrame:
+    """The short form of an audit of the synthetic slides."""
+    folders = {name: context.folder / "synthetic" / name for name in context.run.variants}
+    sets = {name: context.read(folder) for name, folder in folders.items() if folder.exists()}
+    split = context.split
+    return audit_briefly(split.test, split.train, sets, seed=context.run.seed)
 
 
 def _standard_deviations(context: Context) -> pd.DataFrame:

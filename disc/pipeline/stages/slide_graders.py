@@ -35,6 +35,7 @@ from disc.pipeline.stages.grading_data import (
 )
 from disc.processes import own_share, wait_for_all, write_once
 from disc.records.typed import read_table, stands
+from disc.report.graders.attention import AttentionSheet, choose_slides
 from disc.seeds import derive
 from disc.settings.grading import EncoderName, SlideGrader
 from disc.train.checkpoint import NAME as CHECKPOINT
@@ -103,9 +104,8 @@ class _Kind:
 
     @property
     def folder(self) -> str:
-        """Folder of its runs within the stage's; of the default pair the stage's own."""
-        is_first = (self.grader, self.encoder) == ("transmil", ENCODER)
-        return "." if is_first else f"{self.grader} on {self.encoder}"
+        """Folder of its runs within the stage's."""
+        return folder_of(self.grader, self.encoder)
 
     @cached_property
     def real(self) -> list[Bag]:
@@ -131,6 +131,32 @@ class _Kind:
         if self.grader == "mixed-supervision":
             features = features / SUPERPIXELS
         return read_bags(features / place, slides)
+
+
+def list_attention(context: Context) -> list[AttentionSheet]:
+    """What slide graders looked at in test slides: of real tiles, and of each variant."""
+    grade, chosen = context.run.grade, dict[str, Configuration]()
+    for configuration in slide_configurations(context.run):
+        chosen.setdefault(configuration.variant, configuration)
+    sheets, slides = list[AttentionSheet](), choose_slides(context.split.test)
+    # superpixels, and what other programs encoded, need not be the tiles that are shown
+    graders = [name for name in grade.slide_graders if name != "mixed-supervision"]
+    encoders = [name for name in grade.encoders if name != "files"]
+    for encoder, grader in product(encoders, graders):
+        place = context.folder / "graders" / "slides" / folder_of(grader, encoder)
+        for configuration in chosen.values():
+            path = place / f"{configuration.name} seed 0" / ATTENTION
+            if stands(path):
+                table = read_table(path, ("slide", "tile", "attention"), "delete it")
+                kept = table[(table["data_set"] == "in") & (table["split"] == "test")]
+                name = f"{grader}_{encoder}_{configuration.variant}"
+                sheets.append(AttentionSheet(name=name, slides=slides, table=kept))
+    return sheets
+
+
+def folder_of(grader: SlideGrader, encoder: EncoderName) -> str:
+    """Folder of a grader's runs within the stage's; of the default pair the stage's own."""
+    return "." if (grader, encoder) == ("transmil", ENCODER) else f"{grader} on {encoder}"
 
 
 def _train(kind: _Kind, table: Path, configuration: Configuration, seed: int) -> None:

@@ -48,6 +48,37 @@ def auroc_grid(numbers: Numbers, grader: str, encoder: str, data_set: str) -> Gr
     )
 
 
+def slide_grids(numbers: Numbers) -> list[Grid]:
+    """AUROC of every slide grader and test set, and kappa of those that give grade groups."""
+    if numbers.auroc_tests.empty:
+        return []
+    keys = ["grader", "encoder", "data_set"]
+    grids = [auroc_grid(numbers, *key) for key, _ in numbers.auroc_tests.groupby(keys)]
+    if not numbers.kappa.empty:
+        test = numbers.kappa[numbers.kappa["split"] == "test"]
+        grids += [kappa_grid(numbers, *key) for key, _ in test.groupby(keys)]
+    return grids
+
+
+def kappa_grid(numbers: Numbers, grader: str, encoder: str, data_set: str) -> Grid:
+    """Quadratic weighted kappa of ISUP groups: of real tiles only, and what is changed."""
+    where = {"grader": grader, "encoder": encoder, "data_set": data_set, "split": "test"}
+    levels, gains = (_where(table, **where) for table in (numbers.kappa, numbers.kappa_gains))
+    base = levels[levels["balance_weight"] == 0].iloc[0]
+    rows = [[Field(text="real tiles only", small="kappa"), _level(base)]]
+    for variant, part in in_order(gains.merge(numbers.chosen, on=list(numbers.chosen.columns))):
+        found = part.iloc[0]
+        first = Field(text=f"+ {variant}", small=f"balance weight {found.balance_weight:g}")
+        rows.append([first, Field(text=signed(found.value), small=interval(found))])
+    features, place = ENCODER_NAMES.get(encoder, encoder), DATA_NAMES.get(data_set, data_set)
+    return Grid(
+        caption=f"{GRADER_NAMES.get(grader, grader)} on {features} features, {place}: ISUP groups",
+        columns=("trained on", "quadratic weighted kappa (not tested)"),
+        rows=rows,
+        files=("kappa.csv", "kappa_gains.csv"),
+    )
+
+
 def dice_grid(numbers: Numbers, grader: str, truth: str, data_set: str) -> Grid:
     """Dice per label and precision of predicted grades: real tiles only, and what is changed."""
     where = {"grader": grader, "truth_kind": truth, "data_set": data_set}

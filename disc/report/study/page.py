@@ -11,7 +11,7 @@ from disc.files import write_bytes
 from disc.report.figures import as_png
 from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
-from disc.report.graders.tables import auroc_grid, dice_grid
+from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import MORE_TILES, limitations
 from disc.report.numbers import Numbers, measure
 from disc.report.page import list_charts
@@ -111,9 +111,7 @@ def pixel_figures(numbers: Numbers) -> dict[str, Figure]:
 
 def _grids(summary: StudySummary, numbers: Numbers) -> dict[str, list[Grid]]:
     grids: dict[str, list[Grid]] = {SLIDES: [], PIXELS: [], "probe": [], "weights": []}
-    if not numbers.auroc_tests.empty:
-        keys = ["grader", "encoder", "data_set"]
-        grids[SLIDES] = [auroc_grid(numbers, *key) for key, _ in numbers.auroc_tests.groupby(keys)]
+    grids[SLIDES] = slide_grids(numbers)
     if not numbers.dice.empty:
         keys = ["grader", "truth_kind", "data_set"]
         test = numbers.dice[numbers.dice["split"] == "test"]

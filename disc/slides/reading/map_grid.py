@@ -99,7 +99,7 @@ class MapGrid:
 
 
 def lay_grid(scan: Scan, um_per_px: float) -> MapGrid:
-    """The map of a slide at a resolution.
+    """The map of a slide at a resolution, or at the slide's own where that is a little coarser.
 
     Raises:
         BadInput: if the slide is coarser, or does not say its resolution.
@@ -117,7 +117,7 @@ def lay_grid(scan: Scan, um_per_px: float) -> MapGrid:
         width=width,
         height=height,
         scale=scale,
-        um_per_px=um_per_px,
+        um_per_px=max(um_per_px, scan.um_per_px),
         slide_px=(scan.width, scan.height),
     )
 

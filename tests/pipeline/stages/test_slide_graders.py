@@ -12,7 +12,7 @@ from disc.files import BadInput
 from disc.grade.features import write_features
 from disc.pipeline.context import Context
 from disc.pipeline.stages.features import make_features
-from disc.pipeline.stages.slide_graders import ATTENTION, grade_slides
+from disc.pipeline.stages.slide_graders import ATTENTION, grade_slides, list_attention
 from disc.presets import smoke
 from disc.settings.training import Optim
 from tests.tiny_run import write_tiny_data, write_tiny_run
@@ -77,12 +77,18 @@ def test_features_of_other_programs_and_several_graders(root, tmp_path) -> None:
         make_features(context, "files", features)
 
 
+@pytest.mark.slow
 def test_mixed_supervision_is_trained_on_superpixels_beside_the_default(root) -> None:
     context = context_of(root, slide_graders=("transmil", "mixed-supervision"))
     features = root / "features" / "carcino"
     make_features(context, "carcino", features)
-    folder = root / "graders" / "both"
+    folder = root / "graders" / "slides"
     grade_slides(context, folder)
+    (sheet,) = list_attention(context)
+    assert sheet.name == "transmil_carcino_real"
+    shown = [len(tiles) for _, tiles in sheet.slides]
+    counts = sheet.table.groupby("slide").size()
+    assert shown == [counts[name] for name, _ in sheet.slides] and len(shown) == 4
     assert (folder / "real seed 0" / "transmil.safetensors").exists()
     place = folder / "mixed-supervision on carcino" / "real seed 0"
     assert (place / "mixed-supervision.safetensors").exists()

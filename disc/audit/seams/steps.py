@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from disc.audit.borders import OFFSETS, PERIODS
 from disc.audit.figures import Figure, ratio_of, refuse, sum_by, with_interval
+from disc.audit.seams.borders import OFFSETS, PERIODS
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array, Statistic
 

@@ -1,0 +1,85 @@
+"""An audit's short form: some tiles of several synthetic sets, cheap enough for every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from disc.audit.copies.detector import MIN_NULL, Detector, Effort, calibrate, correct, rate_of
+from disc.audit.copies.screen import read_small
+from disc.audit.encoders import see
+from disc.audit.figures import Figure, refuse, to_table
+from disc.audit.look import measure_gradient
+from disc.audit.nearness import measure_nearness
+from disc.audit.seams.steps import measure_seams
+from disc.audit.sets import AuditSet, hold
+from disc.data.tiles.tile_set import TileSet
+from disc.labels import Label
+from disc.seeds import numpy_generator
+
+EFFORT = Effort(null=200, planted=40, kinds=("flipped", "quarter"))
+"""Of the calibration of copies; an audit's rests on more."""
+MOST_REAL, MOST_MADE = 300, 256
+"""Tiles of the test slides and of every synthetic set."""
+MOST_SEARCHED = 128
+"""Of each of these, tiles that are searched for copies."""
+
+
+def audit_briefly(
+    test: TileSet, training: TileSet, sets: Mapping[str, TileSet], *, seed: int
+) -> pd.DataFrame:
+    """Gradient energy by label, nearness in fixed filters, seams and copies of some tiles.
+
+    Args:
+        test: tiles of patients that no generator saw.
+        training: tiles that the generators were trained on.
+        sets: synthetic tiles by variant.
+        seed: of samples and planted copies.
+
+    Returns:
+        A row a variant and figure: variant, and what `disc audit --table` has.
+    """
+    if not sets or not len(test):
+        return pd.DataFrame()
+    real = hold("test slides", draw_some(test, MOST_REAL, seed))
+    held = {
+        variant: hold(variant, draw_some(tiles, MOST_MADE, seed)) for variant, tiles in sets.items()
+    }
+    detector = None
+    patients = [training.slides[tile.slide_id].patient_id for tile in training.tiles]
+    if len(training) >= MIN_NULL and len(set(patients)) > 1:
+        originals = read_small(training.image, range(len(training)))
+        # the variants of a run are about as soft as each other
+        some = next(iter(held.values())).images
+        detector = calibrate(originals, patients, some, seed=seed, effort=EFFORT)
+    parts = []
+    for variant, made in held.items():
+        near = measure_nearness("texture", see("texture", real, made, None), real, made, seed=seed)
+        seams = measure_seams(real, made)
+        figures = [
+            one for one in (*near, *seams) if one.name in ("kid.texture", "seam.beyond-real")
+        ]
+        figures += [measure_gradient((real, made), label) for label in Label]
+        figures.append(_find_copies(made, detector, len(training)))
+        parts.append(to_table(figures).assign(variant=variant))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw_some(tiles: TileSet, most: int, seed: int) -> TileSet:
+    """At most so many tiles of a set, at random."""
+    order = numpy_generator(seed, "brief audit").permutation(len(tiles))[:most]
+    return replace(tiles, tiles=tuple(tiles.tiles[i] for i in sorted(order)))
+
+
+def _find_copies(made: AuditSet, detector: Detector | None, num_training: int) -> Figure:
+    figure = Figure(part="new", name="copies", text="copies of real tiles, whole or in part")
+    if detector is None:
+        return refuse(figure, num_training, MIN_NULL, "training tiles of 2 patients or more")
+    if not detector.is_able:
+        return replace(figure, refused="too few planted copies found")
+    images = made.images[:MOST_SEARCHED]
+    value, low, high = correct(rate_of(detector.find(images)[0]), detector)
+    alarms = detector.false_alarms.value
+    return replace(figure, value=value, low=low, high=high, floor=alarms, tiles=len(images))

@@ -1,0 +1,67 @@
+"""What a synthetic set's manifest says: whose masks its tiles have, and what its generator saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from disc.data.tiles.tile_set import TileSet
+from disc.files import BadInput
+
+MANIFEST = "manifest.parquet"
+
+
+def read_manifest(
+    root: Path, real: TileSet, synthetic: TileSet
+) -> tuple[dict[str, str], frozenset[str] | None]:
+    """The tile that each synthetic tile's mask was drawn on, and what the generator saw.
+
+    Raises:
+        BadInput: if it is damaged, or of other sets than these two.
+    """
+    path = root / MANIFEST
+    if not path.exists():
+        return {}, None
+    try:
+        table = pd.read_parquet(path)
+        rows = dict(zip(table["tile"], table["training_slides"].astype(str), strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        said = " ".join(str(error).split())
+        raise BadInput(
+            f"{path}: not readable, or without tile and training_slides ({said}); make the set "
+            "again, or remove it"
+        ) from error
+    if unknown := sorted({tile.name for tile in synthetic.tiles} - set(rows)):
+        raise BadInput(
+            f"{path}: of another set: {len(unknown)} of {len(synthetic)} tiles are not in it, "
+            f"first {unknown[0]}; put this set's own there, or remove it"
+        )
+    seen = frozenset(" ".join(set(rows.values())).split())
+    if absent := sorted(seen - set(real.slides)):
+        raise BadInput(
+            f"{path}: its generator saw {len(absent)} of {len(seen)} slides that {_name_of(real)} "
+            f"lacks, first {absent[0]}; give the set that it was trained on, or remove it"
+        )
+    if "shape_source" not in table:
+        return {}, seen
+    return dict(zip(table["tile"], table["shape_source"].astype(str), strict=True)), seen
+
+
+def find_owners(sources: Mapping[str, str], real: TileSet) -> tuple[dict[str, str], int]:
+    """The patient on whom each mask was drawn, by the real set's tables; how many are guessed."""
+    patients = {slide: record.patient_id for slide, record in real.slides.items()}
+    known = {tile.name: patients[tile.slide_id] for tile in real.tiles} | patients
+    owners, num_guessed = {}, 0
+    for name, source in sources.items():
+        slide = source.partition("_")[0]
+        owner = known.get(source) or known.get(slide)
+        num_guessed += owner is None
+        owners[name] = owner or slide
+    return owners, num_guessed
+
+
+def _name_of(tiles: TileSet) -> str:
+    """Folder of a set's images."""
+    return str(tiles.tiles[0].image.parent.parent)

@@ -1,0 +1,1 @@
+"""Are there seams? Steps along borders of masks, and the lattice of latents."""
