@@ -15,7 +15,9 @@ demo: install
 	@echo "The report: $(CURDIR)/runs/demo/report/index.html"
 	@echo "The command disc is there after: source .venv/bin/activate"
 
-test: lint types unit
+# Side by side: mypy takes one core for most of a minute.
+test: install
+	@$(MAKE) --no-print-directory -j 2 lint types unit
 
 lint: install
 	$(BIN)/ruff check .
@@ -24,8 +26,10 @@ lint: install
 types: install
 	$(BIN)/mypy
 
+# A file's tests stay together, so that what they share is made once; processes that tests start find
+# compiled code.
 unit: install
-	$(BIN)/pytest -n 2
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: .venv/.docs
 	$(BIN)/pytest -n 2 -m slow -rP

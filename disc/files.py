@@ -203,9 +203,7 @@ def open_file(path: Path, max_bytes: int = MAX_FILE) -> Iterator[BinaryIO]:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; correct its path") from None
     except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be read ({error.strerror}); change its permissions"
-        ) from error
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); see its permissions") from error
 
 
 def holds_files(folder: Path) -> bool:
@@ -272,22 +270,26 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON."""
-    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+    write_bytes(path, as_json_bytes(value))
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def as_json_bytes(value: Any) -> bytes:
+    """A value as `write_json` writes it."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def read_json(path: Path, remedy: str = "delete it to redo") -> Any:
+    """Read a JSON file; `remedy`: what to do where it is damaged.
 
     Raises:
         FileNotFoundError: if it is missing.
         BadInput: if it is not JSON.
     """
+    data = read_bytes(path, MAX_TEXT)
     try:
-        return json.loads(read_bytes(path, MAX_TEXT))
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path}: not readable as JSON ({error}); delete it to redo") from error
+        raise BadInput(f"{path}: not readable as JSON ({error}); {remedy}") from error
 
 
 def digest(value: Any) -> str:

@@ -82,7 +82,7 @@ def test_the_wheel_has_every_file_of_the_package_and_no_other(wheel: Path) -> No
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert inside == set(package_files())
-    assert {"disc/py.typed", "disc/report/page.html", "disc/report/page.css"} <= inside
+    assert {"disc/py.typed", "disc/report/page.html", "disc/report/frame/page.css"} <= inside
     assert {"disc/pipeline/weights/card.md.jinja", "disc/studio/page/index.html"} <= inside
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ class Option:
         """What is typed."""
         return f"--{self.path.replace('_', '-')}"
 
+    @property
+    def is_positional(self) -> bool:
+        """Whether it is known by its place, without a name."""
+        return any(item is Positional for item in get_args(self.hint)[1:])
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes any number of words."""
+        hint = get_args(self.hint)[0] if get_origin(self.hint) is Annotated else self.hint
+        return get_origin(hint) is tuple
+
 
 def list_options(kind: type[Any], default: Any = None, *, path: str = "") -> Iterator[Option]:
     """Every option of a dataclass and of the dataclasses in it.
@@ -57,6 +69,7 @@ def list_options(kind: type[Any], default: Any = None, *, path: str = "") -> Ite
             yield Option(inner, hint, value, texts.get(field.name, ""), group)
 
 
+@functools.cache
 def read_texts(kind: type[Any]) -> dict[str, str]:
     """The line of docstring under each field of a dataclass."""
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
 
 import tyro
 
-from disc.command_line.options import list_options
+from disc.command_line.options import Option, list_options
 from disc.files import BadInput
 from disc.pipeline.renamed import find_new_name
 
@@ -31,7 +32,9 @@ def parse_request(request: type[Any], words: Sequence[str], *, prog: str, defaul
     Raises:
         BadInput: if they cannot be understood; in one line, where tyro draws a box.
     """
-    flags = [option.flag for option in list_options(request, default)]
+    options = list(list_options(request, default))
+    flags = [option.flag for option in options if not option.is_positional]
+    words = place_named(words, [option for option in options if option.is_positional])
     given = {} if default is None else {"default": default}
     with _in_one_line(prog, lambda box: tell_box(box, words, flags)):
         return tyro.cli(request, prog=prog, args=list(words), **given)
@@ -45,6 +48,32 @@ def parse_some(request: type[Any], words: Sequence[str], *, prog: str) -> Any:
     """
     with _in_one_line(prog, lambda box: tell_box(box, words, [])):
         return tyro.cli(request, prog=prog, args=list(words), return_unknown_args=True)[0]
+
+
+def place_named(words: Sequence[str], options: Sequence[Option]) -> list[str]:
+    """Words in which what is known by its place stands there, also where it was given by name.
+
+    Args:
+        words: of a command line.
+        options: those that are known by their place, in order.
+    """
+    rest, named = list(words), dict[str, list[str]]()
+    for option in options:
+        for at, word in enumerate(rest):
+            flag, equals, value = word.partition("=")
+            if flag != option.flag:
+                continue
+            bare = list(takewhile(lambda word: not word.startswith("-"), rest[at + 1 :]))
+            taken = bare if option.is_list else bare[:1]
+            named[flag] = [value] if equals else taken
+            rest[at : at + 1 + (0 if equals else len(taken))] = []
+            break
+    if not named:
+        return rest
+    leading = len(list(takewhile(lambda word: not word.startswith("-"), rest)))
+    first = named.pop(options[0].flag, [])
+    others = [word for values in named.values() for word in values]
+    return [*first, *rest[:leading], *others, *rest[leading:]]
 
 
 def choose(name: str, names: Iterable[str], what: str) -> None:

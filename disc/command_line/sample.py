@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 
 import numpy as np
@@ -12,6 +11,7 @@ from disc.asked import Masks, Tiles
 from disc.data.pixels.images import encode_mask, encode_png, read_mask
 from disc.data.pixels.mask_values import INDICES, SICAPV2
 from disc.files import BadInput, claim_folder, write_bytes
+from disc.labels import parse_score
 from disc.report.figures import as_png
 from disc.report.pictures import sheet_cells
 from disc.report.run_summary import SheetRow
@@ -53,11 +53,14 @@ def sample_tiles(request: SampleRequest) -> str:
 
 def _read_masks(request: SampleRequest, model: Model) -> tuple[list[str], Masks]:
     if request.mask is None:
-        match = re.fullmatch(r"([0-9])\+([0-9])", request.recipe)
-        if match is None:
-            raise BadInput(f"--recipe is '{request.recipe}'; expected a Gleason score, as in 4+5")
-        masks = model.recipe(int(match[1]), int(match[2]), tiles=request.tiles, seed=request.seed)
-        return [f"{match[1]}-{match[2]}-{i:03d}" for i in range(len(masks))], masks
+        try:
+            primary, secondary = parse_score(request.recipe)
+        except ValueError as error:
+            raise BadInput(f"--recipe: {error}") from error
+        masks = model.recipe(primary, secondary, tiles=request.tiles, seed=request.seed)
+        return [f"{primary}-{secondary}-{i:03d}" for i in range(len(masks))], masks
+    if not request.mask.exists():
+        raise FileNotFoundError(f"{request.mask}: no such file or folder; correct --mask")
     paths = sorted(request.mask.glob("*.png")) if request.mask.is_dir() else [request.mask]
     if not paths:
         raise BadInput(f"{request.mask}: no PNG in it; give a mask, or a folder of masks")

@@ -20,6 +20,7 @@ GRID = 4
 """Cells a side over which posteriors are averaged."""
 MAX_VALUES = 2**28
 """Of a slide: 100,000 tiles of 2,560 values."""
+_REMEDY = "expected HDF5 with features [tiles, D]; write it anew"
 SMALLEST = 0.01
 """Probabilities are kept this far from 0 and 1 before their log odds are taken."""
 
@@ -134,13 +135,13 @@ def read_feature_file(path: Path) -> FeatureFile:
             labels = np.asarray(file["labels"][()], np.uint8) if "labels" in file else None
             tile_px = _side(file["coords"].attrs) if "coords" in file else None
     except Exception as error:  # Damage makes h5py raise anything.
-        raise BadInput(f"{path}: not a feature file ({error}); delete it to redo") from error
+        raise BadInput(f"{path}: not a feature file ({error}); {_REMEDY}") from error
     if features.ndim == 3 and len(features) == 1:
         features = features[0]
     if features.ndim != 2 or not len(features):
         raise BadInput(f"{path}: features have shape {features.shape}; expected [tiles, D]")
     if not np.isfinite(features).all():
-        raise BadInput(f"{path}: features are not finite; delete it to redo")
+        raise BadInput(f"{path}: features are not finite; {_REMEDY}")
     coords = coords[0] if coords is not None and coords.ndim == 3 else coords
     for name, found in (("coords", coords), ("labels", labels)):
         if found is not None and len(found) != len(features):

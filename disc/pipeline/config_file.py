@@ -39,7 +39,7 @@ def read_config(path: Path) -> Run:
         FileNotFoundError: if there is no such file.
         BadInput: if it is of another version, or a field is unknown, missing or of another type.
     """
-    values = read_json(path)
+    values = read_json(path, "give the config.json of a run")
     if not isinstance(values, dict):
         raise BadInput(f"{path}: not the configuration of a run; give the config.json of one")
     version = values.pop("version", "none")
@@ -80,7 +80,7 @@ def list_differences(path: Path, run: Run) -> list[str]:
     now = dict(_flatten(json.loads(to_json(run))))
     before = {
         name if name in now else find_new_name(name) or name: value
-        for name, value in _flatten(read_json(path))
+        for name, value in _flatten(read_json(path, "bring it back, or name another run"))
     }
     names = [name for name in {**now, **before} if name not in FREE and ".speed." not in name]
     return [

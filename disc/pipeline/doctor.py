@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from disc.files import BadInput, digest, read_bytes, read_json
+from disc.files import BadInput, read_bytes, read_json
 from disc.pipeline.config_file import read_config
 from disc.records.listing import BEGUN, DONE, UNREAD, Listed, find_fault, tell_remedy, walk_files
 from disc.records.lock import Holder, find_holder
-from disc.records.markers import Done, has_marker, read_begun, read_done
+from disc.records.markers import has_marker, read_begun, read_done, result_key
 from disc.records.seal import check_sealed_file
 from disc.records.typed import stands
 
@@ -190,8 +190,7 @@ def _remedy(place: Path, path: str) -> str:
 
 def _result(place: Path) -> str:
     try:
-        done: Done = read_done(place)
-        return done.result or digest(read_bytes(place / DONE))
+        return result_key(place)
     except (OSError, BadInput):
         return ""
 

@@ -28,6 +28,7 @@ from disc.records.markers import (
     has_marker,
     read_begun,
     read_done,
+    result_key,
     write_begun,
     write_done,
 )
@@ -257,10 +258,3 @@ def _is_begun_for(folder: Path, key: dict[str, Any]) -> bool:
 
 def _input_keys(stage: Stage, root: Path) -> dict[str, str]:
     return {name: result_key(root / name) for name in stage.needs}
-
-
-def result_key(folder: Path) -> str:
-    """Hash of what a stage made, or else of its marker; "": it is not done."""
-    if not has_marker(folder, DONE):
-        return ""
-    return read_done(folder).result or digest(read_bytes(folder / DONE))

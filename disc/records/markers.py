@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from disc.files import BadInput, digest, read_bytes, write_json
+from disc.files import BadInput, as_json_bytes, digest, read_bytes, write_json
 from disc.records.listing import BEGUN, DONE, Listed
 from disc.records.typed import Finite, T, parse_record, stands
 
@@ -77,6 +78,20 @@ def _read_done(path: Path, _version: tuple[int, ...] | None) -> Done:
     except ValueError as error:
         raise BadInput(f"{path}: damaged (files: {error}); delete the folder {folder}") from error
     return done
+
+
+def result_key(folder: Path) -> str:
+    """Hash of what a stage made, or else of what its marker says, however that is laid out.
+
+    "": it is not done.
+
+    Raises:
+        BadInput: if the marker is damaged.
+    """
+    if not has_marker(folder, DONE):
+        return ""
+    done = read_done(folder)
+    return done.result or digest(as_json_bytes(json.loads(read_bytes(folder / DONE))))
 
 
 def write_begun(folder: Path, key: Mapping[str, Any]) -> None:

@@ -13,13 +13,13 @@ from disc.data.pixels.picture_legend import choose_bar_um, name_length
 from disc.evaluate.agreement import KINDS
 from disc.files import write_bytes
 from disc.report import sentences
+from disc.report.cards.model_card import NAME as MODEL_CARD
+from disc.report.cards.model_card import write_model_card
 from disc.report.figures import as_png, as_svg, draw_figures
 from disc.report.graders.attention import attention_figures
 from disc.report.graders.sentences import grading_sentences
 from disc.report.graders.tables import dice_grid, slide_grids
 from disc.report.limitations import limitations
-from disc.report.model_card import NAME as MODEL_CARD
-from disc.report.model_card import write_model_card
 from disc.report.numbers import Numbers, measure
 from disc.report.pictures import Cell, as_uri, pixel_cells, sheet_cells
 from disc.report.run_summary import PARTS, RunSummary

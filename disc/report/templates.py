@@ -9,8 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from disc.data.pixels.mask_colours import name_colours
 from disc.labels import Palette
 
+_OWN = Path(__file__).parent
 
-def open_template(name: str, folder: Path = Path(__file__).parent) -> Template:
+
+def open_template(name: str, folder: Path = _OWN) -> Template:
     """A template; what it lacks is an error, and what a page is given is escaped.
 
     Args:
@@ -19,7 +21,7 @@ def open_template(name: str, folder: Path = Path(__file__).parent) -> Template:
     """
     is_page = name.endswith(".html")
     environment = Environment(
-        loader=FileSystemLoader([folder, Path(__file__).parent]),
+        loader=FileSystemLoader([folder, _OWN, _OWN / "frame"]),
         autoescape=is_page,
         undefined=StrictUndefined,
         trim_blocks=True,

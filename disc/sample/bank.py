@@ -219,7 +219,10 @@ def _open_own(path: Path, facts: BankFacts) -> Shard:
     """
     shard = open_shard(path)
     if shard.facts is None:
-        raise BadInput(f"{path}: does not say how it was made (an older bank); {_ELSEWHERE}")
+        raise BadInput(
+            f"{path}: does not say how it was made (of an older bank, which cannot be continued); "
+            f"delete the folder {path.parent}, and the same command fills it anew"
+        )
     if said := shard.facts.find_difference(facts):
         raise BadInput(f"{path}: made with {said}; {_ELSEWHERE}")
     return shard

@@ -24,7 +24,8 @@ class SampleRequest:
     values: Literal["sicapv2", "classes"] | None = None
     """With --mask, always given: 0, 3, 4, 5 (`sicapv2`) or 0, 1, 2, 3 (`classes`); 255: unknown."""
     recipe: str = ""
-    """In place of --mask: a Gleason score, 4+5; masks are drawn from the run's training shapes."""
+    """In place of --mask: a Gleason score, 4+5 or 4+5=9; masks are drawn from the run's training
+    shapes."""
     tiles: int = 12
     """With --recipe: how many."""
     variant: str = "sd-sc"

@@ -60,6 +60,8 @@ def grade_files(
         grade: does the work.
         mpp: of slides that do not say their resolution, for pictures of what failed.
     """
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out}: not a folder; give a new one with --out")
     report = GradeReport()
     bar = Bar("grading", total=len(paths), unit="slide")
     names = _name(paths)
@@ -91,6 +93,8 @@ def find_slides(paths: Sequence[Path]) -> list[Path]:
 
 def slide_key(path: Path) -> dict[str, Any]:
     """What says that a slide is still the one that was graded."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; correct its path")
     found = path.stat()
     return {"file": path.name, "bytes": found.st_size, "changed": found.st_mtime_ns}
 
@@ -100,7 +104,7 @@ def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeRe
     try:
         expected = {"key": digest({"graders": key, "slide": slide_key(path)})}
         if (folder / MARKER).is_file():
-            if read_json(folder / MARKER) != expected:
+            if read_json(folder / MARKER, "delete its folder") != expected:
                 raise BadInput(
                     f"{folder}: holds results of other graders, settings or another slide; delete "
                     "it, or give another --out"

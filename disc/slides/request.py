@@ -43,8 +43,10 @@ class GradeRequest:
     @property
     def run(self) -> Path | None:
         """Folder of the run or the exported weights; None: those that disc ships."""
-        is_given = bool(self.paths) and any((self.paths[0] / name).is_file() for name in _WEIGHTS)
-        return self.paths[0] if is_given else None
+        first = self.paths[0] if self.paths else None
+        if first is None or self.features:
+            return first
+        return first if any((first / name).is_file() for name in _WEIGHTS) else None
 
     @property
     def slides(self) -> tuple[Path, ...]:

@@ -84,7 +84,8 @@ def _check_bases(runs: Sequence[StudyRun]) -> None:
 
 def _open(folder: Path) -> Context:
     if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"{folder}: no config.json; give the folder of a run")
+        found = "no config.json in it" if folder.is_dir() else "no such folder"
+        raise FileNotFoundError(f"{folder}: {found}; give the folder of a run")
     return Context(read_config(folder / "config.json"), folder)
 
 

@@ -140,14 +140,6 @@ def test_pictures_turn_as_tiles_do(training):
         torch.testing.assert_close(turned.pixels, expected, atol=1e-5, rtol=0)
 
 
-def test_a_set_of_copies_is_said_to_be_one():
-    real = make_set("real", 5)
-    found = measure_copies(real, real, seed=0)
-    assert found.verdict.startswith("Everything is a copy: 245 of 245 tiles")
-    assert found.figures[0].value == 1
-    assert all(pair.is_copy for pair in found.pairs)
-
-
 def test_where_nothing_can_be_told_it_is_said(training):
     """Glass is like all glass."""
     glass = np.full((210, 64, 64, 3), 240, np.uint8)

@@ -51,7 +51,7 @@ def test_what_is_exported_can_be_sampled(run, tmp_path, capsys):
         ("denoiser", "--no-shapes", "no trained denoiser in it; run disc run on it first"),
         ("referee", "--no-shapes", "no trained referee in it (referee/referee.safetensors); run"),
         ("latents", "--no-shapes", "no trained autoencoder in it (latents/autoencoder/"),
-        ("config.json", "--no-shapes", "no config.json; give the folder of a run"),
+        ("config.json", "--no-shapes", "no config.json in it; give the folder of a run"),
     ],
 )
 def test_what_cannot_be_is_one_line(lacks, words, said, copied, capsys):

@@ -19,6 +19,9 @@ from disc.presets import smoke
 from disc.settings.training import Optim
 from tests.model.compvis_reference import as_checkpoint, draw_network
 from tests.model.small_vq import build_small_vq
+from tests.model.test_foreign import here
+
+__all__ = ["here"]
 
 
 @pytest.fixture
@@ -37,6 +40,7 @@ def images(tmp_path):
     return tmp_path / "tiles"
 
 
+@pytest.mark.usefixtures("here")
 def test_import_and_check(checkpoint, images, tmp_path, capsys):
     out = tmp_path / "vq"
     words = ["import", "--source", str(checkpoint), "--out", str(out), "--check", str(images)]
@@ -109,12 +113,21 @@ def write_foreign(folder):
 
 
 @pytest.mark.parametrize("finetune", [False, True])
-def test_in_a_run_the_scale_is_measured(tmp_path, capsys, finetune):
+def test_in_a_run_the_scale_is_measured(tmp_path, monkeypatch, capsys, finetune):
+    # drawing a few slides is faster than starting processes for it
+    monkeypatch.setattr("disc.processes.allowed_cores", lambda: 1)
     write_foreign(tmp_path / "source")
     run = smoke()
     optim = Optim(steps=2, batch=4, lr=1e-4) if finetune else run.autoencoder.optim
     settings = replace(run.autoencoder, source=tmp_path / "source", finetune=finetune, optim=optim)
-    phantom = replace(run.phantom, slides=(1, 1, 1, 1), core_um=(600.0, 700.0))
+    phantom = replace(
+        run.phantom,
+        slides=(1, 1, 1, 1),
+        test_slides=(1, 0, 0, 0),
+        external_slides=(1, 0, 0, 0),
+        referee_slides=(1, 0, 0, 0),
+        core_um=(600.0, 700.0),
+    )
     run = replace(run, autoencoder=settings, phantom=phantom, until="latents")
     context = Context(run, tmp_path / "run")
     records = run_stages(generator_stages(context), context.folder, until="latents", say=str)

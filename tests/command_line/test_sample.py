@@ -6,6 +6,8 @@ from PIL import Image
 
 import disc
 from disc import cli
+from disc.command_line.sample import _read_masks
+from disc.sample.request import SampleRequest
 from tests.tiny_run import write_tiny_run
 
 SIDE = 64
@@ -58,8 +60,13 @@ def test_tiles_are_those_of_the_door(run, masks, tmp_path, capsys):
         ("--mask {masks} --recipe 3+3", "give --mask or --recipe, one of them"),
         ("--mask {masks}", "--mask needs --values: sicapv2 for 0, 3, 4, 5 or classes"),
         ("--mask {masks} --values classes", "found value 4 in {masks}/a.png"),
-        ("--mask {masks}/none.png --values classes", "none.png"),
-        ("--recipe 45", "--recipe is '45'; expected a Gleason score, as in 4+5"),
+        (
+            "--mask {masks}/none.png --values classes",
+            "masks/none.png: no such file or folder; correct --mask",
+        ),
+        ("--recipe 45", "--recipe: '45' is not a Gleason score; expected e.g. '3+4'"),
+        ("--recipe 4+3=8", "--recipe: score '4+3=8' is not 8; correct it"),
+        ("--recipe 3+0", "--recipe: score 3+0: both grades are 0 (benign) or none is"),
         ("--mask {masks} --values sicapv2 --variant sd-dis", "no variant 'sd-dis' in it"),
         ("--mask {masks} --values sicapv2 --plan both", "plan 'both': no plan; expected end"),
     ],
@@ -70,3 +77,16 @@ def test_what_cannot_be_is_one_line(words, said, run, masks, capsys):
     error = capsys.readouterr().err
     assert said.format(masks=masks) in error and error.count("\n") == 1
     assert not (out / "images").exists()
+
+
+def test_a_recipe_may_say_its_sum(tmp_path):
+    asked = []
+
+    class Shapes:
+        def recipe(self, primary, secondary, *, tiles, seed):
+            asked.append((primary, secondary))
+            return np.zeros((tiles, SIDE, SIDE), np.uint8)
+
+    for recipe in ("3+4", "3+4=7", "negative"):
+        names, _ = _read_masks(SampleRequest(out=tmp_path, recipe=recipe, tiles=1), Shapes())
+    assert asked == [(3, 4), (3, 4), (0, 0)] and names == ["0-0-000"]

@@ -27,7 +27,8 @@ def call(capsys, *words):
         (("--token", "long enough, with blanks"), "without spaces"),
         (("--port", "70000"), "--port is 70000"),
         (("--deadline-s", "0"), "--deadline-s is 0"),
-        (("nowhere",), "nowhere: no config.json"),
+        (("nowhere",), "nowhere: no such folder; give the folder of a run"),
+        (("--run", "nowhere"), "nowhere: no such folder; give the folder of a run"),
     ],
 )
 def test_what_cannot_be_is_one_line(words, said, capsys):

@@ -7,11 +7,13 @@ import pytest
 
 from disc import cli
 from disc.command_line.options import list_options
+from disc.command_line.parse import place_named
 from disc.pipeline import renamed
 from disc.pipeline import run as runs
 from disc.pipeline.config_file import to_json
 from disc.pipeline.request import RunRequest
 from disc.presets import laptop, smoke
+from disc.slides.request import GradeRequest
 
 
 @pytest.fixture
@@ -138,3 +140,20 @@ def test_a_stop_by_hand_says_how_to_resume(monkeypatch, capsys):
     monkeypatch.setattr(runs, "execute", stop)
     assert cli.main(["run", "smoke"]) == 130
     assert capsys.readouterr().err == "disc: stopped; the same command resumes\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "placed"),
+    [
+        ("RUN a b --mpp 1", "RUN a b --mpp 1"),
+        ("--run RUN a b --mpp 1", "RUN a b --mpp 1"),
+        ("a b --mpp 1 --run=RUN", "RUN a b --mpp 1"),
+        ("RUN --mpp 1 --slides a b", "RUN a b --mpp 1"),
+        ("--slides a b --run RUN --mpp 1", "RUN a b --mpp 1"),
+        ("--mpp 1 --run", "--mpp 1"),
+    ],
+)
+def test_what_is_known_by_its_place_may_be_given_by_name(words, placed):
+    options = [option for option in list_options(GradeRequest) if option.is_positional]
+    assert [option.path for option in options] == ["run", "slides"]
+    assert place_named(words.split(), options) == placed.split()

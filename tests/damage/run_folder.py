@@ -25,7 +25,7 @@ from disc.model.autoencoder import Autoencoder
 from disc.model.store import save_weights
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import QUALITY, Context
-from disc.pipeline.stage import find_lost, result_key, why_stale
+from disc.pipeline.stage import find_lost, why_stale
 from disc.pipeline.stage_list import all_stages
 from disc.pipeline.stages import report
 from disc.pipeline.stages.referee import load_referee
@@ -33,7 +33,7 @@ from disc.pipeline.stages.training_hooks import read_validation
 from disc.presets import smoke
 from disc.processes import Share
 from disc.records.listing import list_files
-from disc.records.markers import Done, write_begun, write_done
+from disc.records.markers import Done, result_key, write_begun, write_done
 from disc.records.seal import seal
 from disc.records.typed import read_table
 from disc.sample.bank import bundle_seed, read_bank

@@ -57,19 +57,14 @@ def tables(folder: Path) -> dict[str, tuple[Path, str]]:
     }
 
 
-def test_tables_of_strangers(tmp_path: Path) -> None:
-    (tmp_path / "slides").mkdir()
-    (tmp_path / "slides" / "one.tiff").write_bytes(b"never opened")
-    found = tables(tmp_path)
-    out, slides = str(tmp_path / "out"), str(tmp_path / "slides")
-    words = ["tile", "--slides", slides, "--out", out, "--labels"]
-    results, _ = run_all([[*words, str(path)] for path, _ in found.values()])
-    for (path, expected), (code, error, memory) in zip(found.values(), results, strict=True):
-        assert code == 2, error
-        assert error.count("\n") == 1 and path.name in error and expected in error, error[:300]
-        assert len(error) < 600
-        assert memory < MEMORY, path.name
-    assert not (tmp_path / "out").exists()
+def read_tables(folder: Path) -> tuple[dict[str, tuple[Path, str]], list[list[str]]]:
+    """Tables, and the commands that read them."""
+    slides = folder / "slides"
+    slides.mkdir(parents=True)
+    (slides / "one.tiff").write_bytes(b"never opened")
+    found = tables(folder)
+    words = ["tile", "--slides", str(slides), "--out", str(folder / "out"), "--labels"]
+    return found, [[*words, str(path)] for path, _ in found.values()]
 
 
 def vq_folder(folder: Path, gib: float, **wrong: int) -> Path:
@@ -85,22 +80,38 @@ def vq_folder(folder: Path, gib: float, **wrong: int) -> Path:
     return folder
 
 
-def test_checkpoints_of_strangers(tmp_path: Path) -> None:
+def import_checkpoints(folder: Path) -> tuple[dict[Path, str], list[list[str]]]:
+    """Checkpoints with what is said of them, and the commands that read them."""
+    folder.mkdir()
     found = {
-        bombs.checkpoint_of_zeros(tmp_path / "model.ckpt", 3): "unpack to 3,221,225,474",
-        bombs.sparse_weights(tmp_path / "five.safetensors", 5): "expected latent-diffusion's",
-        bombs.sparse_weights(tmp_path / "many.safetensors", 100): "expected at most",
-        bombs.pipe(tmp_path / "pipe.safetensors"): "not a file",
-        vq_folder(tmp_path / "five", 5): "tensors are missing",
-        vq_folder(tmp_path / "deep", 1, layers_per_block=10**6): "layers_per_block is 1000000",
-        vq_folder(tmp_path / "wide", 1, num_vq_embeddings=2**40): "num_vq_embeddings is",
+        bombs.checkpoint_of_zeros(folder / "model.ckpt", 3): "unpack to 3,221,225,474",
+        bombs.sparse_weights(folder / "five.safetensors", 5): "expected latent-diffusion's",
+        bombs.sparse_weights(folder / "many.safetensors", 100): "expected at most",
+        bombs.pipe(folder / "pipe.safetensors"): "not a file",
+        vq_folder(folder / "five", 5): "tensors are missing",
+        vq_folder(folder / "deep", 1, layers_per_block=10**6): "layers_per_block is 1000000",
+        vq_folder(folder / "wide", 1, num_vq_embeddings=2**40): "num_vq_embeddings is",
     }
-    commands = [["import", "--source", str(path), "--out", str(tmp_path / "out")] for path in found]
+    commands = [["import", "--source", str(path), "--out", str(folder / "out")] for path in found]
     # Of a source, all bytes are hashed, which takes as long as they are many.
-    source = ["--autoencoder.source", str(vq_folder(tmp_path / "one", 0.0625)), "--until", "data"]
-    found[tmp_path / "one"] = "weights of another network"
-    commands.append(["run", "smoke", "--out", str(tmp_path / "runs"), *source])
-    results, children = run_all(commands)
+    source = ["--autoencoder.source", str(vq_folder(folder / "one", 0.0625)), "--until", "data"]
+    found[folder / "one"] = "weights of another network"
+    commands.append(["run", "smoke", "--out", str(folder / "runs"), *source])
+    return found, commands
+
+
+def test_tables_and_checkpoints_of_strangers(tmp_path: Path) -> None:
+    """In one process: to start another takes seconds."""
+    listed, first = read_tables(tmp_path / "tables")
+    found, second = import_checkpoints(tmp_path / "checkpoints")
+    results, children = run_all(first + second)
+    for path, expected in listed.values():
+        code, error, memory = results.pop(0)
+        assert code == 2, error
+        assert error.count("\n") == 1 and path.name in error and expected in error, error[:300]
+        assert len(error) < 600
+        assert memory < MEMORY, path.name
+    assert not (tmp_path / "tables" / "out").exists()
     for (path, expected), (code, error, memory) in zip(found.items(), results, strict=True):
         assert code == 2, error
         assert error.count("\n") == 1 and expected in error, (path.name, error[:300])

@@ -1,6 +1,8 @@
 """A small generated slide with its mask, written with tifffile only."""
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import tifffile
@@ -12,12 +14,15 @@ VALUES = {0: (244, 243, 244), 1: (225, 150, 190), 3: (150, 90, 180), 4: (190, 60
 """Colour on the slide of every value in the mask: glass, stroma, GG3, GG4."""
 
 
+@cache
 def draw_mask() -> np.ndarray:
     """An oval core, 0.6 x 1.6 mm, of stroma with blocks of GG3 and GG4, uint8 [H, W]."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     core = ((x - WIDTH / 2) / 600) ** 2 + ((y - HEIGHT / 2) / 1600) ** 2 < 1
     blocks = (x // 256 + y // 256) % 4
-    return np.where(core, np.array([1, 3, 1, 4])[blocks], 0).astype(np.uint8)
+    mask = np.where(core, np.array([1, 3, 1, 4])[blocks], 0).astype(np.uint8)
+    mask.flags.writeable = False
+    return mask
 
 
 def generate(mask: np.ndarray) -> np.ndarray:
@@ -47,7 +52,19 @@ def save_pyramid(path: Path, image: np.ndarray, *, um: float | None = UM) -> Non
 
 def save_slide(root: Path, name: str, *, step: int = 1) -> None:
     """`slides/<name>.tiff` and `masks/<name>_mask.tiff`, the value in the first of 3 channels."""
+    slide, mask = encode_slide(step)
+    for path, data in ((f"slides/{name}.tiff", slide), (f"masks/{name}_mask.tiff", mask)):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+
+
+@cache
+def encode_slide(step: int) -> tuple[bytes, bytes]:
+    """The files of a slide and its mask, made once: dozens of tests write the same ones."""
     mask = draw_mask()[::step, ::step]
-    save_pyramid(root / "slides" / f"{name}.tiff", generate(mask), um=UM * step)
     channels = np.stack([mask, np.zeros_like(mask), np.zeros_like(mask)], -1)
-    save_pyramid(root / "masks" / f"{name}_mask.tiff", channels, um=None)
+    with TemporaryDirectory() as folder:
+        slide, labels = Path(folder) / "slide.tiff", Path(folder) / "mask.tiff"
+        save_pyramid(slide, generate(mask), um=UM * step)
+        save_pyramid(labels, channels, um=None)
+        return slide.read_bytes(), labels.read_bytes()

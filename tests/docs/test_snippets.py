@@ -5,6 +5,7 @@ import importlib
 import io
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -140,16 +141,26 @@ def test_every_block_says_what_it_is() -> None:
     assert not unknown, f"give one of {LANGUAGES}, or nothing checks them: {unknown}"
 
 
+@pytest.fixture(scope="module")
+def around(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pages speak of: a small data set and a run."""
+    folder = tmp_path_factory.mktemp("around")
+    request = PhantomRequest(
+        out=folder / "lapc", kind="lapc", slides=(0, 1, 0, 0), tile_px=512, core_um=(400, 500)
+    )
+    draw_set(request)
+    write_tiny_run(folder / "runs" / "demo")
+    return folder
+
+
 @pytest.mark.parametrize(
     "page", sorted({block.page for block in blocks("python")}), ids=lambda p: p.name
 )
-def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs(
+    page: Path, around: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The blocks of a page follow each other, in a folder where a small data set is."""
-    request = PhantomRequest(
-        out=tmp_path / "lapc", kind="lapc", slides=(0, 1, 0, 0), tile_px=512, core_um=(400, 500)
-    )
-    draw_set(request)
-    write_tiny_run(tmp_path / "runs" / "demo")
+    shutil.copytree(around, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "snippet"}
     for block in blocks("python"):

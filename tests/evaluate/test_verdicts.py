@@ -15,7 +15,9 @@ PLANTED = {"helps": "help", "harms": "shuffled", "not distinguishable": "copies"
 SKILLS = {"real": 1.2, "help": 2.4, "shuffled": 0.0, "copies": 1.2}
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 20))]
+)
 def test_the_verdict_on_planted_data_is_right(seed: int) -> None:
     scores = simulate_scores(SKILLS, seed, slides=200, seeds=3)
     levels, gains = auroc_tables(scores, draws=600, seed=seed)
@@ -124,7 +126,7 @@ def coverage(studies: int, draws: int, **design: object) -> tuple[float, float]:
 
 def test_intervals_hold_the_truth() -> None:
     """Loose, for it is short; the long one is below."""
-    assert min(coverage(20, 300, slides=120)) >= 0.85
+    assert min(coverage(10, 200, slides=120)) >= 0.8
 
 
 @pytest.mark.slow

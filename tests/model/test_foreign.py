@@ -5,6 +5,7 @@ import re
 import sys
 import types
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 from diffusers import AutoencoderKL, VQModel
 
 from disc.files import BadInput
+from disc.model import foreign, unpickle
 from disc.model.autoencoder import Autoencoder, to_unit
 from disc.model.compvis import compvis_name
 from disc.model.foreign import read_foreign
@@ -24,6 +26,24 @@ from tests.model.small_vq import build_small_vq
 def tiles():
     rng = np.random.default_rng(0)
     return torch.from_numpy(rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Pickles are converted in this process: another one takes seconds to load PyTorch.
+
+    That it is another one, and what that one keeps from happening, is tested without this.
+    """
+
+    def run(script, **_):
+        try:
+            unpickle.main(*script[3:])
+        except Exception as error:
+            return SimpleNamespace(returncode=3, stderr=unpickle.explain(error))
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(unpickle, "_limit", lambda size: None)
+    monkeypatch.setattr(foreign, "subprocess", SimpleNamespace(run=run, DEVNULL=None))
 
 
 def save(path, network, prefix="", **more):
@@ -42,6 +62,7 @@ def check_equal(autoencoder, network, tiles):
     torch.testing.assert_close(autoencoder.codes(latents), network.quantise(latents)[1])
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("has_attention", [True, False])
 def test_a_checkpoint_reconstructs_as_the_original(tmp_path, tiles, has_attention):
     network = draw_network(has_attention=has_attention, layers=2)
@@ -94,6 +115,7 @@ def test_safetensors_and_half_precision(tmp_path, tiles):
     check_equal(read_foreign(tmp_path / "vq.safetensors"), network, tiles)
 
 
+@pytest.mark.usefixtures("here")
 def test_diffusers_loads_what_was_imported_and_gives_the_same(tmp_path, tiles):
     autoencoder = read_foreign(save(tmp_path / "model.ckpt", draw_network()))
     autoencoder.save(tmp_path / "vq")
@@ -122,6 +144,7 @@ def test_a_diffusers_folder_is_read_and_its_scale_is_not(tmp_path, tiles):
     torch.testing.assert_close(autoencoder.encode(tiles), latents, atol=1e-5, rtol=0)
 
 
+@pytest.mark.usefixtures("here")
 def test_a_folder_of_old_names_in_a_pickle(tmp_path, tiles):
     theirs = write_folder(tmp_path)
     path = tmp_path / "diffusion_pytorch_model.safetensors"
@@ -230,6 +253,7 @@ class ModelCheckpoint:
     """Stands in for Lightning's, whose class is a key in its checkpoints."""
 
 
+@pytest.mark.usefixtures("here")
 def test_lightnings_callbacks_are_ignored(tmp_path, tiles, monkeypatch):
     module = types.ModuleType("pytorch_lightning.callbacks.model_checkpoint")
     module.ModelCheckpoint = ModelCheckpoint
@@ -243,6 +267,7 @@ def test_lightnings_callbacks_are_ignored(tmp_path, tiles, monkeypatch):
     check_equal(read_foreign(path), network, tiles)
 
 
+@pytest.mark.usefixtures("here")
 def test_other_files_are_refused_in_one_line(tmp_path):
     refusal(tmp_path / "nowhere.ckpt")
     text = tmp_path / "text.ckpt"

@@ -13,9 +13,9 @@ import torch
 
 from disc.model.foreign import read_foreign
 from tests.model.compvis_reference import as_checkpoint, draw_network
-from tests.model.test_foreign import check_equal, refusal, save, tiles, write_folder
+from tests.model.test_foreign import check_equal, here, refusal, save, tiles, write_folder
 
-__all__ = ["tiles"]
+__all__ = ["here", "tiles"]
 
 
 def settings_of(kind, monkeypatch):
@@ -35,6 +35,7 @@ def settings_of(kind, monkeypatch):
     return made[0]
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("kind", ["Namespace", "OmegaConf"])
 def test_settings_beside_the_weights_are_passed_over(tmp_path, tiles, monkeypatch, kind):
     network = draw_network()
@@ -42,6 +43,7 @@ def test_settings_beside_the_weights_are_passed_over(tmp_path, tiles, monkeypatc
     check_equal(read_foreign(save(tmp_path / "model.ckpt", network, **more)), network, tiles)
 
 
+@pytest.mark.usefixtures("here")
 def test_running_averages_are_left_out(tmp_path, tiles):
     network = draw_network()
     state = as_checkpoint(network)["state_dict"]
@@ -77,6 +79,7 @@ def test_weights_that_are_none_are_refused(tmp_path, wrong, message):
     assert f"'encoder.conv_in.weight' {message}" in refusal(tmp_path / "vq.safetensors")
 
 
+@pytest.mark.usefixtures("here")
 def test_a_flipped_bit_in_a_record_is_found(tmp_path):
     path = save(tmp_path / "model.ckpt", draw_network())
     data = bytearray(path.read_bytes())

@@ -125,10 +125,12 @@ def test_folds_keep_patients_whole_and_grades_even():
 
 
 @cache
-def tiles():
-    """Tiles of 20 slides, with the number of the slide."""
+def tiles(per_grade):
+    """Tiles of slides of every primary grade, with the number of the slide."""
     draw = Draw(name="measure", phantom=Phantom(core_um=(650.0, 1300.0)), data=Data())
-    slides = draw_slides(seeds.numpy_generator(5, "cases"), (5, 5, 5, 5), year=16, first_patient=1)
+    slides = draw_slides(
+        seeds.numpy_generator(5, "cases"), (per_grade,) * 4, year=16, first_patient=1
+    )
     return [
         (index, tile)
         for index, slide in enumerate(slides)
@@ -137,8 +139,8 @@ def tiles():
 
 
 def test_agreement_of_the_committed_annotator():
-    right = np.array([(tile.mask == tile.exact).mean() for _, tile in tiles()])
-    mixed = np.array([len(np.unique(tile.exact)) > 1 for _, tile in tiles()])
+    right = np.array([(tile.mask == tile.exact).mean() for _, tile in tiles(3)])
+    mixed = np.array([len(np.unique(tile.exact)) > 1 for _, tile in tiles(3)])
     assert 0.86 < right.mean() < 0.94
     assert 0.78 < right[mixed].mean() < 0.88
     assert right[~mixed].mean() > 0.95
@@ -155,10 +157,14 @@ def white_spots(image):
     return len(sizes), sizes.max(), np.median(sizes), (sizes**2).sum() / sizes.sum()
 
 
-def test_architecture_tells_the_grade_and_colour_does_not():
+@pytest.mark.parametrize(
+    ("per_grade", "trees", "least"),
+    [(3, 40, 0.76), pytest.param(5, 100, 0.80, marks=pytest.mark.slow)],
+)
+def test_architecture_tells_the_grade_and_colour_does_not(per_grade, trees, least):
     pure = [
         (index, Label(int(tile.exact.flat[0])), tile.image)
-        for index, tile in tiles()
+        for index, tile in tiles(per_grade)
         if len(np.unique(tile.exact)) == 1
     ]
     group, label, image = (np.array(part) for part in zip(*pure, strict=True))
@@ -167,10 +173,10 @@ def test_architecture_tells_the_grade_and_colour_does_not():
     recall = []
     for features in (colour, architecture):
         forest = RandomForestClassifier(
-            100, class_weight="balanced", min_samples_leaf=3, random_state=0
+            trees, class_weight="balanced", min_samples_leaf=3, random_state=0
         )
         read = cross_val_predict(forest, features, label, groups=group, cv=GroupKFold(6))
         recall.append(np.mean([(read == k)[label == k].mean() for k in range(4)]))
     assert recall[0] < 0.75
-    assert recall[1] > 0.80
+    assert recall[1] > least
     assert recall[1] > recall[0] + 0.12

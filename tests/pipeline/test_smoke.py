@@ -24,11 +24,26 @@ from disc.files import BadInput
 from disc.pipeline.demo_picture import draw_picture
 from disc.settings.synthesis import STUDENT, VARIANTS
 
+FEW_STEPS = {
+    "autoencoder.optim.steps": 20,
+    "denoiser.optim.steps": 20,
+    "distil.optim.steps": 6,
+    "distil.student.optim.steps": 6,
+    "evaluate.referee.optim.steps": 12,
+    "evaluate.num-bootstrap": 40,
+    "grade.carcino.optim.steps": 5,
+    "grade.transmil.optim.steps": 6,
+    "report.num-grader-bootstrap": 60,
+}
+"""What is learnt is not looked at here."""
+SMOKE = ["run", "smoke", "--phantom.core-um", "600", "1100"]
+SMOKE += [f"--{name}={number}" for name, number in FEW_STEPS.items()]
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    assert cli.main(["run", "smoke", "--out", str(out)]) == 0
+    assert cli.main([*SMOKE, "--out", str(out)]) == 0
     return out / "smoke"
 
 
@@ -40,14 +55,14 @@ def test_it_ends_in_a_page_without_outside_addresses(run):
 
 def test_the_same_command_again_does_nothing(run):
     before = {path: path.stat().st_mtime_ns for path in run.rglob("done.json")}
-    assert cli.main(["run", "smoke", "--out", str(run.parent)]) == 0
+    assert cli.main([*SMOKE, "--out", str(run.parent)]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("done.json")}
 
 
 def test_a_finished_run_says_so_at_once_without_torch(run):
     code = (
         "import sys\nfrom disc.cli import main\n"
-        f"assert main(['run', 'smoke', '--out', {str(run.parent)!r}]) == 0\n"
+        f"assert main({[*SMOKE, '--out', str(run.parent)]!r}) == 0\n"
         "sys.exit('torch' in sys.modules)"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -160,7 +175,7 @@ def test_a_deleted_stage_and_what_follows_are_done_again(run):
     sd = (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns
     before = pd.read_parquet(run / "agreement.parquet")
     shutil.rmtree(run / "agreement")
-    assert cli.main(["run", "smoke", "--out", str(run.parent)]) == 0
+    assert cli.main([*SMOKE, "--out", str(run.parent)]) == 0
     assert (run / "report" / "index.html").exists()
     assert (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns == sd
     assert (run / "graders" / "slides" / "done.json").stat().st_mtime_ns == kept
@@ -195,7 +210,7 @@ def test_the_check_knows_what_the_generator_saw(run, tmp_path):
 
 def test_a_students_slides_are_added_to_a_finished_run(run, tmp_path, capsys):
     shutil.copytree(run, tmp_path / "smoke")
-    command = ["run", "smoke", "--out", str(tmp_path)]
+    command = [*SMOKE, "--out", str(tmp_path)]
     # graders that did without it would be trained anew
     command += ["--synthesis.variants", *VARIANTS, STUDENT, "--redo"]
     assert cli.main([*command, "--until", f"synthetic/{STUDENT}"]) == 0

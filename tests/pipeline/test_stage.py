@@ -180,6 +180,14 @@ def test_a_kept_folder_outlives_another_configuration(tmp_path):
     assert (tmp_path / "first" / "own" / "kept.txt").read_text() == "ab"
 
 
+def test_how_a_marker_is_laid_out_redoes_nothing(tmp_path):
+    counter = Counter(tmp_path)
+    counter.run()
+    marker = tmp_path / "first" / "done.json"
+    marker.write_text(json.dumps(json.loads(marker.read_text())))
+    assert counter.run() == []
+
+
 def given_stage(root, paths, work=lambda folder: "done", **options):
     there = lambda: [path for path in paths if path.is_file()]  # noqa: E731
     return Stage(name="features", needs=(), settings=0, work=work, given=there, **options)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from disc.report import sentences
-from disc.report.model_card import write_model_card
+from disc.report.cards.model_card import write_model_card
 from disc.report.numbers import measure
 from disc.report.run_summary import RunSummary
 from tests.report.summaries import make_summary

@@ -175,7 +175,7 @@ def test_banks_from_before_there_was_an_index_are_read_and_not_added_to(tmp_path
     old, new = read_bank(tmp_path), read_bank(tmp_path / "new")
     assert torch.equal(whole(old), whole(new))
     assert (old.labels, old.seeds, old.facts) == (new.labels, new.seeds, None)
-    with pytest.raises(BadInput, match="does not say how it was made"):
+    with pytest.raises(BadInput, match=f"older bank.*delete the folder {tmp_path}, and the same"):
         fill(tmp_path, denoiser)
 
 

@@ -11,9 +11,11 @@ import torch
 
 from disc import cli
 from disc.api import Model
+from disc.files import BadInput
 from disc.labels import Label
 from disc.slides.graders import Examples
 from disc.slides.judging.record import read_record
+from disc.slides.request import GradeRequest
 from tests.slides.graded_run import NUM_FEATURES
 from tests.slides.qupath_reader import read_objects
 
@@ -46,6 +48,12 @@ def test_features_are_graded_without_a_slide(
     ]
     assert cli.main(words) == 1
     assert "1024 features a tile" in capsys.readouterr().out
+    (tmp_path / "c.h5").write_bytes(b"no HDF5")
+    report = model.grade_features([tmp_path / "c.h5", tmp_path / "none.h5"], tmp_path / "out")
+    assert report.failures["c"].endswith("expected HDF5 with features [tiles, D]; write it anew")
+    assert report.failures["none"] == f"{tmp_path / 'none.h5'}: no such file; correct its path"
+    with pytest.raises(BadInput, match=r"c\.h5: not a folder; give a new one with --out"):
+        model.grade_features([tmp_path / "a.h5"], tmp_path / "c.h5")
 
 
 def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path: Path) -> None:
@@ -72,3 +80,15 @@ def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path
     expected = means.mean((2, 3))
     assert torch.equal(found.argmax(1), expected.argmax(1))
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_what_stands_first_is_a_run_only_where_it_holds_one(run: Path, tmp_path: Path) -> None:
+    slide, features = tmp_path / "a.tiff", tmp_path / "a.h5"
+    assert GradeRequest(paths=(run, slide)).run == run
+    assert GradeRequest(paths=(run, slide)).slides == (slide,)
+    assert GradeRequest(paths=(tmp_path, slide)).run is None
+    assert GradeRequest(paths=(tmp_path, slide)).slides == (tmp_path, slide)
+    assert GradeRequest(paths=(tmp_path,), features=(features,)).run == tmp_path
+    for wrong in ({"paths": (run,)}, {"paths": (run, slide), "features": (features,)}, {}):
+        with pytest.raises(BadInput, match="give the slides to grade"):
+            GradeRequest(**wrong)

@@ -34,7 +34,9 @@ def page(browser, address):
     page.context.close()
 
 
-@pytest.mark.parametrize("scale", [1, 1.25, 2])
+@pytest.mark.parametrize(
+    "scale", [1.25, *(pytest.param(scale, marks=pytest.mark.slow) for scale in (1, 2))]
+)
 def test_labels_are_exact_at_every_scale_of_the_screen(browser, address, scale):
     page = open_page(browser, address, device_scale_factor=scale)
     paint(page)

@@ -122,6 +122,7 @@ def test_half_written_checkpoints_of_killed_processes_are_removed(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [NAME, "log.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path):
     """A small one, mounted in a name space of its own, where the kernel permits it."""
     apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]

@@ -206,7 +206,7 @@ def read_facts(root: Path) -> dict[str, Any]:
         BadInput: if it is no such note, or says an impossible size or scale.
     """
     path = root / "set.json"
-    facts = read_json(path) if path.exists() else {}
+    facts = read_json(path, "correct it, or delete it") if path.exists() else {}
     if not isinstance(facts, dict):
         raise BadInput(f"{path}: not an object of facts about the set; delete it")
     for name in ("tile_px", "um_per_px"):

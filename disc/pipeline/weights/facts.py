@@ -108,7 +108,7 @@ def read_facts(folder: Path) -> Facts:
         BadInput: if it is damaged, or of another version.
     """
     path = folder / NAME
-    values = read_json(path)
+    values = read_json(path, "export the weights again")
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
         raise BadInput(f"{path}: version {version}, expected {VERSION}; export the weights again")

@@ -146,8 +146,9 @@ def open_run(folder: Path) -> TrainedWeights:
     if (folder / FACTS).is_file():
         raise BadInput(f"{folder}: exported weights; give the folder of the run that they are of")
     if not (folder / "config.json").is_file():
+        found = "no config.json in it" if folder.is_dir() else "no such folder"
         raise FileNotFoundError(
-            f"{folder}: no config.json; give the folder of a run (make demo leaves runs/demo)"
+            f"{folder}: {found}; give the folder of a run (make demo leaves runs/demo)"
         )
     weights = TrainedWeights(Context(read_config(folder / "config.json"), folder))
     if not weights.variants:

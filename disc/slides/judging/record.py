@@ -148,7 +148,7 @@ def read_record(folder: Path) -> GradeRecord:
         BadInput: if it is of another schema.
     """
     path = folder / NAME
-    values = read_json(path)
+    values = read_json(path, "delete its folder, and grade the slide again")
     try:
         return GradeRecord.model_validate_json(json.dumps(values))
     except ValidationError as error:

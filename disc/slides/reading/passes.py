@@ -49,4 +49,5 @@ def weight_sums(side: int, passes: int) -> Floats:
     half = side // 2
     of_one = window_weights(side).reshape(2, half, 2, half).sum((0, 2))
     moved = [np.roll(of_one, (down, right), (0, 1)) for right, down in list_offsets(side, passes)]
-    return np.sum(moved, axis=0).astype(np.float32)
+    found: Floats = np.sum(moved, axis=0).astype(np.float32)
+    return found

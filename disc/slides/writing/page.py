@@ -105,11 +105,15 @@ def tell_limits(record: GradeRecord) -> list[str]:
             "kind probabilities may be far from frequencies."
         )
     num_seeds = sum(name.startswith("seed") for name in record.opinions)
-    if num_seeds == 1:
+    if num_seeds == 1 < len(record.opinions):
         limits.append(
             "There is one seed of the pixel grader; the encoder's two networks, which saw half of "
             "the training slides each, stand in for others."
         )
+    elif num_seeds == 1:
+        limits.append("There is one network: what another training would say is in no interval.")
+    if not record.cross_check:
+        limits.append("There is no slide grader to hold the map against.")
     return limits
 
 

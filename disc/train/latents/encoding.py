@@ -7,10 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, digest, write_json
@@ -32,7 +34,7 @@ class Index:
 
     scale: Positive
     """Standard deviation of the stored latents."""
-    shards: tuple[str, ...]
+    shards: Annotated[tuple[str, ...], Field(min_length=1)]
     """Of what each was made."""
 
 

@@ -105,7 +105,7 @@ def test_a_legend_shows_every_colour_and_is_as_wide_as_asked(tmp_path: Path) -> 
 
 def test_a_small_png_keeps_the_colours_of_the_legend() -> None:
     """Beside a thousand purples, the grey of unknown labels stays grey."""
-    tissue = np.random.default_rng(0).integers((120, 60, 120), (240, 200, 240), (300, 300, 3))
+    tissue = np.random.default_rng(0).integers((120, 60, 120), (240, 200, 240), (60, 300, 3))
     legend = draw_rows(name_colours(), 300)
     whole = np.concatenate([tissue.astype(np.uint8), legend])
     small = np.asarray(

@@ -81,7 +81,7 @@ def corrupt(folder: Path, how: str) -> None:
         tifffile.imwrite(mask, draw_mask()[::4, ::4].astype(np.uint16), tile=(64, 64))
     elif how == "last value":
         # The mask turns bad where the slide is cut last, when tiles are written already.
-        values = draw_mask()[::4, ::4]
+        values = draw_mask()[::4, ::4].copy()
         values[-100:][values[-100:] > 0] = 9
         tifffile.imwrite(mask, values, tile=(64, 64))
 

@@ -11,7 +11,9 @@ from disc.grade.mil.official import read_official
 from disc.grade.transmil import Attention
 from disc.settings.grading import TransMIL as Settings
 from tests.grade.mil.official_transmil import draw_official, official_attention, official_logits
+from tests.model.test_foreign import here
 
+__all__ = ["here"]
 MODES = ("nystrom", "nystrom-0.0.9")
 SIZES = (1, 5, 16, 40, 100)
 
@@ -96,6 +98,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
             read_official(path, "nystrom")
 
 
+@pytest.mark.usefixtures("here")
 def test_a_checkpoint_of_the_official_trainer_is_read(tmp_path: Path) -> None:
     weights = {k: v.float() for k, v in draw_official(16, 10).items()}
     state = {f"model.{name}": value for name, value in weights.items()}

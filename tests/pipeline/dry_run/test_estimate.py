@@ -157,6 +157,8 @@ def test_data_that_is_there_is_counted(tmp_path):
 def test_it_adds_up_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["run", "smoke", "--out", "runs", "--until", "denoiser/sd", "--folds", "Val1", "Val2"]
+    for part in ("autoencoder", "denoiser", "evaluate.referee"):
+        words += [f"--{part}.optim.batch", "2"]
     assert cli.main([*words, "--dry-run"]) == 0
     printed = capsys.readouterr().out
     assert "denoiser/sd" in printed and "bank" not in printed and "all, 2 times" in printed

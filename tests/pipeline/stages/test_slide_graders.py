@@ -77,6 +77,7 @@ def test_features_of_other_programs_and_several_graders(root, tmp_path) -> None:
         make_features(context, "files", features)
 
 
+@pytest.mark.slow
 def test_mixed_supervision_is_trained_on_superpixels_beside_the_default(root) -> None:
     context = context_of(root, slide_graders=("transmil", "mixed-supervision"))
     features = root / "features" / "carcino"

@@ -126,6 +126,7 @@ def test_the_best_needs_validation_tiles(done, tmp_path):
         stage.work(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_planted_nan_is_one_line_that_names_the_tile(done, tmp_path, monkeypatch, capsys):
     """In the latents of one training tile, noticed at the first step that shows it."""
     shutil.copytree(done.folder, tmp_path / "smoke")

@@ -239,6 +239,10 @@ def test_a_shard_of_another_set_and_a_missing_one_are_refused(tiles, tmp_path):
         read_latents(tmp_path / "one")
     with pytest.raises(FileNotFoundError, match=r"latents_000001.*no such shard"):
         read_latents(tmp_path / "two")
+    index = tmp_path / "two" / "latents.json"
+    index.write_text('{"scale": 1.0, "shards": []}')
+    with pytest.raises(BadInput, match=r"latents\.json: damaged \(shards"):
+        read_latents(tmp_path / "two")
 
 
 def test_two_processes_write_what_one_writes(tiles, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ def list_tiles(root: Path, name: str) -> Contents:
 
 def _read_facts(root: Path) -> dict[str, Any]:
     try:
-        return dict(read_json(root / "set.json"))
+        return dict(read_json(root / "set.json", "correct it, or delete it"))
     except (FileNotFoundError, BadInput, TypeError, ValueError):
         return {}
 

@@ -30,7 +30,7 @@ def write_model_card(folder: Path, summary: RunSummary, numbers: Numbers) -> Non
         summary: what the run found.
         numbers: computed from it.
     """
-    card = open_template("model_card.md.jinja").render(
+    card = open_template("model_card.md.jinja", Path(__file__).parent).render(
         name=summary.config["name"],
         facts=_facts(summary),
         stages=summary.stages,

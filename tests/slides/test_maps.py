@@ -1,0 +1,159 @@
+"""Maps of slides: blocks, places of windows, copies, and what cannot be read."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+import torch
+
+from disc.api import Model
+from disc.data.wsi.scan import Scan
+from disc.files import BadInput
+from disc.labels import IGNORE, Label
+from disc.slides.graders import Graders
+from disc.slides.reading.canvas import Canvas, build_pyramid
+from disc.slides.reading.cells import Cells
+from disc.slides.reading.map_grid import Box, lay_grid
+from disc.slides.reading.mapping import Plan, map_slide
+from disc.slides.reading.passes import GENERATORS, list_offsets, weight_sums, window_weights
+from disc.slides.request import GradeRequest
+
+
+def test_coarser_copies(tmp_path: Path) -> None:
+    canvas = Canvas.create(tmp_path / "map", 1300, 700)
+    probabilities = np.zeros((4, 700, 1300), np.float32)
+    probabilities[1], tissue = 1, np.zeros((700, 1300), bool)
+    tissue[:, :651] = True
+    canvas.write(canvas.whole(), probabilities, tissue)
+    levels = build_pyramid(canvas)
+    assert [(level.width, level.height) for level in levels] == [
+        (1300, 700),
+        (650, 350),
+        (325, 175),
+    ]
+    part = levels[1].read(levels[1].whole())
+    assert (part[1, :, :325] == 255).all() and (part[-1, :, :325] == Label.GG3).all()
+    assert (part[-1, :, 326:] == IGNORE).all()
+
+
+def read_map(graders: Graders, scan: Scan, **plan: object) -> np.ndarray:
+    """The map of a part of a slide, [4, h, w]."""
+    grid = lay_grid(scan, graders.um_per_px)
+    tissue = np.zeros((64, 32), bool)
+    tissue[20:40, 8:24] = True
+    found = np.zeros((4, grid.height, grid.width), np.float32)
+    for part in map_slide(
+        graders, Cells(scan, grid, tissue), Plan(grid=grid, tissue=tissue, **plan)
+    ):
+        found[(slice(None), *part.box.slices)] = part.probabilities
+    return found
+
+
+def test_the_map_does_not_depend_on_blocks(
+    model: Model, slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan, graders = Scan(slide), model.grading().graders
+    whole = read_map(graders, scan, passes=5)
+    assert np.allclose(whole.sum(0)[whole.any(0)], 1, atol=1e-4)
+    monkeypatch.setattr("disc.slides.reading.map_grid.MAX_BLOCK_PX", 2 * graders.tile_px)
+    assert np.abs(whole - read_map(graders, scan, passes=5)).max() < 1e-4
+
+
+class Striped(torch.nn.Module):
+    """Reads GG3 by the place in the window alone, in stripes as wide as a network's stride."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        waves = 0.3 * torch.cos(torch.arange(images.shape[-1]) * 2 * torch.pi / 16)
+        stripes = waves + waves[:, None]
+        logits = torch.zeros(len(images), 4, *images.shape[-2:])
+        logits[:, 1] = stripes
+        return logits * self.one
+
+    def encode(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [images] * 3
+
+
+def test_where_windows_lie_hardly_changes_the_map(model: Model, slide: Path) -> None:
+    graders = replace(model.grading().graders, pixel=(Striped(),), encoder=None, tile_px=96)
+    scan = Scan(slide)
+
+    def share(passes: int) -> float:
+        """Of pixels within .02 in probability when windows move by half of their distance."""
+        still, moved = (
+            read_map(graders, scan, passes=passes, shift=shift) for shift in ((0, 0), (3, 5))
+        )
+        return float((np.abs(still - moved).max(0) <= 0.02)[still.any(0)].mean())
+
+    assert share(10) >= 0.99
+    assert share(1) < 0.5
+
+
+def test_passes_are_unlike_along_both_axes() -> None:
+    assert tuple(GENERATORS) == get_args(get_type_hints(GradeRequest)["passes"])
+    for side, passes in product((64, 96, 320, 512), (5, 10, 17)):
+        offsets = list_offsets(side, passes)
+        assert offsets[0] == (0, 0)
+        for axis in zip(*offsets, strict=True):
+            assert len({place % 16 for place in axis}) >= min(5, passes)
+            assert max(np.diff(sorted([*axis, side // 2]))) <= side / 2 / passes + 17
+    for passes in GENERATORS:
+        offsets = list_offsets(96, passes)
+        sums, weights = np.zeros((192, 192)), window_weights(96)
+        starts = (
+            (right, down, *far) for right, down in offsets for far in product(range(5), repeat=2)
+        )
+        for right, down, across, below in starts:
+            x, y = right + 48 * (across - 1), down + 48 * (below - 1)
+            top, left = max(y, 0), max(x, 0)
+            part = weights[top - y :, left - x :][: 192 - top, : 192 - left]
+            sums[top : y + 96, left : x + 96] += part
+        inner = slice(96, 144)
+        assert np.allclose(sums[inner, inner], weight_sums(96, passes), rtol=1e-4)
+
+
+def test_what_cannot_be_read_is_marked_until_it_is_too_much(
+    slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Torn(Scan):
+        def read(self, x, y, size, scale):  # type: ignore[no-untyped-def]
+            if x <= hole[0] < x + size[0] * scale and y <= hole[1] < y + size[1] * scale:
+                raise BadInput(f"{self.path}: damaged")
+            return super().read(x, y, size, scale)
+
+    monkeypatch.setattr("disc.slides.reading.cells.Scan", Torn)
+    scan, hole = Torn(slide), (100.0, 100.0)
+    grid = lay_grid(scan, 1.0)
+    whole = Box(0, 0, grid.width, grid.height)
+    cells = Cells(scan, grid, np.ones((8, 8), bool))
+    image = cells.read(whole, [whole])
+    (lost,) = cells.unreadable
+    assert lost.width == 32 and lost.x <= 50 < lost.x + 32 and lost.y <= 50 < lost.y + 32
+    assert (image[lost.slices] == 255).all()
+    whole_slide = Cells(Scan(slide), grid, np.ones((8, 8), bool)).read(whole, [whole])
+    kept = np.ones(image.shape[:2], bool)
+    kept[lost.slices] = False
+    assert (image[kept] == whole_slide[kept]).all()
+    little = np.zeros((8, 8), bool)
+    little[0, 0] = True
+    with pytest.raises(BadInput, match="more than 1% of its tissue"):
+        Cells(Torn(slide), grid, little).read(whole, [whole])
+
+
+def test_a_grid_that_is_coarser_than_the_slide_is_needed(slide: Path) -> None:
+    with pytest.raises(BadInput, match="coarser"):
+        lay_grid(Scan(slide), 0.3)
+
+
+def test_areas_of_a_slide_that_is_a_little_coarser_are_its_own(slide: Path) -> None:
+    scan = Scan(slide)
+    grid = lay_grid(scan, 0.991 * scan.um_per_px)
+    assert (grid.width, grid.height) == (scan.width, scan.height)
+    found = grid.areas_mm2(Box(0, 0, grid.width, grid.height)).sum()
+    assert found == pytest.approx(scan.width * scan.height * (scan.um_per_px / 1000) ** 2)
