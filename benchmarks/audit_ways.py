@@ -18,16 +18,19 @@ import disc
 from disc.audit.audit import Questions, audit
 from disc.audit.copies.new import measure_copies
 from disc.audit.figures import to_table
-from disc.audit.segmenter import Segmenters, train_segmenters
+from disc.audit.segmenter import WIDTH, Segmenters, train_segmenters
 from disc.audit.sets import AuditSet, hold, hold_arrays
 from disc.data.pixels.images import encode_png
+from disc.data.pixels.mask_colours import colour_mask
 from disc.data.tiles.tile_set import TileSet
 from disc.files import write_bytes, write_parquet
+from disc.grade.carcino import CarcinoNet
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_targets
 from disc.processes import own_device, spread
 from disc.progress import print_line
 from disc.seeds import derive, numpy_generator
+from disc.settings.grading import CarcinoNet as Settings
 from disc.settings.synthesis import STUDENT
 
 WAYS = (
@@ -60,7 +63,9 @@ class Bench:
 
     real: AuditSet
     training: AuditSet
-    segmenters: Segmenters
+    weights: tuple[dict[str, np.ndarray], ...]
+    """Of the segmenters; arrays, since every tensor that is handed to a process opens a file."""
+    halves: np.ndarray
 
     @classmethod
     def prepare(cls, run: Path, sizes: Sizes) -> Bench:
@@ -69,7 +74,19 @@ class Bench:
         real = hold_some("test slides", context.split.test, sizes)
         training = hold_some("training slides", context.split.train, sizes)
         found = train_segmenters(real, steps=sizes.segmenter_steps, seed=0)
-        return cls(real, training, found.to(torch.device("cpu")))
+        weights = [
+            {name: value.cpu().numpy() for name, value in net.state_dict().items()}
+            for net in found.nets
+        ]
+        return cls(real, training, tuple(weights), found.halves)
+
+    def open_segmenters(self) -> Segmenters:
+        """The segmenters, on the device of this process."""
+        nets = [CarcinoNet(Settings(width=WIDTH)) for _ in self.weights]
+        for net, weights in zip(nets, self.weights, strict=True):
+            net.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
+        one, other = (net.to(own_device()).eval() for net in nets)
+        return Segmenters((one, other), self.halves)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +110,7 @@ class Job:
         images = model.sample(self.asked.masks, variant=variant, plan=plan or None, seed=seeds)
         made = hold_arrays(variant, images, self.asked.masks, self.asked.slides, model.um_per_px)
         questions = Questions(parts=("asked", "look", "seams"), transfer=False)
-        segmenters = bench.segmenters.to(own_device())
-        found = audit(bench.real, made, questions, segmenters=segmenters)
+        found = audit(bench.real, made, questions, segmenters=bench.open_segmenters())
         copies = measure_copies(bench.training, made, seed=0)
         strip = np.concatenate(list(images[-SHOWN:]), axis=1)
         write_bytes(self.path.with_suffix(".png"), encode_png(strip))
@@ -151,9 +167,11 @@ def audit_runs(
 
 
 def join_pictures(context: Context, out: Path, sizes: Sizes, name: str) -> None:
-    """One picture of a run's last tiles, a row a way."""
+    """One picture of a run's last masks, and of the tiles of each way in a row of its own."""
     folder = own_folder(out, context)
-    rows = [np.asarray(Image.open(folder / f"{_name(way, sizes, 0)}.png")) for way in WAYS]
+    masks = draw_asked(context, sizes).masks[-SHOWN:]
+    rows = [np.concatenate([colour_mask(mask) for mask in masks], axis=1)]
+    rows += [np.asarray(Image.open(folder / f"{_name(way, sizes, 0)}.png")) for way in WAYS]
     write_bytes(out / f"{name}.png", encode_png(np.concatenate(rows)))
 
 

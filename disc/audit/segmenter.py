@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from disc.audit.sets import AuditSet
 from disc.data.pixels.images import Pixels
@@ -59,10 +58,6 @@ class Segmenters:
 
     nets: tuple[CarcinoNet, CarcinoNet]
     halves: Codes
-
-    def to(self, device: torch.device) -> Segmenters:
-        """The same, with networks on a device."""
-        return Segmenters((self.nets[0].to(device), self.nets[1].to(device)), self.halves)
 
     def unseen(self, net: int) -> Codes:
         """Real tiles of patients that a network did not see."""

@@ -16,7 +16,7 @@ from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, write_json
 from disc.grade.carcino import PixelNet, blank_carcino
-from disc.grade.encoders.frozen import TileEncoder
+from disc.grade.encoders.frozen import SharedEncoder, TileEncoder
 from disc.grade.features import describe_posteriors, write_features
 from disc.grade.pixels import read_chunks, train_pixel_grader
 from disc.grade.pool import Tiles, as_pool
@@ -27,6 +27,9 @@ from disc.progress import Bar
 from disc.records.typed import read_record
 from disc.seeds import derive, numpy_generator
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
+
+JOINED = 512
+"""Tiles of several slides that are read as one; more, where a slide has more."""
 
 
 @dataclass(frozen=True)
@@ -137,16 +140,31 @@ def encode_slides(
 ) -> None:
     """Write the features of every slide, `<slide>.h5`; those that stand are kept.
 
-    Slides are shared out over the processes, or are those of a share.
+    Slides are shared out over the processes, or are those of a share. Those that an encoder
+    reads alike are read as one, so that no batch is half empty.
     """
 
-    def write(path: Path, slide_id: str, indices: list[int]) -> None:
-        features = encoder.read(slide_id, (tiles.image(i) for i in indices))
-        coords = np.array([(tiles.tiles[i].x, tiles.tiles[i].y) for i in indices], np.int64)
-        side = tiles.tiles[indices[0]].box_px
-        write_features(path, features, coords, tiles.tile_px, level0_px=side)
+    def write(slides: Mapping[Path, list[int]]) -> None:
+        joined = [i for indices in slides.values() for i in indices]
+        read = encoder.read(next(iter(slides)).stem, (tiles.image(i) for i in joined))
+        ends = np.cumsum([len(indices) for indices in slides.values()])[:-1]
+        for (path, indices), features in zip(slides.items(), np.split(read, ends), strict=True):
+            coords = np.array([(tiles.tiles[i].x, tiles.tiles[i].y) for i in indices], np.int64)
+            side = tiles.tiles[indices[0]].box_px
+            write_features(path, features, coords, tiles.tile_px, level0_px=side)
 
-    _write_slides(tiles, folder, "features", write, share)
+    waiting: dict[int, dict[Path, list[int]]] = defaultdict(dict)
+
+    def gather(path: Path, slide_id: str, indices: list[int]) -> None:
+        kind = encoder.choose(slide_id) if isinstance(encoder, SharedEncoder) else 0
+        waiting[kind][path] = indices
+        is_full = sum(map(len, waiting[kind].values())) >= JOINED
+        if is_full or not isinstance(encoder, SharedEncoder):
+            write(waiting.pop(kind))
+
+    _write_slides(tiles, folder, "features", gather, share)
+    for slides in waiting.values():
+        write(slides)
 
 
 def encode_superpixels(

@@ -123,11 +123,12 @@ def audit_grid(numbers: Numbers) -> Grid:
         by_name = part.set_index("name")
         figures = [_figure(by_name.loc[name]) for name in AUDITED]
         rows.append([_name(variant), followed, *figures])
-    ceiling = Field(text=plain(agreement.loc["real", "value"])) if "real" in agreement.index else ""
+    has_real = "real" in agreement.index
+    ceiling = Field(text=plain(agreement.loc["real", "value"]) if has_real else "")
     floors = table.groupby("name")["floor"].mean()
     real = [Field(text=_short(floors.get(name))) for name in AUDITED[:2]]
     ideal = [Field(text="0"), *[Field(text="1")] * len(LABELS)]
-    rows.append([Field(text="real tiles"), ceiling or Field(text=""), *real, *ideal])
+    rows.append([Field(text="real tiles"), ceiling, *real, *ideal])
     return Grid(
         caption="Short audit of the synthetic slides",
         columns=(

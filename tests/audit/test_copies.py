@@ -68,6 +68,25 @@ def test_planted_copies_are_recovered_at_every_rate(detector, training, innocent
         assert covered >= 18, rate
 
 
+@pytest.mark.slow
+def test_planted_copies_are_recovered_in_18_of_20_sets():
+    """Each set has patients, tiles and a calibration of its own."""
+    covered = dict.fromkeys(RATES, 0)
+    for seed in range(20):
+        images, _, owners = make_tiles(6, start=1000 * (seed + 1))
+        others = soften(make_tiles(6, start=1000 * (seed + 1) + 500)[0], SOFT)
+        found = calibrate(images, list(owners), others, seed=seed)
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(len(images), len(others), replace=False)
+        worn = plant("flipped", images[chosen], images[chosen], SOFT, rng)
+        for rate in RATES:
+            num = round(rate * len(others))
+            flags, _ = found.find(np.concatenate([worn[:num], others[num:]]))
+            _, low, high = correct(rate_of(flags), found)
+            covered[rate] += low <= num / len(others) <= high
+    assert min(covered.values()) >= 18, covered
+
+
 def test_tiles_of_the_same_patients_would_hide_every_copy(detector, training):
     """A threshold at what overlapping neighbours reach calls nothing a copy."""
     images = training[0]

@@ -1,5 +1,10 @@
+from collections import Counter
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from disc.files import BadInput
 from disc.study.grid import list_cells
@@ -41,6 +46,41 @@ def test_weights_end_at_synthetic_only() -> None:
         except BadInput:
             continue
         raise AssertionError(weights)
+
+
+def test_every_encoder_has_every_grader() -> None:
+    request = StudyRequest(
+        runs=(Path("a"),),
+        out=Path("o"),
+        encoders=("carcino", "lunit-dino"),
+        graders=("transmil", "mixed-supervision"),
+        balance_weights=(0.1,),
+        grader_seeds=1,
+        pixel_seeds=1,
+    )
+    cells = list_cells(request, [run("Val1", 0)], ("sd",))
+    assert len({cell.name for cell in cells}) == len(cells)
+    found = Counter((cell.encoder, cell.grader) for cell in cells)
+    # real, its controls, sd, shuffled; superpixels are of no recipe
+    assert found == {
+        **dict.fromkeys(product(request.encoders, ("transmil",)), 6),
+        **dict.fromkeys(product(request.encoders, ("mixed-supervision",)), 5),
+        ("", ""): 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"graders": ()}, "--graders: name at least one"),
+        ({"encoders": ("carcino", "carcino")}, "none twice"),
+        ({"encoders": ("files",)}, "encodes tiles itself"),
+        ({"processes": 4, "pixel_processes": 3}, "--pixel-processes"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        StudyRequest(runs=(), out=Path("o"), **changes)
 
 
 def test_controls_go_with_a_run_that_there_is() -> None:

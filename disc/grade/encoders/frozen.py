@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,15 @@ class TileEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class SharedEncoder(TileEncoder, Protocol):
+    """An encoder that says which slides it reads alike, so that they may be read as one."""
+
+    def choose(self, slide_id: str) -> int:
+        """The same number for slides that it reads alike."""
+        ...
+
+
 class FrozenEncoder:
     """An encoder that reads all slides alike.
 
@@ -33,6 +42,10 @@ class FrozenEncoder:
     def __init__(self, network: EncoderNetwork) -> None:
         """Read with a network on the device where it is."""
         self.network = network.eval()
+
+    def choose(self, slide_id: str) -> int:
+        """All slides are read alike."""
+        return 0
 
     def read(self, slide_id: str, images: Iterator[Pixels]) -> npt.NDArray[np.float32]:
         """Features [N, D] of tiles uint8 [H, W, 3]; the slide does not matter."""

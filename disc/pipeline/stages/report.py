@@ -173,8 +173,11 @@ def _table(context: Context, name: str) -> pd.DataFrame | None:
 
 def _audit(context: Context) -> pd.DataFrame:
     """The short form of an audit of the synthetic slides."""
-    folders = {name: context.folder / "synthetic" / name for name in context.run.variants}
-    sets = {name: context.read(folder) for name, folder in folders.items() if folder.exists()}
+    sets: dict[str, TileSet] = {}
+    for name in context.run.variants:
+        folder = context.folder / "synthetic" / name
+        if (folder / "images").is_dir():
+            sets[name] = context.read(folder)
     split = context.split
     return audit_briefly(split.test, split.train, sets, seed=context.run.seed)
 
