@@ -10,6 +10,7 @@ from disc.audit.sets import hold_arrays
 from tests.audit.made_tiles import make_tiles
 
 
+@pytest.mark.slow
 def test_copies_and_blur_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brief, "EFFORT", Effort(null=60, planted=20, kinds=("flipped", "quarter")))
     monkeypatch.setattr(brief, "MOST_SEARCHED", 40)
