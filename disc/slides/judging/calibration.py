@@ -103,4 +103,4 @@ def load_calibration(folder: Path) -> Calibration:
     arrays = {name: value.double().numpy() for name, value in found.items()}
     if not all(np.isfinite(value).all() for value in arrays.values()):
         raise BadInput(f"{path}: damaged (a value is not finite); {REMEDY}")
-    return Calibration(**vars(record.settings), **arrays)
+    return Calibration(mean=arrays["mean"], whitening=arrays["whitening"], **vars(record.settings))
