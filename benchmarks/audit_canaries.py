@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -152,17 +153,16 @@ class CanaryJob:
             image, mask = canaries.tiles.image(index), canaries.tiles.mask(index)
             strips.append(image)
             again = context.autoencoder.decode(_encode(context, image[None]))
-            for way in WAYS:
-                for name, net in nets.items():
-                    images = self._sample(context, net, way, mask, number)
-                    detector = detector or calibrate(
-                        training.images, list(training.patients), images, seed=0
-                    )
-                    found = _look_for(image, images, detector)
-                    facts = {"canary": number, "times": times, "way": title(way), "model": name}
-                    rows.append(pd.DataFrame(found).assign(**facts))
-                    if name == "with":
-                        strips += _nearest(images, found["whole"])
+            for way, (name, net) in product(WAYS, nets.items()):
+                images = self._sample(context, net, way, mask, number)
+                detector = detector or calibrate(
+                    training.images, list(training.patients), images, seed=0
+                )
+                found = _look_for(image, images, detector)
+                facts = {"canary": number, "times": times, "way": title(way), "model": name}
+                rows.append(pd.DataFrame(found).assign(**facts))
+                if name == "with":
+                    strips += _nearest(images, found["whole"])
             assert detector is not None
             facts = {"canary": number, "times": times, "way": "", "model": "round trip"}
             rows.append(pd.DataFrame(_look_for(image, again, detector)).assign(**facts))

@@ -17,8 +17,8 @@ from disc.audit.sets import AuditSet
 from disc.evaluate.referee import referee_features
 from disc.files import BadInput
 from disc.grade.encoders.frozen import FrozenEncoder
-from disc.grade.encoders.table import PUBLIC, tell_terms
-from disc.grade.encoders.weights import find_weights, load_encoder
+from disc.grade.encoders.table import PUBLIC, find_weights, tell_terms
+from disc.grade.encoders.weights import load_encoder
 from disc.processes import own_device
 
 BATCH = 64

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import textwrap
 from collections.abc import Iterator
@@ -69,7 +68,6 @@ def list_options(kind: type[Any], default: Any = None, *, path: str = "") -> Ite
             yield Option(inner, hint, value, texts.get(field.name, ""), group)
 
 
-@functools.cache
 def read_texts(kind: type[Any]) -> dict[str, str]:
     """The line of docstring under each field of a dataclass."""
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body

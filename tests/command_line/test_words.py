@@ -1,9 +1,11 @@
 """What words are taken for, and what is said of those that mean nothing."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from tyro.conf import Positional
 
 from disc import cli
 from disc.command_line.options import list_options
@@ -13,7 +15,6 @@ from disc.pipeline import run as runs
 from disc.pipeline.config_file import to_json
 from disc.pipeline.request import RunRequest
 from disc.presets import laptop, smoke
-from disc.slides.request import GradeRequest
 
 
 @pytest.fixture
@@ -142,6 +143,18 @@ def test_a_stop_by_hand_says_how_to_resume(monkeypatch, capsys):
     assert capsys.readouterr().err == "disc: stopped; the same command resumes\n"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A run, and slides."""
+
+    run: Annotated[Path, Positional]
+    """Folder of a run."""
+    slides: Annotated[tuple[Path, ...], Positional] = ()
+    """Slides."""
+    mpp: float = 1
+    """Micrometres per pixel."""
+
+
 @pytest.mark.parametrize(
     ("words", "placed"),
     [
@@ -154,6 +167,6 @@ def test_a_stop_by_hand_says_how_to_resume(monkeypatch, capsys):
     ],
 )
 def test_what_is_known_by_its_place_may_be_given_by_name(words, placed):
-    options = [option for option in list_options(GradeRequest) if option.is_positional]
+    options = [option for option in list_options(Request) if option.is_positional]
     assert [option.path for option in options] == ["run", "slides"]
     assert place_named(words.split(), options) == placed.split()

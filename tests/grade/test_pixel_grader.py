@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import safetensors.torch
 import torch
 
 from disc.data.tiles.tile_set import TileSet
@@ -23,7 +22,7 @@ from disc.grade.pixels import (
 from disc.grade.pool import TilePool
 from disc.processes import Share
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
-from disc.settings.training import Optim, Speed
+from disc.settings.training import Optim
 from tests.grade.tile_sets import SIDE, write_set
 
 
@@ -263,39 +262,3 @@ def test_patience_needs_validation_tiles(tmp_path: Path, real: TileSet) -> None:
             folder=tmp_path,
             seed=0,
         )
-
-
-def test_pieces_have_the_gradient_of_the_whole_batch(
-    synthetic: TileSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where they hold unequal numbers of known pixels, and of labels."""
-    real = write_set(tmp_path / "tiles", [0, 3, 4, 5])
-    drawn = TilePool.draw_batch
-
-    def unequal(pool, size, **options):
-        batch = dict(drawn(pool, size, **options))
-        batch["masks"] = batch["masks"].clone()
-        batch["masks"][:3] = 255
-        batch["masks"][3, 4:] = 255
-        return batch
-
-    monkeypatch.setattr(TilePool, "draw_batch", unequal)
-    found = {}
-    for count in (1, 2, 4):
-        plain = settings(1)
-        optim = replace(plain.optim, clip=1e9, speed=Speed(accumulate=count))
-        train_pixel_grader(
-            net=replace(plain, optim=optim),
-            real=real,
-            synthetic=synthetic,
-            balance_weight=0.3,
-            folder=tmp_path / str(count),
-            seed=0,
-        )
-        kept = safetensors.torch.load_file(tmp_path / str(count) / "checkpoint.safetensors")
-        # AdamW keeps a tenth of the first gradient
-        gradients = [kept[key].flatten() * 10 for key in sorted(kept) if key.endswith("exp_avg")]
-        found[count] = torch.cat(gradients)
-    assert found[1].abs().max() > 0.01
-    for count in (2, 4):
-        torch.testing.assert_close(found[count], found[1], atol=1e-6, rtol=1e-5)

@@ -36,8 +36,7 @@ FEW_STEPS = {
     "report.num-grader-bootstrap": 60,
 }
 """What is learnt is not looked at here."""
-SMOKE = ["run", "smoke", "--phantom.core-um", "600", "1100"]
-SMOKE += [f"--{name}={number}" for name, number in FEW_STEPS.items()]
+SMOKE = ["run", "smoke", *(f"--{name}={number}" for name, number in FEW_STEPS.items())]
 
 
 @pytest.fixture(scope="module")

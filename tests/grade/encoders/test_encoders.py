@@ -11,8 +11,8 @@ from disc.files import BadInput
 from disc.grade.encoders import weights
 from disc.grade.encoders.frozen import FrozenEncoder
 from disc.grade.encoders.network import build_encoder
-from disc.grade.encoders.table import LUNIT, PUBLIC, tell_terms
-from disc.grade.encoders.weights import find_weights, get_weights, load_encoder
+from disc.grade.encoders.table import LUNIT, PUBLIC, find_weights, tell_terms
+from disc.grade.encoders.weights import get_weights, load_encoder
 from disc.settings.grading import EncoderName
 
 has_timm = importlib.util.find_spec("timm") is not None

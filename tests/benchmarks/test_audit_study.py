@@ -1,0 +1,54 @@
+"""The audit study's tables: intervals over trainings, and canaries with and without."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disc.presets import laptop
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def study(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("audit_study")
+
+
+def test_intervals_are_over_trainings(study):
+    values = {"a": (1.0, 3.0), "b": (4.0, 4.0), "c": (6.0, 6.0)}
+    facts = {"way": "sd", "name": "agreement", "low": 0.0, "high": 9.0, "refused": ""}
+    facts |= dict.fromkeys(("floor", "ceiling", "chance"), np.nan)
+    rows = [{"run": run, "value": v, **facts} for run, pair in values.items() for v in pair]
+    (row,) = study.summarise(pd.DataFrame(rows), ["way", "name"]).to_dict("records")
+    # means of the trainings 2, 4, 6: deviation 2, t of two degrees of freedom 4.303
+    assert row["value"] == 4 and row["trainings"] == 3
+    assert row["high"] - 4 == pytest.approx(4.303 * 2 / np.sqrt(3), rel=1e-3)
+    (one,) = study.summarise(pd.DataFrame(rows[:2]), ["way", "name"]).to_dict("records")
+    assert np.isnan(one["low"]) and one["own_high"] == 9
+
+
+def test_canaries_are_counted_with_and_without(study):
+    rows = [
+        {
+            **{"run": "a", "canary": canary, "times": 100, "way": "sd", "model": model},
+            **{"copy": model == "with" and tile < 3, "whole": likeness + 0.1 * canary},
+        }
+        for canary in (0, 1)
+        for model, likeness in (("with", 0.7), ("without", 0.2))
+        for tile in range(10)
+    ]
+    (row,) = study.summarise_canaries(pd.DataFrame(rows)).to_dict("records")
+    assert (row["copies"], row["copies without"], row["tiles"]) == (6, 0, 20)
+    assert row["low"] < 0.3 < row["high"]
+    assert row["gain"] == pytest.approx(0.5) and row["likeness"] == pytest.approx(0.75)
+
+
+def test_a_share_of_the_steps_is_trained(study):
+    run = study.shorten_run(laptop(), 0.5)
+    assert run.denoiser.optim.steps == laptop().denoiser.optim.steps // 2
+    assert run.distil.student.optim.steps == laptop().distil.student.optim.steps // 2
+    assert run.evaluate.referee.optim.steps == 20
