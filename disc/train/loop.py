@@ -165,7 +165,7 @@ def _start(accelerator: Accelerator, share: Share, model: nn.Module, optim: Opti
         # bit-for-bit resumption needs kernels that sum in a fixed order
         torch.use_deterministic_algorithms(True, warn_only=True)
         # else every new tensor is filled first, though nothing reads it before it is written
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         # docs/training.md names the kernels that have no fixed order
         warnings.filterwarnings("ignore", message=".*deterministic", module="torch")
     network = model.to(accelerator.device).train()

@@ -78,7 +78,8 @@ def isup_shares(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     of_grade = at_least[..., :-1] - at_least[..., 1:]
     pairs = of_grade[:, 0, :, None] * of_grade[:, 1, None, :]
     groups: npt.NDArray[np.float64] = pairs.reshape(len(pairs), -1) @ _GROUP_OF_PAIR
-    return groups / groups.sum(1, keepdims=True).clip(min=1e-12)
+    groups /= groups.sum(1, keepdims=True).clip(min=1e-12)
+    return groups
 
 
 def _group_of_pair() -> npt.NDArray[np.float64]:

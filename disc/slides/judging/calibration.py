@@ -100,7 +100,7 @@ def load_calibration(folder: Path) -> Calibration:
     num = shapes.get("mean", (0,))[0]
     if shapes != {"mean": (num,), "whitening": (num, num)} or num < 1:
         raise BadInput(f"{path}: damaged (arrays {shapes}); {REMEDY}")
-    arrays = {name: value.double().numpy() for name, value in found.items()}
-    if not all(np.isfinite(value).all() for value in arrays.values()):
+    mean, whitening = (found[name].double().numpy() for name in ("mean", "whitening"))
+    if not (np.isfinite(mean).all() and np.isfinite(whitening).all()):
         raise BadInput(f"{path}: damaged (a value is not finite); {REMEDY}")
-    return Calibration(**vars(record.settings), **arrays)
+    return Calibration(**vars(record.settings), mean=mean, whitening=whitening)

@@ -76,7 +76,8 @@ class PixelSample:
 
         None in place of the latter: there is one patient.
         """
-        logits, truth, weights = map(np.concatenate, (self._logits, self._truth, self._weights))
+        logits, truth = np.concatenate(self._logits), np.concatenate(self._truth)
+        weights = np.concatenate(self._weights)
         names = np.unique(self._patients)
         counts = [len(each) for each in self._truth]
         in_second = np.repeat(np.isin(self._patients, names[1::2]), counts)
