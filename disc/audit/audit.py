@@ -11,7 +11,7 @@ import numpy as np
 
 from disc.audit.asked import measure_asked
 from disc.audit.copies.new import CopyFindings, measure_copies
-from disc.audit.encoders import View, see
+from disc.audit.encoders import View, require_weights, see
 from disc.audit.figures import PARTS, Figure, Part
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
@@ -99,6 +99,9 @@ def audit_sets(request: AuditRequest) -> Audit:
         FileNotFoundError: if a folder is missing.
         BadInput: if the sets cannot be read, do not fit together, or a limit names no figure.
     """
+    for name in request.encoders:
+        if name not in ("embedded", "texture"):
+            require_weights(name, request.encoder_weights)
     real, synthetic = read_sets(request)
     questions = Questions(
         parts=request.parts,

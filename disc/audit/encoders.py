@@ -71,7 +71,7 @@ def see(
             seen = referee_features(net, real.images[chosen])
             views.append(View(chosen, seen, referee_features(net, synthetic.images)))
         return views
-    read = partial(encode, texture) if name == "texture" else partial(read_public, name, weights)
+    read = partial(encode, texture) if name == "texture" else open_public(name, weights)
     parts = [read(held.images) for held in (real, synthetic)]
     return [View(np.arange(len(real)), *parts)]
 
@@ -122,18 +122,28 @@ def _together(band: torch.Tensor) -> torch.Tensor:
     )
 
 
-def read_public(name: str, folder: Path, images: Pixels) -> Features:
-    """Features float64 [N, D] of tiles uint8 [N, H, W, 3] by a public encoder.
+def require_weights(name: str, folder: Path) -> Path:
+    """The weight file of a public encoder.
+
+    Raises:
+        BadInput: if it is missing.
+    """
+    path = find_weights(folder, name)
+    if path is None:
+        file = Path(PUBLIC[name].file)
+        raise BadInput(
+            f"{folder}: no weights of {tell_terms(name)}. Put {file.name} there as "
+            f"{name}{file.suffix}, or name the folder with --encoder-weights"
+        )
+    return path
+
+
+def open_public(name: str, folder: Path) -> Callable[[Pixels], Features]:
+    """A public encoder, which gives features float64 [N, D] of tiles uint8 [N, H, W, 3].
 
     Raises:
         BadInput: if timm is not installed, or the weight file is missing or not whole.
     """
-    path = find_weights(folder, name)
-    if path is None:
-        raise BadInput(
-            f"{folder}: no weights of {tell_terms(name)}. Put {Path(PUBLIC[name].file).name} "
-            f"there as {name}{Path(PUBLIC[name].file).suffix}, or name the folder with "
-            "--encoder-weights"
-        )
-    encoder = FrozenEncoder(load_encoder(path, name).to(own_device()))
-    return encoder.read("", iter(images)).astype(np.float64)
+    network = load_encoder(require_weights(name, folder), name).to(own_device())
+    encoder = FrozenEncoder(network)
+    return lambda images: encoder.read("", iter(images)).astype(np.float64)
