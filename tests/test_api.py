@@ -137,7 +137,7 @@ def test_what_are_no_tiles_is_refused(model):
 
 
 def test_what_is_no_run_is_refused(tmp_path, folder):
-    with pytest.raises(FileNotFoundError, match=r"no config\.json; give the folder of a run"):
+    with pytest.raises(FileNotFoundError, match=r"no config\.json in it; give the folder of a run"):
         disc.load(tmp_path)
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     with pytest.raises(BadInput, match="no trained denoiser in it"):

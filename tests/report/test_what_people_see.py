@@ -49,7 +49,7 @@ def test_contents_lead_to_sections_and_links_to_files(page: Path, reader: Reader
     places = [link[1:] for link in reader.links if link.startswith("#")]
     files = [link for link in reader.links if not link.startswith("#")]
     text = page.read_text()
-    assert len(places) == 11 and all(f'<section id="{place}">' in text for place in places)
+    assert len(places) == 12 and all(f'<section id="{place}">' in text for place in places)
     assert {"agreement.csv", "differences.csv", "recalls.csv", "auroc.csv", "dice.csv"} <= {*files}
     assert all((page.parent / file).is_file() for file in files)
     beside = {path.name for path in page.parent.iterdir()} - {"index.html"}

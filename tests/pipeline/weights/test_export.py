@@ -167,7 +167,7 @@ def test_the_first_variant_asked_for_is_the_one_without_a_name(run, tmp_path):
 
 
 def test_an_export_that_fails_leaves_nothing(run, tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError("disk full")
 
     monkeypatch.setattr(exporting, "write_card", fail)
