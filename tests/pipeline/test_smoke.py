@@ -25,14 +25,14 @@ from disc.pipeline.demo_picture import draw_picture
 from disc.settings.synthesis import STUDENT, VARIANTS
 
 FEW_STEPS = {
-    "autoencoder.optim.steps": 20,
-    "denoiser.optim.steps": 20,
-    "distil.optim.steps": 6,
-    "distil.student.optim.steps": 6,
-    "evaluate.referee.optim.steps": 12,
+    "autoencoder.optim.steps": 8,
+    "denoiser.optim.steps": 10,
+    "distil.optim.steps": 3,
+    "distil.student.optim.steps": 3,
+    "evaluate.referee.optim.steps": 6,
     "evaluate.num-bootstrap": 40,
-    "grade.carcino.optim.steps": 5,
-    "grade.transmil.optim.steps": 6,
+    "grade.carcino.optim.steps": 2,
+    "grade.transmil.optim.steps": 3,
     "report.num-grader-bootstrap": 60,
 }
 """What is learnt is not looked at here."""

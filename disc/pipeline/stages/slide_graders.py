@@ -134,17 +134,18 @@ class _Kind:
 
 
 def list_attention(context: Context) -> list[AttentionSheet]:
-    """What slide graders looked at in test slides: of real tiles, and of each variant."""
+    """What slide graders looked at in test slides: of real tiles, and with the last variant."""
     grade, chosen = context.run.grade, dict[str, Configuration]()
     for configuration in slide_configurations(context.run):
         chosen.setdefault(configuration.variant, configuration)
+    trained = list(chosen.values())
     sheets, slides = list[AttentionSheet](), choose_slides(context.split.test)
     # superpixels, and what other programs encoded, need not be the tiles that are shown
     graders = [name for name in grade.slide_graders if name != "mixed-supervision"]
     encoders = [name for name in grade.encoders if name != "files"]
     for encoder, grader in product(encoders, graders):
         place = context.folder / "graders" / "slides" / folder_of(grader, encoder)
-        for configuration in chosen.values():
+        for configuration in trained[:1] + trained[1:][-1:]:
             path = place / f"{configuration.name} seed 0" / ATTENTION
             if stands(path):
                 table = read_table(path, ("slide", "tile", "attention"), "delete it")
