@@ -150,6 +150,8 @@ def grade(request: GradeRequest) -> int:
     prepare_process()
     from disc.command_line.grade import grade_all
 
+    read_by = "those that disc ships: simulated tissue only" if request.run is None else request.run
+    print(printable(f"graders: {read_by}"))
     report = grade_all(request)
     print(printable(str(report)))
     return 1 if report.failures else 0

@@ -56,7 +56,8 @@ def audit_briefly(
         detector = calibrate(originals, patients, some, seed=seed, effort=EFFORT)
     parts = []
     for variant, made in held.items():
-        near = measure_nearness("texture", see("texture", real, made, None), real, made, seed=seed)
+        views = see("texture", real, made, None)
+        near = measure_nearness("texture", views, real, made, seed=seed, is_brief=True)
         seams = measure_seams(real, made)
         figures = [
             one for one in (*near, *seams) if one.name in ("kid.texture", "seam.beyond-real")

@@ -56,6 +56,9 @@ def place_named(words: Sequence[str], options: Sequence[Option]) -> list[str]:
     Args:
         words: of a command line.
         options: those that are known by their place, in order.
+
+    Raises:
+        BadInput: if a name has no value, or the first is neither named nor in its place.
     """
     rest, named = list(words), dict[str, list[str]]()
     for option in options:
@@ -65,12 +68,20 @@ def place_named(words: Sequence[str], options: Sequence[Option]) -> list[str]:
                 continue
             bare = list(takewhile(lambda word: not word.startswith("-"), rest[at + 1 :]))
             taken = bare if option.is_list else bare[:1]
+            if not (equals or taken):
+                raise BadInput(f"{flag}: without a value; give one after it")
             named[flag] = [value] if equals else taken
             rest[at : at + 1 + (0 if equals else len(taken))] = []
             break
     if not named:
         return rest
     leading = len(list(takewhile(lambda word: not word.startswith("-"), rest)))
+    if not leading and options[0].flag not in named and len(rest) > 0:
+        first_name = options[0].flag.removeprefix("--")
+        raise BadInput(
+            f"{next(iter(named))} is given by name, {first_name} is not: give both by name, or "
+            f"{first_name} first"
+        )
     first = named.pop(options[0].flag, [])
     others = [word for values in named.values() for word in values]
     return [*first, *rest[:leading], *others, *rest[leading:]]

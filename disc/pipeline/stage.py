@@ -187,7 +187,13 @@ def _made_for(folder: Path) -> str | None:
 
 
 def _has_other_file(stage: Stage, folder: Path) -> bool:
-    return has_marker(folder, DONE) and bool(_exchanged(stage, read_done(folder).given))
+    """Whether a file of others was exchanged since a stage was done, or begun."""
+    if has_marker(folder, DONE):
+        return bool(_exchanged(stage, read_done(folder).given))
+    if not has_marker(folder, BEGUN):
+        return False
+    noted, there = read_begun(folder).given or {}, _given(stage)
+    return any(noted[name] != there[name] for name in {*noted} & {*there})
 
 
 def _exchanged(stage: Stage, noted: Mapping[str, str] | None) -> str:
@@ -251,9 +257,11 @@ def _prepare(folder: Path, key: dict[str, Any], kept: Sequence[str]) -> None:
 
 
 def _is_begun_for(folder: Path, key: dict[str, Any]) -> bool:
-    """Whether a stage at work is being made from this; files that were not there count for any."""
+    """Whether a stage at work is being made from this; a file that is, or was, lacking is any."""
     begun = asdict(read_begun(folder))
-    return {**begun, "given": begun["given"] or key["given"]} == key
+    noted, there = begun.pop("given"), key["given"]
+    same = all(noted[name] == there[name] for name in {*noted} & {*there})
+    return same and begun == {name: value for name, value in key.items() if name != "given"}
 
 
 def _input_keys(stage: Stage, root: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from disc.slides.graders import Examples, Graders
 from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import SCHEMA, GradeRecord
+from disc.slides.reading.passes import check_passes
 from disc.slides.request import PASSES
 from disc.slides.wsinfer import export_wsinfer
 
@@ -44,6 +45,7 @@ class Grading:
         self, slide: Path, out: Path | None, *, mpp: float | None = None, passes: int = PASSES
     ) -> GradeRecord:
         """Grade a slide into a new folder, or (None) without keeping files."""
+        check_passes(passes)
         if out is None:
             folder = Path(tempfile.mkdtemp(prefix="disc-grade-"))
             try:
@@ -64,6 +66,7 @@ class Grading:
         passes: int = PASSES,
     ) -> GradeReport:
         """Grade many slides."""
+        check_passes(passes)
         return grade_files(
             slides,
             out,

@@ -1,6 +1,7 @@
 """Seams, sharpness and distances: planted faults are found, and equal sets have none."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import get_args
 
@@ -163,6 +164,14 @@ def test_halves_share_no_patient(real):
     one, other = halve(real.patients, 100, rng)
     assert len(one) == len(other) == 100
     assert not set(real.patients[one]) & set(real.patients[other])
+
+
+def test_distances_of_one_patient_are_refused_with_the_number(real):
+    """There are no halves whose distance would be the floor."""
+    one = replace(real, patients=np.full(len(real), "only"))
+    views = see("texture", one, real, None)
+    for figure in measure_nearness("texture", views, one, real, seed=0):
+        assert "0" in figure.refused and "more patients" in figure.refused
 
 
 def test_features_do_not_depend_on_the_batch(real):

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 from disc import cli
 from disc.command_line.options import list_options
 from disc.command_line.parse import place_named
+from disc.files import BadInput
 from disc.pipeline import renamed
 from disc.pipeline import run as runs
 from disc.pipeline.config_file import to_json
@@ -163,10 +164,22 @@ class Request:
         ("a b --mpp 1 --run=RUN", "RUN a b --mpp 1"),
         ("RUN --mpp 1 --slides a b", "RUN a b --mpp 1"),
         ("--slides a b --run RUN --mpp 1", "RUN a b --mpp 1"),
-        ("--mpp 1 --run", "--mpp 1"),
     ],
 )
 def test_what_is_known_by_its_place_may_be_given_by_name(words, placed):
     options = [option for option in list_options(Request) if option.is_positional]
     assert [option.path for option in options] == ["run", "slides"]
     assert place_named(words.split(), options) == placed.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--mpp 1 --run", "--run: without a value"),
+        ("--mpp 1 RUN --slides a", "--slides is given by name, run is not"),
+    ],
+)
+def test_what_would_be_taken_for_something_else_is_refused(words, said):
+    options = [option for option in list_options(Request) if option.is_positional]
+    with pytest.raises(BadInput, match=said):
+        place_named(words.split(), options)

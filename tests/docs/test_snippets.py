@@ -189,7 +189,15 @@ def test_options_in_the_text_are_known(page: Path) -> None:
     plain = {name: re.sub(r"(^|\.)no-", r"\1", name.replace("_", "-")) for name in named}
     unknown = {name for name in named if plain[name] not in known}
     # options of torchrun, tensorboard, and of benchmarks
-    assert not unknown - {"nproc_per_node", "logdir", "figure", "cores", "page-of", "small"}
+    assert not unknown - {
+        "nproc_per_node",
+        "logdir",
+        "figure",
+        "cores",
+        "rounds",
+        "page-of",
+        "small",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -211,6 +211,26 @@ def test_another_file_under_the_same_name_makes_a_stage_stale(tmp_path):
     assert why_stale(stage, run) is None
 
 
+def test_what_was_begun_is_kept_without_a_file_and_asked_about_with_another(tmp_path):
+    weights, run, found = tmp_path / "first.pth", tmp_path / "run", []
+    weights.write_bytes(b"first")
+
+    def work(folder):
+        found.append((folder / "checkpoint.safetensors").exists())
+        (folder / "checkpoint.safetensors").write_bytes(b"half trained")
+        raise KeyboardInterrupt
+
+    stage = given_stage(run, [weights], work, is_trained=True)
+    for is_there in (True, False):
+        if not is_there:
+            weights.unlink()
+        with pytest.raises(KeyboardInterrupt):
+            run_stages([stage], run, until="features", say=lambda text: None)
+    assert found == [False, True]
+    weights.write_bytes(b"other")
+    assert find_lost([stage], run) == ["features"]
+
+
 def test_a_file_that_the_work_fetched_leaves_the_stage_done(tmp_path):
     weights, run, calls = tmp_path / "uni.bin", tmp_path / "run", []
 

@@ -33,6 +33,12 @@ def test_nothing_is_left_for_somebody_to_fill_in(tmp_path: Path, lacking, is_sim
     assert ("Nothing that could be compared" in card) == bool(lacking)
 
 
+def test_a_command_tells_no_place_of_this_machine(tmp_path: Path) -> None:
+    command = "disc run paper --data.root /home/me/SICAPv2 --out=../mine/runs ~/x.json --seed 1"
+    card = write(tmp_path, make_summary(made_by={"Command": command}))
+    assert "`disc run paper --data.root SICAPv2 --out=runs x.json --seed 1`" in card
+
+
 def test_rows_come_from_configuration_stages_and_tables(tmp_path: Path) -> None:
     summary = make_summary(notes=["slide grading: not possible: one slide"], scores=None)
     card = write(tmp_path, summary)

@@ -66,7 +66,8 @@ def test_slides_that_fail_are_told_and_left_out(
     before = (graded / "core" / "grade.json").stat().st_mtime_ns
     assert cli.main(words) == 0
     assert (graded / "core" / "grade.json").stat().st_mtime_ns == before
-    assert "graded before" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "graded before" in said and f"graders: {run}\n" in said
     assert cli.main([*words[:-1], "5"]) == 1
     assert "other graders, settings" in capsys.readouterr().out
 

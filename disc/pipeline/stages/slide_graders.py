@@ -140,6 +140,8 @@ def list_attention(context: Context) -> list[AttentionSheet]:
         chosen.setdefault(configuration.variant, configuration)
     trained = list(chosen.values())
     sheets, slides = list[AttentionSheet](), choose_slides(context.split.test)
+    if not slides:
+        return sheets
     # superpixels, and what other programs encoded, need not be the tiles that are shown
     graders = [name for name in grade.slide_graders if name != "mixed-supervision"]
     encoders = [name for name in grade.encoders if name != "files"]
@@ -148,7 +150,9 @@ def list_attention(context: Context) -> list[AttentionSheet]:
         for configuration in trained[:1] + trained[1:][-1:]:
             path = place / f"{configuration.name} seed 0" / ATTENTION
             if stands(path):
-                table = read_table(path, ("slide", "tile", "attention"), "delete it")
+                table = read_table(
+                    path, ("slide", "tile", "attention", "data_set", "split"), "delete it"
+                )
                 kept = table[(table["data_set"] == "in") & (table["split"] == "test")]
                 name = f"{grader}_{encoder}_{configuration.variant}"
                 sheets.append(AttentionSheet(name=name, slides=slides, table=kept))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,15 @@ def _facts(summary: RunSummary) -> dict[str, str]:
         "synthetic slides of": ", ".join(config["synthesis"]["variants"]),
         "seed": str(config["seed"]),
         "trained on": summary.machine,
-        **{name.lower(): f"`{fact}`" for name, fact in summary.made_by.items()},
+        **{name.lower(): f"`{_name_places(fact)}`" for name, fact in summary.made_by.items()},
     }
+
+
+def _name_places(command: str) -> str:
+    """A command whose files and folders are named without where they lie."""
+    return re.sub(
+        r"(?<![^\s='\"])(?:~|\.{0,2})/[^\s'\"]*", lambda found: Path(found[0]).name, command
+    )
 
 
 def _shorten(note: str, root: str) -> str:

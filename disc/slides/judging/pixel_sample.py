@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from disc.files import BadInput
 from disc.labels import IGNORE, NUM_LABELS
 from disc.seeds import numpy_generator
 from disc.slides.reading.mapping import softmax
@@ -75,9 +76,14 @@ class PixelSample:
         """Temperature, and calibration errors without it and with that of the other patients.
 
         None in place of the latter: there is one patient.
+
+        Raises:
+            BadInput: if no pixel's label is known.
         """
         logits, truth = np.concatenate(self._logits), np.concatenate(self._truth)
         weights = np.concatenate(self._weights)
+        if not len(truth):
+            raise BadInput("no pixel of the validation tiles has a known label to calibrate on")
         names = np.unique(self._patients)
         counts = [len(each) for each in self._truth]
         in_second = np.repeat(np.isin(self._patients, names[1::2]), counts)

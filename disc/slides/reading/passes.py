@@ -12,6 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from disc.files import BadInput
+
 Floats = npt.NDArray[np.float32]
 GENERATORS = {1: 0, 5: 2, 10: 3, 17: 4}
 """By the number of passes, how many places down a pass lies for one to the right: square lattices,
@@ -28,7 +30,11 @@ def list_offsets(side: int, passes: int) -> list[tuple[int, int]]:
     Args:
         side: of a window.
         passes: a key of `GENERATORS`.
+
+    Raises:
+        BadInput: if it is none.
     """
+    check_passes(passes)
     half, generator = side // 2, GENERATORS[passes]
     reach = half
     # Else passes would lie a multiple of the stride apart, and read their pixels all alike.
@@ -36,6 +42,16 @@ def list_offsets(side: int, passes: int) -> list[tuple[int, int]]:
         reach += STRIDE
     places = [round(place * reach / passes) % half for place in range(passes)]
     return [(places[k], places[k * generator % passes]) for k in range(passes)]
+
+
+def check_passes(passes: int) -> None:
+    """Refuse a number of passes that makes no lattice.
+
+    Raises:
+        BadInput: if it is none of `GENERATORS`.
+    """
+    if passes not in GENERATORS:
+        raise BadInput(f"passes: {passes}; choose one of {', '.join(map(str, GENERATORS))}")
 
 
 def window_weights(side: int) -> Floats:
