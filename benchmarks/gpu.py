@@ -27,6 +27,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from plain_diffusers import PREDICTS, SCHEDULE, Plain
 from torch.utils.flop_counter import FlopCounterMode
+from training import PRESET, measure_ceiling
 
 from disc.cli import prepare_process
 from disc.model.autoencoder import Autoencoder, build_vq
@@ -38,7 +39,6 @@ from disc.sample.solver import draw_noise
 from disc.settings.run import Run
 from disc.settings.sampling import Sample, Solver
 
-PRESET = {64: "laptop", 256: "gpu", 512: "paper"}
 STUDENT = Solver(name="ddim", steps=1, spacing="trailing")
 Make = Callable[[np.ndarray, list[int]], torch.Tensor]
 
@@ -85,15 +85,6 @@ def seconds_of(call: Callable[[], Any], device: str, times: int) -> float:
         call()
     wait(device)
     return (time.perf_counter() - start) / times
-
-
-def measure_ceiling(device: str) -> dict[str, float]:
-    """Operations a second of a large matrix product, by precision."""
-    size, rates = 8192 if device == "cuda" else 512, {}
-    for name in ("float32", "bfloat16"):
-        one, two = (torch.randn(size, size, device=device).to(getattr(torch, name)) for _ in "ab")
-        rates[name] = 2 * size**3 / seconds_of(lambda a=one, b=two: a @ b, device, 10)
-    return rates
 
 
 def measure_evaluation(
@@ -250,7 +241,7 @@ def speed_ups(found: Mapping[str, list[dict[str, float]]]) -> dict[str, dict[str
 def main(options: Options) -> None:
     """Measure; print tables, and one JSON line."""
     prepare_process()
-    ceiling = measure_ceiling(options.device)
+    ceiling = {name: measure_ceiling(options.device, name) for name in ("float32", "bfloat16")}
     where = torch.cuda.get_device_name() if options.device == "cuda" else options.device
     rates = ", ".join(f"{name} {rate / 1e12:.0f} TFLOP/s" for name, rate in ceiling.items())
     print(f"{where}; matrix product: {rates}", flush=True)

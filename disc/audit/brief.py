@@ -58,10 +58,8 @@ def audit_briefly(
     for variant, made in held.items():
         views = see("texture", real, made, None)
         near = measure_nearness("texture", views, real, made, seed=seed, is_brief=True)
-        seams = measure_seams(real, made)
-        figures = [
-            one for one in (*near, *seams) if one.name in ("kid.texture", "seam.beyond-real")
-        ]
+        seams = [one for one in measure_seams(real, made) if one.name == "seam.beyond-real"]
+        figures = [*near, *seams]
         figures += [measure_gradient((real, made), label) for label in Label]
         figures.append(_find_copies(made, detector, len(training)))
         parts.append(to_table(figures).assign(variant=variant))

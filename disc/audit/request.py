@@ -12,20 +12,10 @@ import tyro
 
 from disc.data.readers.source import KindOrAuto
 from disc.files import BadInput, require
+from disc.settings.grading import PublicEncoder
 
 Part = Literal["asked", "look", "new", "seams"]
-AuditEncoder = Literal[
-    "embedded",
-    "texture",
-    "resnet50-imagenet",
-    "lunit-mocov2",
-    "lunit-dino",
-    "uni",
-    "uni2-h",
-    "virchow2",
-    "h-optimus-0",
-    "gigapath",
-]
+AuditEncoder = Literal["embedded", "texture", PublicEncoder]
 NAMES = (
     *("agreement", "recall", "size", "boundary", "confusion", "accuracy"),
     *("train-synthetic", "train-real"),

@@ -192,7 +192,11 @@ def _has_other_file(stage: Stage, folder: Path) -> bool:
         return bool(_exchanged(stage, read_done(folder).given))
     if not has_marker(folder, BEGUN):
         return False
-    noted, there = read_begun(folder).given or {}, _given(stage)
+    return _differ(read_begun(folder).given or {}, _given(stage))
+
+
+def _differ(noted: Mapping[str, str], there: Mapping[str, str]) -> bool:
+    """Whether a file that was and is there has another content."""
     return any(noted[name] != there[name] for name in {*noted} & {*there})
 
 
@@ -259,9 +263,8 @@ def _prepare(folder: Path, key: dict[str, Any], kept: Sequence[str]) -> None:
 def _is_begun_for(folder: Path, key: dict[str, Any]) -> bool:
     """Whether a stage at work is being made from this; a file that is, or was, lacking is any."""
     begun = asdict(read_begun(folder))
-    noted, there = begun.pop("given"), key["given"]
-    same = all(noted[name] == there[name] for name in {*noted} & {*there})
-    return same and begun == {name: value for name, value in key.items() if name != "given"}
+    is_other = _differ(begun.pop("given"), key["given"])
+    return not is_other and begun == {name: value for name, value in key.items() if name != "given"}
 
 
 def _input_keys(stage: Stage, root: Path) -> dict[str, str]:

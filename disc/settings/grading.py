@@ -11,8 +11,7 @@ from disc.settings.synthesis import Variant
 from disc.settings.training import Optim
 
 Head = Literal["sigmoids", "ordinal"]
-EncoderName = Literal[
-    "carcino",
+PublicEncoder = Literal[
     "resnet50-imagenet",
     "lunit-mocov2",
     "lunit-dino",
@@ -21,8 +20,8 @@ EncoderName = Literal[
     "virchow2",
     "h-optimus-0",
     "gigapath",
-    "files",
 ]
+EncoderName = Literal["carcino", PublicEncoder, "files"]
 SlideGrader = Literal["transmil", "nystrom", "nystrom-0.0.9", "abmil", "mean", "mixed-supervision"]
 
 
