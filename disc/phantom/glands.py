@@ -96,7 +96,9 @@ class Seeds:
         That is the nearest neighbour in three dimensions, with small seeds lifted off the plane.
         """
         # distance^2 + lift^2 = distance^2 - radius^2 + a constant; points [S, 3].
-        lift = np.sqrt(self.radius.max() ** 2 - self.radius**2)
+        # The square of a scalar may be rounded otherwise, below that of the same element of a row.
+        squares = self.radius**2
+        lift = np.sqrt(squares.max() - squares)
         return cKDTree(np.column_stack([self.centre, lift]))
 
     def and_more(self, centre: Points, radius: Values, habit: int) -> Seeds:

@@ -8,6 +8,7 @@ import pytest
 from disc import seeds
 from disc.labels import GRADES, label_of_grade
 from disc.phantom.drawing import Picture, draw_slide
+from disc.phantom.glands import Seeds
 from disc.phantom.stain import EXTERNAL, HOME
 
 CORE_UM = (500.0, 1200.0)
@@ -104,3 +105,11 @@ def test_another_scanner_changes_the_image_only():
     assert (home.exact == external.exact).all()
     hue = [(p.image[..., 2].mean() - p.image[..., 0].mean()) for p in (home, external)]
     assert hue[0] - hue[1] > 5
+
+
+def test_the_largest_gland_lies_in_the_plane_however_its_square_is_rounded() -> None:
+    # numpy squares this as a scalar to less than as an element of an array
+    radius = np.array([35.50643401512222, 9.0])
+    seeds = Seeds(np.array([[0.0, 0.0], [50.0, 0.0]]), radius, np.zeros(2, np.int64))
+
+    assert seeds.tree().data[0, 2] == 0
