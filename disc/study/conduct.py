@@ -16,7 +16,7 @@ from disc.processes import spread
 from disc.progress import Bar
 from disc.records.typed import read_record
 from disc.study.cells import ROWS, run_cell
-from disc.study.encoding import prepare_features
+from disc.study.encoding import prepare_features, require_encoders
 from disc.study.generating import prepare_sets
 from disc.study.grid import Cell, list_cells
 from disc.study.page import report
@@ -38,10 +38,11 @@ def conduct(request: StudyRequest) -> str:
 
     Raises:
         FileNotFoundError: if there is no such run or set.
-        BadInput: if runs do not fit together, a patient or a generator crosses splits, or `out`
-            holds another study.
+        BadInput: if an encoder cannot be read, runs do not fit together, a patient or a generator
+            crosses splits, or `out` holds another study.
     """
     study = open_study(request)
+    require_encoders(study)
     _claim(study)
     prepare_sets(study)
     if study.encoders:

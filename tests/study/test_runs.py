@@ -11,7 +11,7 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.pipeline.context import Context
 from disc.presets import smoke
-from disc.study.conduct import POOLED, RECORD, _claim, join
+from disc.study.conduct import POOLED, RECORD, _claim, conduct, join
 from disc.study.request import StudyRequest
 from disc.study.runs import StudyRun, _check_bases, check_generator, check_patients
 from disc.study.study import Study
@@ -74,3 +74,13 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     study.__dict__["runs"] = [StudyRun(Context(smoke(), tmp_path))]
     with pytest.raises(BadInput, match="damaged"):
         _claim(study)
+
+
+def test_an_encoder_without_weights_is_said_before_any_work(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    request = StudyRequest(
+        runs=(tmp_path / "run",), out=out, encoders=("uni",), encoder_weights=tmp_path
+    )
+    with pytest.raises(BadInput, match=r"no weights of uni .*, or name .* --encoder-weights$"):
+        conduct(request)
+    assert not out.exists()
