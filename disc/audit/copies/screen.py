@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from disc.audit.copies.detector import MIN_NULL, calibrate
@@ -80,6 +82,21 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
         for i in np.flatnonzero(flags)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@dataclass(frozen=True)
+class SmallTiles:
+    """Tiles of a set at most 128 px wide, uint8 [n, H, H, 3], read when they are asked for."""
+
+    tiles: TileSet
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        return len(self.tiles)
+
+    def __getitem__(self, places: slice | npt.NDArray[np.int64], /) -> Pixels:
+        """Some of them."""
+        return read_small(self.tiles.image, np.arange(len(self))[places].tolist())
 
 
 def read_small(read: Callable[[T], Pixels], tiles: Sequence[T]) -> Pixels:
