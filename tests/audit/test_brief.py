@@ -24,7 +24,7 @@ class Stop(Exception):
 
 def test_training_tiles_are_read_chunk_by_chunk_and_not_held(monkeypatch: pytest.MonkeyPatch):
     """Pictures of all of them are kept, which are small; whole tiles where a calibration looks."""
-    images = np.random.default_rng(0).integers(0, 256, (600, 32, 32, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (210, 32, 32, 3), np.uint8)
     read = list[int]()
 
     class Reading:
@@ -34,11 +34,11 @@ def test_training_tiles_are_read_chunk_by_chunk_and_not_held(monkeypatch: pytest
 
     slides = {name: Slide(slide_id=name, patient_id=name) for name in "ab"}
     facts = {"image": Path("none"), "mask": None, "y": 0}
-    tiles = tuple(Tile(name=str(i), slide_id="ab"[i % 2], x=i, **facts) for i in range(600))
+    tiles = tuple(Tile(name=str(i), slide_id="ab"[i % 2], x=i, **facts) for i in range(210))
     training = TileSet(slides=slides, tiles=tiles, tile_px=32, reading=Reading())
 
     def calibrate(tiles, patients, synthetic, **options):
-        assert len(tiles) == len(patients) == 600 and not read
+        assert len(tiles) == len(patients) == 210 and not read
         np.testing.assert_array_equal(tiles[np.array([7, 3])], images[[7, 3]])
         assert read == [7, 3]
         torch.testing.assert_close(take_pictures(tiles).pixels, take_pictures(images).pixels)
