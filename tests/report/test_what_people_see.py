@@ -24,8 +24,8 @@ NOTHING = {"agreement": None, "scores": None, "sheet": (), "pixel_pictures": ()}
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(tmp_path_factory.mktemp("page"), make_summary())
+def page(whole: tuple[Path, RunSummary]) -> Path:
+    return whole[0]
 
 
 @pytest.fixture(scope="module")
