@@ -62,7 +62,9 @@ def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # drawing some slides is faster than starting processes for it
         patch.setattr("disc.processes.allowed_cores", lambda: 1)
+        # figures are drawn once and small: as large and as SVG they are in tests/report
         patch.setattr("disc.report.page.as_png", partial(as_png, dpi=40))
+        patch.setattr("disc.report.page.as_svg", lambda figure: b"<svg/>")
         assert cli.main([*SMOKE, "--out", str(out)]) == 0
     return out / "smoke"
 
@@ -118,7 +120,8 @@ def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
         assert np.isfinite(part.loc[[*VARIANTS, STUDENT], columns].astype(float)).all(axis=None)
 
 
-def test_the_picture_of_the_readme_is_drawn_from_a_run(run):
+def test_the_picture_of_the_readme_is_drawn_from_a_run(run, monkeypatch):
+    monkeypatch.setattr("disc.pipeline.demo_picture._MAX_ROWS", 2)
     picture = Image.open(io.BytesIO(draw_picture(run)))
     width, height = picture.size
     assert 900 < width < 1300 and height > 300
