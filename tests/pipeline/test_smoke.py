@@ -31,7 +31,7 @@ LITTLE = {
     "phantom.test-slides": "1 1 1 1",
     "phantom.external-slides": "1 1 1 1",
     "phantom.referee-slides": "1 1 1 1",
-    "phantom.core-um": "400 700",
+    "phantom.core-um": "500 900",
     "sample.solver.steps": 3,
     "autoencoder.optim.steps": 4,
     "denoiser.optim.steps": 4,

@@ -18,5 +18,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of a page; `monkeypatch.undo()` draws them."""
-    monkeypatch.setattr("disc.report.page.as_png", lambda figure: b"PNG")
+    for page in ("disc.report.page", "disc.report.study.page"):
+        monkeypatch.setattr(f"{page}.as_png", lambda figure: b"PNG")
     monkeypatch.setattr("disc.report.page.as_svg", lambda figure: b"<svg/>")
