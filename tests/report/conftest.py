@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from disc.report.page import write_report
 from disc.report.run_summary import RunSummary
@@ -20,4 +21,5 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of a page; `monkeypatch.undo()` draws them."""
     for page in ("disc.report.page", "disc.report.study.page"):
         monkeypatch.setattr(f"{page}.as_png", lambda figure: b"PNG")
+    monkeypatch.setattr("disc.report.page.draw_sheet", lambda *_: Figure())
     monkeypatch.setattr("disc.report.page.as_svg", lambda figure: b"<svg/>")

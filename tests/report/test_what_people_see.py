@@ -61,15 +61,12 @@ def test_the_page_says_by_what_it_was_made(reader: Reader) -> None:
     assert "Program disc 1.2.3 Commit 0123abcdef Command disc run test" in reader.text
 
 
-@pytest.mark.parametrize(
-    ("um_per_px", "bar"),
-    [(6.0, "50 µm"), pytest.param(0.25, "2 µm", marks=pytest.mark.slow), (None, None)],
-)
+@pytest.mark.parametrize(("um_per_px", "bar"), [(6.0, "50 µm"), (0.25, "2 µm"), (None, None)])
 def test_a_scale_bar_stands_where_the_scale_is_known(
     um_per_px: float | None, bar: str | None, tmp_path: Path
 ) -> None:
     """A tile is 32 px wide: 192 µm, of which 50 are 26 %; 8 µm, of which 2 are 25 %."""
-    summary = make_summary(um_per_px=um_per_px, scores=None, pixels=None)
+    summary = make_summary(um_per_px=um_per_px, agreement=None, **UNGRADED)
     text = write_report(tmp_path, summary).read_text()
     bars = re.findall(r'class="bar" style="width: ([0-9.]+)%"><b>([^<]+)<', text)
     assert {name for _, name in bars} == ({bar} if bar else set())
@@ -101,7 +98,7 @@ def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
 
 
 def test_the_papers_colours_on_request(tmp_path: Path) -> None:
-    summary = make_summary(palette="paper", scores=None, pixels=None)
+    summary = make_summary(palette="paper", agreement=None, **UNGRADED)
     text = write_report(tmp_path, summary).read_text()
     assert 'background: rgb(0, 0, 255)"></i>GG3' in text
     assert "rgb(52, 155, 232)" not in text
