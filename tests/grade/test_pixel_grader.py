@@ -69,7 +69,7 @@ def test_a_tile_is_read_alike_in_any_company() -> None:
 
 
 def test_it_learns_to_read_stripes(tmp_path: Path, real: TileSet) -> None:
-    net = grade(tmp_path / "net", 70, real=real)
+    net = grade(tmp_path / "net", 120, real=real)
     unseen = write_set(tmp_path / "unseen", [0, 3, 4, 5], name="new")
     predicted = predict_pixels(net, unseen)
     assert predicted.shape == (16, 4, SIDE, SIDE)
