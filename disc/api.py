@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,6 @@ from disc.masks.recipes import draw_recipe, label_weights
 from disc.masks.shapes import label_shape
 from disc.pipeline.weights.exported import open_exported
 from disc.pipeline.weights.facts import NAME as FACTS
-from disc.pipeline.weights.graders import open_grading
 from disc.pipeline.weights.source import Beside, Part, Weights, find_variant
 from disc.pipeline.weights.trained import open_run
 from disc.sample.plans import Plan
@@ -32,10 +32,12 @@ from disc.sample.trajectory import OnStep
 from disc.seeds import numpy_generator
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant, weights_of
-from disc.slides.grade_slides import GradeReport
-from disc.slides.grading import Grading
-from disc.slides.judging.record import GradeRecord
 from disc.slides.request import PASSES
+
+if TYPE_CHECKING:
+    from disc.slides.grade_slides import GradeReport
+    from disc.slides.grading import Grading
+    from disc.slides.judging.record import GradeRecord
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with the package; `make weights` makes them again."""
@@ -257,6 +259,9 @@ class Model:
         Raises:
             BadInput: if there are none.
         """
+        # pages and pictures are of no use to those who only sample
+        from disc.pipeline.weights.graders import open_grading
+
         if grader not in self._gradings:
             self._gradings[grader] = open_grading(self.weights, grader)
         return self._gradings[grader]

@@ -67,10 +67,11 @@ class Page {
     by("weights").textContent = `${about.name}: tiles of ${about.tile_px} px${size}`;
     if (about.is_simulated) by("weights").append(badge("simulated tissue only"));
     by("mask").setAttribute("aria-label", `Mask of ${about.tile_px} by ${about.tile_px} pixels`);
-    for (const part of ["shapes", "tiles", "referee"]) {
+    const parts = { shapes: "Masks of a recipe", tiles: "Masks of real tiles", referee: "Reading again" };
+    for (const [part, name] of Object.entries(parts)) {
       const why = about.lacking[part];
       by(`lack-${part}`).hidden = !why;
-      by(`lack-${part}`).textContent = why ? `Not here: ${why}.` : "";
+      by(`lack-${part}`).textContent = why ? `${name}: not here; ${why}.` : "";
     }
     by("recipe").hidden = "shapes" in about.lacking;
     by("real").parentElement.hidden = "tiles" in about.lacking;
