@@ -56,7 +56,8 @@ def list_options(kind: type[Any], default: Any = None, *, path: str = "") -> Ite
         default: an instance that holds the defaults; None: those of its fields.
         path: where it stands in another.
     """
-    hints, texts = _read_hints(kind), read_texts(kind)
+    key: Any = kind  # that a type[Any] can be a key is not known to mypy
+    hints, texts = _read_hints(key), read_texts(key)
     group = inspect.cleandoc(kind.__doc__ or "").splitlines()[0]
     for field in fields(kind):
         hint, name = hints[field.name], _name_of(hints[field.name])
