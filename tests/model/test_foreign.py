@@ -1,6 +1,5 @@
 import json
 import os
-import pickle
 import re
 import sys
 import types
@@ -243,17 +242,6 @@ def test_nothing_of_a_malicious_pickle_runs(tmp_path, monkeypatch):
     path = save(tmp_path / "model.ckpt", draw_network(), planted=Planted(trace))
     assert "system, which is code" in refusal(path)
     assert not trace.exists()
-
-
-@pytest.mark.usefixtures("here")
-def test_nothing_of_an_old_malicious_pickle_runs(tmp_path):
-    trace = tmp_path / "ran"
-    old = tmp_path / "old.ckpt"
-    old.write_bytes(pickle.dumps({"state_dict": Planted(trace)}))
-    refusal(old)
-    assert not trace.exists()
-    pickle.loads(old.read_bytes())
-    assert trace.exists(), "the trap itself does nothing"
 
 
 class ModelCheckpoint:
