@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from disc.audit.request import AuditRequest
 from disc.command_line.help import Command
-from disc.command_line.termination import Termination, hear_termination
+from disc.command_line.termination import Termination, hear_termination, tell_error
 from disc.command_line.understand import understand
 from disc.data.check.request import CheckRequest
 from disc.data.tiling.request import TileRequest
@@ -185,9 +185,13 @@ def export(request: ExportRequest) -> int:
 def studio(request: StudioRequest) -> int:
     """Serve a page to paint masks on, until it is interrupted."""
     prepare_process()
-    from disc.command_line.studio import open_studio
+    from disc.studio.serve import serve_studio
 
-    return open_studio(request)
+    try:
+        serve_studio(request)
+    except KeyboardInterrupt:  # that is how it ends
+        print("studio ended")
+    return 0
 
 
 def doctor(request: DoctorRequest) -> int:
@@ -269,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with hear_termination():
             return understand(words, COMMANDS, ABOUT)()
     except (BadInput, OSError, FloatingPointError) as error:
-        print(f"disc: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+        print(f"disc: {printable(' '.join(tell_error(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print("disc: stopped; the same command resumes", file=sys.stderr)

@@ -11,7 +11,7 @@ import numpy as np
 
 from disc.audit.asked import measure_asked
 from disc.audit.copies.new import CopyFindings, measure_copies
-from disc.audit.encoders import View, require_weights, see
+from disc.audit.encoders import View, see
 from disc.audit.figures import PARTS, Figure, Part
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
@@ -20,6 +20,7 @@ from disc.audit.seams.steps import measure_seams
 from disc.audit.segmenter import Segmenters, train_segmenters
 from disc.audit.sets import AuditSet, read_sets
 from disc.files import BadInput
+from disc.grade.encoders.table import NAMED, require_encoder
 
 SCHEMA = "disc-audit/1"
 """Name of the JSON's form; a number that changes means that old readers must adapt."""
@@ -101,7 +102,7 @@ def audit_sets(request: AuditRequest) -> Audit:
     """
     for name in request.encoders:
         if name not in ("embedded", "texture"):
-            require_weights(name, request.encoder_weights)
+            require_encoder(request.encoder_weights, name, NAMED)
     real, synthetic = read_sets(request)
     questions = Questions(
         parts=request.parts,

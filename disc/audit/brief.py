@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from disc.audit.copies.detector import MIN_NULL, Detector, Effort, calibrate, correct, rate_of
-from disc.audit.copies.screen import read_small
+from disc.audit.copies.screen import SmallTiles
 from disc.audit.encoders import see
 from disc.audit.figures import Figure, refuse, to_table
 from disc.audit.look import measure_gradient
@@ -50,10 +50,9 @@ def audit_briefly(
     detector = None
     patients = [training.slides[tile.slide_id].patient_id for tile in training.tiles]
     if len(training) >= MIN_NULL and len(set(patients)) > 1:
-        originals = read_small(training.image, range(len(training)))
         # the variants of a run are about as soft as each other
         some = next(iter(held.values())).images
-        detector = calibrate(originals, patients, some, seed=seed, effort=EFFORT)
+        detector = calibrate(SmallTiles(training), patients, some, seed=seed, effort=EFFORT)
     parts = []
     for variant, made in held.items():
         views = see("texture", real, made, None)

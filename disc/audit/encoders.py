@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from disc.audit.segmenter import Segmenters
 from disc.audit.sets import AuditSet
 from disc.evaluate.referee import referee_features
-from disc.files import BadInput
 from disc.grade.encoders.frozen import FrozenEncoder
-from disc.grade.encoders.table import PUBLIC, find_weights, tell_terms
+from disc.grade.encoders.table import NAMED, require_weights
 from disc.grade.encoders.weights import load_encoder
 from disc.processes import own_device
 
@@ -122,28 +121,12 @@ def _together(band: torch.Tensor) -> torch.Tensor:
     )
 
 
-def require_weights(name: str, folder: Path) -> Path:
-    """The weight file of a public encoder.
-
-    Raises:
-        BadInput: if it is missing.
-    """
-    path = find_weights(folder, name)
-    if path is None:
-        file = Path(PUBLIC[name].file)
-        raise BadInput(
-            f"{folder}: no weights of {tell_terms(name)}. Put {file.name} there as "
-            f"{name}{file.suffix}, or name the folder with --encoder-weights"
-        )
-    return path
-
-
 def open_public(name: str, folder: Path) -> Callable[[Pixels], Features]:
     """A public encoder, which gives features float64 [N, D] of tiles uint8 [N, H, W, 3].
 
     Raises:
         BadInput: if timm is not installed, or the weight file is missing or not whole.
     """
-    network = load_encoder(require_weights(name, folder), name).to(own_device())
+    network = load_encoder(require_weights(folder, name, NAMED), name).to(own_device())
     encoder = FrozenEncoder(network)
     return lambda images: encoder.read("", iter(images)).astype(np.float64)

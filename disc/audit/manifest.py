@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
+from disc.records.typed import read_table
 
 MANIFEST = "manifest.parquet"
 
@@ -24,15 +23,8 @@ def read_manifest(
     path = root / MANIFEST
     if not path.exists():
         return {}, None
-    try:
-        table = pd.read_parquet(path)
-        rows = dict(zip(table["tile"], table["training_slides"].astype(str), strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        said = " ".join(str(error).split())
-        raise BadInput(
-            f"{path}: not readable, or without tile and training_slides ({said}); make the set "
-            "again, or remove it"
-        ) from error
+    table = read_table(path, ("tile", "training_slides"), "make the set again, or remove it")
+    rows = dict(zip(table["tile"], table["training_slides"].astype(str), strict=True))
     if unknown := sorted({tile.name for tile in synthetic.tiles} - set(rows)):
         raise BadInput(
             f"{path}: of another set: {len(unknown)} of {len(synthetic)} tiles are not in it, "

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from disc.api import Model, load
-from disc.audit.copies.screen import RECORD, drop_copies
+from disc.audit.copies.screen import RECORD, drop_copies, read_dropped
 from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
@@ -163,7 +163,7 @@ def _tell_dropped(request: SynthesisRequest) -> str:
     """How many copies were taken out."""
     if not request.drop_copies:
         return ""
-    dropped = len((request.out / RECORD).read_text().splitlines()) - 1
+    dropped = len(read_dropped(request.out))
     return f"; {dropped} of these tiles were copies and are dropped ({request.out / RECORD})"
 
 

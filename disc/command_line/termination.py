@@ -1,7 +1,8 @@
-"""A command stops for a scheduler as it does for Ctrl-C."""
+"""How a command ends early: for a scheduler as for Ctrl-C, and with an error in words."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -31,3 +32,10 @@ def hear_termination() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def tell_error(error: Exception) -> str:
+    """An error for people: without the number that the system has for it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)

@@ -13,6 +13,7 @@ import disc
 from disc.command_line.help import Command, print_options, tell_commands, tell_presets
 from disc.command_line.options import list_options
 from disc.command_line.parse import choose, parse_request, parse_some
+from disc.command_line.places import check_places
 from disc.command_line.shown import CHANGED, find_kind, keep_kind
 from disc.data.readers.source import KINDS
 from disc.files import BadInput
@@ -70,6 +71,7 @@ def understand(
     request = parse_request(line.command.request, line.rest, prog=line.prog, default=line.default)
     if line.default is not None and line.prog != "disc run" and request.config is not None:
         raise BadInput(f"{line.prog} and --config: give a preset or a file, not both")
+    check_places(request)
     return lambda: line.command.call(request)
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from disc.files import MAX_WEIGHTS, digest, open_file
+from disc.files import BadInput, digest, require
+from disc.grade.encoders.table import (
+    FETCHED,
+    PUBLIC,
+    find_weights,
+    require_encoder,
+    require_extra,
+)
 from disc.pipeline.context import Context
 from disc.pipeline.renamed import as_json
+from disc.records.listing import DONE, hash_once
 from disc.settings.autoencoder import Autoencoder
+from disc.settings.grading import CarcinoNet, EncoderName, Grade
 
 
 def list_features(folder: Path | None) -> list[Any]:
@@ -34,13 +43,96 @@ def data_settings(context: Context) -> Any:
 def source_hash(settings: Autoencoder) -> str:
     """What the given autoencoder holds, so that another one under its name is noticed."""
     paths = sorted(settings.source.glob("*")) if settings.source is not None else []
-    return digest([_digest_file(path) for path in paths if path.is_file()])
+    return digest([hash_once(path)[:16] for path in paths if path.is_file()])
 
 
-def _digest_file(path: Path) -> str:
-    """`digest` of a file's bytes, of which few are held at a time."""
-    found = hashlib.sha256()
-    with open_file(path, MAX_WEIGHTS) as file:
-        while part := file.read(2**20):
-            found.update(part)
-    return found.hexdigest()[:16]
+def encoder_file(grade: Grade, name: EncoderName) -> list[Path]:
+    """The weight file of a public encoder."""
+    found = find_weights(grade.encoder_weights, name)
+    return [] if found is None else [found]
+
+
+def first_weights(settings: CarcinoNet) -> list[Path]:
+    """The weights that a Carcino-Net begins with."""
+    path = settings.encoder_weights
+    return [path] if path is not None and path.is_file() else []
+
+
+def require_data(context: Context) -> None:
+    """See that the sets are there that a run is given.
+
+    Raises:
+        BadInput: if one is not.
+    """
+    data = context.run.data
+    for root, option in ((data.root, "root"), (data.external_root, "external-root")):
+        is_there = root is None or root.is_dir()
+        require(is_there, f"{root}: no such folder; correct --data.{option}")
+
+
+def require_source(settings: Autoencoder) -> None:
+    """See that the autoencoder is there that a run is given; what it holds is seen by `data`.
+
+    Raises:
+        BadInput: if it is not.
+    """
+    source = settings.source
+    is_there = source is None or (source / "config.json").is_file()
+    require(is_there, f"{source}: no config.json of an autoencoder; correct --autoencoder.source")
+
+
+def require_first(settings: CarcinoNet) -> None:
+    """See that the weights are there that a Carcino-Net begins with.
+
+    Raises:
+        BadInput: if they are not.
+    """
+    path = settings.encoder_weights
+    is_there = path is None or path.is_file()
+    require(is_there, f"{path}: no such file; correct --grade.carcino.encoder-weights")
+
+
+def require_public(grade: Grade, name: EncoderName) -> None:
+    """See that a public encoder can be read, or fetched where that is asked for.
+
+    Raises:
+        BadInput: if it cannot be.
+    """
+    if grade.download:
+        require_extra(PUBLIC[name])
+    else:
+        require_encoder(grade.encoder_weights, name, FETCHED)
+
+
+def require_features(context: Context) -> None:
+    """See that other programs wrote the features of every slide that there is by now.
+
+    Raises:
+        BadInput: if the folder or a file is missing.
+    """
+    folder, option = context.run.grade.feature_files, "--grade.feature-files"
+    assert folder is not None  # settings say so
+    require(folder.is_dir(), f"{folder}: no such folder; correct {option}")
+    wanted = dict.fromkeys(folder / place / f"{slide}.h5" for place, slide in _slides(context))
+    if missing := [path for path in wanted if not path.is_file()]:
+        raise BadInput(
+            f"{missing[0]}: no such file, as of {len(missing)} of {len(wanted)} slides; encode "
+            f"them, or correct {option}"
+        )
+
+
+def _slides(context: Context) -> Iterator[tuple[str, str]]:
+    """Folder and name of every slide that is graded; of simulated ones, once they are drawn."""
+    from disc.pipeline.stages.grading_data import can_grade_slides, graded_sets
+
+    if context.is_simulated and not (context.folder / "data" / DONE).exists():
+        return
+    if not can_grade_slides(context):
+        return
+    made = [
+        variant
+        for variant in context.run.synthesis.variants
+        if (context.folder / "synthetic" / variant / DONE).exists()
+    ]
+    for place, tiles in graded_sets(context, made):
+        yield from ((place, tile.slide_id) for tile in tiles.tiles)

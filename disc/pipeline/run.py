@@ -11,7 +11,7 @@ from disc.files import BadInput, holds_files, sweep, write_bytes
 from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
-from disc.pipeline.stage import Stage, find_lost, run_stages
+from disc.pipeline.stage import Stage, find_lost, run_stages, why_stale
 from disc.pipeline.stage_list import all_stages
 from disc.processes import own_share
 from disc.progress import print_line
@@ -41,8 +41,8 @@ def execute(run: Run) -> Path:
         The report page (which stands only if the run went up to it).
 
     Raises:
-        BadInput: if the configuration or the data cannot be used, another process writes to the
-            folder, or it holds what another configuration trained.
+        BadInput: if the configuration or the data cannot be used, a file that it names is missing,
+            another process writes to the folder, or it holds what another configuration trained.
     """
     folder, is_first = run.out / run.name, own_share().is_first
     say = print_line if is_first else _say_nothing
@@ -50,6 +50,7 @@ def execute(run: Run) -> Path:
         require_tensorboard()
     stages = all_stages(Context(run, folder))
     refuse_uneven(run, [stage.name for stage in stages], own_share().count)
+    refuse_missing(stages, folder, run.until)
     with _hold(folder, say) if is_first else nullcontext():
         if is_first:
             _write_config(run, folder, stages)
@@ -87,6 +88,20 @@ def refuse_uneven(run: Run, names: Sequence[str], count: int) -> None:
                 f"{stage}: a batch of {optim.batch} cannot be shared by {count} processes{parts}; "
                 f"give --{setting}.batch a multiple of {pieces}, or start fewer processes"
             )
+
+
+def refuse_missing(stages: Sequence[Stage], folder: Path, until: str) -> None:
+    """See before the first stage that what the settings name is there, for what will be done.
+
+    Raises:
+        BadInput: if it is not.
+    """
+    names, ahead = [stage.name for stage in stages], set[str]()
+    for stage in stages[: names.index(until) + 1] if until in names else ():
+        if ahead & set(stage.needs) or why_stale(stage, folder) is not None:
+            stage.look_ahead()
+            if not stage.result:  # which may turn out the same, and leave what follows done
+                ahead.add(stage.name)
 
 
 def list_trainings(run: Run) -> list[tuple[str, str, Optim]]:

@@ -19,7 +19,7 @@ from disc.records.listing import (
     UNREAD,
     Listed,
     find_fault,
-    hash_file,
+    hash_once,
     list_files,
     tell_remedy,
 )
@@ -52,6 +52,7 @@ class Stage:
         is_trained: whether it makes weights, which no change of settings throws away unasked.
         given: the files of others that it reads, those that are there; each is known by its
             content, wherever it lies.
+        look_ahead: sees, before the first stage is done, that what its settings name is there.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Stage:
     result: str = ""
     is_trained: bool = False
     given: Callable[[], Sequence[Path]] = tuple
+    look_ahead: Callable[[], object] = tuple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +211,7 @@ def _exchanged(stage: Stage, noted: Mapping[str, str] | None) -> str:
 
 def _given(stage: Stage) -> dict[str, str]:
     """Hash of every file of others that a stage reads, by name."""
-    return {path.name: hash_file(path) for path in stage.given()}
+    return {path.name: hash_once(path) for path in stage.given()}
 
 
 def _do(stage: Stage, root: Path) -> str:

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from disc.grade.encoders.table import find_weights
 from disc.pipeline.configurations import (
     ENCODER,
     features_of,
@@ -21,12 +20,23 @@ from disc.pipeline.configurations import (
     slide_configurations,
 )
 from disc.pipeline.context import FOLDS, QUALITY, Context
-from disc.pipeline.input_facts import data_settings, list_features, source_hash
+from disc.pipeline.input_facts import (
+    data_settings,
+    encoder_file,
+    first_weights,
+    list_features,
+    require_data,
+    require_features,
+    require_first,
+    require_public,
+    require_source,
+    source_hash,
+)
 from disc.pipeline.renamed import as_json
 from disc.pipeline.stage import Stage
 from disc.sample.plans import plan_of
 from disc.settings.distillation import Distilled
-from disc.settings.grading import CarcinoNet, EncoderName, Grade
+from disc.settings.grading import EncoderName, Grade
 from disc.settings.synthesis import STUDENT, Variant, weights_of
 
 LATENTS = "latents.json"
@@ -46,7 +56,13 @@ def generator_stages(context: Context) -> list[Stage]:
     run = context.run
     sampling = [as_json(run.sample.solver), run.distil.num_bundles, run.seed]
     return [
-        Stage(name="data", needs=(), settings=data_settings(context), work=_later(context, "data")),
+        Stage(
+            name="data",
+            needs=(),
+            settings=data_settings(context),
+            work=_later(context, "data"),
+            look_ahead=partial(require_data, context),
+        ),
         Stage(
             name="autoencoder",
             needs=("data",),
@@ -54,6 +70,7 @@ def generator_stages(context: Context) -> list[Stage]:
             work=_later(context, "autoencoder"),
             is_shared=True,
             is_trained=True,
+            look_ahead=partial(require_source, run.autoencoder),
         ),
         Stage(
             name="latents",
@@ -132,7 +149,7 @@ def referee_stage(context: Context) -> Stage:
         work=_later(context, "referee"),
         is_shared=True,
         is_trained=True,
-        given=partial(_first_weights, context.run.evaluate.referee),
+        given=partial(first_weights, context.run.evaluate.referee),
     )
 
 
@@ -196,7 +213,8 @@ def grading_stages(context: Context) -> list[Stage]:
             outputs=(context.folder / "pixels.parquet",),
             is_shared=True,
             is_trained=True,
-            given=partial(_first_weights, grade.carcino),
+            given=partial(first_weights, grade.carcino),
+            look_ahead=partial(require_first, grade.carcino),
         ),
     ]
 
@@ -205,11 +223,14 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
     """The features of an encoder; runs from before there were others stay done."""
     run = context.run
     settings: list[Any] = [as_json(run.grade.carcino), run.seed]
-    given = partial(_first_weights, run.grade.carcino)
+    given: Callable[[], list[Path]] = partial(first_weights, run.grade.carcino)
+    look_ahead: Callable[[], None] = partial(require_first, run.grade.carcino)
     if name == "files":
-        settings, given = [name, list_features(run.grade.feature_files)], partial(list)
+        settings, given = [name, list_features(run.grade.feature_files)], list
+        look_ahead = partial(require_features, context)
     elif name != ENCODER:
-        settings, given = [name], partial(_encoder_file, run.grade, name)
+        settings, given = [name], partial(encoder_file, run.grade, name)
+        look_ahead = partial(require_public, run.grade, name)
     if needs_superpixels(run):
         settings.append("superpixels")
     return Stage(
@@ -220,18 +241,8 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
         is_shared=True,
         is_trained=name == ENCODER,
         given=given,
+        look_ahead=look_ahead,
     )
-
-
-def _encoder_file(grade: Grade, name: EncoderName) -> list[Path]:
-    found = find_weights(grade.encoder_weights, name)
-    return [] if found is None else [found]
-
-
-def _first_weights(settings: CarcinoNet) -> list[Path]:
-    """The weights that a Carcino-Net begins with."""
-    path = settings.encoder_weights
-    return [path] if path is not None and path.is_file() else []
 
 
 def _other_graders(grade: Grade) -> list[Any]:

@@ -75,6 +75,17 @@ def hash_file(path: Path) -> str:
     return found.hexdigest()[:_HASH]
 
 
+def hash_once(path: Path) -> str:
+    """`hash_file`, of a file that is read again only once its size or its time has changed."""
+    found = path.stat()
+    return _hash_once(path, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@lru_cache(256)
+def _hash_once(path: Path, _size: int, _mtime: int, _number: int) -> str:
+    return hash_file(path)
+
+
 def find_fault(path: Path, listed: Listed, *, is_hashed: bool = True) -> str:
     """What is wrong with a file, in a few words; "": nothing.
 

@@ -23,6 +23,7 @@ from disc.pipeline.evaluation_masks import choose_tiles
 from disc.pipeline.stages.grading_data import scored_slides
 from disc.processes import num_cores
 from disc.progress import no_progress
+from disc.records.seal import seal
 from disc.seeds import derive
 from disc.study.added import added_bags, real_bags
 from disc.study.grid import REAL, Cell
@@ -48,6 +49,11 @@ def run_cell(request: StudyRequest, cell: Cell) -> Cell:
         write_parquet(place / ROWS, _describe(rows, cell))
         (place / CHECKPOINT).unlink(missing_ok=True)
     return cell
+
+
+def tell_remedy(path: Path) -> str:
+    """What to do where a file of a cell is damaged."""
+    return f"delete the folder {path.parent}: the same command makes that cell again"
 
 
 def _grade_slides(study: Study, cell: Cell, place: Path) -> pd.DataFrame:
@@ -122,7 +128,7 @@ def _keep_pictures(study: Study, cell: Cell, net: PixelNet, place: Path) -> None
     tiles, chosen = picture_tiles(study, cell.fold)
     if chosen:
         read: npt.NDArray[np.uint8] = predict_pixels(net, tiles, chosen).argmax(1).astype(np.uint8)
-        write_bytes(place / PICTURES, save({"labels": read}))
+        write_bytes(place / PICTURES, seal(save({"labels": read})))
 
 
 def picture_tiles(study: Study, fold: str) -> tuple[TileSet, list[int]]:

@@ -14,9 +14,9 @@ from disc.files import BadInput, digest, holds_files, write_json, write_parquet
 from disc.pipeline.renamed import as_json
 from disc.processes import spread
 from disc.progress import Bar
-from disc.records.typed import read_record
-from disc.study.cells import ROWS, run_cell
-from disc.study.encoding import prepare_features
+from disc.records.typed import read_record, read_table
+from disc.study.cells import ROWS, run_cell, tell_remedy
+from disc.study.encoding import prepare_features, require_encoders
 from disc.study.generating import prepare_sets
 from disc.study.grid import Cell, list_cells
 from disc.study.page import report
@@ -38,10 +38,11 @@ def conduct(request: StudyRequest) -> str:
 
     Raises:
         FileNotFoundError: if there is no such run or set.
-        BadInput: if runs do not fit together, a patient or a generator crosses splits, or `out`
-            holds another study.
+        BadInput: if an encoder cannot be read, runs do not fit together, a patient or a generator
+            crosses splits, or `out` holds another study.
     """
     study = open_study(request)
+    require_encoders(study)
     _claim(study)
     prepare_sets(study)
     if study.encoders:
@@ -131,7 +132,8 @@ def _share_out(
 
 
 def _rows(study: Study, cell: Cell) -> pd.DataFrame:
-    return pd.read_parquet(study.place(cell) / ROWS)
+    path = study.place(cell) / ROWS
+    return read_table(path, ("variant", "fold", "split"), tell_remedy(path))
 
 
 def join(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

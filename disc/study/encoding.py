@@ -11,7 +11,8 @@ import torch
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.encoder import CrossEncoder, encode_slides, encode_superpixels, train_encoder
 from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
-from disc.grade.encoders.weights import get_weights, load_encoder
+from disc.grade.encoders.table import NAMED, require_encoder, require_weights
+from disc.grade.encoders.weights import load_encoder
 from disc.grade.pool import TilePool
 from disc.pipeline.configurations import ENCODER, features_of
 from disc.processes import Share, num_cores, own_device, spread
@@ -38,6 +39,17 @@ class Piece:
     split: str = ""
     number: int = 0
     count: int = 1
+
+
+def require_encoders(study: Study) -> None:
+    """See before any work that every encoder can be read.
+
+    Raises:
+        BadInput: if a public one has no weight file, or what builds it is not installed.
+    """
+    for name in study.encoders:
+        if name != ENCODER:
+            require_encoder(study.request.encoder_weights, name, NAMED)
 
 
 def prepare_features(study: Study) -> None:
@@ -95,7 +107,7 @@ def encode_piece(request: StudyRequest, piece: Piece) -> None:
 def open_encoder(study: Study, name: EncoderName, fold: str) -> TileEncoder:
     """An encoder; the embedded one is trained first, unless the fold's run did."""
     if name != ENCODER:
-        path = get_weights(study.request.encoder_weights, name, download=False, say=print)
+        path = require_weights(study.request.encoder_weights, name, NAMED)
         return FrozenEncoder(load_encoder(path, name).to(own_device()))
     context = study.base(fold)
     own, settings = context.folder / features_of(ENCODER), context.run.grade.carcino

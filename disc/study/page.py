@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import safetensors.numpy
 
 from disc.pipeline.made_by import find_command, find_commit, find_version
+from disc.records.typed import read_arrays, read_table
 from disc.report.graders.attention import AttentionSheet, choose_slides
 from disc.report.run_summary import PixelRow
 from disc.report.study.page import write_study_page
 from disc.report.study.summary import StudySummary
-from disc.study.cells import ATTENTION, PICTURES, picture_tiles
+from disc.study.cells import ATTENTION, PICTURES, picture_tiles, tell_remedy
 from disc.study.grid import REAL, Cell
 from disc.study.request import AGAIN, BALANCED, CONTROLS, REMIXED, SHUFFLED
 from disc.study.study import Study
@@ -101,7 +101,10 @@ def _pictures(study: Study, cells: Sequence[Cell]) -> list[PixelRow]:
             kept.setdefault(cell.variant, path)
     if not kept:
         return []
-    read = {name: safetensors.numpy.load_file(path)["labels"] for name, path in kept.items()}
+    read = {
+        name: read_arrays(path, ("labels",), tell_remedy(path))["labels"]
+        for name, path in kept.items()
+    }
     tiles, chosen = picture_tiles(study, study.runs[0].fold)
     drawn = study.runs[0].context.split.test
     return [
@@ -125,6 +128,10 @@ def _attention(study: Study, cells: Sequence[Cell]) -> list[AttentionSheet]:
             kept.setdefault(f"{cell.grader}_{cell.encoder}_{cell.variant}", path)
     slides = choose_slides(study.runs[0].context.split.test) if kept else []
     return [
-        AttentionSheet(name=name, slides=slides, table=pd.read_parquet(path))
+        AttentionSheet(
+            name=name,
+            slides=slides,
+            table=read_table(path, ("slide", "tile", "attention"), tell_remedy(path)),
+        )
         for name, path in kept.items()
     ]

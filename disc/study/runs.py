@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
+from disc.records.typed import read_table
 
 MAX_NAMED = 6
 
@@ -131,13 +130,8 @@ def check_generator(root: Path, patients: Mapping[str, str], tested: TileSet) ->
         BadInput: with the patients' names, or if the manifest does not say what was seen.
     """
     path = root / "manifest.parquet"
-    try:
-        table = pd.read_parquet(path, columns=["tile", "training_slides"])
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(
-            f"{path}: does not say what its generator saw ({' '.join(str(error).split())}); make "
-            "the set again"
-        ) from error
+    remedy = "it must say what its generator saw: make the set again"
+    table = read_table(path, ("tile", "training_slides"), remedy)
     counts = table["training_slides"].value_counts(dropna=False)
     found: dict[str, int] = {}
     for text, count in counts.items():

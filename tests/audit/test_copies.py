@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from disc.audit.copies import detector as detectors
+from disc.audit.copies import screen
 from disc.audit.copies.detector import THRESHOLDS, Effort, calibrate, correct, rate_of
 from disc.audit.copies.new import measure_copies, tell
 from disc.audit.copies.pictures import NUM_VERSIONS, query_windows, take_pictures, turn
 from disc.audit.copies.search import _scan, find_matches
 from disc.audit.copies.wear import WEARS, plant, soften
+from disc.files import BadInput
 from disc.train.draws import transform
 from tests.audit.made_tiles import make_set, make_tiles
 
@@ -159,3 +161,13 @@ def test_too_few_training_tiles_are_refused():
     real, synthetic = make_set("real", 3), make_set("synthetic", 2, start=50)
     found = measure_copies(real, synthetic, seed=0)
     assert "147 training tiles of 2 patients or more; 200 would do" in found.figures[0].refused
+
+
+def test_a_damaged_record_of_copies_is_one_line(tmp_path):
+    path = tmp_path / screen.RECORD
+    path.write_text("tile,like,whole,window\n001,b,.9,.8\n")
+    assert screen.read_dropped(tmp_path) == {"001"}
+    for data in (b"", b"\xff\xfe", b"tiles\n1\n", b'tile\n"open'):
+        path.write_bytes(data)
+        with pytest.raises(BadInput, match=r"copies\.csv: damaged .* delete it to search"):
+            screen.read_dropped(tmp_path)

@@ -157,7 +157,7 @@ def test_a_manifest_of_another_set_is_refused(sets, tmp_path, capsys):
     line = refuse(capsys, sets / "real", made)
     assert "its generator saw 1 of 2 slides that" in line and "first Q7" in line
     (made / "manifest.parquet").write_bytes(b"PAR1")
-    assert "manifest.parquet: not readable" in refuse(capsys, sets / "real", made)
+    assert "manifest.parquet: damaged (" in refuse(capsys, sets / "real", made)
 
 
 def test_patients_are_those_of_the_real_sets_tables(sets, tmp_path, capsys):

@@ -76,6 +76,7 @@ def test_a_set_has_the_slides_that_were_asked_for(run, undisturbed):
     card = (undisturbed / "data_card.md").read_text(encoding="utf-8")
     assert f"| tiles | {len(manifest)}; " in card and "patient's" in card
     assert f"| hash of the weights | {manifest['checkpoint'][0]} |" in card
+    assert "image_name" in pd.read_excel(undisturbed / "partition/Test/Test.xlsx")
     assert read_json(undisturbed / "set.json")["um_per_px"] == disc.load(run).um_per_px > 0
 
 

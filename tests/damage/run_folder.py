@@ -17,12 +17,12 @@ from disc.data.tiles.records import Slide
 from disc.data.trained_on import list_trained_on, read_trained_on, write_trained_on
 from disc.evaluate.agreement import RECALLS
 from disc.files import append_line, write_bytes, write_json, write_parquet
-from disc.grade.carcino import CarcinoNet
+from disc.grade.carcino import CarcinoNet, blank_carcino
 from disc.grade.confusion import COUNTS
 from disc.grade.encoder import CrossEncoder
 from disc.grade.features import read_features, write_features
 from disc.model.autoencoder import Autoencoder
-from disc.model.store import save_weights
+from disc.model.store import load_weights, save_weights
 from disc.pipeline.config_file import read_config
 from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.stage import find_lost, why_stale
@@ -32,7 +32,7 @@ from disc.pipeline.stages.referee import load_referee
 from disc.pipeline.stages.training_hooks import read_validation
 from disc.presets import smoke
 from disc.processes import Share
-from disc.records.listing import list_files
+from disc.records.listing import list_files, tell_remedy
 from disc.records.markers import Done, result_key, write_begun, write_done
 from disc.records.seal import seal
 from disc.records.typed import read_table
@@ -205,6 +205,17 @@ def _read_scores(folder: Path) -> object:
     return read_table(folder / "graders/slides/real seed 0/scores.parquet", SCORES, "delete it")
 
 
+def _read_grader(folder: Path) -> object:
+    net = blank_carcino(RUN.grade.carcino)
+    load_weights(folder / "graders/pixels/real/carcino.safetensors", net)
+    return _weights(net)
+
+
+def _read_quality(folder: Path) -> object:
+    columns = ("kind", "variant", "kid_real", "standard_deviation")
+    return read_table(folder / "agreement" / QUALITY, columns, tell_remedy(folder / "agreement"))
+
+
 def _read_chunk(folder: Path) -> object:
     from disc.records.typed import read_record
 
@@ -258,6 +269,8 @@ READERS: dict[str, Reader] = {
         run / "features" / "carcino" / "real" / "S1.h5"
     ),
     "graders/slides/real seed 0/scores.parquet": _read_scores,
+    "graders/pixels/real/carcino.safetensors": _read_grader,
+    "agreement/quality.parquet": _read_quality,
     "synthetic/sd/chunks/S1.json": _read_chunk,
 }
 """What the commands call to read a file of a run."""

@@ -262,3 +262,14 @@ def test_patience_needs_validation_tiles(tmp_path: Path, real: TileSet) -> None:
             folder=tmp_path,
             seed=0,
         )
+
+
+def test_the_labels_shown_are_those_that_are_said(real: TileSet) -> None:
+    """A tile that is drawn for one label shows the others in it, too."""
+    pool = TilePool(real)
+    masks = torch.cat(
+        [pool.draw_batch(64, step=i, seed=0, purpose="p")["masks"] for i in range(12)]
+    )
+    counted = torch.bincount(masks.flatten().long(), minlength=4)[:4].double()
+    np.testing.assert_allclose(counted / counted.sum(), pool.label_fractions, atol=0.05)
+    assert np.abs(pool.label_fractions - pool.chances).max() > 0.1

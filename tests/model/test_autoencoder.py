@@ -7,6 +7,7 @@ from diffusers import VQModel
 
 from disc.data.pixels.images import encode_jpeg
 from disc.files import BadInput
+from disc.model import autoencoder as models
 from disc.model.autoencoder import Autoencoder, build_vq, to_pixels, to_unit
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
@@ -91,3 +92,19 @@ def test_pixels_of_any_number_of_tiles_can_be_written(num):
     tiles = to_pixels(planes)
     assert tiles.flags.c_contiguous
     assert all(encode_jpeg(tile) for tile in tiles)
+
+
+def test_many_large_tiles_are_encoded_a_few_at_a_time(autoencoder, monkeypatch):
+    """A tensor of all of them would take gigabytes at 512 px."""
+    tiles, sizes, plain = (
+        torch.randint(0, 256, (5, 32, 32, 3), dtype=torch.uint8),
+        [],
+        Autoencoder.encode,
+    )
+    monkeypatch.setattr(models, "PIXELS", 2 * 32 * 32)
+    monkeypatch.setattr(
+        Autoencoder, "encode", lambda self, some: sizes.append(len(some)) or plain(self, some)
+    )
+    together = autoencoder.encode_all(tiles)
+    assert sizes == [2, 2, 1]
+    torch.testing.assert_close(together, plain(autoencoder, tiles), atol=1e-5, rtol=0)

@@ -21,6 +21,8 @@ WEIGHTS = [
 ]
 
 
+KILLS = 20
+"""At any moment of a run; as many more in the middle of a training."""
 TRAININGS = ("autoencoder", "denoiser/sd")
 STEPS = 300
 EVERY = 5
@@ -46,20 +48,36 @@ def start(out, *words):
 
 
 @pytest.mark.slow
-def test_killed_a_dozen_times_it_ends_in_the_same_bytes(tmp_path):
+def test_killed_twenty_times_it_ends_in_the_same_bytes(tmp_path):
+    """A run that ends before it is killed is followed by another, until that many are killed."""
     began = time.monotonic()
     assert start(tmp_path / "straight").wait() == 0
     whole = time.monotonic() - began
-    moments = random.Random(2404)
-    for _ in range(12):
-        process = start(tmp_path / "killed")
-        try:
-            process.wait(timeout=6 + moments.uniform(0, whole / 6))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    assert start(tmp_path / "killed").wait() == 0
-    straight, killed = tmp_path / "straight" / "smoke", tmp_path / "killed" / "smoke"
+    moments, kills, places = random.Random(2404), 0, [tmp_path / "killed"]
+    while kills < KILLS:
+        process = start(places[-1])
+        if is_killed(process, 6 + moments.uniform(0, whole / 6)):
+            kills += 1
+        else:
+            assert process.returncode == 0
+            places.append(tmp_path / f"killed-{len(places)}")
+    for place in places:
+        assert start(place).wait() == 0
+        compare(tmp_path / "straight" / "smoke", place / "smoke")
+
+
+def is_killed(process, seconds):
+    """Kill a process after so long; whether it had not ended by itself."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def compare(straight, killed):
     for name in WEIGHTS:
         assert (straight / name).read_bytes() == (killed / name).read_bytes(), name
     for name in TABLES:
@@ -97,7 +115,7 @@ def test_killed_at_twenty_moments_of_training_it_ends_in_the_same_bytes(tmp_path
     for stage in TRAININGS:
         words = [*SHORT, "--until", stage]
         assert start(tmp_path / "straight", *words).wait() == 0
-        for _ in range(10):
+        for _ in range(KILLS // len(TRAININGS)):
             process = start(tmp_path / "killed", *words)
             kill_in_training(killed / stage, process, moments.uniform(0, 2))
             assert not (killed / stage / "done.json").exists()

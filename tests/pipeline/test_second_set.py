@@ -9,10 +9,11 @@ from PIL import Image
 
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.tile_slides import tile_slides
-from disc.files import BadInput
+from disc.files import BadInput, write_json
 from disc.phantom.panda import write_panda_set
 from disc.pipeline.context import Context
 from disc.pipeline.stages.data import compare_scales
+from disc.pipeline.stages.report import _data_note
 from disc.presets import smoke
 from disc.settings.phantom import Phantom
 
@@ -80,3 +81,18 @@ def test_an_external_set_is_brought_to_the_scale_of_training(tmp_path: Path) -> 
     assert compare_scales(tiles, tiles, tmp_path) == []
     other = replace(tiles, tiles=(replace(tiles.tiles[0], um_per_px=4.0),))
     assert "4 µm per pixel, training tiles 3: graders see" in compare_scales(tiles, other, root)[0]
+
+
+@pytest.mark.parametrize(("facts", "said"), [("", "scale unknown"), ("0.5", "0.5 µm per pixel")])
+def test_the_page_says_the_scale_of_the_set_and_not_the_presets(
+    facts: str, said: str, tmp_path: Path
+) -> None:
+    root, run = tmp_path / "set", smoke()
+    (root / "images").mkdir(parents=True)
+    assert run.data.um_per_px == 4.0
+    if facts:
+        (root / "set.json").write_text(f'{{"tile_px": 64, "um_per_px": {facts}}}')
+    context = Context(replace(run, data=replace(run.data, root=root)), tmp_path / "run")
+    sizes = {"train": 2, "val": 1, "test": 1}
+    write_json(tmp_path / "run/data/summary.json", {"tiles": sizes, "slides": 2, "notes": []})
+    assert _data_note(context, context.um_per_px).endswith(f"tiles of 64 px, {said}")

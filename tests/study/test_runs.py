@@ -1,5 +1,7 @@
 """Patients never cross splits, and no generator saw a test patient."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,10 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.pipeline.context import Context
 from disc.presets import smoke
-from disc.study.conduct import POOLED, RECORD, _claim, join
+from disc.study.cells import ATTENTION, PICTURES, ROWS
+from disc.study.conduct import POOLED, RECORD, _claim, _rows, conduct, join
+from disc.study.grid import real_cell
+from disc.study.page import _attention, _pictures
 from disc.study.request import StudyRequest
 from disc.study.runs import StudyRun, _check_bases, check_generator, check_patients
 from disc.study.study import Study
@@ -39,7 +44,9 @@ def test_a_generator_that_saw_a_test_patient_stops_the_study_with_the_names(tmp_
     with pytest.raises(BadInput, match=r"3 synthetic tile\(s\) .* p1, p9;"):
         check_generator(tmp_path, patients, tiles("p1", "p9"))
     rows.drop(columns="training_slides").to_parquet(path)
-    with pytest.raises(BadInput, match="does not say what its generator saw"):
+    with pytest.raises(
+        BadInput, match=r"no column training_slides.*must say what its generator saw"
+    ):
         check_generator(tmp_path, patients, tiles("p3"))
 
 
@@ -74,3 +81,41 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     study.__dict__["runs"] = [StudyRun(Context(smoke(), tmp_path))]
     with pytest.raises(BadInput, match="damaged"):
         _claim(study)
+
+
+def test_an_encoder_without_weights_is_said_before_any_work(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    request = StudyRequest(
+        runs=(tmp_path / "run",), out=out, encoders=("uni",), encoder_weights=tmp_path
+    )
+    with pytest.raises(BadInput, match=r"no weights of uni .*, or name .* --encoder-weights$"):
+        conduct(request)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("text", [b"", b"PAR1", b"PAR1" + bytes(40) + b"PAR1", None])
+def test_what_is_damaged_of_a_cell_is_one_line_with_what_to_delete(
+    tmp_path: Path, text: bytes | None
+) -> None:
+    cell = replace(real_cell("carcino", "Val1"), kind="pixels")
+    study = Study(StudyRequest(runs=(tmp_path,), out=tmp_path))
+    study.__dict__["runs"] = [StudyRun(Context(smoke(), tmp_path))]
+    place = study.place(cell)
+    place.mkdir(parents=True)
+    readers = {
+        ROWS: lambda: _rows(study, cell),
+        PICTURES: lambda: _pictures(study, [cell]),
+        ATTENTION: lambda: _attention(study, [cell]),
+    }
+    split = SimpleNamespace(test=tiles("p"))
+    study.runs[0].context.__dict__["split"] = split
+    for name, read in readers.items():
+        path = place / name
+        if text is None:
+            os.mkfifo(path)
+        else:
+            path.write_bytes(text)
+        with pytest.raises(BadInput, match=f"{name}: ") as caught:
+            read()
+        said = str(caught.value)
+        assert text is None or f"delete the folder {place}: the same command makes" in said

@@ -127,3 +127,19 @@ def test_resized_sets_keep_their_masks_values(on_disk: TileSet) -> None:
     item = TileDraws(small, seed=0, choose=lambda draw: (draw, 0))[1]
     assert item["images"].shape == (3, SIDE // 2, SIDE // 2)
     assert np.array_equal(item["masks"].numpy(), on_disk.mask(1)[1::2, 1::2])
+
+
+def test_a_process_decodes_only_its_rows() -> None:
+    decoded = list[int]()
+
+    class Told(Numbered):
+        def image(self, index: int) -> np.ndarray:
+            decoded.append(index)
+            return super().image(index)
+
+    draws = TileDraws(Told(), seed=1)
+    whole = Batches(draws, size=4)(3)
+    decoded.clear()
+    part = Batches(draws, size=4)(3, range(2, 4))
+    assert len(decoded) == 2
+    assert all(torch.equal(part[key], whole[key][2:]) for key in whole)

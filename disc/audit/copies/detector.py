@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from disc.audit.copies.pictures import Pictures, take_pictures
+from disc.audit.copies.pictures import Pictures, Tiles, take_pictures
 from disc.audit.copies.search import Matches, find_matches
 from disc.audit.copies.wear import WEARS, find_softness, plant, soften
 from disc.seeds import numpy_generator
@@ -118,7 +118,7 @@ class Effort:
 
 
 def calibrate(
-    training: Pixels,
+    training: Tiles,
     patients: Sequence[str],
     synthetic: Pixels,
     *,
@@ -191,7 +191,7 @@ def correct(found: Rate, detector: Detector) -> tuple[float, float, float]:
 
 
 def _plant_all(
-    training: Pixels,
+    training: Tiles,
     owners: npt.NDArray[np.str_],
     book: Pictures,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,13 @@ _CHUNK = 512
 Floats = npt.NDArray[np.float32]
 
 
+class Tiles(Protocol):
+    """Tiles uint8 [N, H, H, 3]: an array, or what reads them."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, places: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.uint8]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """Band-passed pictures of a set of tiles.
@@ -68,8 +76,8 @@ class Pictures:
         return normalise(F.avg_pool2d(self.pixels[:, None], COARSE).flatten(1))
 
 
-def take_pictures(images: npt.NDArray[np.uint8]) -> Pictures:
-    """Pictures of tiles uint8 [N, H, H, 3]."""
+def take_pictures(images: Tiles) -> Pictures:
+    """Pictures of tiles uint8 [N, H, H, 3]; of those that are read, few are held at a time."""
     parts = [_band(images[start : start + _CHUNK]) for start in range(0, len(images), _CHUNK)]
     return Pictures(torch.cat(parts))
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from disc.audit.copies.detector import MIN_NULL, calibrate
 from disc.audit.sets import shrink
 from disc.data.pixels.images import Pixels, read_image
 from disc.data.tiles.tile_set import TileSet
-from disc.files import BadInput, write_bytes
+from disc.files import MAX_TEXT, BadInput, read_bytes, reason, write_bytes
 
 RECORD = "copies.csv"
 """In the set: what was taken out, and why."""
@@ -42,11 +45,27 @@ def drop_copies(root: Path, training: TileSet, *, seed: int = 0) -> frozenset[st
     if not record.exists():
         found = _find(root, training, seed)
         write_bytes(record, found.to_csv(index=False).encode())
-    dropped = frozenset(pd.read_csv(record, dtype={"tile": str})["tile"])
+    dropped = read_dropped(root)
     for name in sorted(dropped):
         for path in (root / "images" / f"{name}.jpg", root / "masks" / f"{name}.png"):
             path.unlink(missing_ok=True)
     return dropped
+
+
+def read_dropped(root: Path) -> frozenset[str]:
+    """Names of the tiles that were taken out of a set.
+
+    Raises:
+        BadInput: if the record of them is damaged.
+    """
+    path = root / RECORD
+    data = read_bytes(path, MAX_TEXT)
+    try:
+        return frozenset(pd.read_csv(io.BytesIO(data), dtype={"tile": str})["tile"])
+    except (ValueError, KeyError) as error:
+        raise BadInput(
+            f"{path}: damaged ({reason(error)}); delete it to search for copies again"
+        ) from error
 
 
 def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
@@ -80,6 +99,21 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
         for i in np.flatnonzero(flags)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@dataclass(frozen=True)
+class SmallTiles:
+    """Tiles of a set at most 128 px wide, uint8 [n, H, H, 3], read when they are asked for."""
+
+    tiles: TileSet
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        return len(self.tiles)
+
+    def __getitem__(self, places: slice | npt.NDArray[np.int64], /) -> Pixels:
+        """Some of them."""
+        return read_small(self.tiles.image, np.arange(len(self))[places].tolist())
 
 
 def read_small(read: Callable[[T], Pixels], tiles: Sequence[T]) -> Pixels:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from disc.audit.copies.pictures import NUM_VERSIONS
+from disc.audit.copies.pictures import NUM_VERSIONS, Tiles
 from disc.data.pixels.images import encode_jpeg
 from disc.evaluate.gradients import LUMINANCE
 from disc.seeds import numpy_generator
@@ -33,7 +33,7 @@ def energy(images: Pixels) -> float:
     return float(np.square(np.diff(grey, axis=1)).mean() + np.square(np.diff(grey, axis=2)).mean())
 
 
-def find_softness(real: Pixels, synthetic: Pixels, *, seed: int) -> float:
+def find_softness(real: Tiles, synthetic: Tiles, *, seed: int) -> float:
     """Deviation in pixels of the blur that makes real tiles as soft as synthetic ones; 0: none."""
     rng = numpy_generator(seed, "softness")
     some, others = (

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from disc.files import BadInput
-from disc.grade.encoders.table import PUBLIC, PublicEncoder
+from disc.grade.encoders.table import PUBLIC, PublicEncoder, require_extra
 
 SIDE = 224
 """Side of the images that all of them read."""
@@ -67,12 +65,7 @@ def build_encoder(name: str) -> EncoderNetwork:
 
 
 def _build(encoder: PublicEncoder) -> nn.Module:
-    missing = [name for name in ("timm", "torchvision") if find_spec(name) is None]
-    if missing:
-        raise BadInput(
-            f"{encoder.title} needs {' and '.join(missing)}; install them: "
-            "pip install 'disc-gleason[encoders]'"
-        )
+    require_extra(encoder)
     import timm
     from timm.layers import SwiGLUPacked
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
+
+from disc.files import BadInput
 
 Rgb = tuple[float, float, float]
 IMAGENET: tuple[Rgb, Rgb] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -18,6 +21,10 @@ LUNIT: tuple[Rgb, Rgb] = (
 H_OPTIMUS: tuple[Rgb, Rgb] = (0.707223, 0.578729, 0.703617), (0.211883, 0.230117, 0.177517)
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".torch", ".ckpt")
 """Of the weight files that are looked for, in this order."""
+NAMED = "name the folder with --encoder-weights"
+"""What else `disc study` and `disc audit` offer where a weight file is missing."""
+FETCHED = "give --grade.download to fetch it under these terms"
+"""What else `disc run` offers."""
 _LUNIT_AT = (
     "https://github.com/lunit-io/benchmark-ssl-pathology/releases/download/pretrained-weights/"
 )
@@ -177,6 +184,50 @@ def find_weights(folder: Path, name: str) -> Path | None:
     """The weight file of an encoder in a folder, `<name>` with any of `SUFFIXES`."""
     found = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
     return next((path for path in found if path.is_file()), None)
+
+
+def require_weights(folder: Path, name: str, advice: str) -> Path:
+    """The weight file of an encoder.
+
+    Args:
+        folder: where weight files lie.
+        name: of the encoder.
+        advice: what else may be done than to put the file there, which depends on the command.
+
+    Raises:
+        BadInput: if it is missing.
+    """
+    path = find_weights(folder, name)
+    if path is None:
+        file = Path(PUBLIC[name].file)
+        raise BadInput(
+            f"{folder}: no weights of {tell_terms(name)}. Put {file.name} there as "
+            f"{name}{file.suffix}, or {advice}"
+        )
+    return path
+
+
+def require_encoder(folder: Path, name: str, advice: str) -> None:
+    """See before any work that an encoder can be read: `require_weights`, and what builds it.
+
+    Raises:
+        BadInput: if its weight file is missing, or timm or torchvision is not installed.
+    """
+    require_weights(folder, name, advice)
+    require_extra(PUBLIC[name])
+
+
+def require_extra(encoder: PublicEncoder) -> None:
+    """See that what builds the network of an encoder is installed.
+
+    Raises:
+        BadInput: if it is not.
+    """
+    if missing := [package for package in ("timm", "torchvision") if find_spec(package) is None]:
+        raise BadInput(
+            f"{encoder.title} needs {' and '.join(missing)}; install them: "
+            "pip install 'disc-gleason[encoders]'"
+        )
 
 
 def tell_terms(name: str) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from disc.files import BadInput, write_bytes
 from disc.grade.encoders.network import EncoderNetwork, build_encoder
-from disc.grade.encoders.table import PUBLIC, find_weights, tell_terms
+from disc.grade.encoders.table import FETCHED, PUBLIC, find_weights, require_weights, tell_terms
 from disc.model.foreign import read_checkpoint
 
 HUB = "https://huggingface.co/"
@@ -37,10 +37,7 @@ def get_weights(folder: Path, name: str, *, download: bool, say: Callable[[str],
     encoder = PUBLIC[name]
     target = folder / f"{name}{Path(encoder.file).suffix}"
     if not download:
-        raise BadInput(
-            f"{folder}: no weights of {tell_terms(name)}. Put {Path(encoder.file).name} there as "
-            f"{target.name}, or give --grade.download to fetch it under these terms"
-        )
+        return require_weights(folder, name, FETCHED)
     say(f"fetching under its terms: {tell_terms(name)}")
     try:
         data = _fetch(encoder.page, encoder.file)

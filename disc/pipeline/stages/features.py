@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.encoder import CrossEncoder, encode_slides, encode_superpixels, train_encoder
 from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
@@ -14,7 +12,7 @@ from disc.grade.features import FeatureFile, read_feature_file, write_features
 from disc.grade.pool import TilePool
 from disc.pipeline.configurations import SUPERPIXELS, needs_superpixels
 from disc.pipeline.context import Context
-from disc.pipeline.stages.grading_data import can_grade_slides, read_synthetic, test_sets
+from disc.pipeline.stages.grading_data import can_grade_slides, graded_sets
 from disc.processes import own_device, own_share, wait_for_all, write_once
 from disc.settings.grading import EncoderName
 
@@ -28,7 +26,7 @@ def make_features(context: Context, name: EncoderName, folder: Path) -> str:
     if name == "files":
         return _copy_features(context, folder)
     encoder = _train(context, folder) if name == "carcino" else _load(context, name)
-    for place, tiles in _sets(context):
+    for place, tiles in graded_sets(context, context.run.synthesis.variants):
         encode_slides(encoder, tiles, folder / place)
         if needs_superpixels(context.run):
             encode_superpixels(encoder, tiles, folder / SUPERPIXELS / place)
@@ -59,7 +57,7 @@ def _copy_features(context: Context, folder: Path) -> str:
     source = context.run.grade.feature_files
     assert source is not None  # settings say so
     widths: dict[int, Path] = {}
-    for place, tiles in _sets(context):
+    for place, tiles in graded_sets(context, context.run.synthesis.variants):
         for slide_id in dict.fromkeys(tile.slide_id for tile in tiles.tiles):
             path, target = source / place / f"{slide_id}.h5", folder / place / f"{slide_id}.h5"
             found = read_feature_file(path)
@@ -82,12 +80,3 @@ def _write(path: Path, found: FeatureFile) -> None:
         raise BadInput(f"{path.stem}: its features have no coords; expected [tiles, 2] beside them")
     side = found.tile_px
     write_features(path, found.features, coords, side or 1, found.labels, level0_px=side)
-
-
-def _sets(context: Context) -> Iterator[tuple[str, TileSet]]:
-    """(folder, tiles) of everything that graders are trained or judged on."""
-    yield "real", context.training_set
-    for data_set, _, tiles in test_sets(context):
-        yield "real" if data_set == "in" else data_set, tiles
-    for variant in context.run.synthesis.variants:
-        yield variant, read_synthetic(context, variant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -42,6 +42,20 @@ def test_sets(context: Context, masks: str = "masks") -> Iterator[tuple[str, str
     yield "in", "test", split.test
     if context.external_root is not None:
         yield "shifted", "test", context.read_external(context.external_root, masks)
+
+
+def graded_sets(context: Context, variants: Sequence[Variant]) -> Iterator[tuple[str, TileSet]]:
+    """(folder of features, tiles) of all that slide graders are trained or judged on.
+
+    Args:
+        context: of the run.
+        variants: those whose synthetic slides there are.
+    """
+    yield "real", context.training_set
+    for data_set, _, tiles in test_sets(context):
+        yield "real" if data_set == "in" else data_set, tiles
+    for variant in variants:
+        yield variant, read_synthetic(context, variant)
 
 
 def label_rows(

@@ -18,6 +18,7 @@ from disc.pipeline.configurations import Configuration, pixel_configurations
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import label_rows, read_synthetic, test_sets, write_table
 from disc.processes import write_once
+from disc.records.typed import read_table
 from disc.settings.run import Run
 from disc.train.checkpoint import NAME as CHECKPOINT
 
@@ -96,7 +97,7 @@ def _finish(
 
 
 def _join(path: Path, parts: Sequence[Path]) -> None:
-    write_table(path, [pd.read_parquet(part) for part in parts], COUNTS)
+    write_table(path, [read_table(part, COUNTS, "delete it") for part in parts], COUNTS)
 
 
 def _confusion(

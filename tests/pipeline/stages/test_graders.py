@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from disc.files import BadInput
 from disc.grade import bags as bags_of
 from disc.grade.carcino import CarcinoNet
 from disc.grade.transmil import TransMIL
@@ -83,3 +84,12 @@ def test_slide_graders_list_and_read_everything_once(context, monkeypatch):
     assert len(list(folder.glob("*/scores.parquet"))) == num > 3
     assert len(listed) == 1
     assert len(read) == 1 + len(context.run.synthesis.variants) + 2
+
+
+def test_a_damaged_table_of_a_pixel_grader_is_one_line(tmp_path):
+    part = tmp_path / "pixels.parquet"
+    for data in (b"", b"PAR1" + bytes(40) + b"PAR1"):
+        part.write_bytes(data)
+        with pytest.raises(BadInput, match=r"pixels\.parquet: damaged .*delete it"):
+            pixel_graders._join(tmp_path / "all.parquet", [part])
+    assert not (tmp_path / "all.parquet").exists()

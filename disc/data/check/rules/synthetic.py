@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from disc.data.check.contents import Contents, Item
 from disc.data.check.report import Case
 from disc.data.check.rules.split import TEST
+from disc.files import BadInput
+from disc.records.typed import read_table
 
 MANIFEST = "manifest.parquet"
 SEEN = "training_slides"
@@ -73,9 +73,9 @@ def _case(slide: str, items: Sequence[Item]) -> Case:
 def _read_manifest(contents: Contents, path: Path) -> dict[str, frozenset[str]]:
     """Slides that the generator of each tile saw."""
     try:
-        table = pd.read_parquet(path, columns=["tile", SEEN])
-    except (OSError, ValueError, KeyError) as error:
-        found = f"not readable, or without tile and {SEEN} ({' '.join(str(error).split())})"
+        table = read_table(path, ("tile", SEEN), "make the set again")
+    except (OSError, BadInput) as error:
+        found = f"not readable, or without tile and {SEEN} ({error})"
         text = (found, f"a table with columns tile and {SEEN}", "make the set again")
         contents.error("bad-manifest", text, [Case(files=(path,))])
         return {}

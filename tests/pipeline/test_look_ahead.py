@@ -1,0 +1,114 @@
+"""What the settings name is looked at before the first stage, and files are hashed once."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from disc import cli
+from disc.files import BadInput
+from disc.grade.encoders import table
+from disc.pipeline.context import Context
+from disc.pipeline.run import execute, refuse_missing
+from disc.pipeline.stage import Stage, find_lost, run_stages, why_stale
+from disc.pipeline.stage_list import all_stages
+from disc.presets import smoke
+from disc.records import listing
+from tests.test_cli import write_set
+
+
+def given(here, **changes):
+    """A small run in a folder, with some settings of its rooms changed."""
+    run = smoke()
+    rooms = {room: replace(getattr(run, room), **facts) for room, facts in changes.items()}
+    return replace(run, out=here / "runs", **rooms)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": {"root": "none"}}, "{}/none: no such folder; correct --data.root"),
+        ({"data": {"external_root": "none"}}, "no such folder; correct --data.external-root"),
+        ({"autoencoder": {"source": "none"}}, "no config.json of an autoencoder; correct --auto"),
+        ({"autoencoder": {"source": "."}}, "no config.json of an autoencoder; correct --autoenc"),
+        (
+            {"grade": {"encoders": ("files",), "feature_files": "none"}},
+            "{}/none: no such folder; correct --grade.feature-files",
+        ),
+        (
+            {"grade": {"encoders": ("carcino", "uni"), "encoder_weights": "."}},
+            "{}: no weights of uni (UNI): CC BY-NC-ND 4.0",
+        ),
+        ({"grade": {"encoders": ("uni",), "download": True}}, "needs timm and torchvision; inst"),
+    ],
+)
+def test_what_is_missing_is_said_before_the_first_stage(changes, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "find_spec", lambda name: None)
+    paths = {"root", "external_root", "source", "feature_files", "encoder_weights"}
+    for facts in changes.values():
+        facts |= {name: tmp_path / facts[name] for name in paths & {*facts}}
+    with pytest.raises(BadInput, match=re.escape(said.format(tmp_path))):
+        execute(given(tmp_path, **changes))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_first_weights_that_are_missing_are_one_line(tmp_path, capsys):
+    weights = tmp_path / "none.pth"
+    words = ["--grade.carcino.architecture", "public", "--grade.carcino.encoder-weights", weights]
+    assert cli.main([*map(str, ["run", "smoke", "--out", tmp_path / "runs", *words])]) == 2
+    output = capsys.readouterr()
+    said = f"{weights}: no such file; correct --grade.carcino.encoder-weights"
+    assert output.err == f"disc: {said}\n" and not output.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_slides_without_features_are_counted_before_the_first_stage(tmp_path):
+    root, features = write_set(tmp_path / "set"), tmp_path / "features"
+    (features / "real").mkdir(parents=True)
+    (features / "real" / "A.h5").write_bytes(b"")
+    grade = {"encoders": ("files",), "feature_files": features}
+    run = given(tmp_path, data={"root": root}, grade=grade)
+    said = f"{features}/real/B.h5: no such file, as of 3 of 4 slides; encode them, or correct"
+    with pytest.raises(BadInput, match=re.escape(said)):
+        execute(run)
+    assert not (tmp_path / "runs").exists()
+    refuse_missing(all_stages(Context(run, tmp_path)), tmp_path, "synthetic/sd")
+
+
+def test_only_what_is_to_be_done_is_looked_at(tmp_path):
+    def stage(name, *needs):
+        def look():
+            raise BadInput(f"{name}: missing")
+
+        work = lambda folder: "done"  # noqa: E731
+        return Stage(name=name, needs=needs, settings=1, work=work, look_ahead=look)
+
+    stages = [stage("first"), stage("second", "first")]
+    with pytest.raises(BadInput, match="first: missing"):
+        refuse_missing(stages, tmp_path, "second")
+    run_stages(stages, tmp_path, until="first", say=lambda text: None)
+    refuse_missing(stages, tmp_path, "first")
+    with pytest.raises(BadInput, match="second: missing"):
+        refuse_missing(stages, tmp_path, "second")
+    run_stages(stages, tmp_path, until="second", say=lambda text: None)
+    refuse_missing(stages, tmp_path, "second")
+    (tmp_path / "first" / "done.json").unlink()
+    with pytest.raises(BadInput, match="first: missing"):
+        refuse_missing(stages, tmp_path, "second")
+
+
+def test_a_file_of_others_is_hashed_once_while_it_is_the_same(tmp_path, monkeypatch):
+    weights, hashed, plain = tmp_path / "uni.bin", list[str](), listing.hash_file
+    weights.write_bytes(b"first")
+    monkeypatch.setattr(listing, "hash_file", lambda path: hashed.append(path.name) or plain(path))
+    stages = [
+        Stage(name=name, needs=(), settings=1, work=lambda f: "done", given=lambda: [weights])
+        for name in ("one", "two")
+    ]
+    run_stages(stages, tmp_path / "run", until="two", say=lambda text: None)
+    assert [why_stale(stage, tmp_path / "run") for stage in stages] == [None, None]
+    assert not find_lost(stages, tmp_path / "run")
+    assert hashed.count("uni.bin") == 1
+    weights.write_bytes(b"another")
+    assert all("uni.bin is not the file" in why_stale(stage, tmp_path / "run") for stage in stages)
+    assert hashed.count("uni.bin") == 2
