@@ -194,18 +194,18 @@ def test_pixel_counts_cover_every_tile(run):
 
 
 def test_a_deleted_stage_and_what_follows_are_done_again(run, monkeypatch):
-    kept = (run / "graders" / "slides" / "done.json").stat().st_mtime_ns
+    kept = (run / "agreement" / "done.json").stat().st_mtime_ns
     sd = (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns
-    before = pd.read_parquet(run / "agreement.parquet")
-    shutil.rmtree(run / "agreement")
+    before = pd.read_parquet(run / "scores.parquet")
+    shutil.rmtree(run / "graders" / "slides")
     # to draw every figure again takes as long as all other stages
     write = "disc.pipeline.stages.report.write_report"
     monkeypatch.setattr(write, lambda place, _: (place / "index.html").write_text("again"))
     assert cli.main([*SMOKE, "--out", str(run.parent)]) == 0
     assert (run / "report" / "index.html").read_text() == "again"
     assert (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns == sd
-    assert (run / "graders" / "slides" / "done.json").stat().st_mtime_ns == kept
-    pd.testing.assert_frame_equal(pd.read_parquet(run / "agreement.parquet"), before)
+    assert (run / "agreement" / "done.json").stat().st_mtime_ns == kept
+    pd.testing.assert_frame_equal(pd.read_parquet(run / "scores.parquet"), before)
 
 
 def test_the_check_knows_what_the_generator_saw(run, tmp_path):
