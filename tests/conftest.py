@@ -1,11 +1,21 @@
 """One thread a test process: pytest-xdist already uses every core. No waiting for the disk."""
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# A million objects of modules are there for good: not to be looked through while tests run.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,12 @@ class Tag(NamedTuple):
     path: Path
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """What a file holds, parsed once."""
+    return ast.parse(path.read_text())
+
+
 def documented(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
     """Names and docstrings in a module: of itself, classes, functions, and of fields."""
     body = getattr(node, "body", [])
@@ -39,7 +46,7 @@ def documented(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
 
 def find_tags() -> Iterator[Tag]:
     for path in sorted((ROOT / "disc").rglob("*.py")):
-        for name, text in documented(ast.parse(path.read_text()), ""):
+        for name, text in documented(tree_of(path), ""):
             for kind, words in TAG.findall(text):
                 yield Tag(kind, " ".join(words.split()), name, path.relative_to(ROOT))
 

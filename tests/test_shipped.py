@@ -70,7 +70,7 @@ def test_all_that_the_door_offers_is_there(model):
 
 def test_separated_conditions_show_what_their_masks_ask_for(model, real):
     """Of a few tiles: each takes a denoising for every label. The slow test below has bands."""
-    masks = real[1][:: NUM // 16]
+    masks = real[1][:: NUM // 8]
     seen = model.segment(model.sample(masks, variant="sd-sc", seed=7))
     asked, chance = primary_measure(masks, seen), primary_measure(masks[::-1], seen)
     assert np.nanmean(asked) > np.nanmean(chance) + 0.1

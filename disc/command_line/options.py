@@ -7,6 +7,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from tyro.conf import Positional, arg
@@ -55,7 +56,8 @@ def list_options(kind: type[Any], default: Any = None, *, path: str = "") -> Ite
         default: an instance that holds the defaults; None: those of its fields.
         path: where it stands in another.
     """
-    hints, texts = get_type_hints(kind, include_extras=True), read_texts(kind)
+    key: Any = kind  # that a type[Any] can be a key is not known to mypy
+    hints, texts = _read_hints(key), read_texts(key)
     group = inspect.cleandoc(kind.__doc__ or "").splitlines()[0]
     for field in fields(kind):
         hint, name = hints[field.name], _name_of(hints[field.name])
@@ -68,6 +70,7 @@ def list_options(kind: type[Any], default: Any = None, *, path: str = "") -> Ite
             yield Option(inner, hint, value, texts.get(field.name, ""), group)
 
 
+@cache
 def read_texts(kind: type[Any]) -> dict[str, str]:
     """The line of docstring under each field of a dataclass."""
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
@@ -99,6 +102,11 @@ def without_kinds(option: Option, kinds: tuple[str, ...]) -> Option:
     first, colon, rest = option.text.partition(": ")
     is_list = bool(colon) and all(word in kinds for word in first.split(", "))
     return replace(option, text=rest[:1].upper() + rest[1:]) if is_list else option
+
+
+@cache
+def _read_hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _name_of(hint: Any) -> str | None:

@@ -1,5 +1,6 @@
 """Stained texture for tests of the audit: large fields, one a patient, cut with half overlap."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from disc.data.writing.set_writer import SetWriter, format_name
 SIDE = 64
 
 
+@cache
 def draw_field(seed, side=256):
     """A field uint8 [side, side, 3] and its labels, which say how coarse its texture is."""
     rng = np.random.default_rng(seed)

@@ -64,7 +64,7 @@ def step_at_borders(tiles, levels):
     return hold_arrays("stepped", stepped.clip(0, 255).astype(np.uint8), masks, owners, 4.0)
 
 
-@pytest.mark.parametrize("levels", [0, 2, 4])
+@pytest.mark.parametrize("levels", [0, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_steps_of_two_grey_levels_are_found(levels, real, other):
     figures = by_name(measure_seams(real, step_at_borders(other, levels)))
     for name in ("seam", "seam.beyond-real"):

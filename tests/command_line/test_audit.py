@@ -190,18 +190,16 @@ def test_patients_are_those_of_the_real_sets_tables(sets, tmp_path, capsys):
 
 
 def test_only_what_the_generator_saw_can_be_copied(sets, tmp_path, capsys):
-    """A tile of a patient that it did not see is like others by chance."""
+    """A tile of a patient that it did not see is like others by chance.
+
+    Had it seen all, everything were a copy, as of identical folders.
+    """
     images, masks, owners = small_tiles(5)
     chosen = np.flatnonzero(np.isin(owners, ["P0", "P4"]))[::2]
     made = write_set(tmp_path / "made", images[chosen], masks[chosen], owners[chosen])
     names = sorted(path.stem for path in (made / "images").iterdir())
-    facts = {"tile": names, "training_slides": "P0 P1 P2 P3 P4", "shape_source": names}
-    pd.DataFrame(facts).to_parquet(made / "manifest.parquet")
+    facts = {"tile": names, "training_slides": "P1 P2 P3", "shape_source": names}
     words = sets / "real", made, "--parts", "new", "--page", "None", "--json"
-    assert call(*words, tmp_path / "all.json") == 0
-    verdict = json.loads((tmp_path / "all.json").read_text())["verdict_on_copies"]
-    assert verdict.startswith("Everything is a copy")
-    facts["training_slides"] = "P1 P2 P3"
     pd.DataFrame(facts).to_parquet(made / "manifest.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("disc.audit.copies.new.MIN_NULL", 100)

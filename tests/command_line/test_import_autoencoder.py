@@ -112,7 +112,7 @@ def write_foreign(folder):
     assert vq.config.scaling_factor == 0.18215
 
 
-@pytest.mark.parametrize("finetune", [False, True])
+@pytest.mark.parametrize("finetune", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_in_a_run_the_scale_is_measured(tmp_path, monkeypatch, capsys, finetune):
     # drawing a few slides is faster than starting processes for it
     monkeypatch.setattr("disc.processes.allowed_cores", lambda: 1)
@@ -126,7 +126,7 @@ def test_in_a_run_the_scale_is_measured(tmp_path, monkeypatch, capsys, finetune)
         test_slides=(1, 0, 0, 0),
         external_slides=(1, 0, 0, 0),
         referee_slides=(1, 0, 0, 0),
-        core_um=(600.0, 700.0),
+        core_um=(300.0, 400.0),
     )
     run = replace(run, autoencoder=settings, phantom=phantom, until="latents")
     context = Context(run, tmp_path / "run")

@@ -1,8 +1,9 @@
 """What strangers give is bounded: one line, exit code 2, little memory, whatever a file claims."""
 
+import contextlib
+import io
 import json
-import subprocess
-import sys
+import resource
 import zlib
 from pathlib import Path
 
@@ -11,38 +12,33 @@ import pytest
 import safetensors.torch
 import torch
 
+from disc.cli import main
 from disc.files import BadInput, open_file, read_bytes, read_json
 from disc.train.latents.shards import Shard, write_shard
+from tests.apart import call_apart
 from tests.damage import bombs
 
 MEMORY = 600 * 2**20
-"""Beyond what loading everything takes."""
-RUN_ALL = """
-import contextlib, io, json, resource, sys
-import disc.model.foreign, disc.pipeline.stage_work
-from disc.cli import main
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-start = peak()
-resource.setrlimit(resource.RLIMIT_DATA, (6 * 2**30,) * 2)
-found = []
-for words in json.loads(sys.argv[1]):
-    with contextlib.redirect_stderr(io.StringIO()) as error:
-        code = main(words)
-    found.append([code, error.getvalue(), peak() - start])
-children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-print(json.dumps([found, children]))
-"""
+"""Beyond what all modules take."""
+
+
+def peak(who: int = resource.RUSAGE_SELF) -> int:
+    """Most bytes that a process had."""
+    return resource.getrusage(who).ru_maxrss * 1024
 
 
 def run_all(commands: list[list[str]]) -> tuple[list[tuple[int, str, int]], int]:
     """Code, error and memory of each command, all in one process, and memory of its children."""
-    words = [sys.executable, "-c", RUN_ALL, json.dumps(commands)]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=500, check=False, cwd=root)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found, children = json.loads(done.stdout.splitlines()[-1])
-    return found, children
+
+    def act() -> tuple[list[tuple[int, str, int]], int]:
+        start, found = peak(), []
+        for words in commands:
+            with contextlib.redirect_stderr(io.StringIO()) as error:
+                code = main(words)
+            found.append((code, error.getvalue(), peak() - start))
+        return found, peak(resource.RUSAGE_CHILDREN)
+
+    return call_apart(act, 500, {resource.RLIMIT_DATA: 8 * 2**30})
 
 
 def tables(folder: Path) -> dict[str, tuple[Path, str]]:
@@ -101,7 +97,6 @@ def import_checkpoints(folder: Path) -> tuple[dict[Path, str], list[list[str]]]:
 
 
 def test_tables_and_checkpoints_of_strangers(tmp_path: Path) -> None:
-    """In one process: to start another takes seconds."""
     listed, first = read_tables(tmp_path / "tables")
     found, second = import_checkpoints(tmp_path / "checkpoints")
     results, children = run_all(first + second)

@@ -1,34 +1,47 @@
 """Every damage is one line that names the file, and exit code 2, quickly and in little memory."""
 
-import json
+import contextlib
+import inspect
+import io
 import os
 import re
 import resource
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from disc import cli
+from disc.command_line.understand import understand
+from tests.apart import call_apart
 from tests.damage.cases import CASES, IMAGE, TABLE, Case
 from tests.damage.conftest import TILE, words_for
 
 PATIENCE_S = 60
-MEMORY = 2 * 2**30
-RUN_ALL = """
-import contextlib, io, json, sys
-from disc.cli import main
-found = []
-for words in json.loads(sys.argv[1]):
-    with contextlib.redirect_stderr(io.StringIO()) as error:
-        found.append([main(words), error])
-print(json.dumps([[code, error.getvalue()] for code, error in found]))
-"""
+MEMORY = 2**30
+"""Beyond what all modules take."""
 IS_ROOT = os.geteuid() == 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def understood() -> Iterator[None]:
+    """Words of a run differ in two folders alone: they are understood once, which takes longer."""
+    once = understand(words_for(Path("set"), IMAGE), cli.COMMANDS, cli.ABOUT)
+    request = inspect.getclosurevars(once).nonlocals["request"]
+
+    def understand_run(words: list[str], commands: object, about: str) -> Callable[[], int]:
+        if words[0] != "run":
+            return understand(words, cli.COMMANDS, about)
+        out, root = (Path(words[words.index(name) + 1]) for name in ("--out", "--data.root"))
+        data = replace(request.run.data, root=root)
+        return lambda: cli.run(replace(request, run=replace(request.run, out=out, data=data)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "understand", understand_run)
+        yield
 
 
 @pytest.fixture
@@ -89,25 +102,23 @@ def test_damage(root: Path, capsys: pytest.CaptureFixture[str], case: Case) -> N
 def outcomes(
     sound: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[int, str, str]]:
-    """Exit code, standard error and name of the file, for every heavy damage.
-
-    All in one process that may take 2 GiB: starting one takes seconds.
-    """
+    """Exit code, standard error and name of the file, for every heavy damage, in little memory."""
     names, commands = {}, []
     for case in (case for case in CASES if case.is_heavy):
         root = Path(shutil.copytree(sound, tmp_path_factory.mktemp("heavy") / "set"))
         names[str(case)] = damage(root, case)
         commands.append(words_for(root, case.file))
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, json.dumps(commands)],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+
+    def act() -> list[tuple[int, str]]:
+        found = []
+        for words in commands:
+            with contextlib.redirect_stderr(io.StringIO()) as error:
+                code = cli.main(words)
+            found.append((code, error.getvalue()))
+        return found
+
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    found = call_apart(act, PATIENCE_S, {resource.RLIMIT_AS: taken + MEMORY})
     return {key: (*one, name) for one, (key, name) in zip(found, names.items(), strict=True)}
 
 

@@ -1,4 +1,5 @@
 import argparse
+import pickle
 import re
 import sys
 import types
@@ -13,7 +14,7 @@ import torch
 
 from disc.model.foreign import read_foreign
 from tests.model.compvis_reference import as_checkpoint, draw_network
-from tests.model.test_foreign import check_equal, here, refusal, save, tiles, write_folder
+from tests.model.test_foreign import Planted, check_equal, here, refusal, save, tiles, write_folder
 
 __all__ = ["here", "tiles"]
 
@@ -86,3 +87,14 @@ def test_a_flipped_bit_in_a_record_is_found(tmp_path):
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     assert re.search(r"its record '.*' is damaged \(wrong checksum\)", refusal(path))
+
+
+@pytest.mark.usefixtures("here")
+def test_nothing_of_an_old_malicious_pickle_runs(tmp_path):
+    trace = tmp_path / "ran"
+    old = tmp_path / "old.ckpt"
+    old.write_bytes(pickle.dumps({"state_dict": Planted(trace)}))
+    refusal(old)
+    assert not trace.exists()
+    pickle.loads(old.read_bytes())
+    assert trace.exists(), "the trap itself does nothing"

@@ -32,7 +32,7 @@ SMALL = Phantom(
     test_slides=(1, 0, 1, 0),
     external_slides=(0, 1, 0, 0),
     referee_slides=(0, 0, 0, 1),
-    core_um=(400.0, 700.0),
+    core_um=(350.0, 500.0),
 )
 
 

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,27 +23,49 @@ from disc.data.readers.sicapv2 import read_set
 from disc.evaluate.agreement import RECALLS
 from disc.files import BadInput
 from disc.pipeline.demo_picture import draw_picture
+from disc.report.figures import as_png
 from disc.settings.synthesis import STUDENT, VARIANTS
 
-FEW_STEPS = {
-    "autoencoder.optim.steps": 8,
-    "denoiser.optim.steps": 10,
-    "distil.optim.steps": 3,
-    "distil.student.optim.steps": 3,
-    "evaluate.referee.optim.steps": 6,
+LITTLE = {
+    "phantom.slides": "3 3 4 2",
+    "phantom.test-slides": "1 1 1 1",
+    "phantom.external-slides": "1 1 1 1",
+    "phantom.referee-slides": "1 1 1 1",
+    "phantom.core-um": "500 900",
+    "sample.solver.steps": 3,
+    "autoencoder.optim.steps": 4,
+    "denoiser.optim.steps": 4,
+    "validation.num-tiles": 8,
+    "distil.num-bundles": 8,
+    "distil.optim.steps": 2,
+    "distil.student.optim.steps": 2,
+    "synthesis.tiles": "2 3",
+    "evaluate.referee.optim.steps": 3,
+    "evaluate.num-mixed": 8,
     "evaluate.num-bootstrap": 40,
     "grade.carcino.optim.steps": 2,
-    "grade.transmil.optim.steps": 3,
+    "grade.pixel-variants": "sd",
+    "grade.transmil.optim.steps": 2,
     "report.num-grader-bootstrap": 60,
 }
 """What is learnt is not looked at here."""
-SMOKE = ["run", "smoke", *(f"--{name}={number}" for name, number in FEW_STEPS.items())]
+for _part in ("autoencoder", "denoiser", "distil", "distil.student"):
+    LITTLE[f"{_part}.optim.batch"] = 4
+SMOKE = ["run", "smoke"]
+for _name, _value in LITTLE.items():
+    SMOKE += [f"--{_name}", *str(_value).split()]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    assert cli.main([*SMOKE, "--out", str(out)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        # drawing some slides is faster than starting processes for it
+        patch.setattr("disc.processes.allowed_cores", lambda: 1)
+        # figures are drawn once and small: as large and as SVG they are in tests/report
+        patch.setattr("disc.report.page.as_png", partial(as_png, dpi=40))
+        patch.setattr("disc.report.page.as_svg", lambda figure: b"<svg/>")
+        assert cli.main([*SMOKE, "--out", str(out)]) == 0
     return out / "smoke"
 
 
@@ -83,7 +106,7 @@ def test_every_variant_is_asked_for_the_same_masks(run):
         pd.testing.assert_frame_equal(targets[variant], targets["sd"])
     assert set(table["variant"]) - {"collage"} == {*generated, "real", "reconstruction"}
     drawn_for = table[table["variant"] == "sd"]["masks"].value_counts().to_dict()
-    assert drawn_for["test slides"] == 24 and 2 < drawn_for["synthesis"] <= 12
+    assert drawn_for["test slides"] == 16 and 0 < drawn_for["synthesis"] <= 12
 
 
 def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
@@ -91,13 +114,14 @@ def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
     for kind in ("multi-class", "synthesis", "single-class"):
         part = quality.loc[kind]
         assert part.loc[STUDENT, ["evaluations", "steps"]].tolist() == [1, 1]
-        assert part.loc["sd", ["evaluations", "steps"]].tolist() == [6, 6]
-        assert (part.loc["sd-sc", "evaluations"] > 6) == (kind != "single-class")
+        assert part.loc["sd", ["evaluations", "steps"]].tolist() == [3, 3]
+        assert (part.loc["sd-sc", "evaluations"] > 3) == (kind != "single-class")
         columns = ["kid_real", "kid_reconstruction_gain_low", "standard_deviation"]
         assert np.isfinite(part.loc[[*VARIANTS, STUDENT], columns].astype(float)).all(axis=None)
 
 
-def test_the_picture_of_the_readme_is_drawn_from_a_run(run):
+def test_the_picture_of_the_readme_is_drawn_from_a_run(run, monkeypatch):
+    monkeypatch.setattr("disc.pipeline.demo_picture._MAX_ROWS", 2)
     picture = Image.open(io.BytesIO(draw_picture(run)))
     width, height = picture.size
     assert 900 < width < 1300 and height > 300
@@ -169,16 +193,19 @@ def test_pixel_counts_cover_every_tile(run):
     np.testing.assert_array_equal(counts, 64 * 64)
 
 
-def test_a_deleted_stage_and_what_follows_are_done_again(run):
-    kept = (run / "graders" / "slides" / "done.json").stat().st_mtime_ns
+def test_a_deleted_stage_and_what_follows_are_done_again(run, monkeypatch):
+    kept = (run / "agreement" / "done.json").stat().st_mtime_ns
     sd = (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns
-    before = pd.read_parquet(run / "agreement.parquet")
-    shutil.rmtree(run / "agreement")
+    before = pd.read_parquet(run / "scores.parquet")
+    shutil.rmtree(run / "graders" / "slides")
+    # to draw every figure again takes as long as all other stages
+    write = "disc.pipeline.stages.report.write_report"
+    monkeypatch.setattr(write, lambda place, _: (place / "index.html").write_text("again"))
     assert cli.main([*SMOKE, "--out", str(run.parent)]) == 0
-    assert (run / "report" / "index.html").exists()
+    assert (run / "report" / "index.html").read_text() == "again"
     assert (run / "denoiser" / "sd" / "done.json").stat().st_mtime_ns == sd
-    assert (run / "graders" / "slides" / "done.json").stat().st_mtime_ns == kept
-    pd.testing.assert_frame_equal(pd.read_parquet(run / "agreement.parquet"), before)
+    assert (run / "agreement" / "done.json").stat().st_mtime_ns == kept
+    pd.testing.assert_frame_equal(pd.read_parquet(run / "scores.parquet"), before)
 
 
 def test_the_check_knows_what_the_generator_saw(run, tmp_path):

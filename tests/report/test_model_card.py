@@ -24,8 +24,12 @@ def write(folder: Path, summary: RunSummary) -> str:
 NOTHING = dict.fromkeys(("agreement", "scores", "pixels", "standard_deviations"))
 
 
-@pytest.mark.parametrize("is_simulated", [True, False])
-@pytest.mark.parametrize("lacking", [{}, {**NOTHING, "made_by": {}, "notes": ()}])
+LACKING = {**NOTHING, "made_by": {}, "notes": ()}
+
+
+@pytest.mark.parametrize(
+    ("lacking", "is_simulated"), [({}, True), (LACKING, True), (LACKING, False)]
+)
 def test_nothing_is_left_for_somebody_to_fill_in(tmp_path: Path, lacking, is_simulated) -> None:
     card = write(tmp_path, make_summary(is_simulated=is_simulated, **lacking))
     assert not OPEN.search(card)
@@ -35,12 +39,13 @@ def test_nothing_is_left_for_somebody_to_fill_in(tmp_path: Path, lacking, is_sim
 
 def test_a_command_tells_no_place_of_this_machine(tmp_path: Path) -> None:
     command = "disc run paper --data.root /home/me/SICAPv2 --out=../mine/runs ~/x.json --seed 1"
-    card = write(tmp_path, make_summary(made_by={"Command": command}))
+    card = write(tmp_path, make_summary(made_by={"Command": command}, **NOTHING))
     assert "`disc run paper --data.root SICAPv2 --out=runs x.json --seed 1`" in card
 
 
 def test_rows_come_from_configuration_stages_and_tables(tmp_path: Path) -> None:
-    summary = make_summary(notes=["slide grading: not possible: one slide"], scores=None)
+    notes = ["slide grading: not possible: one slide"]
+    summary = make_summary(notes=notes, scores=None, pixels=None)
     card = write(tmp_path, summary)
     rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]*?) \|$", card, re.M))
     assert rows["fold"] == summary.config["data"]["fold"]
@@ -58,6 +63,7 @@ def test_a_card_names_no_folder_of_this_machine(tmp_path: Path) -> None:
         config={**config, "data": {**config["data"], "root": root}},
         data_note=f"tiles of {root}: 60 training tiles",
         is_simulated=False,
+        **NOTHING,
     )
     card = write(tmp_path, summary)
     assert "tiles of SICAPv2: 60" in card and "of-a-ward" not in card

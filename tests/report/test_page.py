@@ -59,12 +59,6 @@ def read_page(path: Path) -> Reader:
     return reader
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunSummary]:
-    summary = make_summary()
-    return write_report(tmp_path_factory.mktemp("report"), summary), summary
-
-
 def multi_class(table: pd.DataFrame, variant: str, masks: str = TEST) -> pd.Series:
     """The primary measure: GG5 covers too little to count; see `make_agreement`."""
     rows = table[(table["variant"] == variant) & (table["masks"] == masks)].set_index("tile")
@@ -129,10 +123,19 @@ def test_figures_and_tables_lie_beside_the_page(whole: tuple[Path, RunSummary]) 
     assert not [name for name in names if name.endswith(".tmp")]
 
 
-def test_same_summary_same_bytes(whole: tuple[Path, RunSummary], tmp_path: Path) -> None:
-    write_report(tmp_path, make_summary())
-    for file in sorted(tmp_path.iterdir()):
+def test_same_numbers_same_bytes(
+    whole: tuple[Path, RunSummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the part of a summary that is told in figures of each kind: a chart and a sheet."""
+    monkeypatch.undo()
+    lacking = {"scores": None, "pixels": None, "pixel_pictures": (), "attention": ()}
+    page = write_report(tmp_path, make_summary(**lacking))
+    files = [*tmp_path.glob("*.png"), tmp_path / "agreement.csv", tmp_path / "recalls.csv"]
+    assert {"sheet.png", "agreement_synthesis.png"} <= {file.name for file in files}
+    for file in files:
         assert file.read_bytes() == (whole[0].parent / file.name).read_bytes(), file.name
+    charts = [source for source in read_page(page).sources if "svg" in source]
+    assert len(charts) == 3 and set(charts) <= set(read_page(whole[0]).sources)
 
 
 def test_what_is_lacking_is_said_with_its_reason(tmp_path: Path) -> None:

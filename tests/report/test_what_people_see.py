@@ -20,12 +20,13 @@ from disc.report.sheet_figure import draw_sheet
 from tests.report.summaries import make_scores, make_summary
 from tests.report.test_page import Reader, read_page
 
+UNGRADED = {"scores": None, "pixels": None}
 NOTHING = {"agreement": None, "scores": None, "sheet": (), "pixel_pictures": ()}
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(tmp_path_factory.mktemp("page"), make_summary())
+def page(whole: tuple[Path, RunSummary]) -> Path:
+    return whole[0]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_scale_bar_stands_where_the_scale_is_known(
     um_per_px: float | None, bar: str | None, tmp_path: Path
 ) -> None:
     """A tile is 32 px wide: 192 µm, of which 50 are 26 %; 8 µm, of which 2 are 25 %."""
-    summary = make_summary(um_per_px=um_per_px, scores=None, pixels=None)
+    summary = make_summary(um_per_px=um_per_px, agreement=None, **UNGRADED)
     text = write_report(tmp_path, summary).read_text()
     bars = re.findall(r'class="bar" style="width: ([0-9.]+)%"><b>([^<]+)<', text)
     assert {name for _, name in bars} == ({bar} if bar else set())
@@ -83,7 +84,7 @@ def test_the_referees_map_stands_below_every_tile_and_all_can_be_enlarged(page: 
 
 def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
     """Legend, both palettes; every colour of a mask is in the picture with its readings."""
-    rows = make_summary().sheet
+    rows = make_summary().sheet[:1]
     for palette in PALETTES:
         figure = draw_sheet(sheet_cells(rows, palette), 6.0, palette)
         (legend,) = figure.legends
@@ -97,7 +98,7 @@ def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
 
 
 def test_the_papers_colours_on_request(tmp_path: Path) -> None:
-    summary = make_summary(palette="paper", scores=None, pixels=None)
+    summary = make_summary(palette="paper", agreement=None, **UNGRADED)
     text = write_report(tmp_path, summary).read_text()
     assert 'background: rgb(0, 0, 255)"></i>GG3' in text
     assert "rgb(52, 155, 232)" not in text
@@ -131,7 +132,9 @@ def test_a_difference_at_unequal_steps_is_marked_with_its_reasons(
     assert fast[1] == ">1" and plain[1] == ">10"
     assert cells_of(page, "Multi-class masks of test slides", "sd-sc")[1] == ">22.2"
     assert "differ by more than 0.05" in reader.text and "agreement is blind to blur" in reader.text
-    (line,) = (line for line in headline(measure(make_summary())) if "sd-disc-fast" in line)
+    (line,) = (
+        line for line in headline(measure(make_summary(**UNGRADED))) if "sd-disc-fast" in line
+    )
     assert "reads higher than sd (plain), marked\N{NO-BREAK SPACE}† (unequal steps, stand" in line
 
 
@@ -157,12 +160,12 @@ def test_a_run_without_what_agreement_does_not_see_has_a_page(tmp_path: Path) ->
 
 
 def test_the_fraction_of_the_gain_that_is_kept_has_an_interval() -> None:
-    numbers = measure(make_summary())
+    numbers = measure(make_summary(**UNGRADED))
     (kept,) = (line for line in headline(numbers) if "of the gain" in line)
     assert re.search(r"DISC has \d+\s% \[\d+\s%, \d+\s%\] of the gain", kept)
     one_slide = make_summary().agreement
     assert one_slide is not None
-    summary = make_summary(agreement=one_slide.assign(source_slide="only"))
+    summary = make_summary(agreement=one_slide.assign(source_slide="only"), **UNGRADED)
     assert not [line for line in headline(measure(summary)) if "of the gain" in line]
 
 

@@ -1,6 +1,8 @@
 """What holds for every slide grader."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 
 from disc.evaluate.auroc import auroc
 from disc.grade.bags import lay_out
+from disc.grade.mil.bag_grader import BagGrader
 from disc.grade.mil.build import build_grader
 from disc.grade.mil.mixed import MixedSupervision, encode_places
 from disc.grade.mil.scoring import attend_bags, attention_table, read_logits
@@ -83,33 +86,36 @@ def test_every_weight_learns(name: str) -> None:
         assert weight.grad.abs().max() > 0, name
 
 
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], BagGrader]:
+    """A grader that was trained on the toy."""
+
+    @cache
+    def train(name: str) -> BagGrader:
+        return train_slide_grader(
+            net=settings(100),
+            real=toy_bags(32),
+            synthetic=[],
+            balance_weight=0.0,
+            folder=tmp_path_factory.mktemp(name),
+            seed=0,
+            grader=name,
+        )
+
+    return train
+
+
 @pytest.mark.parametrize("name", ["abmil", "mean", "mixed-supervision"])
-def test_a_separable_toy_is_learnt(tmp_path: Path, name: str) -> None:
-    net = train_slide_grader(
-        net=settings(100),
-        real=toy_bags(32),
-        synthetic=[],
-        balance_weight=0.0,
-        folder=tmp_path,
-        seed=0,
-        grader=name,
-    )
+def test_a_separable_toy_is_learnt(learnt: Callable[[str], BagGrader], name: str) -> None:
+    net = learnt(name)
     bags = toy_bags(40, purpose=1)
     truth, scores = np.array([bag.truth for bag in bags]), score_bags(net, bags)
     areas = [auroc(truth[:, k], scores[:, k])[0] for k in range(4)]
     assert min(areas) > 0.9, areas
 
 
-def test_abmil_attends_to_the_tiles_that_tell(tmp_path: Path) -> None:
-    net = train_slide_grader(
-        net=settings(80),
-        real=toy_bags(32),
-        synthetic=[],
-        balance_weight=0.0,
-        folder=tmp_path,
-        seed=0,
-        grader="abmil",
-    )
+def test_abmil_attends_to_the_tiles_that_tell(learnt: Callable[[str], BagGrader]) -> None:
+    net = learnt("abmil")
     bags = [bag for bag in toy_bags(40, purpose=1) if bag.primary == 5]
     shares = [a[bag.labels == 3].sum() for a, bag in zip(attend_bags(net, bags), bags, strict=True)]
     parts = [(bag.labels == 3).mean() for bag in bags]
@@ -176,16 +182,10 @@ def test_rare_labels_weigh_more() -> None:
     torch.testing.assert_close(loss.slide_weights.mean(), torch.tensor(1.0))
 
 
-def test_mixed_supervision_learns_labels_of_instances(tmp_path: Path) -> None:
-    net = train_slide_grader(
-        net=settings(80),
-        real=toy_bags(32),
-        synthetic=[],
-        balance_weight=0.0,
-        folder=tmp_path,
-        seed=0,
-        grader="mixed-supervision",
-    )
+def test_mixed_supervision_learns_labels_of_instances(
+    learnt: Callable[[str], BagGrader],
+) -> None:
+    net = learnt("mixed-supervision")
     grids = lay_out(toy_bags(20, purpose=1))
     with torch.no_grad():
         read = net(*inputs_of(net, grids), all_tokens=True)[:, 1:, :4].argmax(-1)

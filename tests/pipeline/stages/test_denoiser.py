@@ -52,7 +52,7 @@ def train(folder, root, **changes):
 def root(tmp_path_factory):
     """A simulated set, given as a real one is."""
     folder = tmp_path_factory.mktemp("tiles")
-    phantom = Phantom(slides=(2, 2, 2, 2), test_slides=(1, 1, 1, 1), core_um=(400.0, 700.0))
+    phantom = Phantom(slides=(2, 2, 2, 2), test_slides=(1, 1, 1, 1), core_um=(300.0, 500.0))
     write_training_set(folder, phantom, Data(tile_px=32, um_per_px=8.0))
     return folder
 

@@ -22,7 +22,7 @@ from disc.settings.phantom import Phantom
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiles")
-    phantom = Phantom(slides=(2, 2, 2, 2), test_slides=(1, 1, 1, 1), core_um=(400.0, 700.0))
+    phantom = Phantom(slides=(2, 2, 2, 2), test_slides=(1, 1, 1, 1), core_um=(300.0, 500.0))
     write_training_set(folder, phantom, Data(tile_px=32, um_per_px=8.0))
     return folder
 

@@ -40,11 +40,12 @@ def small(out, **settings):
             test_slides=(1, 1, 1, 1),
             external_slides=(1, 0, 0, 0),
             referee_slides=(1, 1, 1, 1),
-            core_um=(600.0, 700.0),
+            core_um=(400.0, 500.0),
         ),
         autoencoder=short(run.autoencoder),
         denoiser=short(run.denoiser),
         evaluate=replace(run.evaluate, referee=short(run.evaluate.referee)),
+        sample=replace(run.sample, solver=replace(run.sample.solver, steps=2)),
         validation=replace(VALIDATION, **settings),
         until="denoiser/sd",
     )

@@ -53,13 +53,13 @@ def test_it_starts_from_the_sources_weights_and_codebook(source, tmp_path):
 def test_it_learns_with_the_codebook_from_the_first_step(source, tmp_path, monkeypatch):
     monkeypatch.setattr("disc.train.log.EVERY", 2)
     before = (decoded(Autoencoder.load(source)) - to_unit(batch_at(99)["tiles"])).abs().mean()
-    trained = train_autoencoder(settings_of(source, steps=30), batch_at, tmp_path / "run", 0)
+    trained = train_autoencoder(settings_of(source, steps=16), batch_at, tmp_path / "run", 0)
     after = (decoded(trained) - to_unit(batch_at(99)["tiles"])).abs().mean()
-    assert after < 0.9 * before, (after, before)
+    assert after < 0.95 * before, (after, before)
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert lines[0]["commit"] > 0
     assert all(0 < line["codes_used"] <= 1 for line in lines)
-    use = measure_codebook(trained, batch_at, 30)
+    use = measure_codebook(trained, batch_at, 16)
     assert (use.num_codes, use.num_latents) == (48, 16 * 4 * 8 * 8)
     assert 0 < use.fraction <= 1 <= use.perplexity <= 48
 
@@ -75,7 +75,7 @@ def test_from_random_weights_latents_are_quantised_later(tmp_path, monkeypatch):
 def test_in_bfloat16_and_in_pieces_the_codebook_is_initialised_once(tmp_path):
     """Codes are compared in float32, and initialised from the latents of the first piece."""
     speed = Speed(accumulate=2)
-    optim = replace(OPTIM, precision="bfloat16", speed=speed)
+    optim = replace(OPTIM, steps=2, precision="bfloat16", speed=speed)
     settings = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=optim)
     trained = train_autoencoder(settings, batch_at, tmp_path / "one", 0)
     use = measure_codebook(trained, batch_at, 4)
@@ -122,12 +122,16 @@ def test_crops_larger_than_tiles_are_refused(tmp_path):
         train_autoencoder(replace(TRAINING, crop_px=64), batch_at, tmp_path / "run", 0)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return train_autoencoder(TRAINING, batch_at, tmp_path_factory.mktemp("plain"), 0)
+
+
 @pytest.mark.parametrize(
     "more",
     [{"loss": "texture"}, {"crop_px": 16}, {"latent_noise": 0.5}, {"latent_penalty": 0.1}],
 )
-def test_each_setting_changes_what_is_learned(more, tmp_path):
-    plain = train_autoencoder(TRAINING, batch_at, tmp_path / "plain", 0)
+def test_each_setting_changes_what_is_learned(more, plain, tmp_path):
     other = train_autoencoder(replace(TRAINING, **more), batch_at, tmp_path / "other", 0)
     pair = [a.vq.decoder.conv_in.weight.detach() for a in (plain, other)]
     assert not torch.allclose(*pair, atol=1e-5)

@@ -121,10 +121,16 @@ def test_the_loss_is_the_squared_error_of_the_velocity(zero_terminal):
 
 
 @pytest.mark.parametrize(
-    ("paired", "least", "most"),
-    [(True, 0, 0.75), pytest.param(False, 0.9, 9, marks=pytest.mark.slow)],
+    ("paired", "steps", "least", "most"),
+    [
+        (True, 40, 0, 0.9),
+        pytest.param(True, 80, 0, 0.75, marks=pytest.mark.slow),
+        pytest.param(False, 80, 0.9, 9, marks=pytest.mark.slow),
+    ],
 )
-def test_one_evaluation_is_enough_for_the_pairs_and_for_them_alone(tmp_path, paired, least, most):
+def test_one_evaluation_is_enough_for_the_pairs_and_for_them_alone(
+    tmp_path, paired, steps, least, most
+):
     """Unseen noise: the variance of the latent that is left unexplained. Label 1 turns its sign."""
     masks = torch.from_numpy(np.stack([HALVES, 1 - HALVES]).repeat(16, 0))
     noise, seeds = draw_noise(list(range(32)), 8), list(range(1000, 1200))
@@ -133,7 +139,7 @@ def test_one_evaluation_is_enough_for_the_pairs_and_for_them_alone(tmp_path, pai
     bank = Bank([torch.stack([learned, -learned], dim=1)], seeds, (0, 1))
     torch.manual_seed(0)
     batches = student_batches(bank, [HALVES], batch=16, seed=0, purpose="x", is_paired=paired)
-    optim = Optim(steps=80, batch=16, lr=3e-3, warmup=10, decay="cosine", ema=0.9)
+    optim = Optim(steps=steps, batch=16, lr=3e-3, warmup=10, decay="cosine", ema=0.9)
     step = student_step(KNOBS)
     trained = train_denoiser(Denoiser(SMALL), batches, optim, tmp_path, 0, step=step)
     found = denoise(trained, noise, masks, Sample(solver=KNOBS.solver))
