@@ -67,5 +67,7 @@ def _copy(name: str, make: Callable[[Path], None], folder: Path) -> None:
     """Put into a folder what is made once."""
     kept = Path(KEPT.name) / name
     if not kept.is_dir():
-        make(kept)
+        made = kept.with_name(f"{name} at work")
+        make(made)
+        made.rename(kept)
     shutil.copytree(kept, folder, dirs_exist_ok=True)

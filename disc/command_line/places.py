@@ -75,4 +75,5 @@ def _check(place: Place) -> None:
         said = "is" if there == path else f"{there} is"
         raise BadInput(f"{path}: {said} {what}, not a folder; {advice}")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise BadInput(f"{path}: {there} cannot be written to; see its permissions, or {advice}")
+        said = "" if there == path else f"{there} "
+        raise BadInput(f"{path}: {said}cannot be written to; see its permissions, or {advice}")

@@ -36,6 +36,9 @@ def hear_termination() -> Iterator[None]:
 
 def tell_error(error: Exception) -> str:
     """An error for people: without the number that the system has for it."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return str(error)
+    if not (isinstance(error, OSError) and error.strerror):
+        return str(error)
+    named = [x for x in (error.filename, error.filename2) if x is not None]
+    # a name may be the number of an open file
+    paths = " to ".join(str(x) if isinstance(x, int) else os.fsdecode(x) for x in named)
+    return f"{paths}: {error.strerror}" if paths else error.strerror

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from disc.grade.encoders.table import (
 )
 from disc.pipeline.context import Context
 from disc.pipeline.renamed import as_json
-from disc.records.listing import DONE, hash_once
+from disc.records.listing import hash_once
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.grading import CarcinoNet, EncoderName, Grade
 
@@ -92,12 +91,15 @@ def require_first(settings: CarcinoNet) -> None:
     require(is_there, f"{path}: no such file; correct --grade.carcino.encoder-weights")
 
 
-def require_public(grade: Grade, name: EncoderName) -> None:
+def require_public(context: Context, name: EncoderName) -> None:
     """See that a public encoder can be read, or fetched where that is asked for.
 
     Raises:
         BadInput: if it cannot be.
     """
+    grade = context.run.grade
+    if _given_slides(context) is None:
+        return
     if grade.download:
         require_extra(PUBLIC[name])
     else:
@@ -105,15 +107,17 @@ def require_public(grade: Grade, name: EncoderName) -> None:
 
 
 def require_features(context: Context) -> None:
-    """See that other programs wrote the features of every slide that there is by now.
+    """See that other programs wrote the features of every slide that is given.
 
     Raises:
         BadInput: if the folder or a file is missing.
     """
     folder, option = context.run.grade.feature_files, "--grade.feature-files"
     assert folder is not None  # settings say so
+    if (slides := _given_slides(context)) is None:
+        return
     require(folder.is_dir(), f"{folder}: no such folder; correct {option}")
-    wanted = dict.fromkeys(folder / place / f"{slide}.h5" for place, slide in _slides(context))
+    wanted = dict.fromkeys(folder / place / f"{slide}.h5" for place, slide in slides)
     if missing := [path for path in wanted if not path.is_file()]:
         raise BadInput(
             f"{missing[0]}: no such file, as of {len(missing)} of {len(wanted)} slides; encode "
@@ -121,18 +125,18 @@ def require_features(context: Context) -> None:
         )
 
 
-def _slides(context: Context) -> Iterator[tuple[str, str]]:
-    """Folder and name of every slide that is graded; of simulated ones, once they are drawn."""
+def _given_slides(context: Context) -> list[tuple[str, str]] | None:
+    """Folder of features and name of every slide that is given; None: no slide will be graded.
+
+    Those that are drawn or generated are not among them: they may not be there yet.
+    """
     from disc.pipeline.stages.grading_data import can_grade_slides, graded_sets
 
-    if context.is_simulated and not (context.folder / "data" / DONE).exists():
-        return
-    if not can_grade_slides(context):
-        return
-    made = [
-        variant
-        for variant in context.run.synthesis.variants
-        if (context.folder / "synthetic" / variant / DONE).exists()
-    ]
-    for place, tiles in graded_sets(context, made):
-        yield from ((place, tile.slide_id) for tile in tiles.tiles)
+    if context.is_simulated:
+        return []
+    # of its own: what is read here must not stay, for the stages may change it
+    own = Context(context.run, context.folder)
+    if not can_grade_slides(own):
+        return None
+    sets = graded_sets(own, ())
+    return [(place, tile.slide_id) for place, tiles in sets for tile in tiles.tiles]

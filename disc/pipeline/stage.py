@@ -133,6 +133,12 @@ def why_stale(stage: Stage, root: Path) -> str | None:
     return f"again, {missing[0]} is missing" if missing else None
 
 
+def is_resumed(stage: Stage, root: Path) -> bool:
+    """Whether a stage was begun for its present settings, and stopped."""
+    is_begun = why_stale(stage, root) == "resuming"
+    return is_begun and _made_for(root / stage.name) == digest(stage.settings)
+
+
 def check_needs(stage: Stage, root: Path, whole: set[str]) -> None:
     """Compare all that the stages which a stage needs left with what they noted, once a process.
 

@@ -230,7 +230,7 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
         look_ahead = partial(require_features, context)
     elif name != ENCODER:
         settings, given = [name], partial(encoder_file, run.grade, name)
-        look_ahead = partial(require_public, run.grade, name)
+        look_ahead = partial(require_public, context, name)
     if needs_superpixels(run):
         settings.append("superpixels")
     return Stage(

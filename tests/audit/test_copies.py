@@ -169,5 +169,5 @@ def test_a_damaged_record_of_copies_is_one_line(tmp_path):
     assert screen.read_dropped(tmp_path) == {"001"}
     for data in (b"", b"\xff\xfe", b"tiles\n1\n", b'tile\n"open'):
         path.write_bytes(data)
-        with pytest.raises(BadInput, match=r"copies\.csv: damaged .* delete it to search"):
+        with pytest.raises(BadInput, match=r"copies\.csv: damaged .* delete the folder"):
             screen.read_dropped(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 
 from disc import cli
 from disc.command_line.places import check_places
+from disc.command_line.termination import tell_error
 from disc.files import BadInput
 from disc.pipeline.request import RunRequest
 from disc.presets import smoke
@@ -86,3 +87,19 @@ def test_what_the_system_says_has_no_number(capsys, tmp_path, monkeypatch):
 
     monkeypatch.setattr(cli, "understand", fail)
     assert refuse("run", capsys) == f"disc: {tmp_path / 'x'}: Not a directory"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(12, "Cannot allocate memory"), "Cannot allocate memory"),
+        (
+            OSError(18, "Invalid cross-device link", "a", None, "b"),
+            "a to b: Invalid cross-device link",
+        ),
+        (OSError(28, "No space left on device", b"a"), "a: No space left on device"),
+        (OSError("said by hand"), "said by hand"),
+    ],
+)
+def test_what_the_system_says_has_its_files_and_no_number(error, said):
+    assert tell_error(error) == said

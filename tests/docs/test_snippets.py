@@ -170,9 +170,7 @@ def test_python_runs(
 
 
 def test_commands_are_understood(tmp_path: Path) -> None:
-    """Each way to give an option once: what differs in numbers, names and paths is understood."""
-    ways = {re.sub(r"[\w./]*\d[\w.]*| #.*", "7", command): command for command in commands()}
-    for command in ways.values():
+    for command in sorted(set(commands())):
         parse(command, tmp_path)
 
 

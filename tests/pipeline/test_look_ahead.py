@@ -1,6 +1,7 @@
 """What the settings name is looked at before the first stage, and files are hashed once."""
 
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,11 @@ from disc import cli
 from disc.files import BadInput
 from disc.grade.encoders import table
 from disc.pipeline.context import Context
+from disc.pipeline.input_facts import require_features, require_public
 from disc.pipeline.run import execute, refuse_missing
 from disc.pipeline.stage import Stage, find_lost, run_stages, why_stale
 from disc.pipeline.stage_list import all_stages
+from disc.pipeline.stages import grading_data
 from disc.presets import smoke
 from disc.records import listing
 from tests.test_cli import write_set
@@ -75,6 +78,38 @@ def test_slides_without_features_are_counted_before_the_first_stage(tmp_path):
     refuse_missing(all_stages(Context(run, tmp_path)), tmp_path, "synthetic/sd")
 
 
+def test_what_is_looked_at_is_not_kept_for_the_stages(tmp_path):
+    root, features = write_set(tmp_path / "set"), tmp_path / "features"
+    for name in "ABCD":
+        (features / "real").mkdir(parents=True, exist_ok=True)
+        (features / "real" / f"{name}.h5").write_bytes(b"")
+    grade = {"encoders": ("files",), "feature_files": features}
+    context = Context(given(tmp_path, data={"root": root}, grade=grade), tmp_path / "run")
+    require_features(context)
+    assert not {"split", "training_set"} & {*vars(context)}
+
+
+def test_no_encoder_is_asked_for_where_no_slide_can_be_graded(tmp_path, monkeypatch):
+    monkeypatch.setattr(grading_data, "can_grade_slides", lambda context: False)
+    grade = {"encoders": ("uni", "files"), "feature_files": tmp_path / "none"}
+    run = given(tmp_path, data={"root": write_set(tmp_path / "set")}, grade=grade)
+    require_features(Context(run, tmp_path / "run"))
+    require_public(Context(run, tmp_path / "run"), "uni")
+
+
+def test_a_stage_that_was_stopped_was_looked_at_when_it_began(tmp_path):
+    def look():
+        raise BadInput("missing")
+
+    work = lambda folder: 1 / 0  # noqa: E731
+    stage = Stage(name="one", needs=(), settings=1, work=work, look_ahead=look)
+    with pytest.raises(ZeroDivisionError):
+        run_stages([stage], tmp_path, until="one", say=lambda text: None)
+    refuse_missing([stage], tmp_path, "one")
+    with pytest.raises(BadInput, match="missing"):
+        refuse_missing([replace(stage, settings=2)], tmp_path, "one")
+
+
 def test_only_what_is_to_be_done_is_looked_at(tmp_path):
     def stage(name, *needs):
         def look():
@@ -92,7 +127,7 @@ def test_only_what_is_to_be_done_is_looked_at(tmp_path):
         refuse_missing(stages, tmp_path, "second")
     run_stages(stages, tmp_path, until="second", say=lambda text: None)
     refuse_missing(stages, tmp_path, "second")
-    (tmp_path / "first" / "done.json").unlink()
+    shutil.rmtree(tmp_path / "first")
     with pytest.raises(BadInput, match="first: missing"):
         refuse_missing(stages, tmp_path, "second")
 

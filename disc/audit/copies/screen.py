@@ -63,9 +63,8 @@ def read_dropped(root: Path) -> frozenset[str]:
     try:
         return frozenset(pd.read_csv(io.BytesIO(data), dtype={"tile": str})["tile"])
     except (ValueError, KeyError) as error:
-        raise BadInput(
-            f"{path}: damaged ({reason(error)}); delete it to search for copies again"
-        ) from error
+        remedy = f"delete the folder {root}: its slides are generated again"
+        raise BadInput(f"{path}: damaged ({reason(error)}); {remedy}") from error
 
 
 def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
