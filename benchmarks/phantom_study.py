@@ -2,7 +2,8 @@
 
 Draws 124 training slides (as many of each grade as SICAPv2 has) and 400 test slides each in and out
 of distribution, and patches like LAPC's; trains three generators side by side; then `disc study`.
-Every step is skipped that is done: the same command resumes. Made for one GPU and 16 cores.
+Every step is skipped that is done: the same command resumes. Made for one GPU and 16 cores; on two
+cores, `--seeds 0 1 --slides-per-grade 40 --processes 2 --pixel-seeds 0` takes three hours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-SEEDS = (0, 1, 2)
 VARIANTS = ("sd", "sd-sc", "sd-disc", "sd-disc-cotrain", "sd-disc-fast")
 WEIGHTS = ("0.05", "0.1", "0.3", "0.5")
 LAST = "denoiser/sd-disc-fast"
@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/phantom-study"))
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--pixel-processes", type=int, help="of them; default: three in eight")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of generators")
+    parser.add_argument("--slides-per-grade", type=int, default=92, help="real and synthetic ones")
     parser.add_argument("--slides", type=int, default=100, help="test slides a grade")
     parser.add_argument("--patches", type=int, default=15, help="slides a grade of the LAPC-like")
     parser.add_argument("--grader-seeds", type=int, default=3)
@@ -67,9 +69,9 @@ def timed(work: object, args: argparse.Namespace) -> float:
 
 def draw_data(args: argparse.Namespace) -> None:
     """Simulate tissue once, for all generators."""
-    call(run_words(args, SEEDS[0], "data"))
-    first = args.out / "runs" / f"seed-{SEEDS[0]}" / "data"
-    for seed in SEEDS[1:]:
+    call(run_words(args, args.seeds[0], "data"))
+    first = args.out / "runs" / f"seed-{args.seeds[0]}" / "data"
+    for seed in args.seeds[1:]:
         place = args.out / "runs" / f"seed-{seed}" / "data"
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,7 @@ def draw_data(args: argparse.Namespace) -> None:
 
 def train_generators(args: argparse.Namespace) -> None:
     """One of each seed, side by side; meanwhile the patches are drawn."""
-    work = [run_words(args, seed, LAST) for seed in SEEDS]
+    work = [run_words(args, seed, LAST) for seed in args.seeds]
     if not (args.out / "lapc").exists():
         slides = [str(args.patches)] * 4
         words = ["phantom", "--kind", "lapc", "--out", str(args.out / "lapc"), "--slides", *slides]
@@ -97,7 +99,7 @@ def study(args: argparse.Namespace) -> None:
     call(
         [
             "study",
-            *[str(args.out / "runs" / f"seed-{seed}") for seed in SEEDS],
+            *[str(args.out / "runs" / f"seed-{seed}") for seed in args.seeds],
             *("--out", str(args.out / "study")),
             *("--variants", *VARIANTS),
             *("--balance-weights", *(WEIGHTS[-1:] if args.small else WEIGHTS)),
@@ -141,8 +143,8 @@ def run_words(args: argparse.Namespace, seed: int, until: str) -> list[str]:
         *("--phantom.slides", *("3333" if args.small else ("30", "31", "54", "9"))),
         *("--phantom.core-um", "900", "1500"),
         *("--phantom.test-slides", *many, "--phantom.external-slides", *many),
-        # beside the 93 slides that a fold trains on: 275 synthetic ones; the paper has 276
-        *("--synthesis.slides-per-grade", "4" if args.small else "92"),
+        # beside the 93 slides that a fold trains on, 92: 275 synthetic ones; the paper has 276
+        *("--synthesis.slides-per-grade", "4" if args.small else str(args.slides_per_grade)),
         *("--synthesis.sizes", "range" if args.small else "real"),
         *("--synthesis.variants", *VARIANTS, "--sample.batch", "256"),
         *("--grade.carcino.optim.batch", "16", "--grade.transmil.optim.steps", "200"),
