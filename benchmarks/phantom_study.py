@@ -3,7 +3,7 @@
 Draws 124 training slides (as many of each grade as SICAPv2 has) and 400 test slides each in and out
 of distribution, and patches like LAPC's; trains three generators side by side; then `disc study`.
 Every step is skipped that is done: the same command resumes. Made for one GPU and 16 cores; on two
-cores, `--seeds 0 1 --slides-per-grade 40 --processes 2 --pixel-seeds 0` takes three hours.
+cores, `--seeds 0 1 --slides-per-grade 40 --processes 2 --pixel-seeds 0` takes over two hours.
 """
 
 from __future__ import annotations
