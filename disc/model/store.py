@@ -83,6 +83,7 @@ def map_tensors(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: if it is missing.
+        BadInput: if there is no room for it.
         ValueError: if it is no file, too large, or its header is.
         OSError, SafetensorError: if it is damaged.
     """
@@ -90,7 +91,12 @@ def map_tensors(path: Path) -> Any:
         header = int.from_bytes(file.read(8), "little")
     if header > MAX_HEADER:
         raise ValueError(f"a header of {header:,} bytes; expected at most {MAX_HEADER:,}")
-    return safe_open(path, "pt")
+    try:
+        return safe_open(path, "pt")
+    except RuntimeError as error:  # of torch, whose map of the file this is
+        raise BadInput(
+            f"{path}: no room for it in memory ({reason(error)}); free some, or raise ulimit"
+        ) from error
 
 
 def open_tensors(path: Path) -> Any:

@@ -14,6 +14,7 @@ import torch
 
 from disc.cli import main
 from disc.files import BadInput, open_file, read_bytes, read_json
+from disc.model.store import open_tensors
 from disc.train.latents.shards import Shard, write_shard
 from tests.apart import call_apart
 from tests.damage import bombs
@@ -38,7 +39,8 @@ def run_all(commands: list[list[str]]) -> tuple[list[tuple[int, str, int]], int]
             found.append((code, error.getvalue(), peak() - start))
         return found, peak(resource.RUSAGE_CHILDREN)
 
-    return call_apart(act, 500, {resource.RLIMIT_DATA: 8 * 2**30})
+    taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    return call_apart(act, 500, {resource.RLIMIT_DATA: taken + 8 * 2**30})
 
 
 def tables(folder: Path) -> dict[str, tuple[Path, str]]:
@@ -112,6 +114,22 @@ def test_tables_and_checkpoints_of_strangers(tmp_path: Path) -> None:
         assert error.count("\n") == 1 and expected in error, (path.name, error[:300])
         assert memory < MEMORY, path.name
     assert children < 3 * 2**30
+
+
+def test_weights_that_memory_has_no_room_for_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "five.safetensors"
+    bombs.sparse_weights(path, 5)
+
+    def act() -> str:
+        try:
+            open_tensors(path)
+        except BadInput as error:
+            return str(error)
+        return "read"
+
+    taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    said = call_apart(act, 60, {resource.RLIMIT_DATA: taken + 2**30})
+    assert said.startswith(f"{path}: no room for it in memory (")
 
 
 def test_a_mask_of_a_shard_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
