@@ -68,6 +68,14 @@ def num_cores() -> int:
     return max(1, allowed_cores() // others)
 
 
+def share_threads(count: int) -> None:
+    """Let torch take this process's part of the cores where so many work side by side."""
+    import torch
+
+    if count > 1:
+        torch.set_num_threads(max(1, num_cores() // count))
+
+
 def allowed_cores() -> int:
     """Cores that this process may use: those of its affinity, or fewer by its group's quota."""
     # Linux alone tells which cores a process may use; elsewhere it may use all.

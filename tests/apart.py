@@ -5,24 +5,30 @@ import resource
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+TAKEN = {resource.RLIMIT_AS: 0, resource.RLIMIT_DATA: 5}
+"""Where /proc/self/statm tells, in pages, how much of what is limited a process has taken."""
 
-def call_apart(work: Callable[[], Any], patience_s: float, limits: dict[int, int]) -> Any:
+
+def call_apart(work: Callable[[], Any], patience_s: float, kind: int, room: int) -> Any:
     """What some work returns in a copy of this process: to start one anew takes seconds.
 
     Args:
         work: what is done there.
         patience_s: most seconds.
-        limits: of resources, as `resource.setrlimit` takes them.
+        kind: of memory that is limited there, of `TAKEN`.
+        room: bytes of it beyond what this process has taken.
 
     Raises:
         AssertionError: if it fails, hangs or is killed there.
     """
 
     def act(answers: Connection) -> None:
-        for kind, limit in limits.items():
-            resource.setrlimit(kind, (limit, limit))
+        pages = int(Path("/proc/self/statm").read_text().split()[TAKEN[kind]])
+        limit = pages * resource.getpagesize() + room
+        resource.setrlimit(kind, (limit, limit))
         answers.send(work())
 
     answer, answers = multiprocessing.Pipe(duplex=False)

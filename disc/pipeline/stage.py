@@ -135,8 +135,8 @@ def why_stale(stage: Stage, root: Path) -> str | None:
 
 def is_resumed(stage: Stage, root: Path) -> bool:
     """Whether a stage was begun for its present settings, and stopped."""
-    is_begun = why_stale(stage, root) == "resuming"
-    return is_begun and _made_for(root / stage.name) == digest(stage.settings)
+    folder = root / stage.name
+    return not has_marker(folder, DONE) and _made_for(folder) == digest(stage.settings)
 
 
 def check_needs(stage: Stage, root: Path, whole: set[str]) -> None:

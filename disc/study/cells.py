@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from safetensors.numpy import save
 
 from disc.data.tiles.tile_set import TileSet
@@ -21,7 +20,7 @@ from disc.grade.slides import score_rows, train_slide_grader
 from disc.model.store import save_weights
 from disc.pipeline.evaluation_masks import choose_tiles
 from disc.pipeline.stages.grading_data import scored_slides
-from disc.processes import num_cores
+from disc.processes import share_threads
 from disc.progress import no_progress
 from disc.records.seal import seal
 from disc.seeds import derive
@@ -42,8 +41,7 @@ def run_cell(request: StudyRequest, cell: Cell) -> Cell:
     study = open_study(request)
     place = study.place(cell)
     if not (place / ROWS).exists():
-        if request.processes > 1:
-            torch.set_num_threads(max(1, num_cores() // request.processes))
+        share_threads(request.processes)
         with no_progress():
             rows = (_grade_slides if cell.kind == "slides" else _grade_pixels)(study, cell, place)
         write_parquet(place / ROWS, _describe(rows, cell))

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import torch
-
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.encoder import CrossEncoder, encode_slides, encode_superpixels, train_encoder
 from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
@@ -15,7 +13,7 @@ from disc.grade.encoders.table import NAMED, require_encoder, require_weights
 from disc.grade.encoders.weights import load_encoder
 from disc.grade.pool import TilePool
 from disc.pipeline.configurations import ENCODER, features_of
-from disc.processes import Share, num_cores, own_device, spread
+from disc.processes import Share, own_device, share_threads, spread
 from disc.progress import Bar, no_progress
 from disc.settings.grading import EncoderName
 from disc.study.request import StudyRequest
@@ -91,8 +89,7 @@ def list_pieces(study: Study, encoder: EncoderName, count: int) -> Iterator[Piec
 def encode_piece(request: StudyRequest, piece: Piece) -> None:
     """Encode the slides of a piece that are missing."""
     study = open_study(request)
-    if request.processes > 1:
-        torch.set_num_threads(max(1, num_cores() // request.processes))
+    share_threads(request.processes)
     encoder, share = _reopen(study, piece), Share(piece.number, piece.count)
     place, tiles = (
         partial(study.features, piece.encoder, piece.fold, piece.name),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import torch
-
 from disc.files import BadInput
 from disc.pipeline.stages.synthesis import list_training
-from disc.processes import num_cores, spread
+from disc.processes import share_threads, spread
 from disc.progress import Bar, no_progress
 from disc.sample.generation import VariantSampler, generate_slides
 from disc.settings.synthesis import Variant
@@ -58,8 +56,7 @@ def _generate_missing(study: Study) -> None:
 def generate_set(request: StudyRequest, place: int, variant: Variant) -> None:
     """Generate the slides of a variant of one of the runs."""
     study = open_study(request)
-    if request.processes > 1:
-        torch.set_num_threads(max(1, num_cores() // request.processes))
+    share_threads(request.processes)
     run = study.runs[place]
     context = run.context
     with no_progress():
