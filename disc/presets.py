@@ -158,7 +158,7 @@ def phantom() -> Run:
         distil=Distil(
             num_bundles=400,
             variants=("sd-disc-fast",),
-            student=_student(600),
+            student=_student(1000),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
         grade=Grade(carcino=_small_carcino(12, 900, 8, lr=3e-3), balance_weights=(0.3,)),
@@ -191,7 +191,7 @@ def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoen
 
 
 def _student(steps: int) -> Student:
-    optim = Optim(steps=steps, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97)
+    optim = Optim(steps=steps, batch=16, lr=2e-3, warmup=15, decay="cosine", ema=0.97)
     return Student(optim=optim)
 
 
