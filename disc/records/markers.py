@@ -121,8 +121,12 @@ def read_begun(folder: Path) -> Begun:
     return _read(folder / BEGUN, Begun, advice)
 
 
-def check_files(folder: Path) -> None:
+def check_files(folder: Path, *, is_hashed: bool = True) -> None:
     """Compare all that a stage left with what it noted, where it noted anything.
+
+    Args:
+        folder: of the stage.
+        is_hashed: whether contents are compared, too, not sizes alone.
 
     Raises:
         FileNotFoundError: if it is not done.
@@ -131,7 +135,7 @@ def check_files(folder: Path) -> None:
     for name, text in (read_done(folder).files or {}).items():
         if not UNREAD.isdisjoint(name.split("/")):
             continue
-        if why := find_fault(folder / name, Listed.parse(text)):
+        if why := find_fault(folder / name, Listed.parse(text), is_hashed=is_hashed):
             path = os.path.normpath(folder / name)
             raise BadInput(f"{path}: damaged ({why}); {tell_remedy(folder)}")
 
