@@ -161,16 +161,26 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
 
     A stage that is stale for another reason, such as a deleted folder, is none of them.
     """
-    changed, lost = set[str](), []
+    changed = find_changed(stages, root)
+    return [
+        stage.name
+        for stage in stages
+        if stage.is_trained
+        and stage.name in changed
+        and any((root / stage.name).rglob("*.safetensors"))
+    ]
+
+
+def find_changed(stages: Sequence[Stage], root: Path) -> set[str]:
+    """Stages that were done, or begun, for other settings or files, and those that need them."""
+    changed = set[str]()
     for stage in stages:
         folder = root / stage.name
         made_for = _made_for(folder)
         is_other = made_for not in (None, digest(stage.settings)) or _has_other_file(stage, folder)
         if is_other or changed & set(stage.needs):
             changed.add(stage.name)
-            if stage.is_trained and any(folder.rglob("*.safetensors")):
-                lost.append(stage.name)
-    return lost
+    return changed
 
 
 def _made_for(folder: Path) -> str | None:

@@ -13,6 +13,7 @@ from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
 from disc.pipeline.doctor import examine_run
 from disc.presets import smoke
+from disc.records.markers import marked
 from disc.study.cells import ROWS
 from disc.study.conduct import conduct
 from disc.study.request import CONTROLS, StudyRequest
@@ -33,8 +34,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         grade=replace(grade, carcino=few, transmil=bags),
     )
     folder = write_tiny_run(tmp_path_factory.mktemp("run") / "a", settings, ("sd",))
-    write_tiny_data(folder)
-    draw_set(PhantomRequest(out=folder / "data" / "shifted", core_um=(300, 400), seed=7))
+    with marked(folder / "data", "drawn"):
+        write_tiny_data(folder)
+        draw_set(PhantomRequest(out=folder / "data" / "shifted", core_um=(300, 400), seed=7))
     return folder
 
 
