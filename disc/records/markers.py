@@ -122,16 +122,17 @@ def read_begun(folder: Path) -> Begun:
 
 
 def check_files(folder: Path, *, is_hashed: bool = True) -> None:
-    """Compare all that a stage left with what it noted, where it noted anything.
+    """Compare all that a stage left with what it noted, where it is done and noted anything.
 
     Args:
         folder: of the stage.
         is_hashed: whether contents are compared, too, not sizes alone.
 
     Raises:
-        FileNotFoundError: if it is not done.
         BadInput: at the first file that is missing or changed; what no later stage reads may be.
     """
+    if not has_marker(folder, DONE):
+        return
     for name, text in (read_done(folder).files or {}).items():
         if not UNREAD.isdisjoint(name.split("/")):
             continue

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from disc.data.tiles.tile_set import TileSet
+from disc.files import digest
 from disc.grade.encoder import CrossEncoder, encode_slides, encode_superpixels, train_encoder
 from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
 from disc.grade.encoders.table import NAMED, require_encoder, require_weights
@@ -16,6 +17,7 @@ from disc.grade.pool import TilePool
 from disc.pipeline.configurations import ENCODER, features_of
 from disc.processes import Share, own_device, share_threads, spread
 from disc.progress import Bar, no_progress
+from disc.records.listing import hash_once
 from disc.records.markers import marked
 from disc.settings.grading import EncoderName
 from disc.study.parts import begin_growing, end_growing, is_kept, part_key
@@ -67,13 +69,21 @@ def prepare_features(study: Study) -> None:
         count = request.processes if encoder == ENCODER else 1
         pieces = list(list_pieces(study, encoder, count))
         places = list_places(study, pieces)
-        begin_growing(places)
+        begin_growing(places, key := _key(study, encoder))
         bar = Bar(f"features, {encoder}", total=len(pieces), unit="piece")
         with spread(min(count, len(pieces))) as run:
             for _ in run(partial(encode_piece, request), pieces):
                 bar.advance()
         bar.close()
-        end_growing(places)
+        end_growing(places, key)
+
+
+def _key(study: Study, encoder: EncoderName) -> str:
+    """What says that features are of the same weights: of a public encoder, its file."""
+    if encoder == ENCODER:
+        return encoder
+    path = require_weights(study.request.encoder_weights, encoder, NAMED)
+    return digest([encoder, hash_once(path)])
 
 
 def list_places(study: Study, pieces: Iterable[Piece]) -> list[Path]:

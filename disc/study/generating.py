@@ -8,8 +8,7 @@ from disc.files import BadInput
 from disc.pipeline.stages.synthesis import list_training
 from disc.processes import share_threads, spread
 from disc.progress import Bar, no_progress
-from disc.records.listing import DONE
-from disc.records.markers import check_files, has_marker, marked
+from disc.records.markers import check_files, marked
 from disc.sample.generation import VariantSampler, generate_slides
 from disc.settings.synthesis import Variant
 from disc.study.parts import is_kept, part_key
@@ -30,8 +29,7 @@ def prepare_sets(study: Study) -> None:
             raise BadInput(
                 f"{run.context.folder}: split by position; a study needs slides to test on"
             )
-        if has_marker(data := run.context.folder / "data", DONE):
-            check_files(data)
+        check_files(run.context.folder / "data")
         check_patients(run.context.training_set, study.tests(run.fold))
     _generate_missing(study)
     for run in study.runs:

@@ -89,10 +89,10 @@ def write_study(out: Path, *, is_noted: bool) -> Path:
     with marked(folder / ENCODER, "encoder"):
         net = CarcinoNet(RUN.grade.carcino)
         CrossEncoder((net, net), {"S1": 0, "S2": 1}).save(folder / ENCODER)
-    begin_growing([folder / FEATURES])
+    begin_growing([folder / FEATURES], "carcino")
     features = np.ones((3, 72), np.float32)
     write_features(folder / FEATURES / "S1.h5", features, np.zeros((3, 2), np.int64), 64)
-    end_growing([folder / FEATURES])
+    end_growing([folder / FEATURES], "carcino")
     if not is_noted:
         for path in (*folder.rglob("done.json"), *folder.rglob("begun.json")):
             path.unlink()
@@ -146,7 +146,7 @@ def _read_encoder(folder: Path) -> object:
 
 def _read_features(folder: Path) -> object:
     place = folder / FEATURES
-    begin_growing([place])
+    begin_growing([place], "carcino")
     if not (place / "S1.h5").exists():
         return AGAIN
     (bag,) = _open(folder).bags(
