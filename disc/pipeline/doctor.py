@@ -96,12 +96,12 @@ def examine_run(folder: Path) -> Diagnosis:
     outputs = {
         os.path.normpath(place / name) for place in places for name in _list(place) if ".." in name
     }
-    loose = Health(name="", state="")
+    loose, inside = Health(name="", state=""), set(places)
     top = folder / (STUDY if is_study else CONFIG)
     _examine_top(top, loose)
     for path in sorted(walk_files(folder)):
         is_known = path == top or str(path) in outputs
-        if not is_known and not any(path.is_relative_to(place) for place in places):
+        if not is_known and inside.isdisjoint(path.parents):
             is_old = is_study or any(one.unrecorded and one.state == "done" for one in stages)
             if is_old:
                 _examine_unrecorded(path, _DELETE, folder, loose)

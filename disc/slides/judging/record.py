@@ -155,5 +155,5 @@ def read_record(folder: Path) -> GradeRecord:
         return GradeRecord.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(str, first["loc"])) or "the file"
         raise BadInput(f"{path}: {place}: {first['msg']}; grade the slide again") from error
