@@ -137,7 +137,7 @@ def test_the_first_process_removes_the_checkpoint_once_all_have_read_the_best(
         return read_best(folder)
 
     def end_first():
-        time.sleep(0.05)  # its last checkpoint is written while the others wait
+        time.sleep(0.2)  # its last checkpoint is written while the others wait
         save_checkpoint(tmp_path, first)
         loop._take_final_weights(first, hooks, tmp_path, is_first=True)
         (tmp_path / NAME).unlink()
