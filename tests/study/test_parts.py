@@ -58,7 +58,7 @@ def test_what_is_not_known_to_be_unchanged_is_said(
 ) -> None:
     folder = write_study(tmp_path, is_noted=is_noted)
     study = _open(folder)
-    study.__dict__["variants"] = ("sd",)
+    study.__dict__["variants"], study._tests["Val1"] = ("sd",), []
     found = _find_unnoted(study, [CELL])
     assert found == ([] if is_noted else [f"cells/{CELL.name}", SET, FEATURES, ENCODER])
     said = tell_unnoted(found)
