@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,9 @@ from disc.report.pictures import Cell
 
 _CELL_INCHES = 1.3
 _HEAD_INCHES = 0.25
-_FOOT_INCHES = 0.3
+_FOOT_INCHES = 0.12
+_ROW_INCHES, _ENTRY_INCHES = 0.18, 0.95
+"""Of the legend: height of a row, width of an entry."""
 
 
 def draw_sheet(
@@ -33,9 +36,13 @@ def draw_sheet(
     """
     strips = [strip for line in lines for strip in _split(line)]
     num_columns = max(len(line) for line in lines)
-    size = _CELL_INCHES * num_columns, _CELL_INCHES * len(strips) + _HEAD_INCHES + _FOOT_INCHES
-    figure = Figure(figsize=size, layout="constrained")
-    foot = _FOOT_INCHES / size[1]
+    named = [Patch(facecolor=np.divide(c, 255), label=n) for n, c in name_colours(palette)]
+    width = _CELL_INCHES * num_columns
+    in_a_row = min(len(named), max(1, int(width / _ENTRY_INCHES)))
+    foot_inches = _FOOT_INCHES + _ROW_INCHES * ceil(len(named) / in_a_row)
+    height = _CELL_INCHES * len(strips) + _HEAD_INCHES + foot_inches
+    figure = Figure(figsize=(width, height), layout="constrained")
+    foot = foot_inches / height
     figure.get_layout_engine().set(  # type: ignore[union-attr]
         w_pad=0.02,  # type: ignore[call-arg]
         h_pad=0.02,
@@ -54,10 +61,7 @@ def draw_sheet(
         if um_per_px is not None and isinstance(first, Cell) and not first.is_mask:
             _draw_bar(grid[i, 0], first, um_per_px)
     if any(cell.is_mask for line in lines for cell in line):
-        named = [Patch(facecolor=np.divide(c, 255), label=n) for n, c in name_colours(palette)]
-        figure.legend(
-            handles=named, loc="lower center", ncols=len(named), fontsize=8, frameon=False
-        )
+        figure.legend(handles=named, loc="lower center", ncols=in_a_row, fontsize=8, frameon=False)
     return figure
 
 
