@@ -139,6 +139,8 @@ def _read_set(folder: Path) -> object:
 
 
 def _read_encoder(folder: Path) -> object:
+    if not is_kept(folder / ENCODER, "halves.json"):
+        return AGAIN
     found = open_encoder(_open(folder), "carcino", "Val1")
     assert isinstance(found, CrossEncoder)
     return dict(found.halves), [_weights(net) for net in found.nets]

@@ -27,7 +27,9 @@ def _study(out: Path, *, is_noted: bool) -> Folder:
 
     root = write_study(out, is_noted=is_noted)
     readers = {name: read for name, read in STUDY.items() if (root / name).exists()}
-    return Folder(root=root, readers=readers, is_noted=must_see, is_doctored=lambda _: True)
+    # without its record it is no study, and `disc doctor` says so
+    is_doctored = lambda name: name != "study.json"  # noqa: E731
+    return Folder(root=root, readers=readers, is_noted=must_see, is_doctored=is_doctored)
 
 
 FOLDERS = {
