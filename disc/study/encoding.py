@@ -14,7 +14,7 @@ from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
 from disc.grade.encoders.table import NAMED, require_encoder, require_weights
 from disc.grade.encoders.weights import load_encoder
 from disc.grade.pool import TilePool
-from disc.pipeline.configurations import ENCODER, features_of
+from disc.pipeline.configurations import ENCODER, FEATURES, features_of
 from disc.processes import Share, own_device, share_threads, spread
 from disc.progress import Bar, no_progress
 from disc.records.listing import hash_once
@@ -99,7 +99,7 @@ def list_places(study: Study, pieces: Iterable[Piece]) -> list[Path]:
 
 def encoder_place(study: Study, fold: str) -> Path:
     """Folder of the embedded encoder of a fold, where its run has none."""
-    return study.folder / features_of(ENCODER) / fold / "encoder"
+    return study.folder / FEATURES / fold / "encoder"
 
 
 def list_pieces(study: Study, encoder: EncoderName, count: int) -> Iterator[Piece]:
