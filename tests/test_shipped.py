@@ -57,6 +57,7 @@ def test_every_file_is_what_was_exported():
     facts = json.loads((SHIPPED / "disc.json").read_text())
     files = {path.relative_to(SHIPPED).as_posix(): path for path in SHIPPED.rglob("*.*")}
     del files["disc.json"]
+    facts["files"].pop("disc.json", None)  # its own, as `disc.load` compares it
     assert {name: hash_file(path) for name, path in files.items()} == facts["files"]
     assert sum(path.stat().st_size for path in files.values()) < 16e6
 

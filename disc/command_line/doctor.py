@@ -12,10 +12,10 @@ _MAX_SHOWN = 6
 
 
 def tell_health(request: DoctorRequest) -> tuple[str, bool]:
-    """What is whole in a run and what is not, in lines, and whether nothing is damaged.
+    """What is whole in a run or a study and what is not, in lines, and whether nothing is damaged.
 
     Raises:
-        BadInput: if the folder is no run's.
+        BadInput: if the folder is neither's.
     """
     found = examine_run(request.run)
     return "\n".join(_lines(found, 10**9 if request.all else _MAX_SHOWN)), found.is_whole
@@ -34,14 +34,14 @@ def _lines(found: Diagnosis, limit: int) -> Iterator[str]:
     for health in (*found.stages, found.loose):
         yield from (f"extra: {name}: written by no stage" for name in health.extra[:limit])
         yield from _more(health.extra, limit)
-    unrecorded = sum(len(health.unrecorded) for health in found.stages)
-    if unrecorded:
+    every = (*found.stages, found.loose)
+    if unrecorded := sum(len(health.unrecorded) for health in every):
         yield (
-            f"{unrecorded:,} files were not recorded when they were written (an older run, or a "
-            "stage at work): that they can be read is all that is known of them"
+            f"{unrecorded:,} files were not recorded when they were written (by an older version, "
+            "or a stage at work): that they can be read is all that is known of them"
         )
-    num = sum(len(health.damaged) for health in (*found.stages, found.loose))
-    whole = sum(health.whole for health in found.stages)
+    num = sum(len(health.damaged) for health in every)
+    whole = sum(health.whole for health in every)
     yield f"{whole:,} files whole, {num:,} damaged or missing"
 
 

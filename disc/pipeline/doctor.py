@@ -1,4 +1,4 @@
-"""Which files of a run are whole: what `disc doctor` finds."""
+"""Which files of a run, or of a study, are whole: what `disc doctor` finds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from disc.records.seal import check_sealed_file
 from disc.records.typed import stands
 
 CONFIG = "config.json"
+STUDY = "study.json"
 _CHECKPOINT = "checkpoint.safetensors"
+_DELETE = "bring it back, or delete it: the command that made it then makes it again"
 
 
 @dataclass(frozen=True)
@@ -78,30 +80,38 @@ class Diagnosis:
 
 
 def examine_run(folder: Path) -> Diagnosis:
-    """Compare every file of a run with what was noted when it was written.
+    """Compare every file of a run, or of a study, with what was noted when it was written.
 
     Raises:
-        BadInput: if the folder is no run's.
+        BadInput: if the folder is neither's.
     """
-    places = sorted({path.parent for path in _markers(folder)})
-    if not places and not stands(folder / CONFIG):
-        raise BadInput(f"{folder}: no run (no {CONFIG}, no stage); give the folder of a run")
+    is_study = stands(folder / STUDY)
+    places = sorted({path.parent for path in _markers(folder, is_study=is_study)})
+    if not (is_study or places or stands(folder / CONFIG)):
+        raise BadInput(
+            f"{folder}: no run (no {CONFIG}, no stage) and no study (no {STUDY}); give the folder "
+            "of one"
+        )
     stages = [_examine_stage(place, folder) for place in places]
     outputs = {
         os.path.normpath(place / name) for place in places for name in _list(place) if ".." in name
     }
-    loose = Health(name="", state="")
-    _examine_config(folder / CONFIG, loose)
+    loose, inside = Health(name="", state=""), set(places)
+    top = folder / (STUDY if is_study else CONFIG)
+    _examine_top(top, loose)
     for path in sorted(walk_files(folder)):
-        is_known = path == folder / CONFIG or str(path) in outputs
-        if not is_known and not any(path.is_relative_to(place) for place in places):
-            is_old = any(health.unrecorded and health.state == "done" for health in stages)
-            (loose.unrecorded if is_old else loose.extra).append(_name(path, folder))
+        is_known = path == top or str(path) in outputs
+        if not is_known and inside.isdisjoint(path.parents):
+            is_old = is_study or any(one.unrecorded and one.state == "done" for one in stages)
+            if is_old:
+                _examine_unrecorded(path, _DELETE, folder, loose)
+            else:
+                loose.extra.append(_name(path, folder))
     return Diagnosis(stages, loose, find_holder(folder))
 
 
-def _markers(folder: Path) -> Iterator[Path]:
-    for depth in ("*", "*/*"):
+def _markers(folder: Path, *, is_study: bool) -> Iterator[Path]:
+    for depth in ("**",) if is_study else ("*", "*/*"):
         for name in (DONE, BEGUN):
             yield from folder.glob(f"{depth}/{name}")
 
@@ -113,15 +123,14 @@ def _list(place: Path) -> list[str]:
         return []
 
 
-def _examine_config(path: Path, loose: Health) -> None:
+def _examine_top(path: Path, loose: Health) -> None:
+    command = "study" if path.name == STUDY else "run"
     try:
-        read_config(path)
+        (read_json if command == "study" else read_config)(path)
     except (OSError, BadInput) as error:
         why = str(error).partition(": ")[2] or str(error)
-        advice = "bring it back, or start disc run with the same options, which writes it"
+        advice = f"bring it back, or start disc {command} with the same options, which writes it"
         loose.damaged.append(Fault(path.name, why, advice))
-    else:
-        loose.unrecorded.append(path.name)
 
 
 def _examine_stage(place: Path, folder: Path) -> Health:
@@ -153,11 +162,11 @@ def _examine_stage(place: Path, folder: Path) -> Health:
         if done is not None and done.files is not None:
             health.extra.append(_name(found, folder))
         else:
-            _examine_unrecorded(found, place, folder, health)
+            _examine_unrecorded(found, _remedy(place, within), folder, health)
     return health
 
 
-def _examine_unrecorded(path: Path, place: Path, folder: Path, health: Health) -> None:
+def _examine_unrecorded(path: Path, remedy: str, folder: Path, health: Health) -> None:
     """What a file of which nothing was noted says of itself."""
     why, is_known = "", False
     try:
@@ -172,7 +181,6 @@ def _examine_unrecorded(path: Path, place: Path, folder: Path, health: Health) -
     except (OSError, BadInput) as error:
         why = str(error).partition(": ")[2].rpartition(";")[0] or str(error)
     if why:
-        remedy = _remedy(place, path.relative_to(place).as_posix())
         health.damaged.append(Fault(_name(path, folder), why, remedy))
     elif is_known:
         health.whole += 1

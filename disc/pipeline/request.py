@@ -25,9 +25,9 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorRequest:
-    """A run whose files are compared with what was noted when they were written."""
+    """A run, or a study, whose files are compared with what was noted when they were written."""
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """Folder of a run."""
+    """Folder of a run, or of a study."""
     all: bool = False
     """List every file, also where there are many of a kind."""

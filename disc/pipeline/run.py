@@ -11,7 +11,7 @@ from disc.files import BadInput, holds_files, sweep, write_bytes
 from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
-from disc.pipeline.stage import Stage, find_lost, is_resumed, run_stages, why_stale
+from disc.pipeline.stage import Stage, find_changed, find_lost, is_resumed, run_stages, why_stale
 from disc.pipeline.stage_list import all_stages
 from disc.processes import own_share
 from disc.progress import print_line
@@ -97,11 +97,13 @@ def refuse_missing(stages: Sequence[Stage], folder: Path, until: str) -> None:
         BadInput: if it is not.
     """
     names, ahead = [stage.name for stage in stages], set[str]()
+    changed = find_changed(stages, folder)
     for stage in stages[: names.index(until) + 1] if until in names else ():
         if ahead & set(stage.needs) or why_stale(stage, folder) is not None:
             if not is_resumed(stage, folder):  # else it was looked at when it began
                 stage.look_ahead()
-            if not stage.result:  # which may turn out the same, and leave what follows done
+            # a result that was lost may turn out the same, and leave what follows done
+            if not stage.result or stage.name in changed:
                 ahead.add(stage.name)
 
 

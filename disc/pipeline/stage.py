@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +12,10 @@ from typing import Any
 from disc.files import BadInput, digest, holds_files, read_bytes
 from disc.processes import own_share, wait_for_all
 from disc.progress import tell_progress
-from disc.records.listing import (
-    BEGUN,
-    DONE,
-    UNREAD,
-    Listed,
-    find_fault,
-    hash_once,
-    list_files,
-    tell_remedy,
-)
+from disc.records.listing import BEGUN, DONE, hash_once, list_files
 from disc.records.markers import (
     Done,
+    check_files,
     has_marker,
     read_begun,
     read_done,
@@ -153,12 +144,7 @@ def check_needs(stage: Stage, root: Path, whole: set[str]) -> None:
     for name in stage.needs if own_share().is_first else ():
         if name in whole or not has_marker(root / name, DONE):
             continue
-        for path, text in (read_done(root / name).files or {}).items():
-            if UNREAD.isdisjoint(path.split("/")) and (
-                why := find_fault(root / name / path, Listed.parse(text))
-            ):
-                place = os.path.normpath(root / name / path)
-                raise BadInput(f"{place}: damaged ({why}); {tell_remedy(root / name)}")
+        check_files(root / name)
         whole.add(name)
 
 
@@ -175,16 +161,26 @@ def find_lost(stages: Sequence[Stage], root: Path) -> list[str]:
 
     A stage that is stale for another reason, such as a deleted folder, is none of them.
     """
-    changed, lost = set[str](), []
+    changed = find_changed(stages, root)
+    return [
+        stage.name
+        for stage in stages
+        if stage.is_trained
+        and stage.name in changed
+        and any((root / stage.name).rglob("*.safetensors"))
+    ]
+
+
+def find_changed(stages: Sequence[Stage], root: Path) -> set[str]:
+    """Stages that were done, or begun, for other settings or files, and those that need them."""
+    changed = set[str]()
     for stage in stages:
         folder = root / stage.name
         made_for = _made_for(folder)
         is_other = made_for not in (None, digest(stage.settings)) or _has_other_file(stage, folder)
         if is_other or changed & set(stage.needs):
             changed.add(stage.name)
-            if stage.is_trained and any(folder.rglob("*.safetensors")):
-                lost.append(stage.name)
-    return lost
+    return changed
 
 
 def _made_for(folder: Path) -> str | None:

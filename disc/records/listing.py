@@ -45,13 +45,22 @@ class Listed(NamedTuple):
         return f"{self.size} {self.hash}"
 
 
-def list_files(folder: Path, outputs: Iterable[Path] = ()) -> dict[str, str]:
-    """All files of a stage, by their name within its folder, with size and hash."""
+def list_files(
+    folder: Path, outputs: Iterable[Path] = (), known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """All files of a stage, by their name within its folder, with size and hash.
+
+    Args:
+        folder: of the stage.
+        outputs: files outside it.
+        known: what was noted before, which stays.
+    """
+    known = known or {}
     paths = sorted(path for path in walk_files(folder) if path.name not in (DONE, BEGUN))
     named = {path.relative_to(folder).as_posix(): path for path in paths}
     named |= {os.path.relpath(path, folder): path for path in outputs}
     return {
-        name: str(Listed(path.stat().st_size, hash_file(path)))
+        name: known.get(name) or str(Listed(path.stat().st_size, hash_file(path)))
         for name, path in named.items()
         if path.is_file()
     }
@@ -139,8 +148,8 @@ def check_listed(path: Path, data: bytes, *, stage: Path | None = None) -> None:
 def tell_remedy(folder: Path) -> str:
     """What to do where a file of a stage is not what it was."""
     return (
-        f"bring it back, or delete the folder {folder}: the same command then makes that stage "
-        "and what follows from it again"
+        f"bring it back, or delete the folder {folder}: the command that made it then makes it "
+        "again, and what follows from it"
     )
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from disc.files import BadInput, as_json_bytes, digest, read_bytes, write_json
-from disc.records.listing import BEGUN, DONE, Listed
+from disc.records.listing import (
+    BEGUN,
+    DONE,
+    UNREAD,
+    Listed,
+    find_fault,
+    list_files,
+    tell_remedy,
+)
 from disc.records.typed import Finite, T, parse_record, stands
 
 _CHECK = "check"
@@ -108,6 +119,60 @@ def read_begun(folder: Path) -> Begun:
     """
     advice = f"bring it back, or delete the folder {folder} to begin the stage anew"
     return _read(folder / BEGUN, Begun, advice)
+
+
+def check_files(folder: Path, *, is_hashed: bool = True) -> None:
+    """Compare all that a stage left with what it noted, where it is done and noted anything.
+
+    Args:
+        folder: of the stage.
+        is_hashed: whether contents are compared, too, not sizes alone.
+
+    Raises:
+        BadInput: at the first file that is missing or changed; what no later stage reads may be.
+    """
+    if not has_marker(folder, DONE):
+        return
+    for name, text in (read_done(folder).files or {}).items():
+        if not UNREAD.isdisjoint(name.split("/")):
+            continue
+        if why := find_fault(folder / name, Listed.parse(text), is_hashed=is_hashed):
+            path = os.path.normpath(folder / name)
+            raise BadInput(f"{path}: damaged ({why}); {tell_remedy(folder)}")
+
+
+@contextmanager
+def marked(folder: Path, key: str, outputs: Iterable[Path] = ()) -> Iterator[None]:
+    """Put both markers around work in a folder that is no stage of a run.
+
+    Args:
+        folder: that is written to.
+        key: what is made there, as `Done.config`.
+        outputs: files outside the folder that the work leaves.
+    """
+    # the marker goes first: written anew halfway, the folder must not look done
+    (folder / DONE).unlink(missing_ok=True)
+    write_begun(folder, {"config": key})
+    start = time.perf_counter()
+    yield
+    _write_list(folder, key, list_files(folder, outputs), time.perf_counter() - start)
+
+
+def note_files(folder: Path, key: str) -> None:
+    """Note the files of a folder that is no stage of a run, and that grows.
+
+    Files that were noted before stay as they were noted.
+    """
+    known = dict(read_done(folder).files or {}) if has_marker(folder, DONE) else None
+    found = list_files(folder, known=known)
+    if found != known:
+        _write_list(folder, key, found, 0.0)
+
+
+def _write_list(folder: Path, key: str, files: Mapping[str, str], seconds: float) -> None:
+    now = time.time_ns()
+    done = Done(config=key, inputs={}, files=files, seconds=round(seconds, 2), finished=now)
+    write_done(folder, done)
 
 
 def has_marker(folder: Path, name: str) -> bool:

@@ -12,10 +12,11 @@ from disc.data.tiling.slide_files import list_slides
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput, digest, read_json, sync_all, whole_folder, write_json
 from disc.progress import Bar
+from disc.records.listing import DONE
+from disc.records.markers import check_files, has_marker, note_files, read_done
 from disc.slides.judging.record import GradeRecord, read_record
 from disc.slides.writing.pictures import write_looked_at
 
-MARKER = "done.json"
 FAILED = "failed"
 """Folder with what became of slides that could not be graded."""
 Grade = Callable[[Path, Path], GradeRecord]
@@ -102,24 +103,40 @@ def slide_key(path: Path) -> dict[str, Any]:
 def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeReport) -> None:
     name = folder.name
     try:
-        expected = {"key": digest({"graders": key, "slide": slide_key(path)})}
-        if (folder / MARKER).is_file():
-            if read_json(folder / MARKER, "delete its folder") != expected:
-                raise BadInput(
-                    f"{folder}: holds results of other graders, settings or another slide; delete "
-                    "it, or give another --out"
-                )
-            read_record(folder)
+        expected = digest({"graders": key, "slide": slide_key(path)})
+        if has_marker(folder, DONE):
+            _check_graded(folder, expected)
             report.before.append(name)
             return
         with whole_folder(folder) as temporary:
             record = grade(path, temporary)
             sync_all()
-            write_json(temporary / MARKER, expected)
+            note_files(temporary, expected)
         report.said[name] = record.tell()
         shutil.rmtree(folder.parent / FAILED / name, ignore_errors=True)
     except (BadInput, OSError) as error:
         report.failures[name] = " ".join(str(error).split())
+
+
+def _check_graded(folder: Path, key: str) -> None:
+    """See that a slide was graded by the same, and that its record is what was written.
+
+    Of its other files, which nothing reads again, sizes are compared.
+
+    Raises:
+        BadInput: if not.
+    """
+    marker = read_json(folder / DONE, "delete its folder")
+    # from before files were noted
+    is_unnoted = isinstance(marker, dict) and set(marker) == {"key"}
+    if (marker["key"] if is_unnoted else read_done(folder).config) != key:
+        raise BadInput(
+            f"{folder}: holds results of other graders, settings or another slide; delete "
+            "it, or give another --out"
+        )
+    if not is_unnoted:
+        check_files(folder, is_hashed=False)
+    read_record(folder)
 
 
 def _note_failure(path: Path, folder: Path, reason: str, mpp: float | None) -> None:

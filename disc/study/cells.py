@@ -22,10 +22,12 @@ from disc.pipeline.evaluation_masks import choose_tiles
 from disc.pipeline.stages.grading_data import scored_slides
 from disc.processes import share_threads
 from disc.progress import no_progress
+from disc.records.markers import marked
 from disc.records.seal import seal
 from disc.seeds import derive
 from disc.study.added import added_bags, real_bags
 from disc.study.grid import REAL, Cell
+from disc.study.parts import is_kept, part_key
 from disc.study.request import REAL_CONTROLS, StudyRequest
 from disc.study.study import Study, open_study
 from disc.train.checkpoint import NAME as CHECKPOINT
@@ -40,12 +42,12 @@ def run_cell(request: StudyRequest, cell: Cell) -> Cell:
     """Do a cell, if it is not done; the same seed gives all variants the same real batches."""
     study = open_study(request)
     place = study.place(cell)
-    if not (place / ROWS).exists():
+    if not is_kept(place, ROWS):
         share_threads(request.processes)
-        with no_progress():
+        with no_progress(), marked(place, part_key(place)):
             rows = (_grade_slides if cell.kind == "slides" else _grade_pixels)(study, cell, place)
-        write_parquet(place / ROWS, _describe(rows, cell))
-        (place / CHECKPOINT).unlink(missing_ok=True)
+            write_parquet(place / ROWS, _describe(rows, cell))
+            (place / CHECKPOINT).unlink(missing_ok=True)
     return cell
 
 

@@ -5,27 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import pandas as pd
 
-from disc.files import BadInput, digest, holds_files, write_json, write_parquet
+from disc.files import BadInput, digest, holds_files, sweep, write_json, write_parquet
+from disc.pipeline.configurations import ENCODER
+from disc.pipeline.doctor import STUDY as RECORD
 from disc.pipeline.renamed import as_json
 from disc.processes import spread
-from disc.progress import Bar
+from disc.progress import Bar, print_line
+from disc.records.lock import hold_folder
+from disc.records.markers import marked
 from disc.records.typed import read_record, read_table
 from disc.study.cells import ROWS, run_cell, tell_remedy
-from disc.study.encoding import prepare_features, require_encoders
+from disc.study.encoding import (
+    encoder_place,
+    list_pieces,
+    list_places,
+    prepare_features,
+    require_encoders,
+)
 from disc.study.generating import prepare_sets
 from disc.study.grid import Cell, list_cells
-from disc.study.page import report
+from disc.study.page import report, tell_unnoted
+from disc.study.parts import is_kept, is_unnoted, part_key
 from disc.study.probe import probe_features
 from disc.study.recipe_weights import compare_weights
 from disc.study.request import StudyRequest
 from disc.study.study import Study, open_study
 
-RECORD = "study.json"
+TABLES = ("scores", "pixels", "probe", "recipe_weights")
 POOLED = "out-of-fold"
 """Split of the validation slides of all folds as one table."""
 
@@ -39,26 +50,58 @@ def conduct(request: StudyRequest) -> str:
     Raises:
         FileNotFoundError: if there is no such run or set.
         BadInput: if an encoder cannot be read, runs do not fit together, a patient or a generator
-            crosses splits, or `out` holds another study.
+            crosses splits, `out` holds another study or is in use, or a file that is read again is
+            not what it was when it was written.
     """
     study = open_study(request)
     require_encoders(study)
+    with hold_folder(study.folder, print_line):
+        sweep(study.folder)
+        return _conduct(study)
+
+
+def _conduct(study: Study) -> str:
+    request = study.request
     _claim(study)
     prepare_sets(study)
     if study.encoders:
         prepare_features(study)
     cells = list_cells(request, study.runs, study.variants)
     _do_cells(study, cells)
+    place = study.folder / "report"
+    outputs = [study.folder / f"{name}.parquet" for name in TABLES]
+    with marked(place, part_key(place), outputs):
+        page = _tell(study, cells)
+    return f"{len(cells)} cells of {len(study.runs)} run(s): {page}"
+
+
+def _tell(study: Study, cells: Sequence[Cell]) -> Path:
+    """Write tables and page."""
     tables = {
         "scores": join([_rows(study, cell) for cell in cells if cell.kind == "slides"]),
         "pixels": join([_rows(study, cell) for cell in cells if cell.kind == "pixels"]),
         "probe": probe_features(study),
-        "recipe_weights": compare_weights(study.runs[0].context.book, seed=request.seed),
+        "recipe_weights": compare_weights(study.runs[0].context.book, seed=study.request.seed),
     }
     for name, table in tables.items():
         write_parquet(study.folder / f"{name}.parquet", table)
-    page = report(study, cells, tables)
-    return f"{len(cells)} cells of {len(study.runs)} run(s): {page}"
+    unnoted = _find_unnoted(study, cells)
+    for line in tell_unnoted(unnoted):
+        print_line(line)
+    return report(study, cells, tables, unnoted)
+
+
+def _find_unnoted(study: Study, cells: Sequence[Cell]) -> list[str]:
+    """Folders of parts from before files were noted: nothing says that they are unchanged."""
+    places = [study.place(cell) for cell in cells]
+    for run, variant in product(study.runs, study.variants):
+        places.append(study.synthetic_root(run, variant))
+    for encoder in study.encoders:
+        places += list_places(study, list(list_pieces(study, encoder, 1)))
+    if ENCODER in study.encoders:
+        places += [encoder_place(study, run.fold) for run in study.runs]
+    found = [place for place in dict.fromkeys(places) if is_unnoted(place)]
+    return [place.relative_to(study.folder).as_posix() for place in found]
 
 
 def _claim(study: Study) -> None:
@@ -103,7 +146,7 @@ def _weights(folder: Path) -> str:
 
 
 def _do_cells(study: Study, cells: Sequence[Cell]) -> None:
-    done = [cell for cell in cells if (study.place(cell) / ROWS).exists()]
+    done = [cell for cell in cells if is_kept(study.place(cell), ROWS)]
     left = [cell for cell in cells if cell not in done]
     bar = Bar("study", total=len(cells), unit="cell", start=len(done))
     with ExitStack() as stack:

@@ -8,10 +8,12 @@ from disc.files import BadInput
 from disc.pipeline.stages.synthesis import list_training
 from disc.processes import share_threads, spread
 from disc.progress import Bar, no_progress
+from disc.records.markers import check_files, marked
 from disc.sample.generation import VariantSampler, generate_slides
 from disc.settings.synthesis import Variant
+from disc.study.parts import is_kept, part_key
 from disc.study.request import StudyRequest
-from disc.study.runs import check_generator, check_patients
+from disc.study.runs import MANIFEST, check_generator, check_patients
 from disc.study.study import Study, open_study
 
 
@@ -19,13 +21,15 @@ def prepare_sets(study: Study) -> None:
     """Check patients, and generate the synthetic slides that are missing.
 
     Raises:
-        BadInput: if a patient is learned from and tested on, by graders or by a generator.
+        BadInput: if a patient is learned from and tested on, by graders or by a generator, or a
+            file of the sets is missing or changed.
     """
     for run in study.runs:
         if run.context.split.by_position:
             raise BadInput(
                 f"{run.context.folder}: split by position; a study needs slides to test on"
             )
+        check_files(run.context.folder / "data")
         check_patients(run.context.training_set, study.tests(run.fold))
     _generate_missing(study)
     for run in study.runs:
@@ -42,7 +46,7 @@ def _generate_missing(study: Study) -> None:
         (place, variant)
         for place, run in enumerate(study.runs)
         for variant in study.variants
-        if not (study.synthetic_root(run, variant) / "manifest.parquet").exists()
+        if not is_kept(study.synthetic_root(run, variant), MANIFEST)
     ]
     if not missing:
         return
@@ -59,12 +63,13 @@ def generate_set(request: StudyRequest, place: int, variant: Variant) -> None:
     share_threads(request.processes)
     run = study.runs[place]
     context = run.context
-    with no_progress():
+    root = study.synthetic_root(run, variant)
+    with no_progress(), marked(root, part_key(root)):
         generate_slides(
             context.recipes,
             context.book,
             VariantSampler(context.sampler(variant), variant),
-            study.synthetic_root(run, variant),
+            root,
             list_training(context),
             um_per_px=context.um_per_px,
             is_simulated=context.is_simulated,

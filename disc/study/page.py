@@ -32,13 +32,16 @@ ABOUT = {
 FEW_SEEDS = 3
 
 
-def report(study: Study, cells: Sequence[Cell], tables: dict[str, pd.DataFrame]) -> Path:
+def report(
+    study: Study, cells: Sequence[Cell], tables: dict[str, pd.DataFrame], unnoted: Sequence[str]
+) -> Path:
     """Write the page.
 
     Args:
         study: what it is of.
         cells: that it has.
         tables: scores, pixels, probe, recipe_weights.
+        unnoted: folders of the study of which no hash was noted.
     """
     request, first = study.request, study.runs[0].context
     controls = [name for name in CONTROLS if name in request.controls]
@@ -46,7 +49,7 @@ def report(study: Study, cells: Sequence[Cell], tables: dict[str, pd.DataFrame])
         title=f"disc study: {request.out.name}",
         facts={name: fact for name, fact in _facts(study, cells).items() if fact},
         is_simulated=first.is_simulated,
-        notes=_notes(study),
+        notes=[*_notes(study), *tell_unnoted(unnoted)],
         pictures=_pictures(study, cells),
         attention=_attention(study, cells),
         palette=first.run.report.palette,
@@ -90,6 +93,18 @@ def _notes(study: Study) -> list[str]:
             "conditions is not in this study."
         )
     return notes
+
+
+def tell_unnoted(places: Sequence[str]) -> list[str]:
+    """What is said of folders of which no hash was noted, in a sentence, if there are any."""
+    if not places:
+        return []
+    some = "1 folder is" if len(places) == 1 else f"{len(places):,} folders are"
+    return [
+        f"{some} from before a study noted hashes of its files ({places[0]}"
+        f"{' and others' if len(places) > 1 else ''}): whether anything in it was changed since is "
+        "not known. Deleted, it is made again."
+    ]
 
 
 def _pictures(study: Study, cells: Sequence[Cell]) -> list[PixelRow]:

@@ -12,6 +12,8 @@ from disc.pipeline.config_file import read_config
 from disc.pipeline.context import Context
 from disc.records.typed import read_table
 
+MANIFEST = "manifest.parquet"
+"""Of a synthetic set."""
 MAX_NAMED = 6
 
 
@@ -129,7 +131,7 @@ def check_generator(root: Path, patients: Mapping[str, str], tested: TileSet) ->
     Raises:
         BadInput: with the patients' names, or if the manifest does not say what was seen.
     """
-    path = root / "manifest.parquet"
+    path = root / MANIFEST
     remedy = "it must say what its generator saw: make the set again"
     table = read_table(path, ("tile", "training_slides"), remedy)
     counts = table["training_slides"].value_counts(dropna=False)

@@ -65,6 +65,7 @@ _IMAGES = [
     Case(IMAGE, "header of 100,000 px", edits.png(8, 2, side=100_000, packed=b"x"), "enormous"),
     Case(IMAGE, "unpacks to gigabytes", edits.png_bomb, "packed pixels", is_heavy=True),
     Case(IMAGE, "link out", edits.link_out, "a link out"),
+    Case(IMAGE, "link to itself", edits.link_to_itself, "cannot be read"),
     Case(IMAGE, "link to nothing", edits.link_to_nothing, "(no such file|not in)"),
     Case(IMAGE, "two of one stem", edits.twin, "same name"),
     Case(IMAGE, "no slide", edits.rename("A_x3.jpg"), "breaks the grammar", named="A_x3.jpg"),
@@ -93,6 +94,7 @@ _MASKS = [
     Case(MASK, "header of 100,000 px", edits.png(8, 0, side=100_000, packed=b"x"), "enormous"),
     Case(MASK, "comment of a gigabyte", edits.text_bomb, "damaged", is_heavy=True),
     Case(MASK, "link out", edits.link_out, "a link out"),
+    Case(MASK, "link to itself", edits.link_to_itself, "cannot be read"),
     Case(MASK, "two of one stem", edits.twin, "same name"),
 ]
 _BOOKS = [

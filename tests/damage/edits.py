@@ -136,6 +136,11 @@ def link_out(path: Path) -> None:
     path.symlink_to(outside)
 
 
+def link_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
 def link_to_nothing(path: Path) -> None:
     path.unlink()
     path.symlink_to("nothing")

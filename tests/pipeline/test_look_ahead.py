@@ -132,6 +132,33 @@ def test_only_what_is_to_be_done_is_looked_at(tmp_path):
         refuse_missing(stages, tmp_path, "second")
 
 
+def test_what_follows_a_result_is_looked_at_where_that_will_be_another(tmp_path):
+    def write(folder):
+        (folder / "latents.json").write_text("same")
+        return "done"
+
+    def look():
+        raise BadInput("weights: missing")
+
+    def stages(settings=1):
+        facts = {"needs": ("data",), "settings": settings, "result": "latents.json"}
+        return [
+            Stage(name="data", needs=(), settings=1, work=lambda folder: "done"),
+            Stage(name="latents", work=write, **facts),
+            Stage(name="denoiser", needs=("latents",), settings=1, work=lambda folder: "done"),
+            Stage(name="features", needs=("denoiser",), settings=1, work=write, look_ahead=look),
+        ]
+
+    run_stages(stages(), tmp_path, until="features", say=lambda text: None)
+    with pytest.raises(BadInput, match="weights: missing"):
+        refuse_missing(stages(settings=2), tmp_path, "features")
+    shutil.rmtree(tmp_path / "data")  # latents that are made again of it may be the same
+    refuse_missing(stages(), tmp_path, "features")
+    said = []
+    run_stages(stages(), tmp_path, until="features", say=said.append)
+    assert said[-1].endswith("were done before: denoiser, features")
+
+
 def test_a_file_of_others_is_hashed_once_while_it_is_the_same(tmp_path, monkeypatch):
     weights, hashed, plain = tmp_path / "uni.bin", list[str](), listing.hash_file
     weights.write_bytes(b"first")

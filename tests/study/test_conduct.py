@@ -1,5 +1,7 @@
 """A whole study at its smallest, on a run of an untrained generator."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pytest
 from disc.files import BadInput
 from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
+from disc.pipeline.doctor import examine_run
 from disc.presets import smoke
+from disc.records.markers import marked
 from disc.study.cells import ROWS
 from disc.study.conduct import conduct
 from disc.study.request import CONTROLS, StudyRequest
@@ -30,8 +34,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         grade=replace(grade, carcino=few, transmil=bags),
     )
     folder = write_tiny_run(tmp_path_factory.mktemp("run") / "a", settings, ("sd",))
-    write_tiny_data(folder)
-    draw_set(PhantomRequest(out=folder / "data" / "shifted", core_um=(300, 400), seed=7))
+    with marked(folder / "data", "drawn"):
+        write_tiny_data(folder)
+        draw_set(PhantomRequest(out=folder / "data" / "shifted", core_um=(300, 400), seed=7))
     return folder
 
 
@@ -64,10 +69,39 @@ def test_a_cell_that_is_done_stays_and_one_that_is_lost_comes_back_alike(
     rows = {path: path.read_bytes() for path in study.rglob(ROWS)}
     times = {path: path.stat().st_mtime_ns for path in rows}
     lost = next(path for path in rows if "sd 0.3" in str(path) and "slides" in str(path))
-    lost.unlink()
+    shutil.rmtree(lost.parent)
     conduct(ask(run, study))
     assert {path: path.read_bytes() for path in study.rglob(ROWS)} == rows
     assert [path for path in rows if path.stat().st_mtime_ns != times[path]] == [lost]
+
+
+def test_what_was_changed_of_a_finished_study_is_one_line(run: Path, study: Path) -> None:
+    assert examine_run(study).is_whole
+    cell = next(study.glob("cells/slides/* sd 0.3 */rows.parquet"))
+    features = next(study.glob("features/carcino/*/sd g0/*.h5"))
+    tile = next(study.glob("synthetic/*/images/*"))
+    encoder = next(study.glob("features/carcino/*/encoder/halves.json"))
+    drawn = next((run / "data" / "training" / "images").iterdir())
+    for path in (cell, features, tile, encoder, drawn):
+        kept = path.read_bytes()
+        path.write_bytes(bytes([*kept[:-1], kept[-1] ^ 1]))
+        with pytest.raises(BadInput, match=rf"{re.escape(path.name)}: damaged .*delete the folder"):
+            conduct(ask(run, study))
+        path.write_bytes(kept)
+    assert "9 cells" in conduct(ask(run, study))
+
+
+def test_a_study_from_before_files_were_noted_goes_on_and_says_so(
+    run: Path, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = shutil.copytree(study, tmp_path / "older")
+    for path in (*older.rglob("done.json"), *older.rglob("begun.json")):
+        path.unlink()
+    rows = {path: path.stat().st_mtime_ns for path in older.rglob(ROWS)}
+    conduct(ask(run, older))
+    assert {path: path.stat().st_mtime_ns for path in older.rglob(ROWS)} == rows
+    said = "folders are from before a study noted hashes of its files"
+    assert said in capsys.readouterr().out and said in (older / "report/index.html").read_text()
 
 
 def test_another_study_is_refused(run: Path, study: Path) -> None:

@@ -1,8 +1,11 @@
 import json
 import subprocess
 import sys
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -13,10 +16,12 @@ from torch import nn
 from disc.files import BadInput
 from disc.settings.training import Optim
 from disc.settings.training import Validation as ValidationSettings
-from disc.train.checkpoint import read_best
+from disc.train import loop
+from disc.train.checkpoint import NAME, Best, read_best, save_checkpoint
 from disc.train.hooks import Hooks
 from disc.train.loop import train
 from disc.train.tensorboard import EventWriter
+from tests.damage.run_folder import new_state
 from tests.train import two_processes
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +121,35 @@ def test_a_training_of_no_steps_has_no_best(tmp_path):
     assert read_best(tmp_path) is None
     run(tmp_path, hooks_with(Recorder(), every=2, keep="best"))
     assert read_best(tmp_path).step == BEST
+
+
+def test_the_first_process_removes_the_checkpoint_once_all_have_read_the_best(
+    tmp_path, monkeypatch
+):
+    barrier, hooks = Barrier(2, timeout=20), hooks_with(Recorder(), every=2, keep="best")
+    first, second = new_state(), new_state()
+    first.best = Best(
+        2, 0.5, {n: torch.ones_like(w) for n, w in first.network.state_dict().items()}
+    )
+
+    def read_slowly(folder):
+        time.sleep(0.05)
+        return read_best(folder)
+
+    def end_first():
+        time.sleep(0.2)  # its last checkpoint is written while the others wait
+        save_checkpoint(tmp_path, first)
+        loop._take_final_weights(first, hooks, tmp_path, is_first=True)
+        (tmp_path / NAME).unlink()
+
+    monkeypatch.setattr(loop, "wait_for_all", barrier.wait)
+    monkeypatch.setattr(loop, "read_best", read_slowly)
+    with ThreadPoolExecutor() as processes:
+        ended = processes.submit(end_first)
+        loop._take_final_weights(second, hooks, tmp_path, is_first=False)
+        ended.result()
+    assert_same(first.best.weights, first.network.state_dict())
+    assert_same(first.best.weights, second.network.state_dict())
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])

@@ -82,7 +82,7 @@ def _walk(folder: Path, deep: bool) -> Iterator[tuple[Path, str, str]]:
 
 def _refuse_odd(entry: os.DirEntry[str], folder: Path) -> None:
     if entry.is_symlink():
-        target = Path(entry.path).resolve()
+        target = Path(os.path.realpath(entry.path))  # Path.resolve raises where links go in a ring
         if folder.resolve() not in target.parents:
             raise BadInput(f"{entry.path}: a link out of the folder, to {target}; copy the file")
     elif not entry.is_file(follow_symlinks=False):

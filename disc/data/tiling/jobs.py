@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,8 @@ def _refuse_outside(path: Path, root: Path | None) -> None:
     """Refuse a symbolic link to somewhere outside of the folder that it was found in."""
     if root is None or path == root or not path.is_symlink():
         return
-    if not path.resolve().is_relative_to(root.resolve()):
+    # Path.resolve raises where links go in a ring
+    if not Path(os.path.realpath(path)).is_relative_to(root.resolve()):
         raise BadInput(
             f"{path}: a symbolic link that leads out of {root}; put the file itself there, or give "
             "the folder it is in"

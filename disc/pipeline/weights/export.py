@@ -21,7 +21,7 @@ from disc.model.store import DIFFUSERS_WEIGHTS, save_weights
 from disc.pipeline.stages.referee import REFEREE as RUN_REFEREE
 from disc.pipeline.weights.card import write_card
 from disc.pipeline.weights.exported import hash_file
-from disc.pipeline.weights.facts import GRADER, NAME, REFEREE, SHAPES, Facts, as_values
+from disc.pipeline.weights.facts import GRADER, NAME, REFEREE, SHAPES, Facts, as_values, sign
 from disc.pipeline.weights.graders import calibrate_alone
 from disc.pipeline.weights.request import ExportRequest
 from disc.pipeline.weights.scheduler import plain_scheduler
@@ -60,7 +60,7 @@ def export_run(request: ExportRequest) -> str:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        write_json(folder / NAME, as_values(replace(facts, files=files)))
+        write_json(folder / NAME, sign(as_values(replace(facts, files=files))))
     size = sum(path.stat().st_size for path in request.out.rglob("*")) / 1e6
     said = f"{request.out}: {', '.join(facts.variants)} as {facts.dtype}, {size:.1f} MB"
     grades = f"it grades no slides ({why_not})" if why_not else "it grades slides"

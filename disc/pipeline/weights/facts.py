@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from disc.files import BadInput, read_json
+from disc.files import BadInput, as_json_bytes, read_json
 from disc.model.store import DIFFUSERS_WEIGHTS
 from disc.pipeline.config_file import tell_fault
 from disc.pipeline.weights.request import Dtype
@@ -66,7 +67,8 @@ class Facts:
     grader: CarcinoNet | None = None
     """The pixel grader that was trained on real tiles alone; None: there is none."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of every other file by its path; none of weights that older versions exported."""
+    """SHA-256 of every other file by its path, and of the rest of this one; none of weights that
+    older versions exported."""
 
     def __post_init__(self) -> None:
         require(len(self.weights) > 0, "weights: none of any variant")
@@ -100,6 +102,22 @@ def as_values(facts: Facts) -> Any:
     return TypeAdapter(Facts).dump_python(facts, mode="json")
 
 
+def sign(values: Any) -> Any:
+    """The same with a hash of itself, among those of the other files."""
+    return {**values, "files": {**values["files"], NAME: _hash(values)}}
+
+
+def _is_unchanged(values: Any) -> bool:
+    """Whether facts have the hash that they say; those from before they said one may have any."""
+    rest = dict(values.get("files", {}))
+    said = rest.pop(NAME, None)
+    return said is None or said == _hash({**values, "files": rest})
+
+
+def _hash(values: Any) -> str:
+    return hashlib.sha256(as_json_bytes(values)).hexdigest()
+
+
 def read_facts(folder: Path) -> Facts:
     """Read the `disc.json` of exported weights.
 
@@ -113,7 +131,13 @@ def read_facts(folder: Path) -> Facts:
     if version != VERSION:
         raise BadInput(f"{path}: version {version}, expected {VERSION}; export the weights again")
     try:
-        return TypeAdapter(Facts).validate_json(json.dumps(values), extra="forbid")
+        facts = TypeAdapter(Facts).validate_json(json.dumps(values), extra="forbid")
     except ValidationError as error:
         fault = tell_fault(error.errors()[0])
         raise BadInput(f"{path}: {fault}; export the weights again") from error
+    if not _is_unchanged(values):
+        raise BadInput(
+            f"{path}: not what was exported (another hash than when it was written); export the "
+            "weights again, or copy them again"
+        )
+    return facts

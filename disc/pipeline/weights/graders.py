@@ -21,6 +21,7 @@ from disc.pipeline.weights.facts import GRADER
 from disc.pipeline.weights.source import Weights
 from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_device
+from disc.records.markers import check_files
 from disc.slides.graders import Examples, Graders
 from disc.slides.grading import Grading
 from disc.slides.judging.calibrate import calibrate
@@ -140,6 +141,7 @@ def _find_seeds(folder: Path, name: str, file: str) -> list[Path]:
 
 def _read_examples(context: Context) -> Examples:
     """Tiles to know what is familiar, and those of other slides to calibrate on."""
+    check_files(context.folder / "data")
     try:
         split = read_split(context.root, context.run.data.fold, context.read(context.root))
         train, val = context.training_set, split.val

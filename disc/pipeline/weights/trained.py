@@ -20,6 +20,7 @@ from disc.pipeline.stages.synthesis import list_training
 from disc.pipeline.weights.facts import NAME as FACTS
 from disc.pipeline.weights.source import Beside, Part
 from disc.processes import own_device
+from disc.records.markers import check_files
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
@@ -58,9 +59,14 @@ class TrainedWeights:
         """Whether the run's data set is the phantom."""
         return self.context.is_simulated
 
-    @property
+    @cached_property
     def book(self) -> ShapeBook:
-        """Shape maps of the training tiles."""
+        """Shape maps of the training tiles.
+
+        Raises:
+            BadInput: if a file that the run's stage `data` left is not what it was.
+        """
+        check_files(self.folder / "data")
         return self.context.book
 
     @property

@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from disc.files import BadInput, read_json, write_bytes
+from disc.files import MAX_TEXT, BadInput, read_bytes, write_bytes
+from disc.records.listing import check_listed
 
 SCHEMA = 2
 NAME = "grade.json"
@@ -145,13 +146,14 @@ def read_record(folder: Path) -> GradeRecord:
 
     Raises:
         FileNotFoundError: if there is none.
-        BadInput: if it is of another schema.
+        BadInput: if it is damaged, changed, or of another schema.
     """
     path = folder / NAME
-    values = read_json(path, "delete its folder, and grade the slide again")
+    data = read_bytes(path, MAX_TEXT)
+    check_listed(path, data, stage=folder)
     try:
-        return GradeRecord.model_validate_json(json.dumps(values))
+        return GradeRecord.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(str, first["loc"])) or "the file"
         raise BadInput(f"{path}: {place}: {first['msg']}; grade the slide again") from error

@@ -1,5 +1,6 @@
 """Graders of every architecture that a run may have are opened, or refused by name."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from disc.pipeline.config_file import read_config, to_json
 from disc.pipeline.weights.graders import open_grading
 from disc.pipeline.weights.trained import open_run
 from disc.presets import smoke
+from disc.records.markers import marked
 from disc.settings.grading import CarcinoNet
 from tests.tiny_run import write_tiny_run
 
@@ -81,3 +83,12 @@ def test_a_damaged_slide_grader_is_refused(tmp_path: Path) -> None:
     write_bytes(head, b"junk")
     with pytest.raises(BadInput, match="damaged"):
         open_grading(open_run(folder))
+    shutil.rmtree(head.parent)
+    with marked(folder / "data", "drawn"):
+        mask = next(folder.glob("data/training/masks/*.png"))
+    open_grading(open_run(folder))
+    mask.write_bytes(mask.read_bytes()[:-1])
+    with pytest.raises(BadInput, match=rf"{mask.name}: damaged .* when it was written"):
+        open_grading(open_run(folder))
+    with pytest.raises(BadInput, match=rf"{mask.name}: damaged .* when it was written"):
+        _ = open_run(folder).book
