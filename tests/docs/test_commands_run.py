@@ -28,7 +28,7 @@ from tests.slides.graded_run import NUM_FEATURES, write_graded_run
 NOT_RUN = {
     r"^run (?!.*--(dry-run|help))": "trains: tests/pipeline do, in fewer steps",
     r"^study": "trains: tests/study do",
-    r"^run (gpu|paper).*--dry-run": "measures large networks: tests/pipeline/dry_run do small ones",
+    r"^run .*--dry-run": "measures networks on a whole set: tests/pipeline/dry_run",
     r"^studio": "serves until it is stopped: tests/studio",
     r"model\.ckpt": "reads a public file: tests/command_line/test_import_autoencoder.py",
     r"^(synthesize|bank) .*runs/": "draws thousands of tiles: tests/command_line draw some",
@@ -59,37 +59,42 @@ RUN = [page for page in PAGES if any(map(is_run, commands_of(page)))]
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pages speak of."""
     folder = tmp_path_factory.mktemp("world")
-    sets = {"SICAPv2": ("sicapv2", 64), "lapc": ("lapc", 512), "panda": ("panda", None)}
-    for name, (kind, side) in sets.items():
-        slides = (1, 1, 1, 1) if kind == "sicapv2" else (0, 1, 1, 0)
-        draw_set(
-            PhantomRequest(
-                out=folder / name, kind=kind, slides=slides, tile_px=side, core_um=(400, 500)
-            )
-        )
-    shutil.copytree(folder / "SICAPv2", folder / "SICAPv2-64px")
+    for name in ("biopsies", "drawn", "features", "tile-masks"):
+        (folder / name).mkdir()
+    draw_sets(folder)
     save_slide(folder, "a")
     pd.DataFrame({"slide_id": ["a"], "gleason_score": ["3+4"]}).to_csv(folder / "scores.csv")
-    scan = folder / "slides" / "a.tiff"
     for name in ("biopsy.tiff", "other.svs", "biopsies/a.tiff"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        shutil.copy(scan, folder / name)
-    (folder / "biopsies" / "a.geojson").write_text(json.dumps(draw_area()))
-    write_graded_run(folder / "runs" / "demo")
-    run = folder / "runs" / "demo"
-    autoencoder = Autoencoder.load(run / "latents" / "autoencoder")
-    training = Context(read_config(run / "config.json"), run).split.train
-    encode_tiles(autoencoder, training, run / "latents", 1)
-    autoencoder.save(run / "latents" / "autoencoder")
-    autoencoder.save(run / "autoencoder")
-    (folder / "features").mkdir()
+        shutil.copy(folder / "slides" / "a.tiff", folder / name)
+    (folder / "drawn" / "a.geojson").write_text(json.dumps(draw_area()))
+    write_run(folder / "runs" / "demo")
     for name in ("slide1", "slide2"):
         with h5py.File(folder / "features" / f"{name}.h5", "w") as file:
             rng = np.random.default_rng(0)
             file["features"] = rng.normal(size=(20, NUM_FEATURES)).astype(np.float32)
             file["coords"] = np.arange(40).reshape(20, 2) * 256
-    draw_masks(folder)
+    shutil.copy(next((folder / "SICAPv2" / "masks").iterdir()), folder / "tile-masks")
     return folder
+
+
+def draw_sets(folder: Path) -> None:
+    """SICAPv2, of two sides that are one here, LAPC and PANDA."""
+    sets = {"SICAPv2": ("sicapv2", 64), "lapc": ("lapc", 512), "panda": ("panda", None)}
+    for name, (kind, side) in sets.items():
+        slides = (1, 1, 1, 1) if kind == "sicapv2" else (0, 1, 1, 0)
+        out, core_um = folder / name, (400, 500)
+        draw_set(PhantomRequest(out=out, kind=kind, slides=slides, tile_px=side, core_um=core_um))
+    shutil.copytree(folder / "SICAPv2", folder / "SICAPv2-64px")
+
+
+def write_run(run: Path) -> None:
+    """Untrained, with graders, encoded training tiles, and the autoencoder as its stage leaves it."""
+    write_graded_run(run)
+    autoencoder = Autoencoder.load(run / "latents" / "autoencoder")
+    training = Context(read_config(run / "config.json"), run).split.train
+    encode_tiles(autoencoder, training, run / "latents", 1)
+    for place in ("latents/autoencoder", "autoencoder"):
+        autoencoder.save(run / place)
 
 
 def draw_area() -> dict:
@@ -99,13 +104,6 @@ def draw_area() -> dict:
     area = {"type": "Polygon", "coordinates": [ring]}
     feature = {"type": "Feature", "geometry": area, "properties": kind}
     return {"type": "FeatureCollection", "features": [feature]}
-
-
-def draw_masks(folder: Path) -> None:
-    """`masks/`: that of the slide is there already; one of a tile lies in a folder of its own."""
-    source = next((folder / "SICAPv2" / "masks").iterdir())
-    (folder / "tile-masks").mkdir()
-    shutil.copy(source, folder / "tile-masks")
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
