@@ -88,7 +88,7 @@ def draw_sets(folder: Path) -> None:
 
 
 def write_run(run: Path) -> None:
-    """Untrained, with graders, encoded training tiles, and the autoencoder as its stage leaves it."""
+    """Untrained, with graders, encoded training tiles, and its autoencoder in both places."""
     write_graded_run(run)
     autoencoder = Autoencoder.load(run / "latents" / "autoencoder")
     training = Context(read_config(run / "config.json"), run).split.train
