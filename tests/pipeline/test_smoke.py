@@ -25,6 +25,7 @@ from disc.files import BadInput
 from disc.pipeline.demo_picture import draw_picture
 from disc.report.figures import as_png
 from disc.settings.synthesis import STUDENT, VARIANTS
+from tests.report.test_model_card import OPEN
 
 LITTLE = {
     "phantom.slides": "3 3 4 2",
@@ -73,6 +74,14 @@ def test_it_ends_in_a_page_without_outside_addresses(run):
     page = (run / "report" / "index.html").read_text()
     assert "separated conditions" in page
     assert "src=http" not in page.replace('"', "")
+
+
+def test_cards_of_the_run_and_of_its_sets_have_nothing_left_open(run):
+    cards = [run / "report" / "model_card.md", *run.glob("synthetic/*/data_card.md")]
+    assert len(cards) == 1 + len(list((run / "synthetic").iterdir())) > 2
+    for card in cards:
+        text = card.read_text(encoding="utf-8").replace("\n| | |\n", "\n")
+        assert not OPEN.search(text), card
 
 
 def test_the_same_command_again_does_nothing(run):

@@ -16,10 +16,13 @@ from PIL import Image
 import disc
 from disc import cli
 from disc.api import Model
-from disc.labels import IGNORE, Label
+from disc.data.wsi.scan import Scan
+from disc.files import BadInput
+from disc.labels import IGNORE, PALETTES, Label
 from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.record import read_record
 from disc.slides.writing.page import tell_limits
+from disc.slides.writing.pictures import UNREADABLE, look_at
 from tests.data.scans import UM, draw_mask, generate, save_pyramid
 from tests.slides.qupath_reader import read_objects
 
@@ -115,10 +118,59 @@ def test_the_map_is_a_pyramid_of_fixed_scale(graded: Path, model: Model) -> None
     assert (values[:, has_tissue].argmax(0) == read[has_tissue])[is_clear].all()
 
 
-def test_the_page_stands_alone(graded: Path) -> None:
-    page = (graded / "core" / "report.html").read_text()
+def test_the_page_shows_all_of_it_and_stands_alone(graded: Path) -> None:
+    page, record = (graded / "core" / "report.html").read_text(), read_record(graded / "core")
     assert "research use only" in page and "simulated tissue only" in page
     assert "http://" not in page and "https://" not in page
+    assert '<input id="opacity" type="range"' in page and page.count('alt="the map over it"') == 1
+    for kind in ("highest probability of GG5", "most attention of the slide grader"):
+        assert page.count(f'alt="{kind}"') == 4
+    gg4, facts = record.shares["GG4"], record.map
+    assert gg4.low is not None and gg4.high is not None and facts is not None
+    assert f"<td>{gg4.fraction:.1%}<small>{gg4.low:.1%} to {gg4.high:.1%}</small></td>" in page
+    after = "unknown" if facts.ece_after is None else f"{facts.ece_after:.3f}"
+    assert f"{facts.ece_before:.3f} before, {after} after" in page
+    assert record.regions is not None
+    assert f"{record.regions.dropped} piece(s) of less than 0.01 mm²" in page
+
+
+def test_pictures_have_a_scale_bar_and_a_legend(graded: Path, slide: Path) -> None:
+    overlay, plain = (
+        np.asarray(Image.open(graded / "core" / f"{name}.png")) for name in ("overlay", "thumbnail")
+    )
+    bare, _ = look_at(Scan(slide))
+    assert plain.shape == bare.shape and (plain != bare).any()
+    below = overlay[len(plain) :].reshape(-1, 3)
+    for colour in PALETTES["safe"].values():
+        assert (below == colour).all(1).any()
+
+
+def test_what_cannot_be_read_is_an_outline_of_its_own(
+    model: Model, slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of the core's left rim, .3 % of it: a square of 32 px of the map."""
+
+    class Torn(Scan):
+        def read(self, x, y, size, scale):  # type: ignore[no-untyped-def]
+            if x <= 128 < x + size[0] * scale and y <= 1152 < y + size[1] * scale:
+                raise BadInput(f"{self.path}: damaged")
+            return super().read(x, y, size, scale)
+
+    assert model.um_per_px == 4.0
+    monkeypatch.setattr("disc.slides.grading.Scan", Torn)
+    record = model.grade(slide, tmp_path / "out", passes=1)
+    assert record.map is not None
+    (lost,) = (
+        each
+        for each in read_objects(tmp_path / "out" / "regions.geojson")
+        if each.classification == "Unreadable"
+    )
+    assert lost.polygon.bounds == (0, 1024, 256, 1280)
+    assert record.map.unreadable_mm2 == pytest.approx(0.128**2)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "0.016 mm² could not be read" in page and ">could not be read</span>" in page
+    overlay = np.asarray(Image.open(tmp_path / "out" / "overlay.png"))
+    assert (overlay[-60:].reshape(-1, 3) == UNREADABLE).all(1).any()
 
 
 def test_a_damaged_slide_is_one_line(

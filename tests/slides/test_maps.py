@@ -1,5 +1,6 @@
 """Maps of slides: blocks, places of windows, copies, and what cannot be read."""
 
+import shutil
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from disc.api import Model
@@ -18,6 +20,7 @@ from disc.slides.reading.canvas import Canvas, build_pyramid
 from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, lay_grid
 from disc.slides.reading.mapping import Plan, map_slide
+from disc.slides.reading.overview import read_overview
 from disc.slides.reading.passes import GENERATORS, list_offsets, weight_sums, window_weights
 from disc.slides.request import GradeRequest
 
@@ -118,16 +121,13 @@ def test_passes_are_unlike_along_both_axes() -> None:
         assert np.allclose(sums[inner, inner], weight_sums(96, passes), rtol=1e-4)
 
 
-def test_what_cannot_be_read_is_marked_until_it_is_too_much(
-    slide: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_read_is_marked_until_it_is_too_much(slide: Path) -> None:
     class Torn(Scan):
         def read(self, x, y, size, scale):  # type: ignore[no-untyped-def]
             if x <= hole[0] < x + size[0] * scale and y <= hole[1] < y + size[1] * scale:
                 raise BadInput(f"{self.path}: damaged")
             return super().read(x, y, size, scale)
 
-    monkeypatch.setattr("disc.slides.reading.cells.Scan", Torn)
     scan, hole = Torn(slide), (100.0, 100.0)
     grid = lay_grid(scan, 1.0)
     whole = Box(0, 0, grid.width, grid.height)
@@ -144,6 +144,34 @@ def test_what_cannot_be_read_is_marked_until_it_is_too_much(
     little[0, 0] = True
     with pytest.raises(BadInput, match="more than 1% of its tissue"):
         Cells(Torn(slide), grid, little).read(whole, [whole])
+
+
+def break_tiles(path: Path, level: int, tiles: slice) -> None:
+    with tifffile.TiffFile(path) as file:
+        places = file.pages[level].dataoffsets[tiles]
+    with path.open("r+b") as file:
+        for place in places:
+            file.seek(place)
+            file.write(b"\xff" * 64)
+
+
+def test_what_is_damaged_in_one_level_is_seen_in_another(slide: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.tiff"
+    shutil.copy(slide, damaged)
+    break_tiles(damaged, 1, slice(1))
+    with pytest.raises(BadInput):
+        Scan(damaged).read_whole(8.0)
+    whole = Scan(slide).read_whole(8.0).astype(int)
+    picture, unknown = read_overview(Scan(damaged), 8.0)
+    assert not unknown.any() and np.abs(picture - whole).mean() < 2
+    break_tiles(damaged, 0, slice(None))
+    picture, unknown = read_overview(Scan(damaged), 8.0)
+    # a tile of 256 px, four times as coarse as level 0, of .5 µm
+    assert unknown[:64, :64].all() and unknown.sum() == 64 * 64
+    assert np.abs(picture - whole)[~unknown].mean() < 2
+    break_tiles(damaged, 1, slice(None))
+    with pytest.raises(BadInput):
+        read_overview(Scan(damaged), 8.0)
 
 
 def test_a_grid_that_is_coarser_than_the_slide_is_needed(slide: Path) -> None:

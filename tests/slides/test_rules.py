@@ -1,5 +1,7 @@
 """Areas to scores, and thresholds from validation slides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,31 +78,83 @@ def test_a_few_pixels_of_every_tile_tell_the_temperature(monkeypatch: pytest.Mon
     assert after is not None and after < 0.03 < before
 
 
-def evidence(areas: tuple[float, ...]) -> Evidence:
+CALIBRATION = Calibration(
+    temperature=1,
+    ece_before=0,
+    ece_after=None,
+    num_slides=1,
+    num_tiles=1,
+    floors=FLOORS,
+    heads=(0, 0, 0, 0),
+    far=1,
+    mean=np.zeros(1),
+    whitening=np.eye(1),
+)
+
+
+def evidence(areas: tuple[float, ...], *others: tuple[float, ...], num: int = 1) -> Evidence:
+    """Of a slide of one block of tissue, which every network reads in a way of its own."""
     features = np.random.default_rng(0).normal(size=(12, 72)).astype(np.float32)
     return Evidence(
         areas=np.array(areas),
-        blocks=np.array([[areas]]),
-        opinions=("seed 0",),
-        num_seeds=1,
+        blocks=np.array([[each] for each in (areas, *others)]),
+        opinions=tuple(f"seed {number}" for number in range(1 + len(others))),
+        num_seeds=num,
         features=features,
         distances=np.empty(0),
     )
 
 
+FAR = replace(evidence((1, 0, 0, 0)), distances=np.array([0.5, 1.5, 1.6]))
+
+
+@pytest.mark.parametrize(
+    ("seen", "heads", "code", "said"),
+    [
+        (evidence((0.1, 0, 0, 0)), None, "too-little-tissue", "0.10 mm², expected 0.25 or more"),
+        (FAR, None, "unlike-training", "unlike anything trained on: distance 1.50"),
+        (evidence((1, 0, 0, 0), (0, 1, 0, 0), num=2), None, "unstable", "networks: 0, 1"),
+        (evidence((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0)), None, "unstable", ": 0, 1, 4"),
+        (evidence((1, 0, 0, 0)), 2.0, "disagreement", "the slide grader sees no label"),
+    ],
+)
+def test_why_nothing_is_said(seen: Evidence, heads: float | None, code: str, said: str) -> None:
+    nets = [] if heads is None else [TransMIL(Settings(), 72)]
+    calibration = replace(CALIBRATION, heads=(heads or 0,) * 4)
+    (reason,) = judge(seen, calibration, nets).abstained
+    assert reason.code == code and said in reason.text
+
+
+def test_one_network_of_three_may_be_wrong_and_near_tissue_is_graded() -> None:
+    seen = evidence((1, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0))
+    verdict = judge(replace(seen, distances=FAR.distances - 0.6), CALIBRATION, [])
+    assert not verdict.abstained and verdict.distance == pytest.approx(0.9)
+
+
+def test_intervals_hold_what_blocks_of_tissue_and_networks_change() -> None:
+    blocks = np.zeros((2, 8, 4))
+    blocks[0, :, 0] = blocks[1, :, 0] = 0.5
+    blocks[0, :2, 0], blocks[0, :2, 1] = 0, 0.5
+    blocks[1, :4, 0], blocks[1, :4, 1] = 0, 0.5
+
+    def interval(blocks: np.ndarray) -> tuple[float, float]:
+        areas = blocks[0].sum(0)
+        names = tuple(f"seed {number}" for number in range(len(blocks)))
+        seen = replace(evidence(tuple(areas)), areas=areas, blocks=blocks, opinions=names)
+        share = judge(seen, CALIBRATION, []).shares["GG3"]
+        assert share.low is not None and share.high is not None and share.fraction == 0.25
+        return share.low, share.high
+
+    one, both = interval(blocks[:1]), interval(blocks)
+    # of 8 blocks with a chance of 1/4 each: binomial quantiles of .025 and .975
+    assert one[0] == 0 and 0.5 <= one[1] <= 0.625
+    assert both[1] > one[1]
+    alone = judge(evidence((1, 1, 0, 0)), CALIBRATION, []).shares["GG3"]
+    assert (alone.fraction, alone.low, alone.high) == (0.5, None, None)
+
+
 def test_an_ordinal_head_is_asked_and_may_disagree() -> None:
-    calibration = Calibration(
-        temperature=1,
-        ece_before=0,
-        ece_after=None,
-        num_slides=1,
-        num_tiles=1,
-        floors=FLOORS,
-        heads=(0, 0, 0, 0),
-        far=1,
-        mean=np.zeros(1),
-        whitening=np.eye(1),
-    )
+    calibration = CALIBRATION
     torch.manual_seed(0)
     nets = [TransMIL(Settings(head="ordinal"), 72) for _ in range(2)]
     found = judge(evidence((1, 0, 0, 0)), calibration, nets).slide_group

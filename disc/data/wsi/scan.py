@@ -43,9 +43,13 @@ class Scan:
             BadInput: if it cannot be read.
         """
         self.path = path
-        self._given_um = um_per_px
+        self._given_um, self._is_mask = um_per_px, is_mask
         self._slide = open_pyramid(path, is_mask=is_mask)
         self.width, self.height = self._slide.dimensions
+
+    def reopen(self) -> None:
+        """Open the file again: OpenSlide answers nothing any more once it has failed."""
+        self._slide = open_pyramid(self.path, is_mask=self._is_mask)
 
     @cached_property
     def um_per_px(self) -> float:
@@ -121,7 +125,15 @@ class Scan:
         """The whole slide at some resolution (its own where that is coarser).
 
         Raises:
-            BadInput: if no level is coarse enough to do so.
+            BadInput: if no level is coarse enough to do so, or it is damaged.
+        """
+        return self.read(0, 0, *self.size_at(um_per_px))
+
+    def size_at(self, um_per_px: float) -> tuple[tuple[int, int], float]:
+        """Width and height of the whole slide at some resolution, and the scale of that.
+
+        Raises:
+            BadInput: if no level is coarse enough to read it at once.
         """
         scale = max(1.0, um_per_px / self.um_per_px)
         _, _, (width, height) = self.level_for(scale)
@@ -130,8 +142,7 @@ class Scan:
                 f"{self.path}: its level nearest to {um_per_px:.3g} µm per pixel has "
                 f"{width} x {height} px; convert it to a pyramid with coarser levels"
             )
-        size = max(1, round(self.width / scale)), max(1, round(self.height / scale))
-        return self.read(0, 0, size, scale)
+        return (max(1, round(self.width / scale)), max(1, round(self.height / scale))), scale
 
     def read_coarsest(self) -> Pixels:
         """The whole slide at its coarsest level, values as they are: uint8 [h, w, 3].

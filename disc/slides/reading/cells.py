@@ -41,7 +41,6 @@ class Cells:
             tissue: where there is tissue, an overview of any resolution [h, w].
         """
         self._scan, self._grid, self._tissue = scan, grid, tissue
-        self._um_per_px = scan.um_per_px
         self.unreadable: list[Box] = []
         self._lost: set[Box] = set()
         whole = grid.slide_px[0] * grid.slide_px[1] / grid.scale**2
@@ -99,8 +98,7 @@ class Cells:
         try:
             image[inner.slices] = self._read(part)
         except BadInput as error:
-            # OpenSlide answers nothing any more once it has failed.
-            self._scan = Scan(self._scan.path, self._um_per_px)
+            self._scan.reopen()
             half = part.width // 2
             if half < SMALLEST_PX:
                 self._give_up(part, error)

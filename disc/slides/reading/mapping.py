@@ -69,7 +69,8 @@ class Part:
         box: its place.
         probabilities: calibrated, float [4, h, w]; 0 where there is no tissue.
         tissue: where there is any, bool [h, w], without what could not be read.
-        opinions: labels as each network alone reads them, uint8 [M, h, w]; 255: no tissue.
+        opinions: labels as each network alone reads them, uint8 [M, h, w]; 255: no tissue. Of
+            a single pixel grader, those of the map, so that intervals lie around what it says.
         windows: those that are half a window apart and have their middle in the block.
     """
 
@@ -118,10 +119,13 @@ def _map_block(
     reading = _Reading(graders, plan, box, image, around)
     reading.blend(windows)
     kept = reading.ask_encoder(passes[0])
+    probabilities = reading.probabilities(tissue)
+    if len(graders.pixel) == 1:
+        reading.opinions[0] = probabilities.argmax(0)
     reading.opinions[:, ~tissue] = IGNORE
     return Part(
         box=box,
-        probabilities=reading.probabilities(tissue),
+        probabilities=probabilities,
         tissue=tissue,
         opinions=reading.opinions,
         windows=kept,

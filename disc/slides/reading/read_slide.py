@@ -22,6 +22,7 @@ from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, MapGrid, lay_grid
 from disc.slides.reading.mapping import Part, Plan, map_slide
+from disc.slides.reading.overview import read_overview
 
 BLOCK_UM = 500.0
 """Side of the blocks of tissue that intervals are resampled from."""
@@ -66,8 +67,10 @@ def read_slide(
     """
     grid = lay_grid(scan, graders.um_per_px)
     overview_um = max(UM_PER_PX, scan.um_per_px)
-    tissue = find_tissue(scan.read_whole(overview_um), overview_um, TissueRule())
-    if not tissue.any():
+    overview, unknown = read_overview(scan, overview_um)
+    # What no level tells is taken for tissue: it counts as such that cannot be read.
+    tissue = find_tissue(overview, overview_um, TissueRule()) | unknown
+    if not tissue.any() or (tissue == unknown).all():
         raise NoTissue(f"{scan.path}: no tissue found in it; see the picture of what was looked at")
     encoder = graders.encoder
     plan = Plan(

@@ -146,20 +146,21 @@ def _share_grid(record: GradeRecord) -> Grid:
     rows = []
     for name, share in record.shares.items():
         of_cancer = "" if name == "NC" or not cancer else f"{share.fraction / cancer:.1%}"
-        fields = [name, _with_interval(share), of_cancer]
-        fields += [f"{share.mm2:.2f} mm²"] if share.mm2 is not None else []
+        fields = [of_cancer]
+        fields += [f"{share.mm2:.2f}"] if share.mm2 is not None else []
         floor = record.floors.get(name)
         fields.append("" if floor is None else f"{floor:.1%}")
-        rows.append([Field(text=text) for text in fields])
-    columns = ["pattern", f"of the {unit} (95 % interval)", "of the cancer"]
-    columns += ["area"] if has_areas else []
+        of_tissue = Field(text=f"{share.fraction:.1%}", small=_interval(share))
+        rows.append([Field(text=name), of_tissue, *(Field(text=text) for text in fields)])
+    columns = ["pattern", f"of the {unit}, 95 % interval", "of the cancer"]
+    columns += ["mm²"] if has_areas else []
     return Grid(caption="Extent", columns=(*columns, "counts from"), rows=rows)
 
 
-def _with_interval(share: Share) -> str:
+def _interval(share: Share) -> str:
     if share.low is None or share.high is None:
-        return f"{share.fraction:.1%}"
-    return f"{share.fraction:.1%} ({share.low:.1%} to {share.high:.1%})"
+        return ""
+    return f"{share.low:.1%} to {share.high:.1%}"
 
 
 def _head_grid(record: GradeRecord) -> Grid:
@@ -182,8 +183,10 @@ def _head_grid(record: GradeRecord) -> Grid:
 def _name_networks(record: GradeRecord) -> str:
     groups = ", ".join(f"{name}: ISUP {group}" for name, group in record.opinions.items())
     draws = ", ".join(f"ISUP {group} in {share:.0%}" for group, share in record.isup_shares.items())
-    said = [f"By each network alone: {groups}."] if groups else []
-    said += [f"Over draws of tissue and networks: {draws}."] if draws else []
+    has_several = len(record.opinions) > 1
+    said = [f"By each network alone: {groups}."] if has_several else []
+    drawn = "tissue and networks" if has_several else "tissue"
+    said += [f"Over draws of {drawn}: {draws}."] if draws else []
     if record.slide_group is not None:
         shares = record.slide_group.shares.items()
         listed = ", ".join(f"{group} {share:.0%}" for group, share in shares if share >= 0.005)

@@ -17,6 +17,7 @@ from disc.files import BadInput, write_bytes
 from disc.labels import IGNORE, NAMES, PALETTES, Label
 from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.map_grid import Box, MapGrid
+from disc.slides.reading.overview import read_overview
 
 Pixels = npt.NDArray[np.uint8]
 LONG_SIDE_PX = 1600
@@ -28,10 +29,10 @@ def look_at(scan: Scan) -> tuple[Pixels, float]:
     """A slide in a picture of at most 1600 px, uint8 [H, W, 3], and its micrometres per pixel.
 
     Raises:
-        BadInput: if it is damaged.
+        BadInput: if nothing of it can be read.
     """
     um_per_px = scan.um_per_px * max(1.0, max(scan.width, scan.height) / LONG_SIDE_PX)
-    return scan.read_whole(um_per_px), um_per_px
+    return read_overview(scan, um_per_px)[0], um_per_px
 
 
 def colour_map(

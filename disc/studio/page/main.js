@@ -63,7 +63,7 @@ class Page {
 
   #describe() {
     const { about } = this;
-    const size = about.um_per_px ? `, ${Math.round(about.tile_px * about.um_per_px)} µm` : "";
+    const size = about.um_per_px ? `, ${Math.round(about.tile_px * about.um_per_px)}\u00a0µm` : "";
     by("weights").textContent = `${about.name}: tiles of ${about.tile_px} px${size}`;
     if (about.is_simulated) by("weights").append(badge("simulated tissue only"));
     by("mask").setAttribute("aria-label", `Mask of ${about.tile_px} by ${about.tile_px} pixels`);
@@ -106,6 +106,7 @@ class Page {
   }
 
   showView(view) {
+    tell("");
     for (const other of ["paint", "quiz"]) {
       by(`to-${other}`).setAttribute("aria-pressed", String(other === view));
       by(`${other}-view`).hidden = other !== view;
