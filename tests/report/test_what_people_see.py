@@ -25,8 +25,8 @@ NOTHING = {"agreement": None, "scores": None, "sheet": (), "pixel_pictures": ()}
 
 
 @pytest.fixture(scope="module")
-def page(whole: tuple[Path, RunSummary]) -> Path:
-    return whole[0]
+def page(told: Path) -> Path:
+    return told
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,14 @@ def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
         for colour in PALETTES[palette].values():
             assert (seen == colour).all(axis=1).sum() > 500
     assert not draw_sheet([[cell for cell in sheet_cells(rows)[0] if not cell.is_mask]]).legends
+
+
+@pytest.mark.parametrize("num_cells", [1, 2, 3])
+def test_a_narrow_sheet_holds_its_legend(num_cells: int) -> None:
+    (line,) = sheet_cells(make_summary().sheet[:1])
+    figure = draw_sheet([line[1 : 1 + num_cells]])
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1
 
 
 def test_the_papers_colours_on_request(tmp_path: Path) -> None:
