@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,9 +19,10 @@ _CELL_INCHES = 1.3
 _GAP_INCHES = 0.04
 """Between pictures."""
 _LINE_INCHES = 0.14
-"""Height of a line of a heading, and of the legend."""
-_NAME_INCHES = 0.95
-"""Width of a name in the legend."""
+"""Height of a line of a heading."""
+_FOOT_INCHES = 0.12
+_ROW_INCHES, _ENTRY_INCHES = 0.18, 0.95
+"""Of the legend: height of a row, width of an entry."""
 
 
 def draw_sheet(
@@ -41,8 +43,8 @@ def draw_sheet(
     width = _CELL_INCHES * max(len(line) for line in lines)
     is_named = any(cell.is_mask for line in lines for cell in line)
     named = [Patch(facecolor=np.divide(c, 255), label=n) for n, c in name_colours(palette)]
-    columns = min(len(named), max(1, int(width / _NAME_INCHES)))
-    foot = _LINE_INCHES * (1 + -(-len(named) // columns)) if is_named else 0.0
+    columns = min(len(named), max(1, int(width / _ENTRY_INCHES)))
+    foot = _FOOT_INCHES + _ROW_INCHES * ceil(len(named) / columns) if is_named else 0.0
     height = _CELL_INCHES * len(strips) + sum(heads) + foot
     figure = Figure(figsize=(width, height))
     # One pair of axes for all, in inches from the upper left corner: axes for every picture, laid

@@ -13,7 +13,7 @@ from disc.labels import PALETTES, Label
 from disc.report.limitations import limitations
 from disc.report.numbers import measure
 from disc.report.page import write_report
-from disc.report.pictures import sheet_cells
+from disc.report.pictures import Cell, sheet_cells
 from disc.report.run_summary import RunSummary
 from disc.report.sentences import headline
 from disc.report.sheet_figure import draw_sheet
@@ -97,12 +97,16 @@ def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
     assert not draw_sheet([[cell for cell in sheet_cells(rows)[0] if not cell.is_mask]]).legends
 
 
-@pytest.mark.parametrize("num_cells", [1, 2, 3])
-def test_a_narrow_sheet_holds_its_legend(num_cells: int) -> None:
-    (line,) = sheet_cells(make_summary().sheet[:1])
-    figure = draw_sheet([line[1 : 1 + num_cells]])
-    box = figure.legends[0].get_window_extent()
-    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1
+def test_the_legend_of_a_narrow_sheet_is_whole() -> None:
+    """It takes as many rows as it needs, below the pictures."""
+    mask = Cell(heading="mask", pixels=np.zeros((8, 8, 3), np.uint8), is_mask=True)
+    for num_columns in (1, 2, 3, 5):
+        figure = draw_sheet([[mask] * num_columns])
+        figure.draw_without_rendering()
+        (axes,), legend = figure.axes, figure.legends[0]
+        box, lowest = legend.get_window_extent(), axes.images[0].get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+        assert box.y0 >= 0 and box.y1 <= lowest.y0 + 2
 
 
 def test_the_papers_colours_on_request(tmp_path: Path) -> None:
