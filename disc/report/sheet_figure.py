@@ -86,7 +86,8 @@ def _headings(strip: Sequence[Cell | str], first: Sequence[Cell | str]) -> list[
 
 def _scale(cell: Cell) -> float:
     """Inches of a picture's pixel."""
-    return (_CELL_INCHES - _GAP_INCHES) / max(cell.pixels.shape[:2])
+    side: int = max(cell.pixels.shape[:2])
+    return (_CELL_INCHES - _GAP_INCHES) / side
 
 
 def _draw_cell(axes: Axes, cell: Cell | str, corner: tuple[float, float], heading: str) -> None:
