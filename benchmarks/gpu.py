@@ -36,10 +36,11 @@ from disc.presets import PRESETS
 from disc.sample.sampler import Sampler
 from disc.sample.separated import fuse
 from disc.sample.solver import draw_noise
+from disc.settings.distillation import Student
 from disc.settings.run import Run
-from disc.settings.sampling import Sample, Solver
+from disc.settings.sampling import Sample
 
-STUDENT = Solver(name="ddim", steps=1, spacing="trailing")
+STUDENT = Student().solver
 Make = Callable[[np.ndarray, list[int]], torch.Tensor]
 
 

@@ -138,7 +138,7 @@ def list_readings(context: Context, options: Options) -> Iterator[Reading]:
         yield Reading("sd-disc", folder / "sd-disc", solver)
     if has_student(context):
         for num in options.evaluations:
-            few = Solver(name="ddim", steps=num, spacing="trailing")
+            few = replace(context.run.solver_of(STUDENT), steps=num)
             yield Reading(STUDENT, folder / STUDENT, few)
 
 

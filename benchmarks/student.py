@@ -58,7 +58,6 @@ from disc.sample.sampler import Sampler
 from disc.sample.shards import open_shard
 from disc.sample.solver import draw_noise
 from disc.seeds import derive, numpy_generator
-from disc.settings.sampling import Solver
 from disc.train.diagnose import Batch, NamedBatches
 from disc.train.draws import NUM_DIHEDRAL, epoch_indices
 from disc.train.latents.latent_set import unknown_slides
@@ -78,7 +77,7 @@ class Options:
     control: int = 600
     """Size of the bank for the unpaired one, and whose evaluations the plan `step` may spend."""
     evaluations: tuple[int, ...] = (1, 2, 4, 15)
-    """By DDIM, trailing."""
+    """By the solver of the run's student."""
     steps: int = 400
     """Steps of a student."""
     long_steps: int = 1421
@@ -209,10 +208,11 @@ def list_readings(
     yield Reading("sd", folder / "sd", own)
     yield Reading("sd-sc", folder / "sd", own, "sd-sc")
     yield Reading("sd-disc", folder / "sd-disc", own)
+    few_steps = context.run.distil.student.solver
     few = {"sd": folder / "sd", "sd-disc": folder / "sd-disc", **students}
     for name, place in few.items():
         for num in options.evaluations:
-            yield Reading(name, place, Solver(name="ddim", steps=num, spacing="trailing"))
+            yield Reading(name, place, replace(few_steps, steps=num))
 
 
 def compare(options: Options) -> pd.DataFrame:

@@ -126,4 +126,4 @@ def test_a_reading_of_other_steps_is_of_the_same_line(load):
     front = load("front")
     assert front._series("sd-sc end, dpmpp-2m 6 logsnr") == "sd-sc end, dpmpp-2m logsnr"
     assert front.own_base("sd-disc, dpmpp-2m 6 logsnr") == "C"
-    assert front.own_base("sd-disc-fast, ddim 1 trailing") == "A"
+    assert front.own_base("sd-disc-fast, dpmpp-2m 1 trailing") == "A"

@@ -251,7 +251,7 @@ def test_a_students_slides_are_added_to_a_finished_run(run, tmp_path, capsys):
     assert {f"denoiser/{STUDENT},", "agreement"} <= set(before.split())
     fast = pd.read_parquet(run / "agreement.parquet").query("variant == @STUDENT")
     manifest = pd.read_parquet(tmp_path / "smoke" / "synthetic" / STUDENT / "manifest.parquet")
-    assert set(fast["solver"]) == set(manifest["solver"]) == {"ddim 1 trailing"}
+    assert set(fast["solver"]) == set(manifest["solver"]) == {"dpmpp-2m 1 trailing"}
 
 
 def test_the_door_opens_a_run(run):

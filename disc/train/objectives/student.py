@@ -18,7 +18,7 @@ import torch
 from disc.masks.recipes import draw_tile
 from disc.masks.shapes import count_regions, label_shape
 from disc.model.denoiser import Denoiser
-from disc.model.schedule import NUM_STEPS
+from disc.model.schedule import NUM_STEPS, Schedule
 from disc.sample.bank import Bank
 from disc.sample.separated import fuse
 from disc.seeds import numpy_generator
@@ -99,6 +99,8 @@ def student_step(settings: Student) -> Step:
             eps = share.take(fresh).to(z_0.device)
         # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) z_T, [B, 3, h, w]
         z_t = network.schedule.add_noise(z_0, eps, t)
+        if "noise" in batch:
+            z_t, eps = _start_at_noise(network.schedule, z_t, z_0, eps, t)
         predicted = state.model(z_t, t, batch["masks"], batch.get("slides"))
         errors = (predicted - network.target(z_0, eps, t)).square()
         if not network.gives_velocity:
@@ -107,6 +109,20 @@ def student_step(settings: Student) -> Step:
         return {"loss": errors.mean()}
 
     return step
+
+
+def _start_at_noise(
+    schedule: Schedule, z_t: torch.Tensor, z_0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """z_t and its noise, where z_t at t = T - 1 is z_T itself, as sampling starts.
+
+    The schedule leaves sqrt(alpha_bar_{T-1}) z_0 = .012 z_0 in it: without this, a part of what is
+    to be learned stands in the input.
+    """
+    is_first = (t == NUM_STEPS - 1)[:, None, None, None]
+    z_t = torch.where(is_first, eps, z_t)
+    level = schedule.level_at(t, z_0)
+    return z_t, (z_t - level.sqrt() * z_0) / (1 - level).sqrt()
 
 
 def draw_time_steps(num: int, settings: Student, generator: torch.Generator) -> torch.Tensor:

@@ -110,9 +110,14 @@ def test_the_loss_is_the_squared_error_of_the_velocity(zero_terminal):
     batch = student_batches(made_bank(6), [HALVES], batch=16, seed=0, purpose="x")(0)
     found = student_step(KNOBS)(state_of(denoiser), batch, torch.Generator().manual_seed(5))
     t = draw_time_steps(16, KNOBS, torch.Generator().manual_seed(5))
+    assert {999} < set(t.tolist())
     level = alpha_bar(zero_terminal)[t][:, None, None, None].double()
     z_0, z_T = batch["latents"].double(), batch["noise"].double()
-    z_t = (level.sqrt() * z_0 + (1 - level).sqrt() * z_T).float()
+    z_t = level.sqrt() * z_0 + (1 - level).sqrt() * z_T
+    # sampling starts from noise alone
+    z_t = torch.where((t == 999)[:, None, None, None], z_T, z_t)
+    z_T = (z_t - level.sqrt() * z_0) / (1 - level).sqrt()
+    z_t = z_t.float()
     condition = denoiser.encode(batch["masks"], batch["slides"])
     inputs = torch.cat([z_t, condition.planes], dim=1)
     v = denoiser.unet(inputs, t, condition.tokens, return_dict=False)[0]
@@ -145,6 +150,21 @@ def test_one_evaluation_is_enough_for_the_pairs_and_for_them_alone(
     found = denoise(trained, noise, masks, Sample(solver=KNOBS.solver))
     left = float((found - expected).square().mean() / expected.var())
     assert least < left < most
+
+
+@torch.no_grad()
+def test_its_evaluation_gives_the_latents_that_it_predicts():
+    """DDIM would leave in them the noise of time step 0."""
+    torch.manual_seed(0)
+    denoiser, noise = Denoiser(SMALL).eval(), draw_noise([1, 2], 8)
+    masks, t = torch.from_numpy(np.stack([HALVES, UNIFORM])), torch.full((2,), NUM_STEPS - 1)
+    condition = denoiser.encode(masks, None)
+    inputs = torch.cat([noise, condition.planes], dim=1)
+    v = denoiser.unet(inputs, t, condition.tokens, return_dict=False)[0]
+    level = alpha_bar()[NUM_STEPS - 1]
+    expected = level.sqrt() * noise - (1 - level).sqrt() * v
+    found = denoise(denoiser, noise, masks, Sample(solver=KNOBS.solver))
+    torch.testing.assert_close(found, expected.float(), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
