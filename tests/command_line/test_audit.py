@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from disc import cli
 from disc.audit import segmenter
 from disc.audit.copies import detector, new
+from disc.settings.grading import CarcinoNet
 from tests.audit.made_tiles import make_tiles, write_set
 
 QUICK = ("--segmenter-steps", "2", "--encoders", "texture")
@@ -22,6 +24,7 @@ def quick():
         patch.setattr(detector, "MAX_NULL", 60)
         patch.setattr(new, "MIN_NULL", 60)
         patch.setattr(segmenter, "WIDTH", 8)
+        patch.setattr(segmenter, "Settings", partial(CarcinoNet, blocks=(1, 1)))
         yield
 
 
