@@ -156,7 +156,9 @@ def _draw_curve(axes: Axes, table: pd.DataFrame, chosen: pd.DataFrame) -> None:
         axes.plot(x, [base["value"], *line["value"]], color=colour, ls=dash, label=variant)
         if dash != CONTROL:  # bands of all would hide each other; the tables have them
             low, high = ([base[side], *line[side]] for side in ("low", "high"))
-            axes.fill_between(x, low, high, color=colour, alpha=0.1, linewidth=0)
+            # faint, with edges: those of variants that are read alike lie over each other
+            axes.fill_between(x, low, high, color=colour, alpha=0.04, linewidth=0)
+            axes.plot(x, np.transpose([low, high]), color=colour, linewidth=0.6, alpha=0.7)
         picked = chosen.loc[chosen["variant"] == variant, "balance_weight"]
         at = line[line["balance_weight"].isin(picked)]
         axes.plot(at["balance_weight"], at["value"], color=colour, marker="o", ls="")
