@@ -26,10 +26,9 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-# A file's tests stay together, so that what they share is made once; processes that tests start find
-# compiled code.
+# Groups and their order are those of tests/conftest.py; processes that tests start find compiled code.
 unit: install
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-slow: .venv/.docs
 	$(BIN)/pytest -n 2 -m slow -rP

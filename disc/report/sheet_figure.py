@@ -16,7 +16,10 @@ from disc.labels import Palette
 from disc.report.pictures import Cell
 
 _CELL_INCHES = 1.3
-_HEAD_INCHES = 0.25
+_GAP_INCHES = 0.04
+"""Between pictures."""
+_LINE_INCHES = 0.14
+"""Height of a line of a heading."""
 _FOOT_INCHES = 0.12
 _ROW_INCHES, _ENTRY_INCHES = 0.18, 0.95
 """Of the legend: height of a row, width of an entry."""
@@ -35,33 +38,28 @@ def draw_sheet(
         palette: of the masks.
     """
     strips = [strip for line in lines for strip in _split(line)]
-    num_columns = max(len(line) for line in lines)
+    headings = [_headings(strip, strips[0]) for strip in strips]
+    heads = [_LINE_INCHES * max(text.count("\n") + bool(text) for text in row) for row in headings]
+    width = _CELL_INCHES * max(len(line) for line in lines)
+    is_named = any(cell.is_mask for line in lines for cell in line)
     named = [Patch(facecolor=np.divide(c, 255), label=n) for n, c in name_colours(palette)]
-    width = _CELL_INCHES * num_columns
-    in_a_row = min(len(named), max(1, int(width / _ENTRY_INCHES)))
-    foot_inches = _FOOT_INCHES + _ROW_INCHES * ceil(len(named) / in_a_row)
-    height = _CELL_INCHES * len(strips) + _HEAD_INCHES + foot_inches
-    figure = Figure(figsize=(width, height), layout="constrained")
-    foot = foot_inches / height
-    figure.get_layout_engine().set(  # type: ignore[union-attr]
-        w_pad=0.02,  # type: ignore[call-arg]
-        h_pad=0.02,
-        wspace=0,
-        hspace=0,
-        rect=(0, foot, 1, 1 - foot),
-    )
-    grid = figure.subplots(len(strips), num_columns, squeeze=False)
-    for axes in grid.ravel():
-        axes.set_axis_off()
+    columns = min(len(named), max(1, int(width / _ENTRY_INCHES)))
+    foot = _FOOT_INCHES + _ROW_INCHES * ceil(len(named) / columns) if is_named else 0.0
+    height = _CELL_INCHES * len(strips) + sum(heads) + foot
+    figure = Figure(figsize=(width, height))
+    # One pair of axes for all, in inches from the upper left corner: axes for every picture, laid
+    # out by matplotlib, take ten times as long.
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
+    axes.set_axis_off()
     for i, strip in enumerate(strips):
+        top = _CELL_INCHES * i + sum(heads[: i + 1])
         for j, cell in enumerate(strip):
-            _draw_cell(grid[i, j], cell, has_heading=i == 0 or _differs(cell, strips[0][j]))
-    for i, strip in enumerate(strips):
+            _draw_cell(axes, cell, (_CELL_INCHES * j, top), headings[i][j])
         first = strip[0]
         if um_per_px is not None and isinstance(first, Cell) and not first.is_mask:
-            _draw_bar(grid[i, 0], first, um_per_px)
-    if any(cell.is_mask for line in lines for cell in line):
-        figure.legend(handles=named, loc="lower center", ncols=in_a_row, fontsize=8, frameon=False)
+            _draw_bar(axes, first, top, um_per_px)
+    if is_named:
+        figure.legend(handles=named, loc="lower center", ncols=columns, fontsize=8, frameon=False)
     return figure
 
 
@@ -76,30 +74,49 @@ def _split(line: Sequence[Cell]) -> list[list[Cell | str]]:
     return [list(line), [one or other for one, other in zip(below, named, strict=True)]]
 
 
-def _differs(cell: Cell | str, first: Cell | str) -> bool:
-    """Whether a cell has a heading of its own, other than its column's."""
-    if isinstance(cell, str) or isinstance(first, str):
-        return False
-    return cell.heading not in ("", first.heading)
+def _headings(strip: Sequence[Cell | str], first: Sequence[Cell | str]) -> list[str]:
+    """Of each cell: in the first line all, below it those that are other than their column's."""
+    own, above = (
+        [cell.heading if isinstance(cell, Cell) else "" for cell in row] for row in (strip, first)
+    )
+    if strip is first:
+        return own
+    return ["" if text == over else text for text, over in zip(own, above, strict=False)]
 
 
-def _draw_cell(axes: Axes, cell: Cell | str, *, has_heading: bool) -> None:
+def _scale(cell: Cell) -> float:
+    """Inches of a picture's pixel."""
+    side: int = max(cell.pixels.shape[:2])
+    return (_CELL_INCHES - _GAP_INCHES) / side
+
+
+def _draw_cell(axes: Axes, cell: Cell | str, corner: tuple[float, float], heading: str) -> None:
+    left, top = corner
+    middle = left + _CELL_INCHES / 2
     if isinstance(cell, str):
-        axes.text(0.5, 0.5, cell, ha="center", va="center", fontsize=8)
+        axes.text(middle, top + _CELL_INCHES / 2, cell, ha="center", va="center", fontsize=8)
         return
-    axes.imshow(cell.pixels, interpolation="nearest" if cell.is_mask else "bicubic")
-    if has_heading:
-        axes.set_title(cell.heading, fontsize=8)
+    high, wide = (_scale(cell) * side for side in cell.pixels.shape[:2])
+    top += _GAP_INCHES / 2
+    axes.imshow(
+        cell.pixels,
+        interpolation="nearest" if cell.is_mask else "bicubic",
+        extent=(middle - wide / 2, middle + wide / 2, top + high, top),
+        aspect="auto",
+    )
+    if heading:
+        axes.text(middle, top - _GAP_INCHES / 2, heading, ha="center", va="bottom", fontsize=8)
 
 
-def _draw_bar(axes: Axes, cell: Cell, um_per_px: float) -> None:
-    """A scale bar in the lower left corner, on a light ground."""
-    side = len(cell.pixels)
-    length_um = choose_bar_um(side * um_per_px)
-    left, bottom, thick = 0.05 * side, 0.94 * side, 0.025 * side
-    width = length_um / um_per_px
-    ground = Rectangle((0, 0.78 * side), width + 2 * left, 0.22 * side, color="white", alpha=0.8)
-    axes.add_patch(ground)
+def _draw_bar(axes: Axes, cell: Cell, top: float, um_per_px: float) -> None:
+    """A scale bar in the lower left corner of the first picture of a line, on a light ground."""
+    side = len(cell.pixels) * _scale(cell)
+    length_um = choose_bar_um(len(cell.pixels) * um_per_px)
+    corner, edge = _GAP_INCHES / 2, top + _GAP_INCHES / 2
+    left, bottom, thick = corner + 0.05 * side, edge + 0.94 * side, 0.025 * side
+    width = length_um / um_per_px * _scale(cell)
+    ground = (corner, edge + 0.78 * side), width + 0.1 * side, 0.22 * side
+    axes.add_patch(Rectangle(*ground, color="white", alpha=0.8, linewidth=0))
     axes.add_patch(Rectangle((left, bottom - thick), width, thick, color="black", linewidth=0))
     middle, text = left + width / 2, name_length(length_um)
     axes.text(middle, bottom - 1.5 * thick, text, ha="center", va="bottom", fontsize=6)

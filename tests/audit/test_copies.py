@@ -158,7 +158,7 @@ def test_none_found_bounds_the_rate(num, upper):
 
 
 def test_too_few_training_tiles_are_refused():
-    real, synthetic = make_set("real", 3), make_set("synthetic", 2, start=50)
+    real, synthetic = make_set("real", 3), make_set("synthetic", 1, start=100)
     found = measure_copies(real, synthetic, seed=0)
     assert "147 training tiles of 2 patients or more; 200 would do" in found.figures[0].refused
 

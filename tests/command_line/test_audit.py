@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import pytest
 
 from disc import cli
 from disc.audit import segmenter
-from disc.audit.copies import detector
+from disc.audit.copies import detector, new
+from disc.settings.grading import CarcinoNet
 from tests.audit.made_tiles import make_tiles, write_set
 
 QUICK = ("--segmenter-steps", "2", "--encoders", "texture")
@@ -20,7 +22,9 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detector, "NUM_PLANTED", 20)
         patch.setattr(detector, "MAX_NULL", 60)
+        patch.setattr(new, "MIN_NULL", 60)
         patch.setattr(segmenter, "WIDTH", 8)
+        patch.setattr(segmenter, "Settings", partial(CarcinoNet, blocks=(1, 1)))
         yield
 
 
@@ -33,8 +37,8 @@ def sets(tmp_path_factory):
 
 
 def small_tiles(patients, start=0):
-    """49 tiles of 32 px of each patient."""
-    return make_tiles(patients, start, side=128, px=32)
+    """25 tiles of 32 px of each patient."""
+    return make_tiles(patients, start, side=96, px=32)
 
 
 def call(*words):
@@ -56,7 +60,7 @@ def test_everything_is_written(sets, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "limit agreement>=0.001: kept" in said and "20 of 20 planted" in " ".join(said.split())
     audit = json.loads(found.read_text())
-    assert audit["schema"] == "disc-audit/1" and audit["synthetic"]["tiles"] == 98
+    assert audit["schema"] == "disc-audit/1" and audit["synthetic"]["tiles"] == 50
     figures = {one["name"]: one for one in audit["figures"]}
     rows = pd.read_parquet(table).set_index("name")
     assert set(rows.index) == set(figures)
@@ -89,7 +93,7 @@ def test_of_identical_folders_everything_is_a_copy(sets, capsys):
     assert call(sets / "real", sets / "real", "--parts", "new", "--page", "None") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "The two sets hold the same tiles: everything is a copy" in said
-    assert "Everything is a copy: 245 of 245 tiles" in said
+    assert "Everything is a copy: 125 of 125 tiles" in said
 
 
 @pytest.mark.parametrize(
@@ -113,7 +117,7 @@ def test_a_set_without_masks_is_refused_unless_none_is_needed(sets, tmp_path, ca
     shutil.copytree(sets / "made", tmp_path / "bare")
     shutil.rmtree(tmp_path / "bare" / "masks")
     line = refuse(capsys, sets / "real", tmp_path / "bare")
-    assert "98 of 98 tiles have no mask" in line and "--parts look new" in line
+    assert "50 of 50 tiles have no mask" in line and "--parts look new" in line
     words = sets / "real", tmp_path / "bare", "--parts", "look", *QUICK, "--page", "None"
     assert call(*words) == 0
 
@@ -152,7 +156,7 @@ def test_a_manifest_of_another_set_is_refused(sets, tmp_path, capsys):
 
     write([f"x{name}" for name in names], "P0 P1")
     line = refuse(capsys, sets / "real", made)
-    assert "of another set: 98 of 98 tiles are not in it" in line
+    assert "of another set: 50 of 50 tiles are not in it" in line
     write(names, "P0 Q7")
     line = refuse(capsys, sets / "real", made)
     assert "its generator saw 1 of 2 slides that" in line and "first Q7" in line
@@ -165,7 +169,7 @@ def test_patients_are_those_of_the_real_sets_tables(sets, tmp_path, capsys):
     made, found = tmp_path / "made", tmp_path / "a.json"
     shutil.copytree(sets / "made", made)
     names = sorted(path.stem for path in (made / "images").iterdir())
-    drawn_on = sorted(path.stem for path in (sets / "real" / "images").iterdir())[:98]
+    drawn_on = sorted(path.stem for path in (sets / "real" / "images").iterdir())[:50]
     facts = {"tile": names, "training_slides": "P0 P1", "shape_source": drawn_on}
 
     def audit():
@@ -178,13 +182,13 @@ def test_patients_are_those_of_the_real_sets_tables(sets, tmp_path, capsys):
     assert first["synthetic"]["patients"] == len({name.partition("_")[0] for name in drawn_on})
     texts = {one["name"]: one for one in first["figures"]}
     assert "patients that the generator did not see" in texts["train-synthetic"]["text"]
-    assert texts["train-synthetic"]["tiles"] == 3 * 49
+    assert texts["train-synthetic"]["tiles"] == 3 * 25
     assert not any("underscore" in note for note in first["notes"])
-    facts |= {"shape_source": [f"X{i % 3}_1" for i in range(98)]}
+    facts |= {"shape_source": [f"X{i % 3}_1" for i in range(50)]}
     facts["training_slides"] = "P0 P1 P2 P3 P4"
     second = audit()
     assert second["synthetic"]["patients"] == 3
-    assert any("of 98 synthetic tiles" in note and "underscore" in note for note in second["notes"])
+    assert any("of 50 synthetic tiles" in note and "underscore" in note for note in second["notes"])
     texts = {one["name"]: one for one in second["figures"]}
     assert "real tiles of all patients" in texts["train-synthetic"]["text"]
 
@@ -201,8 +205,6 @@ def test_only_what_the_generator_saw_can_be_copied(sets, tmp_path, capsys):
     facts = {"tile": names, "training_slides": "P1 P2 P3", "shape_source": names}
     words = sets / "real", made, "--parts", "new", "--page", "None", "--json"
     pd.DataFrame(facts).to_parquet(made / "manifest.parquet")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("disc.audit.copies.new.MIN_NULL", 100)
-        assert call(*words, tmp_path / "some.json") == 0
+    assert call(*words, tmp_path / "some.json") == 0
     verdict = json.loads((tmp_path / "some.json").read_text())["verdict_on_copies"]
     assert verdict.startswith(("No copies: 0 of", "No more than between real patients"))

@@ -16,7 +16,7 @@ SKILLS = {"real": 1.2, "help": 2.4, "shuffled": 0.0, "copies": 1.2}
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))]
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
 )
 def test_the_verdict_on_planted_data_is_right(seed: int) -> None:
     scores = simulate_scores(SKILLS, seed, slides=200, seeds=3)
@@ -32,13 +32,13 @@ def test_the_verdict_on_planted_data_is_right(seed: int) -> None:
 
 
 def test_a_gain_over_a_baseline_at_chance_is_none() -> None:
-    scores = simulate_scores({"real": 0.0, "sd": 2.0}, 0, slides=300, seeds=2)
+    scores = simulate_scores({"real": 0.0, "sd": 2.0}, 0, slides=120, seeds=2)
     tests = slide_statistics(scores, draws=500, seed=0)["auroc_tests"]
     assert (tests["low"] > 0).all() and set(tests["verdict"]) == {"baseline not trained"}
 
 
 def test_a_label_without_positives_is_undefined_and_is_no_test() -> None:
-    scores = simulate_scores({"real": 1.0, "sd": 2.2}, 1, slides=200)
+    scores = simulate_scores({"real": 1.0, "sd": 2.2}, 1, slides=100)
     rare = scores.assign(truth=scores["truth"].mask(scores["label"] == "GG5", 0))
     tests = slide_statistics(rare, draws=500, seed=0)["auroc_tests"].set_index("label")
     assert tests.loc["GG5", "verdict"] == "undefined"

@@ -32,17 +32,20 @@ LITTLE = {
     "phantom.test-slides": "1 1 1 1",
     "phantom.external-slides": "1 1 1 1",
     "phantom.referee-slides": "1 1 1 1",
-    "phantom.core-um": "500 900",
+    "phantom.core-um": "400 700",
     "sample.solver.steps": 3,
     "autoencoder.optim.steps": 4,
     "denoiser.optim.steps": 4,
-    "validation.num-tiles": 8,
+    "validation.num-tiles": 4,
+    "validation.num-bands": 2,
     "distil.num-bundles": 8,
     "distil.optim.steps": 2,
     "distil.student.optim.steps": 2,
     "synthesis.tiles": "2 3",
     "evaluate.referee.optim.steps": 3,
+    "evaluate.num-uniform": 4,
     "evaluate.num-mixed": 8,
+    "evaluate.num-synthesis": 8,
     "evaluate.num-bootstrap": 40,
     "grade.carcino.optim.steps": 2,
     "grade.pixel-variants": "sd",
@@ -66,6 +69,9 @@ def run(tmp_path_factory):
         # figures are drawn once and small: as large and as SVG they are in tests/report
         patch.setattr("disc.report.page.as_png", partial(as_png, dpi=40))
         patch.setattr("disc.report.page.as_svg", lambda figure: b"<svg/>")
+        # a sheet of a hundred pictures is drawn as one of a few is
+        patch.setattr("disc.pipeline.stages.agreement.SHEET_ROWS", 2)
+        patch.setattr("disc.pipeline.stages.report.PICTURES", 2)
         assert cli.main([*SMOKE, "--out", str(out)]) == 0
     return out / "smoke"
 
@@ -115,7 +121,7 @@ def test_every_variant_is_asked_for_the_same_masks(run):
         pd.testing.assert_frame_equal(targets[variant], targets["sd"])
     assert set(table["variant"]) - {"collage"} == {*generated, "real", "reconstruction"}
     drawn_for = table[table["variant"] == "sd"]["masks"].value_counts().to_dict()
-    assert drawn_for["test slides"] == 16 and 0 < drawn_for["synthesis"] <= 12
+    assert drawn_for["test slides"] == 12 and 0 < drawn_for["synthesis"] <= 8
 
 
 def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
@@ -274,9 +280,9 @@ def test_the_door_opens_a_run(run):
 def test_an_exported_run_draws_the_same_recipes(run, tmp_path):
     """From its folder alone; what it was trained on stands in its README."""
     assert cli.main(["export", "--run", str(run), "--out", str(tmp_path / "out")]) == 0
-    exported = disc.load(tmp_path / "out")
+    exported, trained = disc.load(tmp_path / "out"), disc.load(run)
     for score in ((4, 5), (0, 0)):
-        expected = disc.load(run).recipe(*score, tiles=6, seed=1)
+        expected = trained.recipe(*score, tiles=6, seed=1)
         assert np.array_equal(exported.recipe(*score, tiles=6, seed=1), expected)
     card = (tmp_path / "out" / "README.md").read_text()
     seen = json.loads((run / "denoiser" / "sd" / "trained_on.json").read_text())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -153,13 +154,18 @@ def make_audit() -> pd.DataFrame:
 
 
 def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
-    """A whole summary; `changes` replace parts of it."""
+    """A whole summary; `changes` replace parts of it, the others are made once."""
+    return RunSummary(**(_parts(tile_px) | changes))  # type: ignore[arg-type]
+
+
+@cache
+def _parts(tile_px: int) -> dict[str, object]:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (tile_px, tile_px, 3), dtype=np.uint8)
     mask = np.repeat(np.array([[0, 1, 2, 3]], np.uint8), tile_px, 0).repeat(tile_px // 4, 1)
     mask[:4, :4] = 255
     images = dict.fromkeys(("real", "reconstruction", *GENERATED), image)
-    parts: dict[str, object] = {
+    return {
         "title": "disc: a run <of tests>",
         "config": json.loads(to_json(smoke())),
         "machine": "2 processors",
@@ -190,4 +196,3 @@ def make_summary(*, tile_px: int = 32, **changes: object) -> RunSummary:
         "draws": 100,
         "grader_draws": 400,
     }
-    return RunSummary(**(parts | changes))  # type: ignore[arg-type]

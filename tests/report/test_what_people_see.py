@@ -25,8 +25,8 @@ NOTHING = {"agreement": None, "scores": None, "sheet": (), "pixel_pictures": ()}
 
 
 @pytest.fixture(scope="module")
-def page(whole: tuple[Path, RunSummary]) -> Path:
-    return whole[0]
+def page(told: Path) -> Path:
+    return told
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,8 @@ def test_the_legend_of_a_narrow_sheet_is_whole() -> None:
     for num_columns in (1, 2, 3, 5):
         figure = draw_sheet([[mask] * num_columns])
         figure.draw_without_rendering()
-        box, lowest = figure.legends[0].get_window_extent(), figure.axes[0].get_window_extent()
+        (axes,), legend = figure.axes, figure.legends[0]
+        box, lowest = legend.get_window_extent(), axes.images[0].get_window_extent()
         assert box.x0 >= 0 and box.x1 <= figure.bbox.width
         assert box.y0 >= 0 and box.y1 <= lowest.y0 + 2
 

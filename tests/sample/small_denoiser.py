@@ -6,7 +6,7 @@ from disc.model.denoiser import Denoiser
 from disc.settings.denoiser import Denoiser as DenoiserSettings
 
 SMALL = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
+    channels=(16,), attention=(True,), head_channels=16, context=16, token_stride=8
 )
 
 

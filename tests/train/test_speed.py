@@ -21,9 +21,7 @@ from disc.train.loop import train
 from disc.train.objectives.diffusion import train_denoiser
 from disc.train.speed import Runner, recompute_activations, set_up
 
-SETTINGS = DenoiserSettings(
-    channels=(16, 32), attention=(False, True), head_channels=16, context=16
-)
+SETTINGS = DenoiserSettings(channels=(16,), attention=(True,), head_channels=16, context=16)
 OPTIM = Optim(steps=4, batch=8, lr=1e-3, warmup=1, ema=0.9, checkpoint_every=2)
 
 

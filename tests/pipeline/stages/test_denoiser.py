@@ -23,7 +23,7 @@ from disc.presets import PRESETS, smoke
 from disc.records.markers import read_done, write_done
 from disc.settings.data import Data
 from disc.settings.phantom import Phantom
-from disc.settings.training import Optim
+from disc.settings.training import Optim, Validation
 
 BATCH = 4
 
@@ -36,6 +36,7 @@ def small(root, **changes):
         run,
         data=Data(fold="All", tile_px=32, um_per_px=8.0, root=root),
         autoencoder=dataclasses.replace(run.autoencoder, num_codes=32, optim=optim),
+        validation=Validation(num_tiles=8, num_bands=2),
         denoiser=dataclasses.replace(
             run.denoiser, protocol="paper", **{"final_epochs": 1, "optim": optim, **changes}
         ),

@@ -29,7 +29,7 @@ def write_run(folder, *, solver=None, variants=("sd",), **denoiser):
     run = replace(
         run,
         denoiser=replace(run.denoiser, **denoiser),
-        sample=replace(run.sample, solver=solver or Solver(steps=5)),
+        sample=replace(run.sample, solver=solver or Solver(steps=3)),
         distil=replace(run.distil, variants=tuple(name for name in variants if name != "sd")),
         synthesis=replace(run.synthesis, variants=variants),
     )
@@ -77,11 +77,11 @@ def assert_same_pixels(found, expected):
 
 SOLVERS = {
     "ddim along a list, tokens": {
-        **{"solver": Solver(name="ddim", steps=7), "token_stride": 8},
+        **{"solver": Solver(name="ddim", steps=3), "token_stride": 8},
         "condition": "crossattn",
     },
     "unipc, noise, channels": {
-        **{"solver": Solver(name="unipc", steps=6), "predicts": "eps"},
+        **{"solver": Solver(name="unipc", steps=3), "predicts": "eps"},
         "condition": "concat",
     },
     "ddim of diffusers": {"solver": Solver(name="ddim", steps=10, spacing="leading")},

@@ -193,27 +193,35 @@ def test_damaged_facts_are_one_line(change, said, out, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name", ["unet", "condition_encoder", "vqvae", "referee", "grader", "shapes.npz"]
-)
-def test_a_changed_file_is_refused_where_it_is_read(run, tmp_path, monkeypatch, name):
-    graded = tmp_path / "run"
-    shutil.copytree(run, graded)
-    context = Context(read_config(graded / "config.json"), graded)
+@pytest.fixture(scope="module")
+def graded(run, tmp_path_factory):
+    """An export with all that one may hold, found sound."""
+    place = tmp_path_factory.mktemp("graded")
+    shutil.copytree(run, place / "run")
+    context = Context(read_config(place / "run" / "config.json"), place / "run")
     path = grader_path(context, Configuration())
     save_weights(path, CarcinoNet(context.run.grade.carcino))
     shape = np.zeros((SIDE, SIDE), np.uint8)
-    pretend_data(monkeypatch, [shape, shape.copy()], known=[0, 1, 2, 3])
-    export(graded, tmp_path / "out", shapes=True)
+    with pytest.MonkeyPatch.context() as patch:
+        pretend_data(patch, [shape, shape.copy()], known=[0, 1, 2, 3])
+        export(place / "run", place / "out", shapes=True)
+    use_all(place / "out")
+    return place / "out"
 
-    def use_all():
-        model = disc.load(tmp_path / "out")
-        model.sample(halves(), variant="sd", steps=1)
-        model.segment(np.zeros((1, SIDE, SIDE, 3), np.uint8))
-        model.recipe(4, 5, tiles=1)
-        assert isinstance(model.weights.pixel_grader(), CarcinoNet)
 
-    use_all()
+def use_all(folder):
+    model = disc.load(folder)
+    model.recipe(4, 5, tiles=1)
+    assert isinstance(model.weights.pixel_grader(), CarcinoNet)
+    model.segment(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+    model.sample(halves(), variant="sd", steps=1)
+
+
+@pytest.mark.parametrize(
+    "name", ["unet", "condition_encoder", "vqvae", "referee", "grader", "shapes.npz"]
+)
+def test_a_changed_file_is_refused_where_it_is_read(graded, tmp_path, name):
+    shutil.copytree(graded, tmp_path / "out")
     place = tmp_path / "out" / name
     (file,) = [place] if place.is_file() else sorted(place.glob("*.safetensors"))[:1]
     content = bytearray(file.read_bytes())
@@ -221,7 +229,7 @@ def test_a_changed_file_is_refused_where_it_is_read(run, tmp_path, monkeypatch, 
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(BadInput, match=rf"{file.name}: not what was exported"):
-        use_all()
+        use_all(tmp_path / "out")
 
 
 def test_no_grader_is_said(out):

@@ -23,29 +23,36 @@ from disc.settings.grading import CarcinoNet
 from tests.tiny_run import write_tiny_run
 
 
-def write_run(folder: Path, carcino: CarcinoNet) -> Path:
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, data = tmp_path_factory.mktemp("tiles") / "training", smoke().data
+    draw_set(
+        PhantomRequest(
+            out=folder,
+            slides=(1, 1, 1, 1),
+            core_um=(300, 400),
+            tile_px=data.tile_px,
+            um_per_px=data.um_per_px,
+        )
+    )
+    return folder
+
+
+def write_run(folder: Path, tiles: Path, carcino: CarcinoNet) -> Path:
     plain = smoke()
     settings = replace(plain, grade=replace(plain.grade, carcino=carcino))
     write_tiny_run(folder, settings, ("sd",))
-    draw_set(
-        PhantomRequest(
-            out=folder / "data" / "training",
-            slides=(1, 1, 1, 1),
-            core_um=(300, 400),
-            tile_px=settings.data.tile_px,
-            um_per_px=settings.data.um_per_px,
-        )
-    )
+    shutil.copytree(tiles, folder / "data" / "training")
     save_weights(folder / "graders/pixels/real/carcino.safetensors", build_carcino(carcino))
     return folder
 
 
 def test_the_public_architecture_is_opened_to_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PublicCarcinoNet, "__init__", small)
     carcino = CarcinoNet(architecture="public")
-    folder = write_run(tmp_path / "run", carcino)
+    folder = write_run(tmp_path / "run", tiles, carcino)
     nets = build_carcino(carcino), build_carcino(carcino)
     CrossEncoder(nets, {"a": 0}).save(folder / "features" / "carcino")
     gone = replace(carcino, encoder_weights=tmp_path / "gone.pth")
@@ -68,15 +75,15 @@ def small(net: PublicCarcinoNet, num_labels: int) -> None:
     net.head = torch.nn.Conv2d(3, num_labels, 1)
 
 
-def test_three_classes_give_no_score(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run", CarcinoNet(width=8, blocks=(1, 1), classes=3))
+def test_three_classes_give_no_score(tiles: Path, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", tiles, CarcinoNet(width=8, blocks=(1, 1), classes=3))
     with pytest.raises(BadInput, match="tell GG4 from GG5 nowhere"):
         open_grading(open_run(folder))
 
 
-def test_a_damaged_slide_grader_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_slide_grader_is_refused(tiles: Path, tmp_path: Path) -> None:
     carcino = CarcinoNet(width=8, blocks=(1, 1))
-    folder = write_run(tmp_path / "run", carcino)
+    folder = write_run(tmp_path / "run", tiles, carcino)
     nets = build_carcino(carcino), build_carcino(carcino)
     CrossEncoder(nets, {"a": 0}).save(folder / "features" / "carcino")
     head = folder / "graders" / "slides" / "real seed 0" / "transmil.safetensors"
