@@ -18,7 +18,7 @@ from disc.report.pictures import Cell
 _CELL_INCHES = 1.3
 _GAP_INCHES = 0.04
 """Between pictures."""
-_LINE_INCHES = 0.14
+_LINE_INCHES = 0.16
 """Height of a line of a heading."""
 _FOOT_INCHES = 0.12
 _ROW_INCHES, _ENTRY_INCHES = 0.18, 0.95
