@@ -40,7 +40,13 @@ def serve_studio(request: StudioRequest) -> None:
         if request.open:
             webbrowser.open(address)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=5
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=5,
+            # seconds that Ctrl-C waits for a page whose tiles are being generated
+            timeout_graceful_shutdown=5,
         )
         uvicorn.Server(config).run(sockets=[listening])
 

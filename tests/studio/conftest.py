@@ -74,7 +74,11 @@ def pictures(response):
 def address(model, tmp_path_factory):
     """Of a studio that listens."""
     app = build_app(model, tmp_path_factory.mktemp("answers") / "quiz.csv")
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
+    # a page that is open still would be waited for
+    config = uvicorn.Config(
+        app, port=0, log_level="critical", access_log=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
