@@ -26,9 +26,10 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-# Groups and their order are those of tests/conftest.py; processes that tests start find compiled code.
+# Who does what, and in which order, is said in tests/conftest.py; processes that tests start find
+# compiled code.
 unit: install
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: .venv/.docs
 	$(BIN)/pytest -n 2 -m slow -rP

@@ -80,6 +80,8 @@ class Options:
     """By the solver of the run's student."""
     steps: int = 400
     """Steps of a student."""
+    rate: float | None = None
+    """Learning rate of the students; None: the runs'."""
     long_steps: int = 1421
     """Steps of the longer paired and unpaired students; 0: none."""
     masks: int = 240
@@ -183,7 +185,8 @@ def train_students(context: Context, out: Path, options: Options) -> dict[str, P
         if (folder / "student.json").exists():
             continue
         student = replace(context.run.distil.student, paired_noise=kind.teaching != "unpaired")
-        student = replace(student, optim=replace(student.optim, steps=kind.steps))
+        rate = options.rate or student.optim.lr
+        student = replace(student, optim=replace(student.optim, steps=kind.steps, lr=rate))
         run = replace(context.run, distil=replace(context.run.distil, student=student))
         own, start = Context(run, context.folder), time.perf_counter()
         if kind.teaching == "step-made":

@@ -3,14 +3,13 @@
 import gc
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-FOLDER = Path(__file__).parent
 TOGETHER = ("report", "slides", "studio")
 """Folders of tests with fixtures that all of their files share: one process has them all."""
 FIRST = (
@@ -28,16 +27,30 @@ gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A group, which one process does, is a file or a folder; the longest come first."""
+    """Groups that take longest come first."""
     order = {name: place for place, name in enumerate(FIRST)}
-    groups = {item: group_of(item.path.relative_to(FOLDER)) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: order.get(groups[item], len(order)))
+    items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
 
 
-def group_of(file: Path) -> str:
-    return file.parts[0] if file.parts[0] in TOGETHER else file.as_posix()
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """One process does a group: what its tests share is made once, not in every process."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
+def group_of(test: str) -> str:
+    """A file, or one of the folders whose files share fixtures."""
+    file = test.partition("::")[0].removeprefix("tests/")
+    folder = file.partition("/")[0]
+    return folder if folder in TOGETHER else file
 
 
 def pytest_collection_finish() -> None:

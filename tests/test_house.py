@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import group_of
 from tests.paper_map import PAPER_MAP, draw_map, tree_of
 
 ROOT = Path(__file__).parents[1]
@@ -192,3 +193,8 @@ def test_the_command_starts_without_torch() -> None:
 
 def test_paper_map_is_up_to_date() -> None:
     assert PAPER_MAP.read_text() == draw_map(), "make format writes it anew"
+
+
+def test_what_shares_fixtures_is_one_group(request: pytest.FixtureRequest) -> None:
+    assert group_of(request.node.nodeid) == "test_house.py"
+    assert group_of("tests/studio/test_page.py::test_undo[2]") == "studio"
