@@ -138,6 +138,7 @@ def tiles(per_grade):
     ]
 
 
+@pytest.mark.slow
 def test_agreement_of_the_committed_annotator():
     right = np.array([(tile.mask == tile.exact).mean() for _, tile in tiles(3)])
     mixed = np.array([len(np.unique(tile.exact)) > 1 for _, tile in tiles(3)])

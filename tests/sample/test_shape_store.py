@@ -66,6 +66,7 @@ print(anonymous() - before, total)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells what is mapped")
 def test_a_process_that_reads_all_shapes_holds_none_of_its_own(tmp_path):
     write_shapes(tmp_path, Drawn(200, 512))

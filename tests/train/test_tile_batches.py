@@ -114,6 +114,7 @@ def test_a_damaged_file_is_one_line(on_disk: TileSet, workers: int) -> None:
     assert str(caught.value).startswith(f"{broken}: damaged") and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_random_state_of_a_training_is_left_alone(on_disk: TileSet) -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)

@@ -106,6 +106,7 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch):
         measure_fitting(1, 1.0, lambda batch: measure(9))
 
 
+@pytest.mark.slow
 def test_a_measured_step_counts_weights_and_batch():
     run = smoke()
     optim = dataclasses.replace(run.denoiser.optim, batch=4)
