@@ -15,6 +15,7 @@ from disc.api import Model
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, Label
+from disc.progress import Bar
 from disc.slides.graders import Graders
 from disc.slides.reading.canvas import Canvas, build_pyramid
 from disc.slides.reading.cells import Cells
@@ -22,6 +23,7 @@ from disc.slides.reading.map_grid import Box, lay_grid
 from disc.slides.reading.mapping import Plan, map_slide
 from disc.slides.reading.overview import read_overview
 from disc.slides.reading.passes import GENERATORS, list_offsets, weight_sums, window_weights
+from disc.slides.reading.read_slide import read_slide
 from disc.slides.request import GradeRequest
 
 
@@ -214,3 +216,14 @@ def test_areas_of_a_slide_that_is_a_little_coarser_are_its_own(slide: Path) -> N
     assert (grid.width, grid.height) == (scan.width, scan.height)
     found = grid.areas_mm2(Box(0, 0, grid.width, grid.height)).sum()
     assert found == pytest.approx(scan.width * scan.height * (scan.um_per_px / 1000) ** 2)
+
+
+def test_progress_is_told_within_a_slide(
+    model: Model, slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = list[str]()
+    monkeypatch.setattr(Bar, "advance", lambda bar: told.append(bar.tell()))
+    grading = model.grading()
+    monkeypatch.setattr("disc.slides.reading.map_grid.MAX_BLOCK_PX", 2 * grading.graders.tile_px)
+    read_slide(grading.graders, grading.calibration, Scan(slide), tmp_path, 1)
+    assert len(told) > 1 and set(told) == {f"0 of {len(told)} blocks"}

@@ -90,10 +90,16 @@ def map_slide(graders: Graders, cells: Cells, plan: Plan) -> Iterator[Part]:
     Raises:
         BadInput: if the slide is damaged.
     """
-    for box in list_blocks(plan.grid, graders.tile_px):
+    for box, tissue in list_places(plan, graders.tile_px):
+        yield _map_block(graders, cells, plan, box, tissue)
+
+
+def list_places(plan: Plan, side: int) -> Iterator[tuple[Box, npt.NDArray[np.bool_]]]:
+    """Every block of the map that has tissue, and where in it, for windows of a side."""
+    for box in list_blocks(plan.grid, side):
         tissue = plan.grid.spread(plan.tissue, box)
         if tissue.any():
-            yield _map_block(graders, cells, plan, box, tissue)
+            yield box, tissue
 
 
 @torch.no_grad()

@@ -12,16 +12,17 @@ import numpy.typing as npt
 from disc.data.tiling.request import TissueRule
 from disc.data.tiling.tissue import UM_PER_PX, find_tissue
 from disc.data.wsi.scan import Scan
-from disc.files import BadInput
+from disc.files import BadInput, printable
 from disc.grade.features import describe_posteriors
 from disc.labels import NUM_LABELS
+from disc.progress import Bar
 from disc.slides.graders import Graders
 from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.verdict import Evidence
 from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, MapGrid, lay_grid
-from disc.slides.reading.mapping import Part, Plan, map_slide
+from disc.slides.reading.mapping import Part, Plan, list_places, map_slide
 from disc.slides.reading.overview import read_overview
 
 BLOCK_UM = 500.0
@@ -83,9 +84,15 @@ def read_slide(
     cells = Cells(scan, grid, tissue)
     canvas = Canvas.create(folder / "map.raw", grid.width, grid.height)
     sums = _Sums(graders, calibration, grid)
-    for part in map_slide(graders, cells, plan):
-        canvas.write(part.box, part.probabilities, part.tissue)
-        sums.add(part)
+    blocks = sum(1 for _ in list_places(plan, graders.tile_px))
+    bar = Bar(printable(scan.path.stem), total=blocks, unit="block")
+    try:
+        for part in map_slide(graders, cells, plan):
+            canvas.write(part.box, part.probabilities, part.tissue)
+            sums.add(part)
+            bar.advance()
+    finally:
+        bar.close()
     return SlideReading(
         scan=scan,
         grid=grid,
