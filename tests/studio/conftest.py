@@ -90,9 +90,13 @@ def address(model, tmp_path_factory):
     thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium, where there is one."""
+    """A headless Chromium, where there is one.
+
+    Of a module: at its end it waits for a pipe to close, which processes that other tests fork
+    later would hold open.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next((path for path in (CHROMIUM, shutil.which("chromium")) if path), None)
     if found is None or not Path(found).is_file():
