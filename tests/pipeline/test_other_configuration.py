@@ -158,6 +158,6 @@ def test_a_folder_that_is_no_run_is_left_as_it_is(tmp_path, done):
     for name in ("notes", ".x.tmp"):
         (tmp_path / "run" / name).touch()
     before = files_of(tmp_path)
-    with pytest.raises(BadInput, match="run: holds files but no config.json of a run"):
+    with pytest.raises(BadInput, match=r"run: holds files but no config\.json of a run"):
         run_with(tmp_path, name="run")
     assert files_of(tmp_path) == before and not done

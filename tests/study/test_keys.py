@@ -1,5 +1,6 @@
 """Parts of a study that were made from something else than today are refused by name."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from disc.study.generating import _is_made
 from disc.study.keys import cell_key, set_key
 from disc.study.parts import begin_growing, end_growing
 from disc.study.study import Study
-from tests.damage.kept_folders import CELL, ENCODER, _open, write_study
+from tests.damage.kept_folders import CELL, ENCODER, FEATURES, _open, write_study
 
 ADDED = replace(CELL, variant="sd", source="sd", balance_weight=0.3)
 
@@ -29,7 +30,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def finish(
-    folder: Path, config: str = "", inputs: dict[str, str] | None = None, text: str = "a"
+    folder: Path, config: str = "settings", inputs: dict[str, str] | None = None, text: str = "a"
 ) -> None:
     """A stage that is done, as `disc run` leaves it."""
     write_bytes(folder / "x", text.encode())
@@ -87,6 +88,7 @@ def test_features_and_cells_of_another_set_are_refused(
     finish(data := run.context.folder / "data")
     piece = Piece(encoder="carcino", fold="Val1", name=study.synthetic_name(run, "sd"))
     real = replace(piece, name="real")
+    shutil.rmtree(study.folder / FEATURES)
     begin_growing(keys := _list_keys(study, [piece, real]))
     for place in keys:
         place.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,7 @@ def test_features_and_cells_of_another_set_are_refused(
     finish(own, text="made anew")
     with pytest.raises(BadInput, match="carcino/Val1/sd g0: made with other weights, tiles"):
         begin_growing(_list_keys(study, [piece]))
-    with pytest.raises(BadInput, match="sd 0.3 g0 s0: made with other weights, tiles"):
+    with pytest.raises(BadInput, match=r"sd 0\.3 g0 s0: made with other weights, tiles"):
         run_cell(study.request, ADDED)
     assert run_cell(study.request, CELL) == CELL, "it reads real tiles alone"
 
