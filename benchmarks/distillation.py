@@ -186,7 +186,10 @@ def measure_losses(
             t = band * size + torch.randint(size, (len(z_0),), generator=generator)
             eps = torch.randn(z_0.shape, generator=generator)
             if band == NUM_BANDS:
-                t, eps = torch.full_like(t, NUM_STEPS - 1), own
+                t = torch.full_like(t, NUM_STEPS - 1)
+                # the noise with which z_t is z_T itself, as where sampling starts
+                level = denoiser.schedule.level_at(t, z_0)
+                eps = (own - level.sqrt() * z_0) / (1 - level).sqrt()
             found.append(squared_error(denoiser, z_0, masks, eps, t))
         losses[name] = found
     return losses

@@ -87,7 +87,9 @@ def examine_run(folder: Path) -> Diagnosis:
     """
     is_study = stands(folder / STUDY)
     places = sorted({path.parent for path in _markers(folder, is_study=is_study)})
-    if not (is_study or places or stands(folder / CONFIG)):
+    # graded slides have markers, too
+    is_run = stands(folder / CONFIG) or any(not stands(place / "grade.json") for place in places)
+    if not (is_study or is_run):
         raise BadInput(
             f"{folder}: no run (no {CONFIG}, no stage) and no study (no {STUDY}); give the folder "
             "of one"

@@ -151,6 +151,9 @@ def _write_config(run: Run, folder: Path, stages: Sequence[Stage]) -> None:
 def _tell_difference(path: Path, run: Run) -> str:
     found = list_differences(path, run)
     if not found:
-        return "the files of the data or of autoencoder.source changed, or a --redo was stopped"
+        return (
+            "the files of the data or of autoencoder.source changed, another version of disc "
+            "made what they learn from, or a --redo was stopped"
+        )
     rest = len(found) - MAX_SHOWN
     return ", ".join(found[:MAX_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -6,7 +6,9 @@ import shutil
 import pytest
 
 from disc import cli
+from disc.files import write_json
 from disc.records.lock import NAME, hold_folder
+from disc.records.markers import marked
 from tests.damage.run_folder import AT_WORK, write_run
 
 
@@ -91,3 +93,9 @@ def test_a_run_in_use_is_told(run, capsys):
 def test_what_is_no_run_is_one_line(tmp_path, capsys):
     assert cli.main(["doctor", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"disc: {tmp_path}: no run (no config.json, no stage")
+
+
+def test_graded_slides_are_no_run(tmp_path):
+    with marked(tmp_path / "slide", "key"):
+        write_json(tmp_path / "slide" / "grade.json", {})
+    assert cli.main(["doctor", str(tmp_path)]) == 2

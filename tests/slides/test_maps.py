@@ -174,6 +174,35 @@ def test_what_is_damaged_in_one_level_is_seen_in_another(slide: Path, tmp_path: 
         read_overview(Scan(damaged), 8.0)
 
 
+class Lost:
+    """A slide of 6,000 x 4,000 px in the overview, of which this level cannot be read."""
+
+    def __init__(self) -> None:
+        self.num = 0
+
+    def size_at(self, um_per_px: float) -> tuple[tuple[int, int], float]:
+        return (6000, 4000), 32.0
+
+    def read(self, x: float, y: float, size: tuple[int, int], scale: float) -> np.ndarray:
+        self.num += 1
+        if scale == 32:
+            raise BadInput("damaged")
+        return np.full((*size[::-1], 3), 7, np.uint8)
+
+    def reopen(self) -> None:
+        """As a scan does."""
+
+    def read_coarsest(self) -> np.ndarray:
+        return np.zeros((10, 15, 3), np.uint8)
+
+
+def test_a_level_that_is_damaged_throughout_takes_few_readings() -> None:
+    scan = Lost()
+    picture, unknown = read_overview(scan, 8.0)
+    assert (picture == 7).all() and not unknown.any()
+    assert scan.num < 1000
+
+
 def test_a_grid_that_is_coarser_than_the_slide_is_needed(slide: Path) -> None:
     with pytest.raises(BadInput, match="coarser"):
         lay_grid(Scan(slide), 0.3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -9,9 +11,12 @@ from PIL import Image
 from disc.data.pixels.images import Pixels
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
+from disc.slides.reading.map_grid import Box
 
 PART_PX = 16
-"""Side of the parts that are read alone where the whole cannot be read."""
+"""What cannot be read is halved down to parts of so many pixels."""
+MOST_PX = 2048
+"""Side of a part as a finer level has it, up to which it is read there."""
 _FINER = (1, 4, 16)
 """A part is tried at its own level, then so many times finer."""
 
@@ -19,7 +24,8 @@ _FINER = (1, 4, 16)
 def read_overview(scan: Scan, um_per_px: float) -> tuple[Pixels, npt.NDArray[np.bool_]]:
     """A slide at some resolution, and what of it no level could tell.
 
-    A damaged part is looked at in finer levels, then in the coarsest.
+    A damaged part is looked at in finer levels; where some of it can be read, the rest is taken
+    from the coarsest.
 
     Args:
         scan: the slide; where it fails it is opened again.
@@ -53,28 +59,39 @@ def _read_parts(
     """The slide part by part, and which could be read."""
     picture = np.full((*size[::-1], 3), 255, np.uint8)
     is_read = np.zeros(size[::-1], np.bool_)
-    for y in range(0, size[1], PART_PX):
-        for x in range(0, size[0], PART_PX):
-            shape = min(PART_PX, size[0] - x), min(PART_PX, size[1] - y)
-            part = _read_part(scan, (x, y), shape, scale)
-            if part is not None:
-                place = slice(y, y + shape[1]), slice(x, x + shape[0])
-                picture[place], is_read[place] = part, True
+    waiting = [Box(0, 0, *size)]
+    while waiting:
+        box = waiting.pop()
+        part = _read_part(scan, box, scale)
+        if part is not None:
+            picture[box.slices], is_read[box.slices] = part, True
+        elif max(box.width, box.height) > PART_PX:
+            waiting += _halve(box)
     return picture, is_read
 
 
-def _read_part(
-    scan: Scan, corner: tuple[int, int], size: tuple[int, int], scale: float
-) -> Pixels | None:
+def _halve(box: Box) -> tuple[Box, Box]:
+    """Both halves of a part, across its longer side, along a grid of the smallest parts."""
+    half = PART_PX * math.ceil(max(box.width, box.height) / 2 / PART_PX)
+    if box.width > box.height:
+        right = Box(box.x + half, box.y, box.width - half, box.height)
+        return Box(box.x, box.y, half, box.height), right
+    below = Box(box.x, box.y + half, box.width, box.height - half)
+    return Box(box.x, box.y, box.width, half), below
+
+
+def _read_part(scan: Scan, box: Box, scale: float) -> Pixels | None:
     """A part of the picture, None where it is damaged in every level that is tried."""
-    x, y = (place * scale for place in corner)
     for finer in (each for each in _FINER if each <= max(1.0, scale)):
-        wide = size[0] * finer, size[1] * finer
+        wide = box.width * finer, box.height * finer
+        if finer > 1 and max(wide) > MOST_PX:
+            break
         try:
-            read = scan.read(x, y, wide, scale / finer)
+            read = scan.read(box.x * scale, box.y * scale, wide, scale / finer)
         except BadInput:
             scan.reopen()
             continue
+        size = box.width, box.height
         return np.asarray(Image.fromarray(read).resize(size, Image.Resampling.BOX))
     return None
 
