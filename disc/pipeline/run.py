@@ -60,9 +60,15 @@ def execute(run: Run) -> Path:
 
 @contextmanager
 def _hold(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep others from the folder, and clear it of what killed processes left half written."""
+    """Keep others from the folder, and clear it of what killed processes left half written.
+
+    Raises:
+        BadInput: if it is no run's; nothing in it is touched then.
+    """
     if folder.is_file():
         raise BadInput(f"{folder}: a file; name another run with --name")
+    if holds_files(folder) and not stands(folder / "config.json"):
+        raise BadInput(f"{folder}: holds files but no config.json of a run; name another run")
     with hold_folder(folder, say):
         sweep(folder)
         yield
@@ -133,8 +139,6 @@ def _say_nothing(text: str) -> None:
 
 def _write_config(run: Run, folder: Path, stages: Sequence[Stage]) -> None:
     path = folder / "config.json"
-    if holds_files(folder) and not stands(path):
-        raise BadInput(f"{folder}: holds files but no config.json of a run; name another run")
     lost = [] if run.redo or not stands(path) else find_lost(stages, folder)
     if lost:
         raise BadInput(

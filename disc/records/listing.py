@@ -149,7 +149,7 @@ def tell_remedy(folder: Path) -> str:
     """What to do where a file of a stage is not what it was."""
     return (
         f"bring it back, or delete the folder {folder}: the command that made it then makes it "
-        "again, and what follows from it"
+        "again, and makes again or names what follows from it"
     )
 
 

@@ -27,7 +27,8 @@ from disc.records.seal import seal
 from disc.seeds import derive
 from disc.study.added import added_bags, real_bags
 from disc.study.grid import REAL, Cell
-from disc.study.parts import is_kept, part_key
+from disc.study.keys import cell_key
+from disc.study.parts import is_kept
 from disc.study.request import REAL_CONTROLS, StudyRequest
 from disc.study.study import Study, open_study
 from disc.train.checkpoint import NAME as CHECKPOINT
@@ -41,10 +42,10 @@ NUM_PICTURES = 6
 def run_cell(request: StudyRequest, cell: Cell) -> Cell:
     """Do a cell, if it is not done; the same seed gives all variants the same real batches."""
     study = open_study(request)
-    place = study.place(cell)
-    if not is_kept(place, ROWS):
+    place, key = study.place(cell), cell_key(study, cell)
+    if not is_kept(place, ROWS, key):
         share_threads(request.processes)
-        with no_progress(), marked(place, part_key(place)):
+        with no_progress(), marked(place, key):
             rows = (_grade_slides if cell.kind == "slides" else _grade_pixels)(study, cell, place)
             write_parquet(place / ROWS, _describe(rows, cell))
             (place / CHECKPOINT).unlink(missing_ok=True)

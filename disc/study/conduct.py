@@ -21,7 +21,6 @@ from disc.records.markers import marked
 from disc.records.typed import read_record, read_table
 from disc.study.cells import ROWS, run_cell, tell_remedy
 from disc.study.encoding import (
-    encoder_place,
     list_pieces,
     list_places,
     prepare_features,
@@ -29,8 +28,9 @@ from disc.study.encoding import (
 )
 from disc.study.generating import prepare_sets
 from disc.study.grid import Cell, list_cells
+from disc.study.keys import cell_key
 from disc.study.page import report, tell_unnoted
-from disc.study.parts import is_kept, is_unnoted, part_key
+from disc.study.parts import is_kept, is_unnoted, part_key, refuse_other
 from disc.study.probe import probe_features
 from disc.study.recipe_weights import compare_weights
 from disc.study.request import StudyRequest
@@ -55,14 +55,15 @@ def conduct(request: StudyRequest) -> str:
     """
     study = open_study(request)
     require_encoders(study)
+    _refuse_foreign(study.folder)
     with hold_folder(study.folder, print_line):
+        _claim(study)
         sweep(study.folder)
         return _conduct(study)
 
 
 def _conduct(study: Study) -> str:
     request = study.request
-    _claim(study)
     prepare_sets(study)
     if study.encoders:
         prepare_features(study)
@@ -99,13 +100,25 @@ def _find_unnoted(study: Study, cells: Sequence[Cell]) -> list[str]:
     for encoder in study.encoders:
         places += list_places(study, list(list_pieces(study, encoder, 1)))
     if ENCODER in study.encoders:
-        places += [encoder_place(study, run.fold) for run in study.runs]
+        places += [study.encoder_place(run.fold) for run in study.runs]
     found = [place for place in dict.fromkeys(places) if is_unnoted(place)]
     return [place.relative_to(study.folder).as_posix() for place in found]
 
 
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that is no study's, before anything in it is touched.
+
+    Raises:
+        BadInput: if it is none.
+    """
+    if folder.is_file():
+        raise BadInput(f"{folder}: a file; give a new folder with --out")
+    if holds_files(folder) and not (folder / RECORD).exists():
+        raise BadInput(f"{folder}: holds files but no {RECORD}; give a new folder with --out")
+
+
 def _claim(study: Study) -> None:
-    """Refuse a folder that holds something else; weights, seeds and controls may be added to one.
+    """Refuse a folder of another study; weights, seeds and controls may be added to one.
 
     Raises:
         BadInput: if it does.
@@ -118,8 +131,6 @@ def _claim(study: Study) -> None:
         "test sets": digest({name: str(root.resolve()) for name, root in request.external.items()}),
     }
     runs = {_name(run.context.folder): _weights(run.context.folder) for run in study.runs}
-    if not path.exists() and holds_files(folder):
-        raise BadInput(f"{folder}: holds files but no {RECORD}; give a new folder with --out")
     if path.exists():
         remedy = "bring it back, or give another --out"
         before = read_record(path, dict[str, str | dict[str, str]], remedy)
@@ -146,7 +157,9 @@ def _weights(folder: Path) -> str:
 
 
 def _do_cells(study: Study, cells: Sequence[Cell]) -> None:
-    done = [cell for cell in cells if is_kept(study.place(cell), ROWS)]
+    keys = {cell: cell_key(study, cell) for cell in cells}
+    refuse_other({study.place(cell): key for cell, key in keys.items()})
+    done = [cell for cell, key in keys.items() if is_kept(study.place(cell), ROWS, key)]
     left = [cell for cell in cells if cell not in done]
     bar = Bar("study", total=len(cells), unit="cell", start=len(done))
     with ExitStack() as stack:

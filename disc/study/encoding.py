@@ -8,19 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from disc.data.tiles.tile_set import TileSet
-from disc.files import digest
 from disc.grade.encoder import CrossEncoder, encode_slides, encode_superpixels, train_encoder
 from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
 from disc.grade.encoders.table import NAMED, require_encoder, require_weights
 from disc.grade.encoders.weights import load_encoder
 from disc.grade.pool import TilePool
-from disc.pipeline.configurations import ENCODER, FEATURES, features_of
+from disc.pipeline.configurations import ENCODER
 from disc.processes import Share, own_device, share_threads, spread
 from disc.progress import Bar, no_progress
-from disc.records.listing import hash_once
 from disc.records.markers import marked
 from disc.settings.grading import EncoderName
-from disc.study.parts import begin_growing, end_growing, is_kept, part_key
+from disc.study.keys import embedded_key, features_key
+from disc.study.parts import begin_growing, end_growing, is_kept
 from disc.study.request import StudyRequest
 from disc.study.study import Study, open_study
 
@@ -68,38 +67,32 @@ def prepare_features(study: Study) -> None:
         # one process keeps a device busy with a large network; beside ours, decoding is what lasts
         count = request.processes if encoder == ENCODER else 1
         pieces = list(list_pieces(study, encoder, count))
-        places = list_places(study, pieces)
-        begin_growing(places, key := _key(study, encoder))
+        keys = _list_keys(study, pieces)
+        begin_growing(keys)
         bar = Bar(f"features, {encoder}", total=len(pieces), unit="piece")
         with spread(min(count, len(pieces))) as run:
             for _ in run(partial(encode_piece, request), pieces):
                 bar.advance()
         bar.close()
-        end_growing(places, key)
+        end_growing(keys)
 
 
-def _key(study: Study, encoder: EncoderName) -> str:
-    """What says that features are of the same weights: of a public encoder, its file."""
-    if encoder == ENCODER:
-        return encoder
-    path = require_weights(study.request.encoder_weights, encoder, NAMED)
-    return digest([encoder, hash_once(path)])
-
-
-def list_places(study: Study, pieces: Iterable[Piece]) -> list[Path]:
-    """Folders of the features of sets."""
+def list_places(study: Study, pieces: Iterable[Piece]) -> dict[Path, Piece]:
+    """Folders of the features of sets, with a piece of each."""
     kinds = (False, True) if study.has_superpixels else (False,)
-    every = [
-        study.features(one.encoder, one.fold, one.name, of_superpixels=kind)
+    return {
+        study.features(one.encoder, one.fold, one.name, of_superpixels=kind): one
         for one in pieces
         for kind in kinds
-    ]
-    return list(dict.fromkeys(every))
+    }
 
 
-def encoder_place(study: Study, fold: str) -> Path:
-    """Folder of the embedded encoder of a fold, where its run has none."""
-    return study.folder / FEATURES / fold / "encoder"
+def _list_keys(study: Study, pieces: Iterable[Piece]) -> dict[Path, str]:
+    """Folders of the features of sets, and what these are made from."""
+    return {
+        place: features_key(study, one.encoder, one.fold, one.name)
+        for place, one in list_places(study, pieces).items()
+    }
 
 
 def list_pieces(study: Study, encoder: EncoderName, count: int) -> Iterator[Piece]:
@@ -139,12 +132,12 @@ def open_encoder(study: Study, name: EncoderName, fold: str) -> TileEncoder:
         path = require_weights(study.request.encoder_weights, name, NAMED)
         return FrozenEncoder(load_encoder(path, name).to(own_device()))
     context = study.base(fold)
-    own, settings = context.folder / features_of(ENCODER), context.run.grade.carcino
-    if not (own / "done.json").exists():
-        own = encoder_place(study, fold)
-        if not is_kept(own, "halves.json"):
+    own, settings = study.embedded_encoder(fold), context.run.grade.carcino
+    if own == study.encoder_place(fold):
+        key = embedded_key(study, fold)
+        if not is_kept(own, "halves.json", key):
             pool = TilePool(context.training_set, context.run.data.workers)
-            with marked(own, part_key(own)):
+            with marked(own, key):
                 train_encoder(settings, pool, own, study.request.seed).save(own)
     found = CrossEncoder.load(own, settings)
     for net in found.nets:

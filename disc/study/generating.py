@@ -11,9 +11,10 @@ from disc.progress import Bar, no_progress
 from disc.records.markers import check_files, marked
 from disc.sample.generation import VariantSampler, generate_slides
 from disc.settings.synthesis import Variant
-from disc.study.parts import is_kept, part_key
+from disc.study.keys import refuse_stale, set_key
+from disc.study.parts import is_kept
 from disc.study.request import StudyRequest
-from disc.study.runs import MANIFEST, check_generator, check_patients
+from disc.study.runs import MANIFEST, StudyRun, check_generator, check_patients
 from disc.study.study import Study, open_study
 
 
@@ -46,7 +47,7 @@ def _generate_missing(study: Study) -> None:
         (place, variant)
         for place, run in enumerate(study.runs)
         for variant in study.variants
-        if not is_kept(study.synthetic_root(run, variant), MANIFEST)
+        if not _is_made(study, run, variant)
     ]
     if not missing:
         return
@@ -57,6 +58,20 @@ def _generate_missing(study: Study) -> None:
     bar.close()
 
 
+def _is_made(study: Study, run: StudyRun, variant: Variant) -> bool:
+    """Whether a set is there, and is what its run generates today.
+
+    Raises:
+        BadInput: if it is another, or a file is missing or changed.
+    """
+    root = study.synthetic_root(run, variant)
+    if not study.is_own(run, variant):
+        return is_kept(root, MANIFEST, set_key(run, variant))
+    refuse_stale(run, variant)
+    check_files(root)
+    return True
+
+
 def generate_set(request: StudyRequest, place: int, variant: Variant) -> None:
     """Generate the slides of a variant of one of the runs."""
     study = open_study(request)
@@ -64,7 +79,7 @@ def generate_set(request: StudyRequest, place: int, variant: Variant) -> None:
     run = study.runs[place]
     context = run.context
     root = study.synthetic_root(run, variant)
-    with no_progress(), marked(root, part_key(root)):
+    with no_progress(), marked(root, set_key(run, variant)):
         generate_slides(
             context.recipes,
             context.book,

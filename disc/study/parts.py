@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from disc.files import BadInput, digest, holds_files
@@ -18,17 +18,19 @@ from disc.records.markers import (
 from disc.records.typed import stands
 
 
-def is_kept(place: Path, last: str) -> bool:
+def is_kept(place: Path, last: str, key: str) -> bool:
     """Whether a part is done; what it left is compared with what it noted.
 
     Args:
         place: its folder.
         last: the file that is written last; of a part from before files were noted, it alone
             tells that it is done.
+        key: what it is made from; one that was made, or begun, from something else is refused.
 
     Raises:
-        BadInput: if a file is missing or changed.
+        BadInput: if a file is missing or changed, or it was made from something else.
     """
+    refuse_other({place: key})
     if has_marker(place, DONE):
         check_files(place)
         return True
@@ -40,36 +42,59 @@ def is_unnoted(place: Path) -> bool:
     return holds_files(place) and not any(has_marker(place, name) for name in (BEGUN, DONE))
 
 
-def begin_growing(places: Iterable[Path], key: str) -> None:
+def refuse_other(keys: Mapping[Path, str]) -> None:
+    """See that no part was made, or begun, from something else than today.
+
+    Args:
+        keys: folders of parts, and what each is made from today.
+
+    Raises:
+        BadInput: with the first folder, and how many more there are.
+    """
+    others = [place for place, key in keys.items() if _made_from(place) not in (None, key)]
+    if not others:
+        return
+    more = f", and {len(others) - 1} more of {len(keys)} such folders" if others[1:] else ""
+    some = "them" if more else "the folder"
+    raise BadInput(
+        f"{others[0]}{more}: made with other weights, tiles or settings; bring these back, or "
+        f"delete {some}: the same command makes {'them' if more else 'it'} again, and names what "
+        "made from it must go too"
+    )
+
+
+def _made_from(place: Path) -> str | None:
+    """What a part says that it was made from; None: it says nothing."""
+    if has_marker(place, DONE):
+        return read_done(place).config
+    return (read_begun(place).config or None) if has_marker(place, BEGUN) else None
+
+
+def begin_growing(keys: Mapping[Path, str]) -> None:
     """Compare what stands in folders that files are added to; new ones are marked as begun.
 
     Args:
-        places: the folders.
-        key: of what makes the files; those of another are refused.
+        keys: the folders, and what makes the files of each; those of another are refused.
 
     Raises:
         BadInput: if a file is missing or changed, or something else made it.
     """
-    for place in places:
+    refuse_other({place: key for place, key in keys.items() if holds_files(place)})
+    for place, key in keys.items():
         if is_unnoted(place):
             continue
         check_files(place)
         if not holds_files(place):
             write_begun(place, {"config": key})
-        elif (read_done if has_marker(place, DONE) else read_begun)(place).config != key:
-            raise BadInput(
-                f"{place}: made with other weights; bring these back, or delete the folder: the "
-                "same command makes it again"
-            )
 
 
-def end_growing(places: Iterable[Path], key: str) -> None:
+def end_growing(keys: Mapping[Path, str]) -> None:
     """Note what was added to folders; those from before files were noted stay what they are."""
-    for place in places:
+    for place, key in keys.items():
         if not is_unnoted(place):
             note_files(place, key)
 
 
 def part_key(place: Path) -> str:
-    """What markers say of a part's folder: its name."""
+    """What the marker of a part that is made anew by every command says: its name."""
     return digest(place.name)

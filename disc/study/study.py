@@ -14,7 +14,7 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.bags import Bag, read_bags
 from disc.grade.pool import TilePool
-from disc.pipeline.configurations import SUPERPIXELS, features_of
+from disc.pipeline.configurations import FEATURES, SUPERPIXELS, features_of
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import test_sets
 from disc.settings.grading import CarcinoNet, EncoderName
@@ -90,9 +90,13 @@ class Study:
         """Folder of a cell."""
         return self.folder / "cells" / cell.name
 
+    def is_own(self, run: StudyRun, variant: str) -> bool:
+        """Whether a run made a variant's synthetic slides itself."""
+        return _is_generated(run.context, variant)
+
     def synthetic_root(self, run: StudyRun, variant: str) -> Path:
         """Folder of a variant's synthetic slides: the run's own, where it made them."""
-        if _is_generated(run.context, variant):
+        if self.is_own(run, variant):
             return run.context.folder / "synthetic" / variant
         return self.folder / "synthetic" / f"{run.fold} {run.name(variant)} g{run.seed}"
 
@@ -109,6 +113,15 @@ class Study:
         """Folder of the features of a set: "real", a test set, or that of `synthetic_name`."""
         place = self.folder / features_of(encoder)
         return (place / SUPERPIXELS if of_superpixels else place) / fold / name
+
+    def encoder_place(self, fold: str) -> Path:
+        """Folder of the embedded encoder of a fold, where its run has none."""
+        return self.folder / FEATURES / fold / "encoder"
+
+    def embedded_encoder(self, fold: str) -> Path:
+        """Folder of the embedded encoder of a fold: its run's own, or the study's."""
+        own = self.base(fold).folder / FEATURES
+        return own if (own / "done.json").exists() else self.encoder_place(fold)
 
     def bags(self, cell: Cell, name: str, slides: Iterable[Slide]) -> list[Bag]:
         """Bags as the grader of a cell reads them, each read once."""

@@ -36,6 +36,7 @@ from disc.study.cells import ATTENTION, PICTURES, ROWS, tell_remedy
 from disc.study.conduct import RECORD, _claim, _rows
 from disc.study.encoding import open_encoder
 from disc.study.grid import Cell, real_cell
+from disc.study.keys import embedded_key
 from disc.study.parts import begin_growing, end_growing, is_kept
 from disc.study.request import StudyRequest
 from disc.study.runs import MANIFEST, StudyRun, check_generator
@@ -86,13 +87,13 @@ def write_study(out: Path, *, is_noted: bool) -> Path:
         write_set(folder / SET)
         rows = {"tile": [TILE], "training_slides": ["S1 S2"]}
         write_parquet(folder / SET / MANIFEST, pd.DataFrame(rows))
-    with marked(folder / ENCODER, "encoder"):
+    with marked(folder / ENCODER, embedded_key(study, "Val1")):
         net = CarcinoNet(RUN.grade.carcino)
         CrossEncoder((net, net), {"S1": 0, "S2": 1}).save(folder / ENCODER)
-    begin_growing([folder / FEATURES], "carcino")
+    begin_growing({folder / FEATURES: "carcino"})
     features = np.ones((3, 72), np.float32)
     write_features(folder / FEATURES / "S1.h5", features, np.zeros((3, 2), np.int64), 64)
-    end_growing([folder / FEATURES], "carcino")
+    end_growing({folder / FEATURES: "carcino"})
     if not is_noted:
         for path in (*folder.rglob("done.json"), *folder.rglob("begun.json")):
             path.unlink()
@@ -119,7 +120,7 @@ def _open(folder: Path) -> Study:
 
 def _read_cell(folder: Path) -> object:
     study, place = _open(folder), folder / "cells" / CELL.name
-    if not is_kept(place, ROWS):
+    if not is_kept(place, ROWS, "cell"):
         return AGAIN
     looked = read_table(place / ATTENTION, ("slide", "tile", "attention"), tell_remedy(place))
     pictures = read_arrays(place / PICTURES, ("labels",), tell_remedy(place / PICTURES))
@@ -129,7 +130,7 @@ def _read_cell(folder: Path) -> object:
 
 def _read_set(folder: Path) -> object:
     root = folder / SET
-    if not is_kept(root, MANIFEST):
+    if not is_kept(root, MANIFEST, "set"):
         return AGAIN
     tiles = read_set(root, 64)
     check_generator(root, {"S1": "P1"}, tiles)
@@ -139,7 +140,7 @@ def _read_set(folder: Path) -> object:
 
 
 def _read_encoder(folder: Path) -> object:
-    if not is_kept(folder / ENCODER, "halves.json"):
+    if not is_kept(folder / ENCODER, "halves.json", embedded_key(_open(folder), "Val1")):
         return AGAIN
     found = open_encoder(_open(folder), "carcino", "Val1")
     assert isinstance(found, CrossEncoder)
@@ -148,7 +149,7 @@ def _read_encoder(folder: Path) -> object:
 
 def _read_features(folder: Path) -> object:
     place = folder / FEATURES
-    begin_growing([place], "carcino")
+    begin_growing({place: "carcino"})
     if not (place / "S1.h5").exists():
         return AGAIN
     (bag,) = _open(folder).bags(

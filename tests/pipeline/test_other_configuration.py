@@ -151,3 +151,13 @@ def test_differences_are_those_that_matter(tmp_path):
     now = replace(smoke(), name="other", until="data", redo=True)
     found = list_differences(tmp_path / "config.json", now)
     assert found == ["denoiser.layers: absent -> 1", "gone.a: 1 -> absent"]
+
+
+def test_a_folder_that_is_no_run_is_left_as_it_is(tmp_path, done):
+    (tmp_path / "run").mkdir()
+    for name in ("notes", ".x.tmp"):
+        (tmp_path / "run" / name).touch()
+    before = files_of(tmp_path)
+    with pytest.raises(BadInput, match=r"run: holds files but no config\.json of a run"):
+        run_with(tmp_path, name="run")
+    assert files_of(tmp_path) == before and not done

@@ -21,35 +21,37 @@ def test_a_part_is_kept_once_it_is_noted_and_refused_once_it_is_changed(tmp_path
     with pytest.raises(ZeroDivisionError), marked(place, "cell"):
         (place / "rows").write_text("1")
         _ = 1 / 0
-    assert not is_kept(place, "rows"), "it was stopped"
+    assert not is_kept(place, "rows", "cell"), "it was stopped"
     with marked(place, "cell"):
         (place / "rows").write_text("1")
-    assert is_kept(place, "rows")
+    assert is_kept(place, "rows", "cell")
     (place / "rows").write_text("2")
     with pytest.raises(BadInput, match=r"cell/rows: damaged \(another hash .*delete the folder"):
-        is_kept(place, "rows")
+        is_kept(place, "rows", "cell")
     for name in (DONE, BEGUN):
         (place / name).unlink()
-    assert is_kept(place, "rows") and not is_kept(place, "other"), "from before files were noted"
+    assert is_kept(place, "rows", "cell") and not is_kept(place, "other", "cell"), (
+        "from before files were noted"
+    )
 
 
 def test_a_folder_that_grows_keeps_what_it_noted(tmp_path: Path) -> None:
     place = tmp_path / "features"
-    begin_growing([place], "weights")
+    begin_growing({place: "weights"})
     (place / "a.h5").write_text("a")
-    end_growing([place], "weights")
+    end_growing({place: "weights"})
     noted = read_done(place).files
-    begin_growing([place], "weights")
+    begin_growing({place: "weights"})
     (place / "b.h5").write_text("b")
     (place / "a.h5").write_text("b")  # while others are written
-    end_growing([place], "weights")
+    end_growing({place: "weights"})
     assert noted and {*(found := read_done(place).files or {})} == {"a.h5", "b.h5"}
     assert found["a.h5"] == noted["a.h5"]
     with pytest.raises(BadInput, match=r"a\.h5: damaged"):
-        begin_growing([place], "weights")
+        begin_growing({place: "weights"})
     (place / "a.h5").write_text("a")
     with pytest.raises(BadInput, match="features: made with other weights"):
-        begin_growing([place], "others")
+        begin_growing({place: "others"})
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
