@@ -177,13 +177,13 @@ def test_what_is_damaged_in_one_level_is_seen_in_another(slide: Path, tmp_path: 
 
 
 class Lost:
-    """A slide of 6,000 x 4,000 px in the overview, of which this level cannot be read."""
+    """A slide of 1,500 x 1,000 px in the overview, of which this level cannot be read."""
 
     def __init__(self) -> None:
         self.num = 0
 
     def size_at(self, um_per_px: float) -> tuple[tuple[int, int], float]:
-        return (6000, 4000), 32.0
+        return (1500, 1000), 32.0
 
     def read(self, x: float, y: float, size: tuple[int, int], scale: float) -> np.ndarray:
         self.num += 1
@@ -202,7 +202,7 @@ def test_a_level_that_is_damaged_throughout_takes_few_readings() -> None:
     scan = Lost()
     picture, unknown = read_overview(scan, 8.0)
     assert (picture == 7).all() and not unknown.any()
-    assert scan.num < 1000
+    assert scan.num < 60
 
 
 def test_a_grid_that_is_coarser_than_the_slide_is_needed(slide: Path) -> None:
