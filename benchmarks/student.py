@@ -81,7 +81,7 @@ class Options:
     steps: int = 400
     """Steps of a student."""
     rate: float | None = None
-    """Learning rate of the students; None: the runs'."""
+    """Learning rate of the students; None: the runs'. Another one wants another `out`."""
     long_steps: int = 1421
     """Steps of the longer paired and unpaired students; 0: none."""
     masks: int = 240

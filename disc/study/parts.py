@@ -17,6 +17,9 @@ from disc.records.markers import (
 )
 from disc.records.typed import stands
 
+MADE = "made of "
+"""How markers begin that say what a part is made from."""
+
 
 def is_kept(place: Path, last: str, key: str) -> bool:
     """Whether a part is done; what it left is compared with what it noted.
@@ -59,15 +62,24 @@ def refuse_other(keys: Mapping[Path, str]) -> None:
     raise BadInput(
         f"{others[0]}{more}: made with other weights, tiles or settings; bring these back, or "
         f"delete {some}: the same command makes {'them' if more else 'it'} again, and names what "
-        "made from it must go too"
+        "was made from it and must go, too"
     )
 
 
 def _made_from(place: Path) -> str | None:
     """What a part says that it was made from; None: it says nothing."""
+    said = ""
     if has_marker(place, DONE):
-        return read_done(place).config
-    return (read_begun(place).config or None) if has_marker(place, BEGUN) else None
+        said = read_done(place).config
+    elif has_marker(place, BEGUN):
+        said = read_begun(place).config
+    # markers of before say the folder's name alone
+    return said if said.startswith(MADE) else None
+
+
+def made_of(*facts: object) -> str:
+    """What the marker of a part says that it was made from."""
+    return MADE + digest(facts)
 
 
 def begin_growing(keys: Mapping[Path, str]) -> None:

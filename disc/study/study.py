@@ -92,13 +92,17 @@ class Study:
 
     def is_own(self, run: StudyRun, variant: str) -> bool:
         """Whether a run made a variant's synthetic slides itself."""
-        return _is_generated(run.context, variant)
+        is_here = (self._set_place(run, variant) / "done.json").exists()
+        return _is_generated(run.context, variant) and not is_here
+
+    def _set_place(self, run: StudyRun, variant: str) -> Path:
+        return self.folder / "synthetic" / f"{run.fold} {run.name(variant)} g{run.seed}"
 
     def synthetic_root(self, run: StudyRun, variant: str) -> Path:
-        """Folder of a variant's synthetic slides: the run's own, where it made them."""
+        """Folder of a variant's synthetic slides: the study's, or its run's where only that is."""
         if self.is_own(run, variant):
             return run.context.folder / "synthetic" / variant
-        return self.folder / "synthetic" / f"{run.fold} {run.name(variant)} g{run.seed}"
+        return self._set_place(run, variant)
 
     def synthetic(self, run: StudyRun, variant: str) -> TileSet:
         """The synthetic slides of a variant."""
@@ -119,9 +123,10 @@ class Study:
         return self.folder / FEATURES / fold / "encoder"
 
     def embedded_encoder(self, fold: str) -> Path:
-        """Folder of the embedded encoder of a fold: its run's own, or the study's."""
-        own = self.base(fold).folder / FEATURES
-        return own if (own / "done.json").exists() else self.encoder_place(fold)
+        """Folder of a fold's embedded encoder: the study's, or its run's where only that is."""
+        own, place = self.base(fold).folder / FEATURES, self.encoder_place(fold)
+        is_own = (own / "done.json").exists() and not (place / "done.json").exists()
+        return own if is_own else place
 
     def bags(self, cell: Cell, name: str, slides: Iterable[Slide]) -> list[Bag]:
         """Bags as the grader of a cell reads them, each read once."""

@@ -8,11 +8,11 @@ from disc import cli
 from disc.files import BadInput
 from disc.records.listing import BEGUN, DONE
 from disc.records.lock import hold_folder
-from disc.records.markers import marked, read_done
+from disc.records.markers import marked, note_files, read_done
 from disc.study import conduct as conducting
 from disc.study.conduct import _find_unnoted, conduct
 from disc.study.page import tell_unnoted
-from disc.study.parts import begin_growing, end_growing, is_kept
+from disc.study.parts import begin_growing, end_growing, is_kept, made_of
 from tests.damage.kept_folders import CELL, ENCODER, FEATURES, SET, _open, write_study
 
 
@@ -36,22 +36,27 @@ def test_a_part_is_kept_once_it_is_noted_and_refused_once_it_is_changed(tmp_path
 
 
 def test_a_folder_that_grows_keeps_what_it_noted(tmp_path: Path) -> None:
-    place = tmp_path / "features"
-    begin_growing({place: "weights"})
+    place, key = tmp_path / "features", made_of("weights")
+    begin_growing({place: key})
     (place / "a.h5").write_text("a")
-    end_growing({place: "weights"})
+    end_growing({place: key})
     noted = read_done(place).files
-    begin_growing({place: "weights"})
+    begin_growing({place: key})
     (place / "b.h5").write_text("b")
     (place / "a.h5").write_text("b")  # while others are written
-    end_growing({place: "weights"})
+    end_growing({place: key})
     assert noted and {*(found := read_done(place).files or {})} == {"a.h5", "b.h5"}
     assert found["a.h5"] == noted["a.h5"]
     with pytest.raises(BadInput, match=r"a\.h5: damaged"):
-        begin_growing({place: "weights"})
+        begin_growing({place: key})
     (place / "a.h5").write_text("a")
     with pytest.raises(BadInput, match="features: made with other weights"):
-        begin_growing({place: "others"})
+        begin_growing({place: made_of("others")})
+    # markers of before said the folder's name alone
+    note_files(place, "name")
+    (place / "c.h5").write_text("c")
+    note_files(place, "name")
+    begin_growing({place: key})
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
