@@ -73,41 +73,45 @@ class Bar:
         self.name, shown = name, shown and not _SILENT.get()
         self._unit, self._total, self._start = unit, total, start
         self._done, self._note, self._since = start, "", time.monotonic()
-        self._progress = Progress(
-            TextColumn("  {task.description:24}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            disable=not (shown and sys.stderr.isatty()),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._progress.start()
-        self._task = self._progress.add_task(name, total=total, completed=start)
-        self._ticker = _TICKER.get() if shown else None
+        # one display for a bar and those within it: two would write over each other
+        outer = next((bar for held in _BARS if (bar := held()) is not None), None)
+        self._is_inner = shown and outer is not None
+        self._display: Progress = outer._display if shown and outer is not None else _draw(shown)
+        if not self._is_inner:
+            self._display.start()
+        self._task = self._display.add_task(name, total=total, completed=start)
         self._own: _Ticker | None = None
+        self._ticker = _TICKER.get() or (outer._living() if outer else None) if shown else None
         if shown and self._ticker is None and not sys.stderr.isatty():
             self._own = self._ticker = _Ticker("", _print_error)
         if self._ticker is not None:
             self._ticker.bars.append(ref(self))
         if self._own is not None:
             self._own.start()
+        if shown:
+            _BARS.append(ref(self))
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Count units of work as done; the note stands in the next line, as a loss does."""
         self._done += amount
         self._note = note
-        self._progress.advance(self._task, amount)
+        self._display.advance(self._task, amount)
 
     def close(self) -> None:
         """Take the bar away."""
-        self._progress.stop()
+        if self._is_inner:
+            self._display.remove_task(self._task)
+        else:
+            self._display.stop()
+        _BARS[:] = [held for held in _BARS if held() not in (None, self)]
         if self._ticker is not None and ref(self) in self._ticker.bars:
             self._ticker.bars.remove(ref(self))
         if self._own is not None:
             self._own.stop()
+
+    def _living(self) -> _Ticker | None:
+        """Its own ticker, while that tells."""
+        return self._own if self._own is not None and self._own.is_alive else None
 
     def tell(self) -> str:
         """How far it is: units done, the note, the rate since the bar began, and the time left."""
@@ -119,6 +123,24 @@ class Bar:
             parts.append(f"{rate:.3g} {self._unit}s/s")
             parts.append(f"{_as_clock((self._total - self._done) / rate)} left")
         return ", ".join(parts)
+
+
+def _draw(shown: bool) -> Progress:
+    return Progress(
+        TextColumn("  {task.description:24}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        disable=not (shown and sys.stderr.isatty()),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+_BARS: list[ref[Bar]] = []
+"""Those that are open, the outermost first."""
 
 
 class _Ticker:
@@ -139,6 +161,11 @@ class _Ticker:
     def stop(self) -> None:
         self._stopped.set()
         self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still says lines."""
+        return self._thread.is_alive()
 
     def _tick(self) -> None:
         # no bar is named here: a name would hold it until the next line

@@ -133,3 +133,17 @@ def test_a_log_gets_lines_where_only_errors_go_to_the_terminal(monkeypatch):
 def test_every_line_has_a_clock(capsys):
     print_line("stage 1 of 17, data: starting")
     assert re.fullmatch(CLOCK + r"stage 1 of 17, data: starting\n", capsys.readouterr().out)
+
+
+def test_a_bar_within_another_shares_its_display_and_its_lines(capsys):
+    outer = Bar("grading", total=2, unit="slide")
+    inner = Bar("core", total=9, unit="block")
+    inner.advance(4)
+    assert inner._display is outer._display and len(outer._display.tasks) == 2
+    time.sleep(0.4)
+    inner.close()
+    assert len(outer._display.tasks) == 1
+    outer.close()
+    said = capsys.readouterr().err.splitlines()
+    assert said and all("core: 4 of 9 blocks" in line for line in said)
+    assert Bar("next", total=1, unit="slide")._display is not outer._display
