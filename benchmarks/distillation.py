@@ -188,8 +188,7 @@ def measure_losses(
             if band == NUM_BANDS:
                 t = torch.full_like(t, NUM_STEPS - 1)
                 # the noise with which z_t is z_T itself, as where sampling starts
-                level = denoiser.schedule.level_at(t, z_0)
-                eps = (own - level.sqrt() * z_0) / (1 - level).sqrt()
+                eps = denoiser.schedule.noise_in(own, z_0, t)
             found.append(squared_error(denoiser, z_0, masks, eps, t))
         losses[name] = found
     return losses

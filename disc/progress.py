@@ -74,9 +74,10 @@ class Bar:
         self._unit, self._total, self._start = unit, total, start
         self._done, self._note, self._since = start, "", time.monotonic()
         # one display for a bar and those within it: two would write over each other
-        outer = next((bar for held in _BARS if (bar := held()) is not None), None)
-        self._is_inner = shown and outer is not None
-        self._display: Progress = outer._display if shown and outer is not None else _draw(shown)
+        open_bars = (bar for held in _BARS if (bar := held()) is not None)
+        outer = next(open_bars, None) if shown else None
+        self._is_inner = outer is not None
+        self._display: Progress = _draw(shown) if outer is None else outer._display
         if not self._is_inner:
             self._display.start()
         self._task = self._display.add_task(name, total=total, completed=start)

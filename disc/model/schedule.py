@@ -93,6 +93,11 @@ class Schedule:
         level = self.level_at(t, z_t)
         return (1 - level).sqrt() * z_t + level.sqrt() * velocity
 
+    def noise_in(self, z_t: torch.Tensor, z_0: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """The noise in z_t, as of `add_noise`: (z_t - sqrt(alpha_bar_t) z_0) / sqrt(1 - alpha_bar_t)."""
+        level = self.level_at(t, z_0)
+        return (z_t - level.sqrt() * z_0) / (1 - level).sqrt()
+
     def time_steps(self, solver: Solver) -> list[int]:
         """The time steps that a solver visits, from noise to latent.
 

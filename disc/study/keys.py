@@ -27,7 +27,7 @@ from disc.study.study import Study
 
 
 def data_key(context: Context) -> str:
-    """Of the real tiles of a run: what its stage `data` left and read; "" where it has none."""
+    """Of the real tiles of a run: what its stage `data` left and read."""
     place = context.folder / "data"
     given = read_done(place).given if has_marker(place, DONE) else None
     return digest([_files_key(place), dict(given or {})])
@@ -107,7 +107,7 @@ def cell_key(study: Study, cell: Cell) -> str:
         facts.append(synthetic_key(study, study.run_of(cell), cell.source))
     elif cell.variant in (BALANCED, REMIXED):  # all variants of a run have the same masks
         facts.append(_recipes_key(context))
-    return made_of(facts)
+    return made_of(*facts)
 
 
 def external_key(study: Study, name: str) -> str:

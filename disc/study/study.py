@@ -17,6 +17,8 @@ from disc.grade.pool import TilePool
 from disc.pipeline.configurations import FEATURES, SUPERPIXELS, features_of
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import test_sets
+from disc.records.listing import DONE
+from disc.records.markers import has_marker
 from disc.settings.grading import CarcinoNet, EncoderName
 from disc.settings.synthesis import STUDENT, VARIANTS, Variant, weights_of
 from disc.study.grid import Cell
@@ -92,7 +94,7 @@ class Study:
 
     def is_own(self, run: StudyRun, variant: str) -> bool:
         """Whether a run made a variant's synthetic slides itself."""
-        is_here = (self._set_place(run, variant) / "done.json").exists()
+        is_here = has_marker(self._set_place(run, variant), DONE)
         return _is_generated(run.context, variant) and not is_here
 
     def _set_place(self, run: StudyRun, variant: str) -> Path:
@@ -125,8 +127,7 @@ class Study:
     def embedded_encoder(self, fold: str) -> Path:
         """Folder of a fold's embedded encoder: the study's, or its run's where only that is."""
         own, place = self.base(fold).folder / FEATURES, self.encoder_place(fold)
-        is_own = (own / "done.json").exists() and not (place / "done.json").exists()
-        return own if is_own else place
+        return own if has_marker(own, DONE) and not has_marker(place, DONE) else place
 
     def bags(self, cell: Cell, name: str, slides: Iterable[Slide]) -> list[Bag]:
         """Bags as the grader of a cell reads them, each read once."""
@@ -217,4 +218,4 @@ def open_study(request: StudyRequest) -> Study:
 
 
 def _is_generated(context: Context, variant: str) -> bool:
-    return (context.folder / "synthetic" / variant / "done.json").exists()
+    return has_marker(context.folder / "synthetic" / variant, DONE)

@@ -16,7 +16,7 @@ from disc.slides.reading.map_grid import Box
 PART_PX = 16
 """What cannot be read is halved down to parts of so many pixels."""
 MOST_PX = 2048
-"""Side of a part as a finer level has it, up to which it is read there."""
+"""Side of a picture that is asked of a finer level, at most; larger parts are halved first."""
 _FINER = (1, 4, 16)
 """A part is tried at its own level, then so many times finer."""
 

@@ -121,8 +121,7 @@ def _start_at_noise(
     """
     is_first = (t == NUM_STEPS - 1)[:, None, None, None]
     z_t = torch.where(is_first, eps, z_t)
-    level = schedule.level_at(t, z_0)
-    return z_t, (z_t - level.sqrt() * z_0) / (1 - level).sqrt()
+    return z_t, schedule.noise_in(z_t, z_0, t)
 
 
 def draw_time_steps(num: int, settings: Student, generator: torch.Generator) -> torch.Tensor:
