@@ -94,7 +94,7 @@ class Schedule:
         return (1 - level).sqrt() * z_t + level.sqrt() * velocity
 
     def noise_in(self, z_t: torch.Tensor, z_0: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """The noise in z_t, as of `add_noise`: (z_t - sqrt(alpha_bar_t) z_0) / sqrt(1 - alpha_bar_t)."""
+        """The noise in z_t: (z_t - sqrt(alpha_bar_t) z_0) / sqrt(1 - alpha_bar_t), [B, C, h, w]."""
         level = self.level_at(t, z_0)
         return (z_t - level.sqrt() * z_0) / (1 - level).sqrt()
 
