@@ -28,16 +28,16 @@ def load(monkeypatch):
     return importlib.import_module
 
 
-@pytest.mark.parametrize("shares_batch", [False, True])
+@pytest.mark.parametrize("shares_batch", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_plain_diffusers_paints_the_tiles_of_our_sampler(load, tmp_path, shares_batch):
     folder = write_tiny_run(tmp_path)
     context = Context(read_config(folder / "config.json"), folder)
     masks, seeds = np.zeros((2, 64, 64), np.uint8), [3, 4]
     masks[0, :, 40:], masks[1, 30:] = 2, 3
     make = load("plain_diffusers").load_plain
-    plain = make(context, "sd", "ddim 20", shares_batch=shares_batch)
+    plain = make(context, "sd", "ddim 10", shares_batch=shares_batch)
     latents = plain.fuse_labels(draw_noise(seeds, 16), torch.from_numpy(masks))
-    sample = Sample(solver=Solver(name="ddim", steps=20, spacing="leading"))
+    sample = Sample(solver=Solver(name="ddim", steps=10, spacing="leading"))
     ours = Sampler(context.autoencoder, {"sd": context.denoiser("sd")}, sample)
     expected = ours.draw_latents("sd-sc", masks, seeds)
     torch.testing.assert_close(latents, expected, atol=1e-4, rtol=1e-4)
@@ -118,6 +118,8 @@ def test_only_what_is_equal_meets_a_goal(load, monkeypatch, tmp_path, sc_low, is
     bank = goals["time from the bank over that of decoding"]
     assert bank["met"]
     assert bank["found"]["value"] == pytest.approx(0.01 / 0.009)
+    if not is_met:
+        return
     front.draw_front(table, BASES, tmp_path / "front.png")
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
 

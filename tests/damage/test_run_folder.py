@@ -5,7 +5,7 @@ import pytest
 from tests.damage.campaign import Folder, campaign
 from tests.damage.run_folder import AT_WORK, READERS, write_run
 
-SAMPLE = 30
+SAMPLE = 20
 """Cases of the fast tests, of a run that noted its files and again of one that did not."""
 WITHOUT_HASH = ("without check", "check None")
 

@@ -135,6 +135,7 @@ def test_what_agreement_does_not_see_is_measured_on_each_kind_of_mask(run):
         assert np.isfinite(part.loc[[*VARIANTS, STUDENT], columns].astype(float)).all(axis=None)
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_readme_is_drawn_from_a_run(run, monkeypatch):
     monkeypatch.setattr("disc.pipeline.demo_picture._MAX_ROWS", 2)
     picture = Image.open(io.BytesIO(draw_picture(run)))

@@ -25,8 +25,12 @@ def open_page(browser, address, hash="", **options):
 
 
 def wait_for_pictures(page):
-    expect(page.locator("#status")).to_contain_text("Done in", timeout=PATIENCE)
-    expect(page.locator("#pictures")).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
+    # looked at with every frame: `expect` looks once a second in the end
+    page.wait_for_function(
+        """() => document.getElementById("status").textContent.includes("Done in")
+        && document.getElementById("pictures").getAttribute("aria-busy") === "false" """,
+        timeout=PATIENCE,
+    )
 
 
 def labels_of(page):
