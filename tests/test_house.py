@@ -14,7 +14,7 @@ from tests.paper_map import PAPER_MAP, draw_map, tree_of
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    *("labels", "files", "records", "seeds", "settings", "processes", "progress"),
+    *("labels", "files", "records", "seeds", "settings", "processes", "neighbours", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
     *("audit", "slides", "paper_presets", "presets", "pipeline", "study"),
     *("asked", "api", "studio"),

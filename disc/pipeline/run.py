@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from disc.files import BadInput, holds_files, sweep, write_bytes
+from disc.neighbours import tell_threads
 from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
@@ -54,6 +55,9 @@ def execute(run: Run) -> Path:
     with _hold(folder, say) if is_first else nullcontext():
         if is_first:
             _write_config(run, folder, stages)
+            if list_missing(stages, folder, run.until):
+                for note in tell_threads():
+                    say(note)
         run_stages(stages, folder, until=run.until, say=say)
     return folder / "report" / "index.html"
 
@@ -102,15 +106,26 @@ def refuse_missing(stages: Sequence[Stage], folder: Path, until: str) -> None:
     Raises:
         BadInput: if it is not.
     """
-    names, ahead = [stage.name for stage in stages], set[str]()
-    changed = find_changed(stages, folder)
-    for stage in stages[: names.index(until) + 1] if until in names else ():
+    ahead, changed = set[str](), find_changed(stages, folder)
+    for stage in list_wanted(stages, until):
         if ahead & set(stage.needs) or why_stale(stage, folder) is not None:
             if not is_resumed(stage, folder):  # else it was looked at when it began
                 stage.look_ahead()
             # a result that was lost may turn out the same, and leave what follows done
             if not stage.result or stage.name in changed:
                 ahead.add(stage.name)
+
+
+def list_wanted(stages: Sequence[Stage], until: str) -> Sequence[Stage]:
+    """The stages up to and including one; none if there is no such stage."""
+    names = [stage.name for stage in stages]
+    return stages[: names.index(until) + 1] if until in names else ()
+
+
+def list_missing(stages: Sequence[Stage], folder: Path, until: str) -> list[str]:
+    """Names of the stages up to one that are not done, or stale already."""
+    wanted = list_wanted(stages, until)
+    return [stage.name for stage in wanted if why_stale(stage, folder) is not None]
 
 
 def list_trainings(run: Run) -> list[tuple[str, str, Optim]]:

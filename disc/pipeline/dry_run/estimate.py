@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from disc.files import require
+from disc.neighbours import tell_busy
 from disc.pipeline.context import Context
-from disc.pipeline.dry_run.load import tell_load
 from disc.pipeline.dry_run.networks import Passing, Training, list_probes
 from disc.pipeline.dry_run.timing import (
     Measured,
@@ -28,6 +28,11 @@ from disc.processes import allowed_cores, own_device, own_share
 from disc.report.estimate import Estimate, NetworkRow, StageRow
 from disc.settings.run import Run
 
+MEASURED_BESIDE = (
+    ", and times are measured beside them; a quiet machine may be several times as fast: stop "
+    "them, or measure again later"
+)
+
 
 def estimate_run(run: Run) -> Estimate:
     """Build the networks of a run, measure a few steps of each, and add up; nothing is written.
@@ -37,7 +42,7 @@ def estimate_run(run: Run) -> Estimate:
     """
     require(own_share().count == 1, "--dry-run measures one process: start it without torchrun")
     one, *others = split_folds(run)
-    load = tell_load()
+    busy = tell_busy(MEASURED_BESIDE)
     sizes = find_sizes(one)
     works = {work.stage: work for work in list_work(one, sizes)}
     order = [stage.name for stage in all_stages(Context(one, one.out / one.name))]
@@ -50,7 +55,7 @@ def estimate_run(run: Run) -> Estimate:
         machine=_name_machine(),
         networks=list(rows.values()),
         stages=[_sum_up(work, rows) for work in kept],
-        notes=[*load, sizes.source, *_notes(one, list(rows.values()))],
+        notes=[*busy, sizes.source, *_notes(one, list(rows.values()))],
         times=1 + len(others),
     )
 

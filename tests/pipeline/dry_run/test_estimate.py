@@ -15,7 +15,6 @@ from disc.data.readers.sicapv2 import read_set
 from disc.files import BadInput, write_json
 from disc.phantom.sets import write_training_set
 from disc.pipeline.context import Context
-from disc.pipeline.dry_run import load
 from disc.pipeline.dry_run import timing as measuring
 from disc.pipeline.dry_run.estimate import estimate_run, price
 from disc.pipeline.dry_run.networks import list_probes
@@ -223,21 +222,3 @@ def test_a_step_of_real_and_synthetic_tiles_is_measured_with_both():
         for probe in (one, both)
     ]
     assert counts[1] == pytest.approx(2 * counts[0], rel=1e-3)
-
-
-@pytest.mark.parametrize(("busy", "said"), [(90, True), (5, False)])
-def test_a_busy_machine_is_called_busy(tmp_path, monkeypatch, busy, said):
-    """What others do on this process's core, of every hundred ticks."""
-    ticks = iter((0, 1))
-
-    def text():
-        n = next(ticks)
-        own = f"cpu7 {busy * n} 0 0 {(100 - busy) * n} 0 0 0 0 0 0"
-        return f"cpu  1 1 1 1\n{own}\ncpu8 0 0 0 0 0 0 0 0\n"
-
-    monkeypatch.setattr(load.os, "sched_getaffinity", lambda _: {7})
-    monkeypatch.setattr(type(load.STAT), "read_text", lambda _: text())
-    monkeypatch.setattr(load, "SECONDS", 0.0)
-    found = load.tell_load()
-    assert bool(found) is said
-    assert not said or "this machine is busy: other processes take 0.9 of the 1 core(s)" in found[0]

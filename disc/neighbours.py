@@ -1,4 +1,4 @@
-"""Whether others compute on the cores that a dry run measures."""
+"""Whether others compute on the cores that a run may use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from disc.processes import num_cores, own_device
+
 Ticks = Mapping[str, tuple[int, int]]
 STAT = Path("/proc/stat")
 SECONDS = 0.5
@@ -14,16 +16,27 @@ BUSY = 0.2
 """Cores that others take, from which on a machine is called busy."""
 
 
-def tell_load() -> list[str]:
+def tell_busy(advice: str) -> list[str]:
     """A note where other processes compute on this one's cores, by a short look at them."""
     others, cores = measure_others(SECONDS)
     if others < BUSY:
         return []
     return [
         f"this machine is busy: other processes take {others:.1f} of the {cores} core(s) that this "
-        "one may use, and times are measured beside them; a quiet machine may be several times as "
-        "fast: stop them, or measure again later"
+        f"one may use{advice}"
     ]
+
+
+def tell_threads() -> list[str]:
+    """A note for trainings of several threads beside others: these wait for each other."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads == "1" or num_cores() == 1 or own_device().type != "cpu":
+        return []
+    return tell_busy(
+        "; beside others, threads of a training wait for each other, and a single one is often "
+        "faster: stop them, or stop this and begin again with OMP_NUM_THREADS=1 before the command "
+        "(another number of threads rounds differently)"
+    )
 
 
 def measure_others(seconds: float) -> tuple[float, int]:
