@@ -18,7 +18,7 @@ import torch
 from disc.masks.recipes import draw_tile
 from disc.masks.shapes import count_regions, label_shape
 from disc.model.denoiser import Denoiser
-from disc.model.schedule import NUM_STEPS, Schedule
+from disc.model.schedule import NUM_STEPS
 from disc.sample.bank import Bank
 from disc.sample.separated import fuse
 from disc.seeds import numpy_generator
@@ -93,14 +93,16 @@ def student_step(settings: Student) -> Step:
         z_0 = batch["latents"].float()
         whole = len(z_0) * share.count
         t = share.take(draw_time_steps(whole, settings, generator)).to(z_0.device)
-        eps = batch.get("noise")
-        if eps is None:
+        if "noise" in batch:
+            # Sampling starts at z_T itself, where the schedule has .012 z_0 beside noise: that of
+            # all z_t on the way is what z_T holds beside so much of z_0.
+            last = torch.full_like(t, NUM_STEPS - 1)
+            eps = network.schedule.noise_in(batch["noise"], z_0, last)
+        else:
             fresh = torch.randn((whole, *z_0.shape[1:]), generator=generator)
             eps = share.take(fresh).to(z_0.device)
-        # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) z_T, [B, 3, h, w]
+        # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) eps, [B, 3, h, w]
         z_t = network.schedule.add_noise(z_0, eps, t)
-        if "noise" in batch:
-            z_t, eps = _start_at_noise(network.schedule, z_t, z_0, eps, t)
         predicted = state.model(z_t, t, batch["masks"], batch.get("slides"))
         errors = (predicted - network.target(z_0, eps, t)).square()
         if not network.gives_velocity:
@@ -109,19 +111,6 @@ def student_step(settings: Student) -> Step:
         return {"loss": errors.mean()}
 
     return step
-
-
-def _start_at_noise(
-    schedule: Schedule, z_t: torch.Tensor, z_0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """z_t and its noise, where z_t at t = T - 1 is z_T itself, as sampling starts.
-
-    The schedule leaves sqrt(alpha_bar_{T-1}) z_0 = .012 z_0 in it: without this, a part of what is
-    to be learned stands in the input.
-    """
-    is_first = (t == NUM_STEPS - 1)[:, None, None, None]
-    z_t = torch.where(is_first, eps, z_t)
-    return z_t, schedule.noise_in(z_t, z_0, t)
 
 
 def draw_time_steps(num: int, settings: Student, generator: torch.Generator) -> torch.Tensor:

@@ -113,15 +113,15 @@ def test_the_loss_is_the_squared_error_of_the_velocity(zero_terminal):
     assert {999} < set(t.tolist())
     level = alpha_bar(zero_terminal)[t][:, None, None, None].double()
     z_0, z_T = batch["latents"].double(), batch["noise"].double()
-    z_t = level.sqrt() * z_0 + (1 - level).sqrt() * z_T
-    # sampling starts from noise alone
-    z_t = torch.where((t == 999)[:, None, None, None], z_T, z_t)
-    z_T = (z_t - level.sqrt() * z_0) / (1 - level).sqrt()
-    z_t = z_t.float()
+    # sampling starts from noise alone, and its way has one noise
+    last = alpha_bar(zero_terminal)[999].double()
+    eps = (z_T - last.sqrt() * z_0) / (1 - last).sqrt()
+    z_t = (level.sqrt() * z_0 + (1 - level).sqrt() * eps).float()
+    torch.testing.assert_close(z_t[t == 999], z_T[t == 999].float())
     condition = denoiser.encode(batch["masks"], batch["slides"])
     inputs = torch.cat([z_t, condition.planes], dim=1)
     v = denoiser.unet(inputs, t, condition.tokens, return_dict=False)[0]
-    expected = (v - (level.sqrt() * z_T - (1 - level).sqrt() * z_0)).square().mean()
+    expected = (v - (level.sqrt() * eps - (1 - level).sqrt() * z_0)).square().mean()
     assert float(found["loss"]) == pytest.approx(float(expected), rel=1e-3)
 
 
