@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -18,8 +19,8 @@ from disc.report.run_summary import SheetRow
 from disc.report.sheet_figure import draw_sheet
 from disc.sample.request import SampleRequest
 
-MAX_ROWS = 24
-"""Tiles that a contact sheet shows."""
+MAX_SHOWN, BESIDE = 48, 4
+"""Tiles that a contact sheet shows, and how many on a line."""
 SHEET_DPI = 150
 
 
@@ -47,8 +48,11 @@ def sample_tiles(request: SampleRequest) -> str:
     for name, tile, mask in zip(names, tiles, masks, strict=True):
         write_bytes(request.out / "images" / f"{name}.png", encode_png(tile))
         write_bytes(request.out / "masks" / f"{name}.png", encode_mask(mask))
-    write_bytes(request.out / "sheet.png", _draw_sheet(model, request.variant, tiles, masks))
-    return f"{request.out}: {len(tiles)} tile(s) by {request.variant}, their masks, sheet.png"
+    sheet = _draw_sheet(model, request.variant, names, tiles, masks)
+    write_bytes(request.out / "sheet.png", sheet)
+    shown = f" of the first {MAX_SHOWN}" if len(tiles) > MAX_SHOWN else ""
+    what = f"{len(tiles)} tile(s) by {request.variant}, their masks, sheet.png{shown}"
+    return f"{request.out}: {what}"
 
 
 def _read_masks(request: SampleRequest, model: Model) -> tuple[list[str], Masks]:
@@ -69,11 +73,21 @@ def _read_masks(request: SampleRequest, model: Model) -> tuple[list[str], Masks]
     return [path.stem for path in paths], masks
 
 
-def _draw_sheet(model: Model, variant: str, tiles: Tiles, masks: Masks) -> bytes:
+def _draw_sheet(
+    model: Model, variant: str, names: Sequence[str], tiles: Tiles, masks: Masks
+) -> bytes:
+    """Masks under their names, beside each its tile, below this what the referee reads in it."""
+    shown = tiles[:MAX_SHOWN]
     rows = [
         SheetRow(mask=mask, images={variant: tile}, readings={variant: reading})
-        for tile, mask, reading in zip(
-            tiles[:MAX_ROWS], masks[:MAX_ROWS], model.segment(tiles[:MAX_ROWS]), strict=True
-        )
+        for tile, mask, reading in zip(shown, masks, model.segment(shown), strict=False)
     ]
-    return as_png(draw_sheet(sheet_cells(rows), model.um_per_px), SHEET_DPI)
+    pairs = [
+        (replace(mask, heading=name), tile)
+        for name, (mask, tile) in zip(names, sheet_cells(rows), strict=False)
+    ]
+    lines = [
+        [cell for pair in pairs[first : first + BESIDE] for cell in pair]
+        for first in range(0, len(pairs), BESIDE)
+    ]
+    return as_png(draw_sheet(lines, model.um_per_px), SHEET_DPI)

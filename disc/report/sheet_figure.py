@@ -55,9 +55,10 @@ def draw_sheet(
         top = _CELL_INCHES * i + sum(heads[: i + 1])
         for j, cell in enumerate(strip):
             _draw_cell(axes, cell, (_CELL_INCHES * j, top), headings[i][j])
-        first = strip[0]
-        if um_per_px is not None and isinstance(first, Cell) and not first.is_mask:
-            _draw_bar(axes, first, top, um_per_px)
+        tiles = [(j, c) for j, c in enumerate(strip) if isinstance(c, Cell) and not c.is_mask]
+        if um_per_px is not None and tiles:
+            column, first = tiles[0]
+            _draw_bar(axes, first, (_CELL_INCHES * column, top), um_per_px)
     if is_named:
         figure.legend(handles=named, loc="lower center", ncols=columns, fontsize=8, frameon=False)
     return figure
@@ -108,14 +109,14 @@ def _draw_cell(axes: Axes, cell: Cell | str, corner: tuple[float, float], headin
         axes.text(middle, top - _GAP_INCHES / 2, heading, ha="center", va="bottom", fontsize=8)
 
 
-def _draw_bar(axes: Axes, cell: Cell, top: float, um_per_px: float) -> None:
-    """A scale bar in the lower left corner of the first picture of a line, on a light ground."""
+def _draw_bar(axes: Axes, cell: Cell, corner: tuple[float, float], um_per_px: float) -> None:
+    """A scale bar in the lower left corner of the first tile of a line, on a light ground."""
     side = len(cell.pixels) * _scale(cell)
     length_um = choose_bar_um(len(cell.pixels) * um_per_px)
-    corner, edge = _GAP_INCHES / 2, top + _GAP_INCHES / 2
-    left, bottom, thick = corner + 0.05 * side, edge + 0.94 * side, 0.025 * side
+    start, edge = (place + _GAP_INCHES / 2 for place in corner)
+    left, bottom, thick = start + 0.05 * side, edge + 0.94 * side, 0.025 * side
     width = length_um / um_per_px * _scale(cell)
-    ground = (corner, edge + 0.78 * side), width + 0.1 * side, 0.22 * side
+    ground = (start, edge + 0.78 * side), width + 0.1 * side, 0.22 * side
     axes.add_patch(Rectangle(*ground, color="white", alpha=0.8, linewidth=0))
     axes.add_patch(Rectangle((left, bottom - thick), width, thick, color="black", linewidth=0))
     middle, text = left + width / 2, name_length(length_um)

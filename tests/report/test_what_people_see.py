@@ -97,6 +97,16 @@ def test_a_sheet_names_its_colours(tmp_path: Path) -> None:
     assert not draw_sheet([[cell for cell in sheet_cells(rows)[0] if not cell.is_mask]]).legends
 
 
+def test_the_scale_bar_stands_in_the_first_tile_of_a_line() -> None:
+    """Also where a mask is before it."""
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    mask, tile = Cell(heading="a", pixels=pixels, is_mask=True), Cell(heading="b", pixels=pixels)
+    (axes,) = draw_sheet([[mask, tile, mask, tile], [tile, mask], [mask]], 6.0).axes
+    bars = [text.get_position() for text in axes.texts if "µm" in text.get_text()]
+    wide = max(text.get_position()[0] for text in axes.texts) / 3.5
+    assert [int(x / wide) for x, _ in bars] == [1, 0]
+
+
 def test_the_legend_of_a_narrow_sheet_is_whole() -> None:
     """It takes as many rows as it needs, below the pictures."""
     mask = Cell(heading="mask", pixels=np.zeros((8, 8, 3), np.uint8), is_mask=True)
