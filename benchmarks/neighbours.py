@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from disc.pipeline.dry_run.load import BUSY, busy_cores, read_ticks
+from disc.busy import BUSY, busy_cores, read_ticks
 
 SETTINGS: dict[str, dict[str, str]] = {
     "libgomp's": {"GOMP_SPINCOUNT": "300000"},

@@ -57,11 +57,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """What a file's tests leave goes at its end; looked for all the time, a tenth of theirs."""
-    if nextitem is None or nextitem.path != item.path:
-        gc.collect()
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """What a file's tests leave is looked for at its end alone: to look often takes a tenth."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,8 +19,12 @@ from disc.report.run_summary import SheetRow
 from disc.report.sheet_figure import draw_sheet
 from disc.sample.request import SampleRequest
 
-MAX_SHOWN, BESIDE = 48, 4
-"""Tiles that a contact sheet shows, and how many on a line."""
+MAX_SHOWN = 48
+"""Tiles that a contact sheet shows."""
+BESIDE = 4
+"""Tiles on a line of it."""
+NAME_WIDTH = 20
+"""Characters of a name above a mask; of a longer one, the middle is left out."""
 SHEET_DPI = 150
 
 
@@ -80,14 +84,19 @@ def _draw_sheet(
     shown = tiles[:MAX_SHOWN]
     rows = [
         SheetRow(mask=mask, images={variant: tile}, readings={variant: reading})
-        for tile, mask, reading in zip(shown, masks, model.segment(shown), strict=False)
+        for tile, mask, reading in zip(shown, masks[:MAX_SHOWN], model.segment(shown), strict=True)
     ]
     pairs = [
-        (replace(mask, heading=name), tile)
-        for name, (mask, tile) in zip(names, sheet_cells(rows), strict=False)
+        (replace(mask, heading=_shorten(name)), tile)
+        for name, (mask, tile) in zip(names[:MAX_SHOWN], sheet_cells(rows), strict=True)
     ]
     lines = [
         [cell for pair in pairs[first : first + BESIDE] for cell in pair]
         for first in range(0, len(pairs), BESIDE)
     ]
     return as_png(draw_sheet(lines, model.um_per_px), SHEET_DPI)
+
+
+def _shorten(name: str) -> str:
+    half = NAME_WIDTH // 2
+    return name if len(name) <= NAME_WIDTH else f"{name[: half - 1]}…{name[-half:]}"

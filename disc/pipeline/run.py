@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from disc.busy import tell_threads
 from disc.files import BadInput, holds_files, sweep, write_bytes
-from disc.neighbours import tell_threads
 from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
@@ -55,7 +55,7 @@ def execute(run: Run) -> Path:
     with _hold(folder, say) if is_first else nullcontext():
         if is_first:
             _write_config(run, folder, stages)
-            if list_missing(stages, folder, run.until):
+            if begins_training(list_wanted(stages, run.until), folder):
                 for note in tell_threads():
                     say(note)
         run_stages(stages, folder, until=run.until, say=say)
@@ -122,10 +122,10 @@ def list_wanted(stages: Sequence[Stage], until: str) -> Sequence[Stage]:
     return stages[: names.index(until) + 1] if until in names else ()
 
 
-def list_missing(stages: Sequence[Stage], folder: Path, until: str) -> list[str]:
-    """Names of the stages up to one that are not done, or stale already."""
-    wanted = list_wanted(stages, until)
-    return [stage.name for stage in wanted if why_stale(stage, folder) is not None]
+def begins_training(stages: Sequence[Stage], folder: Path) -> bool:
+    """Whether networks will be trained in a folder where none is yet."""
+    trained = [stage for stage in stages if stage.is_trained]
+    return bool(trained) and not any((folder / stage.name).exists() for stage in trained)
 
 
 def list_trainings(run: Run) -> list[tuple[str, str, Optim]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ _GAP_INCHES = 0.04
 """Between pictures."""
 _LINE_INCHES = 0.16
 """Height of a line of a heading."""
+_TEXT: dict[str, Any] = {"fontsize": 8, "parse_math": False}
+"""Names of files may hold a $."""
 _FOOT_INCHES = 0.12
 _ROW_INCHES, _ENTRY_INCHES = 0.18, 0.95
 """Of the legend: height of a row, width of an entry."""
@@ -95,7 +98,7 @@ def _draw_cell(axes: Axes, cell: Cell | str, corner: tuple[float, float], headin
     left, top = corner
     middle = left + _CELL_INCHES / 2
     if isinstance(cell, str):
-        axes.text(middle, top + _CELL_INCHES / 2, cell, ha="center", va="center", fontsize=8)
+        axes.text(middle, top + _CELL_INCHES / 2, cell, ha="center", va="center", **_TEXT)
         return
     high, wide = (_scale(cell) * side for side in cell.pixels.shape[:2])
     top += _GAP_INCHES / 2
@@ -106,7 +109,7 @@ def _draw_cell(axes: Axes, cell: Cell | str, corner: tuple[float, float], headin
         aspect="auto",
     )
     if heading:
-        axes.text(middle, top - _GAP_INCHES / 2, heading, ha="center", va="bottom", fontsize=8)
+        axes.text(middle, top - _GAP_INCHES / 2, heading, ha="center", va="bottom", **_TEXT)
 
 
 def _draw_bar(axes: Axes, cell: Cell, corner: tuple[float, float], um_per_px: float) -> None:

@@ -7,6 +7,7 @@ from PIL import Image
 import disc
 from disc import cli
 from disc.command_line.sample import _read_masks
+from disc.report.sheet_figure import draw_sheet
 from disc.sample.request import SampleRequest
 from tests.tiny_run import write_tiny_run
 
@@ -52,6 +53,25 @@ def test_tiles_are_those_of_the_door(run, masks, tmp_path, capsys):
     assert wide > 1.5 * high, "two masks and tiles side by side"
     assert call(run, out, *words, "--plan", "end") == 2
     assert "holds tiles of another request" in capsys.readouterr().err
+
+
+def test_a_sheet_shows_so_many_under_short_names(run, tmp_path, monkeypatch, capsys):
+    folder, drawn = tmp_path / "named", []
+    folder.mkdir()
+    for i in range(5):
+        name = f"16B0001851_Block_Region_1_0_{i}_xini_6803_yini_59786$a^$"
+        Image.fromarray(np.full((SIDE, SIDE), 4, np.uint8)).save(folder / f"{name}.png")
+    monkeypatch.setattr("disc.command_line.sample.MAX_SHOWN", 3)
+    monkeypatch.setattr("disc.command_line.sample.BESIDE", 2)
+    monkeypatch.setattr(
+        "disc.command_line.sample.draw_sheet",
+        lambda lines, um_per_px: drawn.append(lines) or draw_sheet(lines, um_per_px),
+    )
+    words = ("--mask", str(folder), "--values", "sicapv2", "--steps", "2")
+    assert call(run, tmp_path / "out", *words) == 0
+    assert "5 tile(s) by sd-sc, their masks, sheet.png of the first 3" in capsys.readouterr().out
+    assert [len(line) for line in drawn[0]] == [4, 2]
+    assert {line[0].heading for line in drawn[0]} == {"16B000185…_59786$a^$"}
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,9 @@ def open_page(browser, address, hash="", **options):
 
 
 def wait_for_pictures(page):
-    # looked at with every frame: `expect` looks once a second in the end
-    page.wait_for_function(
-        """() => document.getElementById("status").textContent.includes("Done in")
-        && document.getElementById("pictures").getAttribute("aria-busy") === "false" """,
-        timeout=PATIENCE,
-    )
+    # seen with the next frame: `expect` looks once a second in the end
+    page.locator("#status", has_text="Done in").wait_for(timeout=PATIENCE)
+    page.locator('#pictures[aria-busy="false"]').wait_for(state="attached", timeout=PATIENCE)
 
 
 def labels_of(page):

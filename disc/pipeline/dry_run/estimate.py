@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from disc.busy import tell_busy
 from disc.files import require
-from disc.neighbours import tell_busy
 from disc.pipeline.context import Context
 from disc.pipeline.dry_run.networks import Passing, Training, list_probes
 from disc.pipeline.dry_run.timing import (

@@ -94,8 +94,8 @@ def student_step(settings: Student) -> Step:
         whole = len(z_0) * share.count
         t = share.take(draw_time_steps(whole, settings, generator)).to(z_0.device)
         if "noise" in batch:
-            # Sampling starts at z_T itself, where the schedule has .012 z_0 beside noise: that of
-            # all z_t on the way is what z_T holds beside so much of z_0.
+            # Sampling starts at z_T itself: eps is what it holds besides the schedule's
+            # sqrt(alpha_bar_{T-1}) z_0, and one eps serves the whole way
             last = torch.full_like(t, NUM_STEPS - 1)
             eps = network.schedule.noise_in(batch["noise"], z_0, last)
         else:
