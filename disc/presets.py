@@ -74,7 +74,7 @@ def _few_masks() -> Evaluate:
 
 
 def laptop() -> Run:
-    """`make demo`: a quarter of an hour on two cores, long enough to see the effect.
+    """`make demo`: about an hour on two slow cores, long enough to see the effect.
 
     Differs from paper: simulated tiles of 64 px, a small U-Net, 10 steps of DPM-Solver++ instead of
     200 of DDIM, synthetic slides of 10-14 tiles instead of 20-100; a student of one evaluation
