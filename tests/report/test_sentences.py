@@ -73,14 +73,18 @@ def test_verdicts_in_words() -> None:
             ("sd", "GG5", 0.2, 0.1, 0.3, 1e-5, 0.1, "baseline not trained"),
         ],
         columns=["variant", "label", "value", "low", "high", "p_holm", "smallest", "verdict"],
-    )
+    ).assign(freedom=[2.0, np.inf, 2.0, np.inf, 2.0])
     found = verdict_sentence(tests, "slide grading, in distribution", "AUROC")
     assert found.startswith("Slide grading, in distribution: AUROC of 2 variants against")
     assert "GG3: sd helps, +0.050 [0.010, 0.090], p = .012." in found
     assert "GG4: sd harms, \N{MINUS SIGN}0.050" in found and "p < .001" in found
     shown = "Not distinguishable, 2 of 5: the smallest difference this test set can show is"
     assert f"{shown} Non-Cancer 0.035." in found
-    assert "Baseline not trained, GG5: " in found
+    assert "Baseline not trained, GG5: " in found and "one training" not in found
+    single = verdict_sentence(tests.assign(freedom=np.inf), "pixel grading", "Dice")
+    assert (
+        "5 labels" not in single and "4 labels. There is one training of each, and in no" in single
+    )
 
 
 def test_few_positives_and_few_slides_are_cautioned() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from disc.evaluate.graders.verdicts import HARMS, HELPS, UNCLEAR, UNDEFINED, UNTRAINED
@@ -45,7 +46,8 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     """What the primary tests of one test set say.
 
     Args:
-        tests: with variant, label, value, low, high, p_holm, smallest and verdict.
+        tests: with variant, label, value, low, high, freedom (of the seeds; infinite where there is
+            one training of each), p_holm, smallest and verdict.
         where: grader and test set.
         measure: that is compared.
     """
@@ -66,8 +68,12 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
             names = ", ".join(name_label(label) for label in found["label"].unique())
             parts.append(f"{word}, {names}: {why}")
     compared = f"{count(variants, 'variant')} against real tiles only"
-    begin = f"{where[:1].upper()}{where[1:]}: {measure} of {compared}, {count(labels, 'label')}. "
-    return begin + " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
+    parts.insert(0, f"{where}: {measure} of {compared}, {count(labels, 'label')}")
+    if np.isinf(tests["freedom"]).all():
+        parts.insert(
+            1, "there is one training of each, and in no interval what another would change"
+        )
+    return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
 
 
 def _found(row: Any) -> str:
