@@ -13,7 +13,7 @@ Ticks = Mapping[str, tuple[int, int]]
 STAT = Path("/proc/stat")
 SECONDS = 0.5
 BUSY = 0.2
-"""Part of a core that others take, from which on it is called busy."""
+"""Cores that others take, from which on a machine is called busy; of threads, the part of them."""
 
 
 def tell_busy(advice: str) -> list[str]:

@@ -52,7 +52,8 @@ def sample_tiles(request: SampleRequest) -> str:
     for name, tile, mask in zip(names, tiles, masks, strict=True):
         write_bytes(request.out / "images" / f"{name}.png", encode_png(tile))
         write_bytes(request.out / "masks" / f"{name}.png", encode_mask(mask))
-    sheet = _draw_sheet(model, request.variant, names, tiles, masks)
+    part = slice(MAX_SHOWN)
+    sheet = _draw_sheet(model, request.variant, names[part], tiles[part], masks[part])
     write_bytes(request.out / "sheet.png", sheet)
     shown = f" of the first {MAX_SHOWN}" if len(tiles) > MAX_SHOWN else ""
     what = f"{len(tiles)} tile(s) by {request.variant}, their masks, sheet.png{shown}"
@@ -81,14 +82,13 @@ def _draw_sheet(
     model: Model, variant: str, names: Sequence[str], tiles: Tiles, masks: Masks
 ) -> bytes:
     """Masks under their names, beside each its tile, below this what the referee reads in it."""
-    shown = tiles[:MAX_SHOWN]
     rows = [
         SheetRow(mask=mask, images={variant: tile}, readings={variant: reading})
-        for tile, mask, reading in zip(shown, masks[:MAX_SHOWN], model.segment(shown), strict=True)
+        for tile, mask, reading in zip(tiles, masks, model.segment(tiles), strict=True)
     ]
     pairs = [
         (replace(mask, heading=_shorten(name)), tile)
-        for name, (mask, tile) in zip(names[:MAX_SHOWN], sheet_cells(rows), strict=True)
+        for name, (mask, tile) in zip(names, sheet_cells(rows), strict=True)
     ]
     lines = [
         [cell for pair in pairs[first : first + BESIDE] for cell in pair]

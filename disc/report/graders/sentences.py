@@ -52,7 +52,10 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
         measure: that is compared.
     """
     variants, labels = tests["variant"].nunique(), tests["label"].nunique()
-    parts = []
+    compared = f"{count(variants, 'variant')} against real tiles only"
+    parts = [f"{where}: {measure} of {compared}, {count(labels, 'label')}"]
+    if np.isinf(tests["freedom"]).all():
+        parts.append("there is one training of each, and in no interval what another would change")
     for word in (HELPS, HARMS):
         found = tests[tests["verdict"] == word]
         parts += [_found(row) for row in found.itertuples()]
@@ -67,12 +70,6 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
         if len(found):
             names = ", ".join(name_label(label) for label in found["label"].unique())
             parts.append(f"{word}, {names}: {why}")
-    compared = f"{count(variants, 'variant')} against real tiles only"
-    parts.insert(0, f"{where}: {measure} of {compared}, {count(labels, 'label')}")
-    if np.isinf(tests["freedom"]).all():
-        parts.insert(
-            1, "there is one training of each, and in no interval what another would change"
-        )
     return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
 
 
