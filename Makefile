@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 .PHONY: demo docs test test-slow lint types unit format bench weights install clean
 
 demo: install
-	$(BIN)/disc run laptop --name demo
+	$(BIN)/disc run demo
 	@echo "The report: $(CURDIR)/runs/demo/report/index.html"
 	@echo "The command disc is there after: source .venv/bin/activate"
 

@@ -58,7 +58,7 @@ from disc.settings.synthesis import STUDENT
 from disc.train.checkpoint import State
 from disc.train.diagnose import Batch, NamedBatches, Step
 from disc.train.latents.latent_set import unknown_slides
-from disc.train.objectives.diffusion import eps_step
+from disc.train.objectives.diffusion import eps_step, train_denoiser
 from disc.train.objectives.distil import deal_bundles, distil_batches, name_bundles
 
 NUM_BANDS = 5
@@ -162,7 +162,8 @@ def distil_all(context: Context, out: Path, options: Options) -> dict[str, Path]
             )
         denoiser = context.denoiser("sd")
         denoiser.min_snr_gamma = kind.min_snr_gamma
-        train_and_save(own, folder, denoiser, batch_at, optim, step=kind.step)
+        train = partial(train_denoiser, step=kind.step)
+        train_and_save(own, folder, denoiser, batch_at, optim, train=train)
         what = finish(own, folder, context.split.train, f"{optim.steps} steps")
         print(f"{folder}: {what}", flush=True)
         write_bytes(folder / "distilled.json", json.dumps({"what": what}).encode())

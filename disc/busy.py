@@ -29,12 +29,14 @@ def tell_threads() -> list[str]:
         return []
     others, cores = measure_others(SECONDS)
     idle = cores - others
+    fitting = max(1, round(idle))
     # a container may have a share of many cores: what others leave is enough there
-    if idle >= threads * (1 - BUSY) or own_device().type != "cpu":
+    is_enough = fitting >= threads or idle >= threads * (1 - BUSY)
+    if is_enough or own_device().type != "cpu":
         return []
     advice = (
         "; beside others, threads of a training wait for each other, and fewer are often faster: "
-        f"stop them, or begin this run with OMP_NUM_THREADS={max(1, round(idle))} before the "
+        f"stop them, or begin this run with OMP_NUM_THREADS={fitting} before the "
         "command, and keep that to its end (another number of threads rounds differently)"
     )
     return [_note(others, cores, advice)]

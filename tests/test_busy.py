@@ -54,6 +54,14 @@ def test_threads_that_would_wait_are_warned_of(monkeypatch, threads, cores, devi
     assert not said or "begin this run with OMP_NUM_THREADS=1 before" in found[0]
 
 
+def test_no_number_of_threads_is_advised_that_it_has_already(monkeypatch):
+    occupy(monkeypatch, 50, 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(busy, "num_cores", lambda: 2)
+    monkeypatch.setattr(busy, "own_device", lambda: SimpleNamespace(type="cpu"))
+    assert not busy.tell_threads()
+
+
 def test_where_the_system_does_not_say_nothing_is_said(monkeypatch):
     def refuse(_):
         raise PermissionError("/proc/stat")

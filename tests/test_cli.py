@@ -120,7 +120,7 @@ def test_sound_data_is_accepted(tmp_path):
 def test_an_unknown_preset_is_one_line(capsys):
     assert cli.main(["run", "smokey"]) == 2
     error = capsys.readouterr().err
-    assert "smoke, laptop, phantom, gpu, paper" in error
+    assert "smoke, demo, laptop, phantom, gpu, paper" in error
     assert error.count("\n") == 1
 
 

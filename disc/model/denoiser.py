@@ -89,6 +89,20 @@ class Denoiser(nn.Module):
         output: torch.Tensor = self(z_t, t, masks, slides)
         return self.schedule.noise(z_t, output, t) if self.gives_velocity else output
 
+    def predict_latents(
+        self,
+        z_t: torch.Tensor,
+        t: torch.Tensor,
+        masks: torch.Tensor,
+        slides: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The latents z_0 [B, 3, h, w] that the prediction means, whatever `forward` predicts."""
+        output: torch.Tensor = self(z_t, t, masks, slides)
+        level = self.schedule.level_at(t, z_t)
+        if self.gives_velocity:
+            return level.sqrt() * z_t - (1 - level).sqrt() * output
+        return (z_t - (1 - level).sqrt() * output) / level.sqrt()
+
     @property
     def gives_velocity(self) -> bool:
         """Whether `forward` predicts v: with a zero terminal SNR, eps does not determine z_0."""

@@ -12,7 +12,15 @@ from disc.files import BadInput, holds_files, sweep, write_bytes
 from disc.pipeline.config_file import list_differences, to_json
 from disc.pipeline.configurations import FEATURES
 from disc.pipeline.context import Context
-from disc.pipeline.stage import Stage, find_changed, find_lost, is_resumed, run_stages, why_stale
+from disc.pipeline.stage import (
+    Stage,
+    find_changed,
+    find_lost,
+    is_resumed,
+    list_wanted,
+    run_stages,
+    why_stale,
+)
 from disc.pipeline.stage_list import all_stages
 from disc.processes import own_share
 from disc.progress import print_line
@@ -50,12 +58,13 @@ def execute(run: Run) -> Path:
     if run.validation.tensorboard:
         require_tensorboard()
     stages = all_stages(Context(run, folder))
-    refuse_uneven(run, [stage.name for stage in stages], own_share().count)
+    wanted = list_wanted(stages, run.until)
+    refuse_uneven(run, [stage.name for stage in wanted], own_share().count)
     refuse_missing(stages, folder, run.until)
     with _hold(folder, say) if is_first else nullcontext():
         if is_first:
             _write_config(run, folder, stages)
-            if begins_training(list_wanted(stages, run.until), folder):
+            if begins_training(wanted, folder):
                 for note in tell_threads():
                     say(note)
         run_stages(stages, folder, until=run.until, say=say)
@@ -83,16 +92,15 @@ def refuse_uneven(run: Run, names: Sequence[str], count: int) -> None:
 
     Args:
         run: the configuration.
-        names: of its stages, in order.
+        names: of the stages that are wanted.
         count: of processes.
 
     Raises:
         BadInput: if one cannot.
     """
-    wanted = names[: names.index(run.until) + 1] if run.until in names else names
     for stage, setting, optim in list_trainings(run):
         pieces = count * optim.speed.accumulate
-        if stage in wanted and optim.steps and optim.batch % pieces:
+        if stage in names and optim.steps and optim.batch % pieces:
             parts = f" in {optim.speed.accumulate} pieces" if optim.speed.accumulate > 1 else ""
             raise BadInput(
                 f"{stage}: a batch of {optim.batch} cannot be shared by {count} processes{parts}; "
@@ -114,12 +122,6 @@ def refuse_missing(stages: Sequence[Stage], folder: Path, until: str) -> None:
             # a result that was lost may turn out the same, and leave what follows done
             if not stage.result or stage.name in changed:
                 ahead.add(stage.name)
-
-
-def list_wanted(stages: Sequence[Stage], until: str) -> Sequence[Stage]:
-    """The stages up to and including one; none if there is no such stage."""
-    names = [stage.name for stage in stages]
-    return stages[: names.index(until) + 1] if until in names else ()
 
 
 def begins_training(stages: Sequence[Stage], folder: Path) -> bool:

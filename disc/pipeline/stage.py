@@ -81,10 +81,7 @@ def run_stages(
         BadInput: if there is no stage `until`, or a file that a stage needs is not what it was when
             it was written.
     """
-    names = [stage.name for stage in stages]
-    if until not in names:
-        raise BadInput(f"no stage '{until}'; the stages are {', '.join(names)}")
-    wanted = stages[: names.index(until) + 1]
+    wanted = list_wanted(stages, until)
     records, done, whole = list[StageRecord](), list[str](), set[str]()
     for number, stage in enumerate(wanted, 1):
         wait_for_all()
@@ -105,6 +102,18 @@ def run_stages(
         records.append(StageRecord(name=stage.name, seconds=facts.seconds, what=facts.what))
     _tell_done(done, len(wanted), say)
     return records
+
+
+def list_wanted(stages: Sequence[Stage], until: str) -> Sequence[Stage]:
+    """The stages up to and including one.
+
+    Raises:
+        BadInput: if there is no such stage.
+    """
+    names = [stage.name for stage in stages]
+    if until not in names:
+        raise BadInput(f"no stage '{until}'; the stages are {', '.join(names)}")
+    return stages[: names.index(until) + 1]
 
 
 def why_stale(stage: Stage, root: Path) -> str | None:

@@ -70,7 +70,7 @@ def test_what_is_like_nothing_is_not_guessed(capsys):
     ("words", "said"),
     [
         ("", "a command is missing: run"),
-        ("run", "needs a preset first (smoke, laptop"),
+        ("run", "needs a preset first (smoke, demo, laptop"),
         ("run --dry-run smoke", "needs a preset first"),
         ("tile", "missing: --slides, --out; see disc tile --help"),
         ("convert --kind pand --help", "invalid choice 'pand'"),

@@ -56,7 +56,7 @@ def test_its_time_steps_are_those_that_it_learns_on(evaluations):
 def test_small_presets_alone_have_a_student_and_none_generates_slides_with_it(name):
     run = PRESETS[name]()
     names = [stage.name for stage in all_stages(Context(run, Path("nowhere")))]
-    students = [STUDENT] if name in {"smoke", "laptop", "phantom"} else []
+    students = [STUDENT] if name in {"smoke", "demo", "laptop", "phantom"} else []
     assert [name for name in names if STUDENT in name] == [f"denoiser/{s}" for s in students]
     expected = ("sd", "sd-sc") if name == "phantom" else VARIANTS
     assert run.variants == (*expected, *students)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -24,8 +25,7 @@ from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diagnose import NamedBatches, part_of
 from disc.train.latents.dropout import drop_masks
 from disc.train.latents.latent_set import LatentSet, draw_batches
-from disc.train.loop import Step
-from disc.train.objectives.diffusion import eps_step, train_denoiser
+from disc.train.objectives.diffusion import train_denoiser
 from disc.train.prefetch import Prefetcher
 
 
@@ -83,7 +83,7 @@ def train_and_save(
     optim: Optim,
     *,
     split: Split | None = None,
-    step: Step = eps_step,
+    train: Callable[..., Denoiser] = train_denoiser,
 ) -> None:
     """Train a denoiser and write it into the folder, beside the checkpoint.
 
@@ -94,15 +94,13 @@ def train_and_save(
         batch_at: what it learns from.
         optim: how long, and how.
         split: the fold on whose validation tiles it is validated; None: the run's.
-        step: gives the loss of a batch.
+        train: trains it, with the arguments of `train_denoiser`.
     """
     hooks = denoiser_hooks(context, folder, split)
     own, size = own_share(), optim.batch
     ahead = Prefetcher(lambda step: part_of(batch_at, step, own, size))
     read_ahead = NamedBatches(batch_at, batch_at.names_at, lambda step, rows: ahead(step))
-    trained = train_denoiser(
-        denoiser, read_ahead, optim, folder, context.run.seed, hooks=hooks, step=step
-    )
+    trained = train(denoiser, read_ahead, optim, folder, context.run.seed, hooks=hooks)
     write_once(lambda: trained.save(folder))
 
 

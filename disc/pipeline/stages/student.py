@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from disc.pipeline.context import Context
@@ -10,7 +11,7 @@ from disc.pipeline.stages.denoiser import finish, train_and_save
 from disc.sample.bank import Bank
 from disc.settings.synthesis import STUDENT
 from disc.train.diagnose import NamedBatches
-from disc.train.objectives.student import student_batches, student_step
+from disc.train.objectives.student import student_batches, teach
 
 
 def train_student(context: Context, bank: Bank, folder: Path) -> str:
@@ -45,8 +46,9 @@ def teach_student(context: Context, batch_at: NamedBatches, folder: Path, on: st
         What was done, in a few words.
     """
     settings = context.run.distil.student
-    denoiser, step = context.denoiser("sd"), student_step(settings)
-    train_and_save(_watched(context), folder, denoiser, batch_at, settings.optim, step=step)
+    train = partial(teach, settings=settings)
+    denoiser = context.denoiser("sd")
+    train_and_save(_watched(context), folder, denoiser, batch_at, settings.optim, train=train)
     what = f"{settings.optim.steps} steps of {settings.optim.batch} on {on}"
     return finish(context, folder, context.split.train, what)
 

@@ -9,27 +9,41 @@ Differs from paper: it has no such student.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
+from torch.nn.functional import avg_pool2d
 
 from disc.masks.recipes import draw_tile
 from disc.masks.shapes import count_regions, label_shape
 from disc.model.denoiser import Denoiser
+from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
 from disc.model.schedule import NUM_STEPS
+from disc.model.tokens import CLASSES, one_hot
 from disc.sample.bank import Bank
 from disc.sample.separated import fuse
-from disc.seeds import numpy_generator
+from disc.seeds import derive, numpy_generator
 from disc.settings.distillation import Student
+from disc.settings.training import Optim
 from disc.train.checkpoint import State
 from disc.train.diagnose import Batch, NamedBatches, Step
 from disc.train.draws import NUM_DIHEDRAL
+from disc.train.hooks import Hook, Hooks
 from disc.train.latents.latent_set import unknown_slides
+from disc.train.loop import train
+from disc.train.objectives.discriminator import Discriminator, contest
 from disc.train.objectives.distil import deal_bundles, even_weights, name_bundles
+from disc.train.tensorboard import Measurements
 
 Shapes = Sequence[npt.NDArray[np.uint8]]
+CHANNELS = 32
+"""Of the discriminator's first layer."""
 
 
 def student_batches(
@@ -77,19 +91,111 @@ def student_batches(
     return NamedBatches.by_rows(part_at, batch, lambda step: name_bundles(bundles_at(step)))
 
 
+class Lesson(nn.Module):
+    """A student and its discriminator as one module, trained by one loss with one backward pass.
+
+    One evaluation regresses on latents that it cannot foresee in full, so it blurs them. The
+    discriminator sees latents beside their masks and pulls what the student makes of them back
+    towards those that were denoised.
+    """
+
+    def __init__(self, denoiser: Denoiser, settings: Student) -> None:
+        """Take a denoiser to teach; the discriminator starts from random weights."""
+        super().__init__()
+        self.denoiser = denoiser
+        self.weight = settings.adversarial_weight
+        self.discriminator = None
+        if self.weight > 0:
+            inputs = LATENT_CHANNELS + CLASSES
+            self.discriminator = Discriminator(inputs, CHANNELS, strides=(1, 2, 1, 1))
+
+    def forward(
+        self,
+        z_0: torch.Tensor,
+        eps: torch.Tensor,
+        t: torch.Tensor,
+        known: tuple[torch.Tensor, torch.Tensor | None],
+        is_opposed: bool,
+    ) -> dict[str, torch.Tensor]:
+        """The loss and its parts.
+
+        Args:
+            z_0: latents [B, 3, h, w].
+            eps: noise, of the same shape.
+            t: time steps int64 [B].
+            known: masks uint8 [B, 4h, 4w], and labels of the slides uint8 [B, 4].
+            is_opposed: whether the discriminator counts.
+        """
+        schedule, masks = self.denoiser.schedule, known[0]
+        level = schedule.level_at(t, z_0)
+        # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) eps, [B, 3, h, w]
+        z_t = schedule.add_noise(z_0, eps, t)
+        z_hat = self.denoiser.predict_latents(z_t, t, *known)
+        planes = avg_pool2d(one_hot(masks), LATENT_FACTOR)
+
+        def error_of(made: torch.Tensor) -> torch.Tensor:
+            # || v - v_theta ||^2 = || z_0 - z_theta ||^2 / (1 - alpha_bar_t)
+            return ((made - z_0).square() / (1 - level)).mean()
+
+        def judge(latents: torch.Tensor) -> list[torch.Tensor]:
+            assert self.discriminator is not None
+            found: list[torch.Tensor] = self.discriminator(torch.cat([latents, planes], dim=1))
+            return found
+
+        weight = self.weight if is_opposed else 0.0
+        opponent = judge if self.discriminator else None
+        return contest(z_hat, z_0, error_of, opponent, (weight, weight))
+
+
+def teach(
+    denoiser: Denoiser,
+    batch_at: Callable[[int], Batch],
+    optim: Optim,
+    folder: Path,
+    seed: int,
+    *,
+    settings: Student,
+    hooks: Hooks | None = None,
+) -> Denoiser:
+    """Train a denoiser as a student; arguments as of `train_denoiser`, and the student's settings.
+
+    Hooks measure the denoiser; its discriminator is let go at the end.
+    """
+    torch.manual_seed(derive(seed, "discriminator"))
+    hooks = hooks or Hooks()
+    measures = [partial(_measure_denoiser, hook) for hook in hooks.hooks]
+    train(
+        model=Lesson(denoiser, settings),
+        step=student_step(settings),
+        batch_at=batch_at,
+        optim=optim,
+        folder=folder,
+        seed=seed,
+        hooks=replace(hooks, hooks=measures),
+    )
+    return denoiser
+
+
+def _measure_denoiser(hook: Hook, lesson: nn.Module, step: int) -> Measurements:
+    assert isinstance(lesson, Lesson)
+    return hook(lesson.denoiser, step)
+
+
 def student_step(settings: Student) -> Step:
-    """The loss of a student: || v - v_theta(z_t, t, tau(m)) ||^2, mean over the batch.
+    """The loss of a student: || v - v_theta(z_t, t, tau(m)) ||^2, and its opponent's.
 
     Its batches hold `latents` z_0^mixed [B, 3, h, w], `masks` uint8 [B, H, W] and, if they are
-    paired, the `noise` z_T [B, 3, h, w] that the latents were denoised from.
+    paired, the `noise` z_T [B, 3, h, w] that the latents were denoised from. Its network is a
+    `Lesson`.
 
     Args:
-        settings: which time steps are drawn how often.
+        settings: which time steps are drawn how often, and from when on the opponent counts.
     """
+    start = int(settings.adversarial_start * settings.optim.steps)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         network, share = state.network, state.share
-        assert isinstance(network, Denoiser)
+        assert isinstance(network, Lesson)
         z_0 = batch["latents"].float()
         whole = len(z_0) * share.count
         t = share.take(draw_time_steps(whole, settings, generator)).to(z_0.device)
@@ -97,18 +203,13 @@ def student_step(settings: Student) -> Step:
             # Sampling starts at z_T itself: eps is what it holds besides the schedule's
             # sqrt(alpha_bar_{T-1}) z_0, and one eps serves the whole way
             last = torch.full_like(t, NUM_STEPS - 1)
-            eps = network.schedule.noise_in(batch["noise"], z_0, last)
+            eps = network.denoiser.schedule.noise_in(batch["noise"], z_0, last)
         else:
             fresh = torch.randn((whole, *z_0.shape[1:]), generator=generator)
             eps = share.take(fresh).to(z_0.device)
-        # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) eps, [B, 3, h, w]
-        z_t = network.schedule.add_noise(z_0, eps, t)
-        predicted = state.model(z_t, t, batch["masks"], batch.get("slides"))
-        errors = (predicted - network.target(z_0, eps, t)).square()
-        if not network.gives_velocity:
-            # eps - eps_theta = sqrt(alpha_bar_t) (v - v_theta)
-            errors = errors / network.schedule.level_at(t, z_0)
-        return {"loss": errors.mean()}
+        known = (batch["masks"], batch.get("slides"))
+        found: Mapping[str, torch.Tensor] = state.model(z_0, eps, t, known, state.step >= start)
+        return found
 
     return step
 

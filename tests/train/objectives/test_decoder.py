@@ -6,7 +6,8 @@ import torch
 from disc.model.autoencoder import Autoencoder, to_unit
 from disc.settings.autoencoder import DecoderTuning
 from disc.settings.training import Optim
-from disc.train.objectives.decoder import Discriminator, tune_decoder
+from disc.train.objectives.decoder import tune_decoder
+from disc.train.objectives.discriminator import Discriminator
 from disc.train.objectives.texture import texture_loss
 from tests.model.small_vq import build_small_vq
 
@@ -77,7 +78,7 @@ def test_the_opponent_counts_only_from_its_start_on(tmp_path):
 
 def test_the_discriminator_learns_to_tell_decoded_from_real(tmp_path):
     torch.manual_seed(0)
-    judge = Discriminator(4)
+    judge = Discriminator(3, 4, strides=(2, 2, 1, 1))
     optimizer = torch.optim.Adam(judge.parameters(), lr=1e-2)
     flat = torch.zeros(4, 3, 32, 32)
     for step in range(30):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,15 +17,25 @@ from disc.settings.sampling import Sample
 from disc.settings.training import Optim
 from disc.train.checkpoint import State
 from disc.train.draws import transform
-from disc.train.objectives.diffusion import train_denoiser
-from disc.train.objectives.student import draw_time_steps, student_batches, student_step, turn_each
+from disc.train.hooks import Hooks
+from disc.train.objectives.discriminator import Discriminator, contest
+from disc.train.objectives.student import (
+    Lesson,
+    draw_time_steps,
+    student_batches,
+    student_step,
+    teach,
+    turn_each,
+)
 
 KNOBS = Student()
+ALONE = replace(KNOBS, adversarial_weight=0.0)
 SMALL = DenoiserSettings(
     channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
 HALVES = np.repeat([[0], [1]], 16, 0).repeat(32, 1).astype(np.uint8)
 UNIFORM = np.zeros((32, 32), np.uint8)
+SEEDS = list(range(1000, 1200))
 
 
 def made_bank(num):
@@ -35,8 +46,24 @@ def made_bank(num):
     return Bank([latents], seeds, (0, 1, 2, 3))
 
 
-def state_of(denoiser):
-    return State(model=denoiser, network=denoiser, optimizer=None, ema=None, share=Share())
+def state_of(denoiser, settings=ALONE):
+    lesson = Lesson(denoiser, settings)
+    return State(model=lesson, network=lesson, optimizer=None, ema=None, share=Share())
+
+
+def teach_pairs(folder, settings, *, paired=True, hooks=None):
+    """A student of pairs whose label 1 turns the sign of the noise."""
+    learned = draw_noise(SEEDS, 8)
+    bank = Bank([torch.stack([learned, -learned], dim=1)], SEEDS, (0, 1))
+    torch.manual_seed(0)
+    batches = student_batches(bank, [HALVES], batch=16, seed=0, purpose="x", is_paired=paired)
+    optim = settings.optim
+    return teach(Denoiser(SMALL), batches, optim, folder, 0, settings=settings, hooks=hooks)
+
+
+def students_of(steps, **fields):
+    optim = Optim(steps=steps, batch=16, lr=3e-3, warmup=10, decay="cosine", ema=0.9)
+    return Student(optim=optim, **fields)
 
 
 def test_squares_are_turned_like_tiles():
@@ -108,7 +135,7 @@ def test_the_loss_is_the_squared_error_of_the_velocity(zero_terminal):
     torch.manual_seed(0)
     denoiser = Denoiser(replace(SMALL, zero_terminal_snr=zero_terminal)).eval()
     batch = student_batches(made_bank(6), [HALVES], batch=16, seed=0, purpose="x")(0)
-    found = student_step(KNOBS)(state_of(denoiser), batch, torch.Generator().manual_seed(5))
+    found = student_step(ALONE)(state_of(denoiser), batch, torch.Generator().manual_seed(5))
     t = draw_time_steps(16, KNOBS, torch.Generator().manual_seed(5))
     assert {999} < set(t.tolist())
     level = alpha_bar(zero_terminal)[t][:, None, None, None].double()
@@ -138,15 +165,9 @@ def test_one_evaluation_is_enough_for_the_pairs_and_for_them_alone(
 ):
     """Unseen noise: the variance of the latent that is left unexplained. Label 1 turns its sign."""
     masks = torch.from_numpy(np.stack([HALVES, 1 - HALVES]).repeat(16, 0))
-    noise, seeds = draw_noise(list(range(32)), 8), list(range(1000, 1200))
+    noise = draw_noise(list(range(32)), 8)
     expected = fuse(torch.stack([noise, -noise], dim=1), masks)
-    learned = draw_noise(seeds, 8)
-    bank = Bank([torch.stack([learned, -learned], dim=1)], seeds, (0, 1))
-    torch.manual_seed(0)
-    batches = student_batches(bank, [HALVES], batch=16, seed=0, purpose="x", is_paired=paired)
-    optim = Optim(steps=steps, batch=16, lr=3e-3, warmup=10, decay="cosine", ema=0.9)
-    step = student_step(KNOBS)
-    trained = train_denoiser(Denoiser(SMALL), batches, optim, tmp_path, 0, step=step)
+    trained = teach_pairs(tmp_path, students_of(steps), paired=paired)
     found = denoise(trained, noise, masks, Sample(solver=KNOBS.solver))
     left = float((found - expected).square().mean() / expected.var())
     assert least < left < most
@@ -177,6 +198,8 @@ def test_its_evaluation_gives_the_latents_that_it_predicts():
         ({"visited": (999,)}, "one a step"),
         ({"visited_weights": (0, 0, 0, 0)}, "one a step"),
         ({"visited_fraction": 1.5}, r"in \[0, 1\]"),
+        ({"adversarial_weight": -0.1}, "adversarial_weight must be >= 0"),
+        ({"adversarial_start": 1.5}, r"adversarial_start must be in \[0, 1\]"),
     ],
 )
 def test_students_that_cannot_be_are_refused(fields, message):
@@ -188,7 +211,7 @@ def test_students_that_cannot_be_are_refused(fields, message):
 @torch.no_grad()
 def test_two_shares_of_a_batch_have_its_loss(paired):
     torch.manual_seed(0)
-    state, step = state_of(Denoiser(SMALL).eval()), student_step(KNOBS)
+    state, step = state_of(Denoiser(SMALL).eval()), student_step(ALONE)
     batches = student_batches(
         made_bank(6), [HALVES], batch=8, seed=0, purpose="x", is_paired=paired
     )
@@ -202,3 +225,48 @@ def test_two_shares_of_a_batch_have_its_loss(paired):
     halves = [loss(Share(rank, 2)) for rank in range(2)]
     assert np.mean(halves) == pytest.approx(loss(Share()), rel=1e-5)
     assert halves[0] != pytest.approx(halves[1], rel=1e-3)
+
+
+def test_without_weight_or_before_its_start_the_opponent_changes_nothing(tmp_path):
+    # gradients are far below the limit, which would join the two networks
+    weights = {}
+    for name, weight, start in (("none", 0.0, 0.0), ("never", 0.3, 1.0), ("from", 0.3, 0.0)):
+        settings = students_of(6, adversarial_weight=weight, adversarial_start=start)
+        settings = replace(settings, optim=replace(settings.optim, clip=1e6))
+        trained = teach_pairs(tmp_path / name, settings)
+        weights[name] = trained.unet.conv_out.weight.detach()
+    torch.testing.assert_close(weights["never"], weights["none"], atol=1e-5, rtol=0)
+    assert not torch.allclose(weights["from"], weights["none"], atol=1e-4)
+
+
+def test_what_looks_at_a_student_in_training_sees_a_denoiser(tmp_path):
+    seen = []
+
+    def hook(network, step):
+        seen.append((type(network), step))
+        return {}
+
+    trained = teach_pairs(tmp_path, students_of(2), hooks=Hooks(hooks=[hook]))
+    assert seen == [(Denoiser, 2)]
+    assert isinstance(trained, Denoiser)
+    assert not any("discriminator" in name for name, _ in trained.named_parameters())
+
+
+def test_an_opponent_brings_back_what_regression_leaves_out():
+    """Of latents that nothing foretells, regression makes their mean alone, without a spread."""
+    torch.manual_seed(0)
+    real, spreads = torch.randn(512, 1, 8, 8), {}
+    for weight in (0.0, 0.5):
+        torch.manual_seed(1)
+        net = torch.nn.Conv2d(1, 1, 1)
+        judge = Discriminator(1, 8, strides=(1, 2, 1, 1))
+        optimizer = torch.optim.Adam([*net.parameters(), *judge.parameters()], lr=5e-3)
+        for step in range(150):
+            x = real[torch.arange(16) + 16 * (step % 32)]
+            made, error_of = net(torch.randn(x.shape)), partial(torch.nn.functional.mse_loss, x)
+            optimizer.zero_grad()
+            contest(made, x, error_of, judge, (weight, weight))["loss"].backward()
+            optimizer.step()
+        spreads[weight] = float(net(torch.randn(64, 1, 8, 8)).detach().std())
+    assert spreads[0.0] < 0.1
+    assert spreads[0.5] > 2 * spreads[0.0]
