@@ -2,8 +2,9 @@
 
 Takes finished runs, one a training of everything (`disc run laptop --seed 1 --name demo-1` makes
 another), and trains students of the weights of their `sd`: on the bundles' own noise with 200, 600
-and 2,000 bundles, on fresh noise, and on tiles that the plan `step` made (each serves one mask; as
-many as the same number of evaluations gives); the first and the control also for longer. All are
+and 2,000 bundles, on fresh noise, on tiles that the plan `step` made (each serves one mask; as many
+as the same number of evaluations gives), without a discriminator, and at the noisiest time step
+alone, where one evaluation takes place; the first and the control also for longer. All are
 asked for the same masks, of several labels (those of test slides, and those that synthesis asks
 for) and of one, from the same noise, beside `sd`, `sd-sc` and `sd-disc`. Prints the primary measure
 with its paired differences (and what marks that to `sd-sc`: agreement is blind to blur), kernel
@@ -25,7 +26,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -63,6 +64,14 @@ from disc.train.draws import NUM_DIHEDRAL, epoch_indices
 from disc.train.latents.latent_set import unknown_slides
 from disc.train.objectives.student import student_batches, turn_each
 
+Teaching = Literal["paired", "unpaired", "step-made", "unopposed", "noisiest"]
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "unpaired": {"paired_noise": False},
+    "unopposed": {"discriminator_weight": 0.0},
+    "noisiest": {"visited": (999,), "visited_weights": (1.0,), "visited_fraction": 1.0},
+}
+"""Settings of a student that is taught otherwise."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -82,8 +91,12 @@ class Options:
     """Steps of a student."""
     rate: float | None = None
     """Learning rate of the students; None: the runs'. Another one wants another `out`."""
+    teachings: tuple[Teaching, ...] = ("unpaired", "step-made", "unopposed", "noisiest")
+    """Other ways to teach, on the bank `control`."""
     long_steps: int = 1421
-    """Steps of the longer paired and unpaired students; 0: none."""
+    """Steps of the longer students; 0: none."""
+    long_teachings: tuple[Teaching, ...] = ("paired", "unpaired")
+    """How they are taught."""
     masks: int = 240
     """Masks of each set of several labels, and a quarter as many of one."""
 
@@ -92,7 +105,7 @@ class Options:
 class Kind:
     """What a student is taught on, and for how long."""
 
-    teaching: str
+    teaching: Teaching
     bundles: int
     steps: int
 
@@ -168,9 +181,9 @@ def make_pairs(context: Context, bank: Bank, num: int, path: Path) -> Pairs:
 def list_kinds(options: Options) -> list[Kind]:
     """Every student of a run."""
     kinds = [Kind("paired", num, options.steps) for num in options.bundles]
-    kinds += [Kind(name, options.control, options.steps) for name in ("unpaired", "step-made")]
+    kinds += [Kind(name, options.control, options.steps) for name in options.teachings]
     if options.long_steps:
-        kinds += [Kind(n, options.control, options.long_steps) for n in ("paired", "unpaired")]
+        kinds += [Kind(n, options.control, options.long_steps) for n in options.long_teachings]
     return kinds
 
 
@@ -184,7 +197,7 @@ def train_students(context: Context, out: Path, options: Options) -> dict[str, P
         folder = folders[kind.name] = out / kind.name
         if (folder / "student.json").exists():
             continue
-        student = replace(context.run.distil.student, paired_noise=kind.teaching != "unpaired")
+        student = replace(context.run.distil.student, **OTHERWISE.get(kind.teaching, {}))
         rate = options.rate or student.optim.lr
         student = replace(student, optim=replace(student.optim, steps=kind.steps, lr=rate))
         run = replace(context.run, distil=replace(context.run.distil, student=student))

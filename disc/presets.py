@@ -84,22 +84,22 @@ def demo() -> Run:
     return replace(
         run,
         name="demo",
-        autoencoder=_sharp_autoencoder(1500, 300),
+        autoencoder=_sharp_autoencoder(1400, 300),
         denoiser=replace(run.denoiser, optim=replace(run.denoiser.optim, steps=800)),
         distil=replace(
             distil,
-            num_bundles=400,
-            optim=replace(distil.optim, steps=150),
+            num_bundles=300,
+            optim=replace(distil.optim, steps=120),
             student=replace(student, optim=replace(student.optim, steps=250)),
         ),
         synthesis=Synthesis(tiles=(8, 10)),
-        grade=replace(run.grade, carcino=_small_carcino(12, 600, 8, lr=3e-3)),
+        grade=replace(run.grade, carcino=_small_carcino(12, 500, 8, lr=3e-3)),
         evaluate=replace(
             evaluate,
             referee=_small_carcino(16, 300, 32),
-            num_uniform=48,
-            num_mixed=192,
-            num_synthesis=96,
+            num_uniform=40,
+            num_mixed=160,
+            num_synthesis=80,
         ),
     )
 

@@ -54,6 +54,8 @@ ADDED: dict[str, Any] = {
     "patience": 0,
     "sizes": "range",
     "pixel_variants": None,
+    "discriminator_weight": 0.0,
+    "discriminator_start": 0.1,
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 

@@ -30,11 +30,11 @@ class Student:
     """How often each of them is drawn, in relation to the others."""
     visited_fraction: float = 0.5
     """Fraction of the samples whose time step is one of them; the others' is any."""
-    adversarial_weight: float = 0.1
+    discriminator_weight: float = 0.1
     """Sizes of the adversarial and of the feature-matching gradient of a discriminator of latents,
     over that of the loss; they work against the blur of a single evaluation. 0: no
     discriminator."""
-    adversarial_start: float = 0.1
+    discriminator_start: float = 0.1
     """Fraction of the steps after which the discriminator counts; until then it learns."""
     optim: Optim = field(
         default_factory=lambda: Optim(
@@ -52,8 +52,8 @@ class Student:
         are_weights = are_weights and min(self.visited_weights) >= 0 < sum(self.visited_weights)
         require(are_weights, "student.visited_weights: one a step of student.visited, >= 0")
         require(0 <= self.visited_fraction <= 1, "student.visited_fraction must be in [0, 1]")
-        require(self.adversarial_weight >= 0, "student.adversarial_weight must be >= 0")
-        require(0 <= self.adversarial_start <= 1, "student.adversarial_start must be in [0, 1]")
+        require(self.discriminator_weight >= 0, "student.discriminator_weight must be >= 0")
+        require(0 <= self.discriminator_start <= 1, "student.discriminator_start must be in [0, 1]")
 
     @property
     def solver(self) -> Solver:

@@ -91,6 +91,19 @@ def test_agreement_of_before_is_measured_again(tmp_path):
     assert why_stale(stage, tmp_path) == "again, its configuration changed"
 
 
+def test_a_student_of_before_stays_done_without_a_discriminator(tmp_path):
+    def settings(**changes):
+        run = PRESETS["laptop"]()
+        student = replace(run.distil.student, **changes)
+        taught = replace(run, distil=replace(run.distil, student=student))
+        stages = all_stages(Context(taught, tmp_path))
+        return next(s.settings[0] for s in stages if s.name == "denoiser/sd-disc-fast")
+
+    before = settings(discriminator_weight=0.0)
+    assert not [name for name in before if name.startswith("discriminator")]
+    assert settings()["discriminator_weight"] == 0.1
+
+
 def test_graders_of_before_stay_done_and_others_make_stale_what_they_change(tmp_path):
     run = PRESETS["laptop"]()
 

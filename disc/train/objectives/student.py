@@ -103,7 +103,7 @@ class Lesson(nn.Module):
         """Take a denoiser to teach; the discriminator starts from random weights."""
         super().__init__()
         self.denoiser = denoiser
-        self.weight = settings.adversarial_weight
+        self.weight = settings.discriminator_weight
         self.discriminator = None
         if self.weight > 0:
             inputs = LATENT_CHANNELS + CLASSES
@@ -191,7 +191,7 @@ def student_step(settings: Student) -> Step:
     Args:
         settings: which time steps are drawn how often, and from when on the opponent counts.
     """
-    start = int(settings.adversarial_start * settings.optim.steps)
+    start = int(settings.discriminator_start * settings.optim.steps)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         network, share = state.network, state.share

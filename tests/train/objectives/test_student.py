@@ -29,7 +29,7 @@ from disc.train.objectives.student import (
 )
 
 KNOBS = Student()
-ALONE = replace(KNOBS, adversarial_weight=0.0)
+ALONE = replace(KNOBS, discriminator_weight=0.0)
 SMALL = DenoiserSettings(
     channels=(16, 32), attention=(False, True), head_channels=16, context=16, token_stride=8
 )
@@ -198,8 +198,8 @@ def test_its_evaluation_gives_the_latents_that_it_predicts():
         ({"visited": (999,)}, "one a step"),
         ({"visited_weights": (0, 0, 0, 0)}, "one a step"),
         ({"visited_fraction": 1.5}, r"in \[0, 1\]"),
-        ({"adversarial_weight": -0.1}, "adversarial_weight must be >= 0"),
-        ({"adversarial_start": 1.5}, r"adversarial_start must be in \[0, 1\]"),
+        ({"discriminator_weight": -0.1}, "discriminator_weight must be >= 0"),
+        ({"discriminator_start": 1.5}, r"discriminator_start must be in \[0, 1\]"),
     ],
 )
 def test_students_that_cannot_be_are_refused(fields, message):
@@ -231,7 +231,7 @@ def test_without_weight_or_before_its_start_the_opponent_changes_nothing(tmp_pat
     # gradients are far below the limit, which would join the two networks
     weights = {}
     for name, weight, start in (("none", 0.0, 0.0), ("never", 0.3, 1.0), ("from", 0.3, 0.0)):
-        settings = students_of(6, adversarial_weight=weight, adversarial_start=start)
+        settings = students_of(6, discriminator_weight=weight, discriminator_start=start)
         settings = replace(settings, optim=replace(settings.optim, clip=1e6))
         trained = teach_pairs(tmp_path / name, settings)
         weights[name] = trained.unet.conv_out.weight.detach()
