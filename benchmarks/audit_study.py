@@ -1,6 +1,6 @@
 """Audits of every variant and plan beside each other; canaries; and annotators' errors.
 
-Takes finished runs on the same data, one a training (`disc run laptop --seed 1 --name demo-1
+Takes finished runs on the same data, one a training (`disc run laptop --seed 1 --name laptop-1
 --until agreement` makes another), and has three parts, which write a JSON and a picture each and
 can be started apart from each other (`--part`); without, they run side by side.
 
@@ -14,7 +14,7 @@ can be started apart from each other (`--part`); without, they run side by side.
 Intervals are 95 %, t over trainings; of one training there is none. Uses a GPU where there is one.
 Stopped, the same command goes on.
 
-    python benchmarks/audit_study.py runs/demo runs/demo-1 runs/demo-2 [--part canary]
+    python benchmarks/audit_study.py runs/laptop runs/laptop-1 runs/laptop-2 [--part canary]
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ leaves is a bound on the share that cannot be learned. Then mask agreement and t
 `plans.py` has them, and one JSON line. About 25 minutes a run on one quiet thread; stopped, the
 same command goes on.
 
-    python benchmarks/distillation.py runs/demo runs/demo-1 runs/demo-2 [--out runs/distillation]
+    python benchmarks/distillation.py runs/laptop runs/laptop-1 [--out runs/distillation]
 """
 
 from __future__ import annotations

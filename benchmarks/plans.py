@@ -1,6 +1,6 @@
 """Every plan and variant beside each other, over several trainings.
 
-Takes finished runs, one a training of everything (`disc run laptop --seed 1 --name demo-1 --until
+Takes finished runs, one a training of everything (`disc run laptop --seed 1 --name laptop-1 --until
 agreement` makes another). All plans and variants are asked for the same masks, of several labels
 (those of test slides, and those that synthesis asks for) and of one, from the same noise and by the
 same solver, the student by its own few evaluations. Prints the primary measure with its paired
@@ -10,7 +10,7 @@ latents, gradient energy over that of these tiles, seams, with 95 % intervals ov
 slides (of one training: slides alone); then one JSON line. About ten minutes a run on one quiet
 thread; stopped, the same command goes on.
 
-    python benchmarks/plans.py runs/demo runs/demo-1 runs/demo-2 [--out runs/plans]
+    python benchmarks/plans.py runs/laptop runs/laptop-1 runs/laptop-2 [--out runs/plans]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A student of few evaluations: what it should be taught on, and what each choice is worth.
 
-Takes finished runs, one a training of everything (`disc run laptop --seed 1 --name demo-1` makes
+Takes finished runs, one a training of everything (`disc run laptop --seed 1 --name laptop-1` makes
 another), and trains students of the weights of their `sd`: on the bundles' own noise with 200, 600
 and 2,000 bundles, on fresh noise, on tiles that the plan `step` made (each serves one mask; as many
 as the same number of evaluations gives), without a discriminator, and at the noisiest time step
@@ -13,7 +13,7 @@ that of these tiles, seams, with 95 % intervals over trainings and slides (of on
 alone); then one JSON line. About 40 minutes a run on one quiet thread; stopped, the same command
 goes on.
 
-    python benchmarks/student.py runs/demo runs/demo-1 runs/demo-2 [--out runs/student]
+    python benchmarks/student.py runs/laptop runs/laptop-1 runs/laptop-2 [--out runs/student]
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from side_by_side import (
 )
 
 from disc.cli import prepare_process
-from disc.files import write_bytes
+from disc.files import BadInput, write_bytes
 from disc.model.store import read_tensors
 from disc.pipeline.context import Context
 from disc.pipeline.stages.student import teach_student, train_student
@@ -64,10 +64,10 @@ from disc.train.draws import NUM_DIHEDRAL, epoch_indices
 from disc.train.latents.latent_set import unknown_slides
 from disc.train.objectives.student import student_batches, turn_each
 
-Teaching = Literal["paired", "unpaired", "step-made", "unopposed", "noisiest"]
+Teaching = Literal["paired", "unpaired", "step-made", "no-discriminator", "noisiest"]
 OTHERWISE: dict[str, dict[str, Any]] = {
     "unpaired": {"paired_noise": False},
-    "unopposed": {"discriminator_weight": 0.0},
+    "no-discriminator": {"discriminator_weight": 0.0},
     "noisiest": {"visited": (999,), "visited_weights": (1.0,), "visited_fraction": 1.0},
 }
 """Settings of a student that is taught otherwise."""
@@ -90,8 +90,8 @@ class Options:
     steps: int = 400
     """Steps of a student."""
     rate: float | None = None
-    """Learning rate of the students; None: the runs'. Another one wants another `out`."""
-    teachings: tuple[Teaching, ...] = ("unpaired", "step-made", "unopposed", "noisiest")
+    """Learning rate of the students; None: the runs'."""
+    teachings: tuple[Teaching, ...] = ("unpaired", "step-made", "no-discriminator", "noisiest")
     """Other ways to teach, on the bank `control`."""
     long_steps: int = 1421
     """Steps of the longer students; 0: none."""
@@ -195,11 +195,13 @@ def train_students(context: Context, out: Path, options: Options) -> dict[str, P
     folders = {}
     for kind in list_kinds(options):
         folder = folders[kind.name] = out / kind.name
-        if (folder / "student.json").exists():
-            continue
         student = replace(context.run.distil.student, **OTHERWISE.get(kind.teaching, {}))
         rate = options.rate or student.optim.lr
         student = replace(student, optim=replace(student.optim, steps=kind.steps, lr=rate))
+        if (folder / "student.json").exists():
+            if json.loads((folder / "student.json").read_bytes())["settings"] != repr(student):
+                raise BadInput(f"{folder}: taught with other settings; give another --out")
+            continue
         run = replace(context.run, distil=replace(context.run.distil, student=student))
         own, start = Context(run, context.folder), time.perf_counter()
         if kind.teaching == "step-made":
@@ -212,7 +214,8 @@ def train_students(context: Context, out: Path, options: Options) -> dict[str, P
             part = bank.first(kind.bundles)
             what = train_student(own, part, folder)
         print(f"{folder}: {what}, {time.perf_counter() - start:.0f} s", flush=True)
-        write_bytes(folder / "student.json", json.dumps({"what": what}).encode())
+        facts = {"what": what, "settings": repr(student)}
+        write_bytes(folder / "student.json", json.dumps(facts).encode())
     return folders
 
 

@@ -24,21 +24,22 @@ def tell_busy(advice: str) -> list[str]:
 
 def tell_threads() -> list[str]:
     """A note where others leave too few cores idle for the threads of a training on CPUs."""
-    threads = num_cores()
-    if threads == 1 or os.environ.get("OMP_NUM_THREADS") == "1":
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    threads = min(num_cores(), int(told)) if told.isdecimal() and int(told) else num_cores()
+    if threads == 1:
         return []
     others, cores = measure_others(SECONDS)
     idle = cores - others
     fitting = max(1, round(idle))
     # a container may have a share of many cores: what others leave is enough there
-    is_enough = fitting >= threads or idle >= threads * (1 - BUSY)
-    if is_enough or own_device().type != "cpu":
+    if idle >= threads * (1 - BUSY) or own_device().type != "cpu":
         return []
-    advice = (
-        "; beside others, threads of a training wait for each other, and fewer are often faster: "
-        f"stop them, or begin this run with OMP_NUM_THREADS={fitting} before the "
-        "command, and keep that to its end (another number of threads rounds differently)"
-    )
+    advice = "; beside others, threads of a training wait for each other: stop them"
+    if fitting < threads:
+        advice += (
+            f", or begin this run with OMP_NUM_THREADS={fitting} before the command, since fewer "
+            "are often faster, and keep that to its end (another number rounds differently)"
+        )
     return [_note(others, cores, advice)]
 
 

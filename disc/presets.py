@@ -189,7 +189,7 @@ def phantom() -> Run:
         distil=Distil(
             num_bundles=400,
             variants=("sd-disc-fast",),
-            student=_student(1000),
+            student=replace(_student(1000), discriminator_weight=0.0),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
         grade=Grade(carcino=_small_carcino(12, 900, 8, lr=3e-3), balance_weights=(0.3,)),
@@ -223,7 +223,7 @@ def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoen
 
 def _student(steps: int) -> Student:
     optim = Optim(steps=steps, batch=16, lr=2e-3, warmup=15, decay="cosine", ema=0.97)
-    return Student(optim=optim)
+    return Student(discriminator_weight=0.1, optim=optim)
 
 
 def _small_carcino(width: int, steps: int, batch: int, lr: float = 2e-3) -> CarcinoNet:

@@ -54,12 +54,22 @@ def test_threads_that_would_wait_are_warned_of(monkeypatch, threads, cores, devi
     assert not said or "begin this run with OMP_NUM_THREADS=1 before" in found[0]
 
 
-def test_no_number_of_threads_is_advised_that_it_has_already(monkeypatch):
-    occupy(monkeypatch, 50, 2)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(busy, "num_cores", lambda: 2)
+@pytest.mark.parametrize(
+    ("told", "cores", "taken", "said"),
+    [
+        ("", 2, 0.5, "wait for each other: stop them"),
+        ("2", 4, 1.9, ""),  # two of four are idle: enough
+        ("3", 4, 1.9, "stop them, or begin this run with OMP_NUM_THREADS=2 before the command"),
+    ],
+)
+def test_no_number_of_threads_is_advised_that_a_run_has(monkeypatch, told, cores, taken, said):
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.setattr(busy, "num_cores", lambda: cores)
+    monkeypatch.setattr(busy, "measure_others", lambda _: (taken, cores))
     monkeypatch.setattr(busy, "own_device", lambda: SimpleNamespace(type="cpu"))
-    assert not busy.tell_threads()
+    (text,) = busy.tell_threads() or [""]
+    assert said in text and bool(text) is bool(said)
+    assert ("OMP_NUM_THREADS" in text) is ("OMP_NUM_THREADS" in said)
 
 
 def test_where_the_system_does_not_say_nothing_is_said(monkeypatch):

@@ -7,16 +7,14 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.tokens import (
     CLASSES,
     BoxTokens,
     FixedToken,
     LabelTokens,
     MaskTokens,
-    one_hot,
+    label_planes,
 )
 from disc.settings.denoiser import Denoiser
 
@@ -68,7 +66,7 @@ class ConditionEncoder(nn.Module):
         tokens = self.tokens(masks, slides)
         if not self.num_planes:
             return Condition(tokens, None)
-        return Condition(tokens, functional.avg_pool2d(one_hot(masks), LATENT_FACTOR))
+        return Condition(tokens, label_planes(masks))
 
 
 def _tokens(settings: Denoiser) -> nn.Module:

@@ -76,11 +76,23 @@ class Denoiser(nn.Module):
 
     def predict(self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         """The same for masks that are already encoded, once for a whole trajectory."""
-        inputs = z_t if condition.planes is None else torch.cat([z_t, condition.planes], dim=1)
-        output: torch.Tensor = self.unet(inputs, t, condition.tokens, return_dict=False)[0]
+        output = self._run(z_t, t, condition)
         if self.predicts == "eps" or self.gives_velocity:
             return output
         return self.schedule.noise(z_t, output, t)
+
+    def predict_latents(
+        self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition
+    ) -> torch.Tensor:
+        """The latents z_0 [B, 3, h, w] that the predicted velocity means; needs `predicts` v."""
+        assert self.predicts == "v"
+        return self.schedule.latents(z_t, self._run(z_t, t, condition), t)
+
+    def _run(self, z_t: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
+        """What the U-Net predicts, eps or v [B, 3, h, w]."""
+        inputs = z_t if condition.planes is None else torch.cat([z_t, condition.planes], dim=1)
+        output: torch.Tensor = self.unet(inputs, t, condition.tokens, return_dict=False)[0]
+        return output
 
     def predict_noise(
         self, z_t: torch.Tensor, t: torch.Tensor, masks: torch.Tensor, slides: torch.Tensor
@@ -88,20 +100,6 @@ class Denoiser(nn.Module):
         """The noise [B, 3, h, w], whatever `forward` predicts."""
         output: torch.Tensor = self(z_t, t, masks, slides)
         return self.schedule.noise(z_t, output, t) if self.gives_velocity else output
-
-    def predict_latents(
-        self,
-        z_t: torch.Tensor,
-        t: torch.Tensor,
-        masks: torch.Tensor,
-        slides: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """The latents z_0 [B, 3, h, w] that the prediction means, whatever `forward` predicts."""
-        output: torch.Tensor = self(z_t, t, masks, slides)
-        level = self.schedule.level_at(t, z_t)
-        if self.gives_velocity:
-            return level.sqrt() * z_t - (1 - level).sqrt() * output
-        return (z_t - (1 - level).sqrt() * output) / level.sqrt()
 
     @property
     def gives_velocity(self) -> bool:

@@ -93,6 +93,11 @@ class Schedule:
         level = self.level_at(t, z_t)
         return (1 - level).sqrt() * z_t + level.sqrt() * velocity
 
+    def latents(self, z_t: torch.Tensor, velocity: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """The latents that a velocity means: sqrt(alpha_bar_t) z_t - sqrt(1 - alpha_bar_t) v."""
+        level = self.level_at(t, z_t)
+        return level.sqrt() * z_t - (1 - level).sqrt() * velocity
+
     def noise_in(self, z_t: torch.Tensor, z_0: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """The noise in z_t: (z_t - sqrt(alpha_bar_t) z_0) / sqrt(1 - alpha_bar_t), [B, C, h, w]."""
         level = self.level_at(t, z_0)

@@ -30,6 +30,11 @@ def one_hot(masks: torch.Tensor) -> torch.Tensor:
     return functional.one_hot(classes, CLASSES).movedim(-1, 1).float()
 
 
+def label_planes(masks: torch.Tensor) -> torch.Tensor:
+    """Fractions [B, 5, h, w] of the classes in each latent pixel of masks uint8 [B, 4h, 4w]."""
+    return functional.avg_pool2d(one_hot(masks), LATENT_FACTOR)
+
+
 def tile_labels(masks: torch.Tensor) -> torch.Tensor:
     """The tile label of each mask [B, H, W], as SICAPv2 defines it.
 

@@ -60,7 +60,7 @@ def execute(run: Run) -> Path:
     stages = all_stages(Context(run, folder))
     wanted = list_wanted(stages, run.until)
     refuse_uneven(run, [stage.name for stage in wanted], own_share().count)
-    refuse_missing(stages, folder, run.until)
+    refuse_missing(wanted, folder)
     with _hold(folder, say) if is_first else nullcontext():
         if is_first:
             _write_config(run, folder, stages)
@@ -108,14 +108,18 @@ def refuse_uneven(run: Run, names: Sequence[str], count: int) -> None:
             )
 
 
-def refuse_missing(stages: Sequence[Stage], folder: Path, until: str) -> None:
+def refuse_missing(stages: Sequence[Stage], folder: Path) -> None:
     """See before the first stage that what the settings name is there, for what will be done.
+
+    Args:
+        stages: that are wanted.
+        folder: of the run.
 
     Raises:
         BadInput: if it is not.
     """
     ahead, changed = set[str](), find_changed(stages, folder)
-    for stage in list_wanted(stages, until):
+    for stage in stages:
         if ahead & set(stage.needs) or why_stale(stage, folder) is not None:
             if not is_resumed(stage, folder):  # else it was looked at when it began
                 stage.look_ahead()

@@ -30,12 +30,12 @@ class Student:
     """How often each of them is drawn, in relation to the others."""
     visited_fraction: float = 0.5
     """Fraction of the samples whose time step is one of them; the others' is any."""
-    discriminator_weight: float = 0.1
+    discriminator_weight: float = 0.0
     """Sizes of the adversarial and of the feature-matching gradient of a discriminator of latents,
-    over that of the loss; they work against the blur of a single evaluation. 0: no
-    discriminator."""
+    over that of the regression, against the blur of a single evaluation; 0: no discriminator."""
     discriminator_start: float = 0.1
-    """Fraction of the steps after which the discriminator counts; until then it learns."""
+    """Fraction of the steps after which the discriminator counts; until then it learns (and is
+    scaled down with the student where the gradient of both together passes `optim.clip`)."""
     optim: Optim = field(
         default_factory=lambda: Optim(
             steps=1421, batch=16, lr=4e-4, warmup=15, decay="cosine", ema=0.97

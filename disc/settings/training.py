@@ -19,7 +19,8 @@ class Speed:
     """Gradient accumulation: pieces that a batch is split into, to save memory; divides `batch`.
     The gradient is still that of the whole batch; Carcino-Nets, whose loss is no mean over tiles,
     compute each piece once more for it, without gradients (batch normalisation, of
-    `carcino.architecture public`, is of a piece)."""
+    `carcino.architecture public`, is of a piece, and a discriminator is normalised once a
+    piece)."""
     compile: bool = False
     """Compile the network with torch.compile; ignored on a CPU, where it gains nothing."""
     channels_last: bool = False

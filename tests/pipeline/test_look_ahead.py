@@ -12,7 +12,7 @@ from disc.grade.encoders import table
 from disc.pipeline.context import Context
 from disc.pipeline.input_facts import require_features, require_public
 from disc.pipeline.run import execute, refuse_missing
-from disc.pipeline.stage import Stage, find_lost, run_stages, why_stale
+from disc.pipeline.stage import Stage, find_lost, list_wanted, run_stages, why_stale
 from disc.pipeline.stage_list import all_stages
 from disc.pipeline.stages import grading_data
 from disc.presets import smoke
@@ -75,7 +75,7 @@ def test_slides_without_features_are_counted_before_the_first_stage(tmp_path):
     with pytest.raises(BadInput, match=re.escape(said)):
         execute(run)
     assert not (tmp_path / "runs").exists()
-    refuse_missing(all_stages(Context(run, tmp_path)), tmp_path, "synthetic/sd")
+    refuse_missing(list_wanted(all_stages(Context(run, tmp_path)), "synthetic/sd"), tmp_path)
 
 
 def test_what_is_looked_at_is_not_kept_for_the_stages(tmp_path):
@@ -105,9 +105,9 @@ def test_a_stage_that_was_stopped_was_looked_at_when_it_began(tmp_path):
     stage = Stage(name="one", needs=(), settings=1, work=work, look_ahead=look)
     with pytest.raises(ZeroDivisionError):
         run_stages([stage], tmp_path, until="one", say=lambda text: None)
-    refuse_missing([stage], tmp_path, "one")
+    refuse_missing([stage], tmp_path)
     with pytest.raises(BadInput, match="missing"):
-        refuse_missing([replace(stage, settings=2)], tmp_path, "one")
+        refuse_missing([replace(stage, settings=2)], tmp_path)
 
 
 def test_only_what_is_to_be_done_is_looked_at(tmp_path):
@@ -120,16 +120,16 @@ def test_only_what_is_to_be_done_is_looked_at(tmp_path):
 
     stages = [stage("first"), stage("second", "first")]
     with pytest.raises(BadInput, match="first: missing"):
-        refuse_missing(stages, tmp_path, "second")
+        refuse_missing(stages, tmp_path)
     run_stages(stages, tmp_path, until="first", say=lambda text: None)
-    refuse_missing(stages, tmp_path, "first")
+    refuse_missing(stages[:1], tmp_path)
     with pytest.raises(BadInput, match="second: missing"):
-        refuse_missing(stages, tmp_path, "second")
+        refuse_missing(stages, tmp_path)
     run_stages(stages, tmp_path, until="second", say=lambda text: None)
-    refuse_missing(stages, tmp_path, "second")
+    refuse_missing(stages, tmp_path)
     shutil.rmtree(tmp_path / "first")
     with pytest.raises(BadInput, match="first: missing"):
-        refuse_missing(stages, tmp_path, "second")
+        refuse_missing(stages, tmp_path)
 
 
 def test_what_follows_a_result_is_looked_at_where_that_will_be_another(tmp_path):
@@ -151,9 +151,9 @@ def test_what_follows_a_result_is_looked_at_where_that_will_be_another(tmp_path)
 
     run_stages(stages(), tmp_path, until="features", say=lambda text: None)
     with pytest.raises(BadInput, match="weights: missing"):
-        refuse_missing(stages(settings=2), tmp_path, "features")
+        refuse_missing(stages(settings=2), tmp_path)
     shutil.rmtree(tmp_path / "data")  # latents that are made again of it may be the same
-    refuse_missing(stages(), tmp_path, "features")
+    refuse_missing(stages(), tmp_path)
     said = []
     run_stages(stages(), tmp_path, until="features", say=said.append)
     assert said[-1].endswith("were done before: denoiser, features")

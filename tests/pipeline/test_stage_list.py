@@ -1,5 +1,6 @@
 """The list of stages: free of torch, complete, and fit to the work."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from disc.files import BadInput, digest, write_json
+from disc.pipeline.config_file import read_config, to_json
 from disc.pipeline.context import Context
 from disc.pipeline.stage import why_stale
 from disc.pipeline.stage_list import LATENTS, all_stages
@@ -91,17 +93,20 @@ def test_agreement_of_before_is_measured_again(tmp_path):
     assert why_stale(stage, tmp_path) == "again, its configuration changed"
 
 
-def test_a_student_of_before_stays_done_without_a_discriminator(tmp_path):
-    def settings(**changes):
-        run = PRESETS["laptop"]()
-        student = replace(run.distil.student, **changes)
-        taught = replace(run, distil=replace(run.distil, student=student))
-        stages = all_stages(Context(taught, tmp_path))
-        return next(s.settings[0] for s in stages if s.name == "denoiser/sd-disc-fast")
+def test_a_student_of_before_is_one_without_a_discriminator(tmp_path):
+    def stage_of(run):
+        stages = all_stages(Context(run, tmp_path))
+        return next(stage for stage in stages if stage.name == "denoiser/sd-disc-fast")
 
-    before = settings(discriminator_weight=0.0)
-    assert not [name for name in before if name.startswith("discriminator")]
-    assert settings()["discriminator_weight"] == 0.1
+    run, path = PRESETS["laptop"](), tmp_path / "config.json"
+    now = json.loads(to_json(run))
+    assert now["distil"]["student"].pop("discriminator_weight") == 0.1
+    del now["distil"]["student"]["discriminator_start"]
+    path.write_text(json.dumps(now))
+    before = read_config(path)
+    assert before.distil.student.discriminator_weight == 0
+    assert not [name for name in stage_of(before).settings[0] if "discriminator" in name]
+    assert stage_of(run).settings[0]["discriminator_weight"] == 0.1
 
 
 def test_graders_of_before_stay_done_and_others_make_stale_what_they_change(tmp_path):

@@ -23,6 +23,7 @@ from disc.pipeline.dry_run.timing import (
 )
 from disc.pipeline.dry_run.workload import LABELS_A_MASK, Work, find_sizes, list_work
 from disc.pipeline.run import split_folds
+from disc.pipeline.stage import list_wanted
 from disc.pipeline.stage_list import all_stages
 from disc.processes import allowed_cores, own_device, own_share
 from disc.report.estimate import Estimate, NetworkRow, StageRow
@@ -45,9 +46,8 @@ def estimate_run(run: Run) -> Estimate:
     busy = tell_busy(MEASURED_BESIDE)
     sizes = find_sizes(one)
     works = {work.stage: work for work in list_work(one, sizes)}
-    order = [stage.name for stage in all_stages(Context(one, one.out / one.name))]
-    require(one.until in order, f"no stage '{one.until}'; the stages are {', '.join(order)}")
-    kept = [works[name] for name in order[: order.index(one.until) + 1] if name in works]
+    wanted = list_wanted(all_stages(Context(one, one.out / one.name)), one.until)
+    kept = [works[stage.name] for stage in wanted if stage.name in works]
     needed = {unit for work in kept for unit in work.units}
     rows = {name: price(name, probe) for name, probe in list_probes(one).items() if name in needed}
     return Estimate(

@@ -15,7 +15,7 @@ from disc.settings.autoencoder import DecoderTuning
 from disc.train.checkpoint import State
 from disc.train.loop import Batch, train
 from disc.train.objectives.autoencoder import TileBatch
-from disc.train.objectives.discriminator import Discriminator, contest
+from disc.train.objectives.discriminator import Discriminator, contest_loss
 from disc.train.objectives.texture import texture_loss
 
 
@@ -65,10 +65,11 @@ class _Contest(nn.Module):
             codes = self.vq.quantize(self.vq.encode(images).latents.float())[0]
         output = self.vq.decoder(self.vq.post_quant_conv(codes))
         weights = (self.settings.adversarial_weight, self.settings.feature_weight)
-        return contest(
+        loss, error, own = contest_loss(
             output,
             images,
             lambda shown: texture_loss(shown, images),
             self.discriminator,
             weights if is_opposed else (0.0, 0.0),
         )
+        return {"loss": loss, "reconstruction": error, "discriminator": own}

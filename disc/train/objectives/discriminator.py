@@ -1,4 +1,4 @@
-"""A discriminator of patches, and a network's training against it beside a loss of its own."""
+"""A discriminator of patches, and the loss of a network that is trained against it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import leaky_relu, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-Judge = Callable[[torch.Tensor], list[torch.Tensor]]
+Discriminate = Callable[[torch.Tensor], list[torch.Tensor]]
 
 
 class Discriminator(nn.Module):
@@ -40,48 +40,52 @@ class Discriminator(nn.Module):
         return found
 
 
-def contest(
+def contest_loss(
     made: torch.Tensor,
     real: torch.Tensor,
     error_of: Callable[[torch.Tensor], torch.Tensor],
-    judge: Judge | None,
+    discriminate: Discriminate | None,
     weights: tuple[float, float],
-) -> dict[str, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The loss of a network and of its discriminator, for one backward pass through both.
 
     Args:
         made: what the network makes [B, C, H, W].
         real: what it should have made, of the same shape.
         error_of: the network's own loss, of what it made.
-        judge: the discriminator; None: there is none.
+        discriminate: the discriminator; None: there is none.
         weights: sizes of the adversarial gradient and of that of the feature-matching loss (the
             distance of the discriminator's features) over that of the network's own loss; 0, 0: the
             discriminator learns and does not count.
 
     Returns:
-        `loss`, and its parts `reconstruction` and `discriminator`.
+        The loss, of which the gradient is right; the network's own part of it, and the
+        discriminator's.
     """
     own = torch.zeros((), device=made.device)
     with torch.enable_grad():  # also where a loss is merely looked at
         shown = made.detach().requires_grad_()
         error = error_of(shown)
         (gradient,) = torch.autograd.grad(error, shown)
-        if judge is not None and any(weights):
-            gradient = gradient + _opposition(shown, real, gradient, judge, weights)
-    if judge is not None:
+        if discriminate is not None and any(weights):
+            gradient = gradient + _gradient_against(shown, real, gradient, discriminate, weights)
+    if discriminate is not None:
         # hinge: max(0, 1 - D(x)) + max(0, 1 + D(x')); x, x' [B, C, H, W]
-        own = relu(1 - judge(real)[-1]).mean() + relu(1 + judge(shown.detach())[-1]).mean()
+        own = (
+            relu(1 - discriminate(real)[-1]).mean()
+            + relu(1 + discriminate(shown.detach())[-1]).mean()
+        )
     # its gradient with respect to the network's weights is that of the weighted sum
     pull = (made * gradient).sum()
     loss = error.detach() + (pull - pull.detach()) + own
-    return {"loss": loss, "reconstruction": error.detach(), "discriminator": own.detach()}
+    return loss, error.detach(), own.detach()
 
 
-def _opposition(
+def _gradient_against(
     shown: torch.Tensor,
     real: torch.Tensor,
     gradient: torch.Tensor,
-    judge: Judge,
+    discriminate: Discriminate,
     weights: tuple[float, float],
 ) -> torch.Tensor:
     """Gradients of the adversarial and of the feature loss, in proportion to another's size.
@@ -89,8 +93,8 @@ def _opposition(
     Sizes are those of each image alone, so that a batch may be split.
     """
     with torch.no_grad():
-        expected = judge(real)
-    features = judge(shown)
+        expected = discriminate(real)
+    features = discriminate(shown)
     apart = [(one - other).abs().mean() for one, other in zip(features, expected, strict=True)]
     terms = (-features[-1].mean(), torch.stack(apart[:-1]).sum())
     total, size = torch.zeros_like(gradient), _norms(gradient)

@@ -18,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.nn.functional import avg_pool2d
 
 from disc.masks.recipes import draw_tile
 from disc.masks.shapes import count_regions, label_shape
 from disc.model.denoiser import Denoiser
-from disc.model.latent_shape import LATENT_CHANNELS, LATENT_FACTOR
+from disc.model.latent_shape import LATENT_CHANNELS
 from disc.model.schedule import NUM_STEPS
-from disc.model.tokens import CLASSES, one_hot
+from disc.model.tokens import CLASSES, label_planes
 from disc.sample.bank import Bank
 from disc.sample.separated import fuse
 from disc.seeds import derive, numpy_generator
@@ -37,7 +36,7 @@ from disc.train.draws import NUM_DIHEDRAL
 from disc.train.hooks import Hook, Hooks
 from disc.train.latents.latent_set import unknown_slides
 from disc.train.loop import train
-from disc.train.objectives.discriminator import Discriminator, contest
+from disc.train.objectives.discriminator import Discriminator, contest_loss
 from disc.train.objectives.distil import deal_bundles, even_weights, name_bundles
 from disc.train.tensorboard import Measurements
 
@@ -91,7 +90,7 @@ def student_batches(
     return NamedBatches.by_rows(part_at, batch, lambda step: name_bundles(bundles_at(step)))
 
 
-class Lesson(nn.Module):
+class Contest(nn.Module):
     """A student and its discriminator as one module, trained by one loss with one backward pass.
 
     One evaluation regresses on latents that it cannot foresee in full, so it blurs them. The
@@ -103,10 +102,9 @@ class Lesson(nn.Module):
         """Take a denoiser to teach; the discriminator starts from random weights."""
         super().__init__()
         self.denoiser = denoiser
-        self.weight = settings.discriminator_weight
+        self.weight, inputs = settings.discriminator_weight, LATENT_CHANNELS + CLASSES
         self.discriminator = None
         if self.weight > 0:
-            inputs = LATENT_CHANNELS + CLASSES
             self.discriminator = Discriminator(inputs, CHANNELS, strides=(1, 2, 1, 1))
 
     def forward(
@@ -126,25 +124,26 @@ class Lesson(nn.Module):
             known: masks uint8 [B, 4h, 4w], and labels of the slides uint8 [B, 4].
             is_opposed: whether the discriminator counts.
         """
-        schedule, masks = self.denoiser.schedule, known[0]
+        schedule, planes = self.denoiser.schedule, label_planes(known[0])
         level = schedule.level_at(t, z_0)
         # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) eps, [B, 3, h, w]
         z_t = schedule.add_noise(z_0, eps, t)
-        z_hat = self.denoiser.predict_latents(z_t, t, *known)
-        planes = avg_pool2d(one_hot(masks), LATENT_FACTOR)
+        z_theta = self.denoiser.predict_latents(z_t, t, self.denoiser.encode(*known))
 
         def error_of(made: torch.Tensor) -> torch.Tensor:
             # || v - v_theta ||^2 = || z_0 - z_theta ||^2 / (1 - alpha_bar_t)
             return ((made - z_0).square() / (1 - level)).mean()
 
-        def judge(latents: torch.Tensor) -> list[torch.Tensor]:
+        def discriminate(latents: torch.Tensor) -> list[torch.Tensor]:
             assert self.discriminator is not None
-            found: list[torch.Tensor] = self.discriminator(torch.cat([latents, planes], dim=1))
-            return found
+            features = self.discriminator(torch.cat([latents, planes], dim=1))
+            return [one.float() for one in features]  # losses are no matter for autocast
 
+        if self.discriminator is None:
+            return {"loss": error_of(z_theta)}
         weight = self.weight if is_opposed else 0.0
-        opponent = judge if self.discriminator else None
-        return contest(z_hat, z_0, error_of, opponent, (weight, weight))
+        loss, error, own = contest_loss(z_theta, z_0, error_of, discriminate, (weight, weight))
+        return {"loss": loss, "v": error, "discriminator": own}
 
 
 def teach(
@@ -165,8 +164,8 @@ def teach(
     hooks = hooks or Hooks()
     measures = [partial(_measure_denoiser, hook) for hook in hooks.hooks]
     train(
-        model=Lesson(denoiser, settings),
-        step=student_step(settings),
+        model=Contest(denoiser, settings),
+        step=student_step(replace(settings, optim=optim)),
         batch_at=batch_at,
         optim=optim,
         folder=folder,
@@ -176,26 +175,26 @@ def teach(
     return denoiser
 
 
-def _measure_denoiser(hook: Hook, lesson: nn.Module, step: int) -> Measurements:
-    assert isinstance(lesson, Lesson)
-    return hook(lesson.denoiser, step)
+def _measure_denoiser(hook: Hook, contest: nn.Module, step: int) -> Measurements:
+    assert isinstance(contest, Contest)
+    return hook(contest.denoiser, step)
 
 
 def student_step(settings: Student) -> Step:
-    """The loss of a student: || v - v_theta(z_t, t, tau(m)) ||^2, and its opponent's.
+    """The loss of a student, || v - v_theta(z_t, t, tau(m)) ||^2, and of its discriminator.
 
     Its batches hold `latents` z_0^mixed [B, 3, h, w], `masks` uint8 [B, H, W] and, if they are
     paired, the `noise` z_T [B, 3, h, w] that the latents were denoised from. Its network is a
-    `Lesson`.
+    `Contest`.
 
     Args:
-        settings: which time steps are drawn how often, and from when on the opponent counts.
+        settings: which time steps are drawn how often, and from when on the discriminator counts.
     """
     start = int(settings.discriminator_start * settings.optim.steps)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         network, share = state.network, state.share
-        assert isinstance(network, Lesson)
+        assert isinstance(network, Contest)
         z_0 = batch["latents"].float()
         whole = len(z_0) * share.count
         t = share.take(draw_time_steps(whole, settings, generator)).to(z_0.device)
