@@ -65,9 +65,10 @@ from disc.train.latents.latent_set import unknown_slides
 from disc.train.objectives.student import student_batches, turn_each
 
 Teaching = Literal["paired", "unpaired", "step-made", "no-discriminator", "noisiest"]
+PLAIN = "no-discriminator"
 OTHERWISE: dict[str, dict[str, Any]] = {
     "unpaired": {"paired_noise": False},
-    "no-discriminator": {"discriminator_weight": 0.0},
+    PLAIN: {"discriminator_weight": 0.0},
     "noisiest": {"visited": (999,), "visited_weights": (1.0,), "visited_fraction": 1.0},
 }
 """Settings of a student that is taught otherwise."""
@@ -248,14 +249,16 @@ def compare(options: Options) -> pd.DataFrame:
             table = read(context, reading, asked, path)
             readings.setdefault(reading.title, []).append(table)
     bases = dict(zip(("sd", "sd-sc"), readings, strict=False))
-    return summarise(readings, real, asked, bases)
+    plain = next((title for title in readings if title.startswith(PLAIN)), None)
+    return summarise(readings, real, asked, ({PLAIN: plain} if plain else {}) | bases)
 
 
 def main() -> None:
     """Train, read, print a table for people, and one JSON line with every number."""
     prepare_process()
     options = tyro.cli(Options)
-    show(compare(options), ("sd", "sd-sc"), "student")
+    bases = ((PLAIN,) if PLAIN in options.teachings else ()) + ("sd", "sd-sc")
+    show(compare(options), bases, "student")
 
 
 if __name__ == "__main__":
