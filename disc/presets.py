@@ -46,7 +46,7 @@ def smoke() -> Run:
             num_bundles=24,
             variants=("sd-disc", "sd-disc-cotrain", "sd-disc-fast"),
             optim=_few_steps(2e-4),
-            student=Student(optim=_few_steps(4e-4)),
+            student=Student(discriminator_weight=0.1, optim=_few_steps(4e-4)),
         ),
         synthesis=Synthesis(tiles=(4, 6)),
         grade=Grade(
