@@ -74,9 +74,9 @@ def _few_masks() -> Evaluate:
 
 
 def demo() -> Run:
-    """`make demo`: as `laptop`, trained for about half as long, with more slides of GG5.
+    """`make demo`: as `laptop` in a quarter of an hour, with more slides of GG5.
 
-    With three slides of it, so short a training does not learn GG5 at all.
+    With three slides of it, so short a training hardly learns GG5.
 
     Differs from paper: as `laptop`.
     """
@@ -109,7 +109,7 @@ def demo() -> Run:
 
 
 def laptop() -> Run:
-    """What two slow cores do in an hour, long enough to see the effect.
+    """What two quiet cores do in half an hour, long enough to see the effect; slow ones in an hour.
 
     Differs from paper: simulated tiles of 64 px, a small U-Net, 10 steps of DPM-Solver++ instead of
     200 of DDIM, synthetic slides of 10-14 tiles instead of 20-100; a student of one evaluation
