@@ -35,12 +35,15 @@ TABLES = {"agreement.parquet": 0.05, "scores.parquet": 0.01}
 WEIGHTS = {
     "autoencoder/diffusion_pytorch_model": 5e-3,
     "denoiser/sd/unet/diffusion_pytorch_model": 5e-4,
-    "referee/referee": 5e-4,
+    "denoiser/sd-disc-fast/unet/diffusion_pytorch_model": 5e-4,
+    "referee/referee": 5e-3,
     "graders/pixels/real/carcino": 5e-3,
     "graders/slides/real seed 0/transmil": 5e-4,
 }
 """Largest difference of a weight. In the first steps of Adam, a gradient that is a rounding error
 moves a weight as far as any other; in float64 all agree (test_two_processes.py)."""
+MOST = 2e-4
+"""Difference that 999 of 1,000 weights of a network keep below."""
 
 
 def run(out, *launcher):
@@ -73,6 +76,8 @@ def test_two_processes_do_what_one_does(tmp_path):
         )
         for key, value in found.items():
             torch.testing.assert_close(other[key], value, atol=allowed, rtol=0, msg=f"{name} {key}")
+        apart = torch.cat([(other[key] - value).abs().flatten() for key, value in found.items()])
+        assert (apart > MOST).float().mean() <= 0.001, name
     scales = [facts(folder, "latents/latents.json")["scale"] for folder in (one, two)]
     assert scales[1] == pytest.approx(scales[0], rel=5e-3)
     codes = [facts(folder, "autoencoder/done.json")["what"].split("%")[0] for folder in (one, two)]
