@@ -30,7 +30,10 @@ from disc.settings.training import Optim
 from disc.train.checkpoint import State
 from disc.train.latents.latent_set import unknown_slides
 from disc.train.loop import Batch, Step
+from disc.train.objectives.autoencoder import LOSSES
+from disc.train.objectives.decoder import Contest
 from disc.train.objectives.diffusion import eps_step
+from disc.train.objectives.texture import texture_loss
 
 SOLVED = 2
 """Solver steps that are timed together."""
@@ -61,11 +64,7 @@ class Passing:
 
 def list_probes(run: Run) -> dict[str, Training | Passing]:
     """What is measured, by the name of its unit."""
-    px, grade = run.data.tile_px, run.grade
-    autoencoder, denoiser = (
-        partial(_build_autoencoder, run.autoencoder),
-        partial(Denoiser, run.denoiser),
-    )
+    px, grade, denoiser = run.data.tile_px, run.grade, partial(Denoiser, run.denoiser)
     # so few steps are refused in other spacings; the work of a step is the same
     few = replace(run.sample.solver, steps=SOLVED, spacing="trailing")
     solver = replace(run.sample, solver=few)
@@ -73,23 +72,12 @@ def list_probes(run: Run) -> dict[str, Training | Passing]:
     bags = partial(_bags, ceil(sqrt(run.synthesis.tiles[1])) ** 2)
     width = bags(1)["features"].shape[-1]
     return {
-        "autoencoder, a step": Training(
-            build=lambda: autoencoder().vq,
-            step=_reconstruct,
-            draw=lambda num: {"tiles": _tiles(num, px)},
-            optim=run.autoencoder.optim,
-        ),
-        "autoencoder, to latents": Passing(
-            build=autoencoder, call=partial(_encode, px), batch=max(1, PIXELS // px**2)
-        ),
+        **_autoencoder_probes(run.autoencoder, px),
         "denoiser, a step": Training(
             build=denoiser, step=eps_step, draw=partial(_latents, px), optim=run.denoiser.optim
         ),
         "denoiser, an evaluation": Passing(
             build=denoiser, call=partial(_solve, px, solver), batch=solver.batch, repeats=SOLVED
-        ),
-        "autoencoder, to tiles": Passing(
-            build=autoencoder, call=partial(_decode, px), batch=decode_chunk(px)
         ),
         "referee, a step": _segmenter(referee, px),
         "pixel grader, a step": _segmenter(carcino, px),
@@ -99,6 +87,31 @@ def list_probes(run: Run) -> dict[str, Training | Passing]:
             step=_grade_bags,
             draw=bags,
             optim=grade.transmil.optim,
+        ),
+    }
+
+
+def _autoencoder_probes(settings: AutoencoderSettings, px: int) -> dict[str, Training | Passing]:
+    """Its training on crops or whole tiles, that of its decoder alone, and its use."""
+    build = partial(_build_autoencoder, settings)
+    return {
+        "autoencoder, a step": Training(
+            build=lambda: build().vq,
+            step=partial(_reconstruct, LOSSES[settings.loss]),
+            draw=lambda num: {"tiles": _tiles(num, settings.crop_px or px)},
+            optim=settings.optim,
+        ),
+        "decoder, a step": Training(
+            build=lambda: Contest(build().vq, settings.decoder),
+            step=_tune,
+            draw=lambda num: {"tiles": _tiles(num, px)},
+            optim=settings.decoder.optim,
+        ),
+        "autoencoder, to latents": Passing(
+            build=build, call=partial(_encode, px), batch=max(1, PIXELS // px**2)
+        ),
+        "autoencoder, to tiles": Passing(
+            build=build, call=partial(_decode, px), batch=decode_chunk(px)
         ),
     }
 
@@ -121,11 +134,28 @@ def _segmenter(settings: CarcinoNetSettings, px: int, num_sets: int = 1) -> Trai
 
 
 def _reconstruct(
-    state: State, batch: Batch, generator: torch.Generator
+    error_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    state: State,
+    batch: Batch,
+    generator: torch.Generator,
 ) -> Mapping[str, torch.Tensor]:
     images = to_unit(batch["tiles"])
     output = state.model(images)
-    return {"loss": (output.sample - images).abs().mean() + output.commit_loss.mean()}
+    return {"loss": error_of(output.sample, images) + output.commit_loss.mean()}
+
+
+def _tune(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
+    """As `contest_loss`, without its gradients within, of which no operations can be counted."""
+    contest, images = state.network, to_unit(batch["tiles"])
+    assert isinstance(contest, Contest)
+    with torch.no_grad():
+        codes = contest.vq.quantize(contest.vq.encode(images).latents)[0]
+    output = contest.vq.decoder(contest.vq.post_quant_conv(codes))
+    loss = texture_loss(output, images)
+    if contest.discriminator is not None:
+        for seen in (images, output):
+            loss = loss + contest.discriminator(seen)[-1].mean()
+    return {"loss": loss}
 
 
 def _grade_bags(

@@ -98,10 +98,7 @@ def _guess_phantom(run: Run) -> Sizes:
 
 def list_work(run: Run, sizes: Sizes) -> list[Work]:
     """The work of every stage that a network does."""
-    optim = run.autoencoder.optim
-    works = [_training("referee", "referee", run.evaluate.referee.optim)]
-    if run.autoencoder.source is None or run.autoencoder.finetune:
-        works += [_training("autoencoder", "autoencoder", optim)]
+    works = [_training("referee", "referee", run.evaluate.referee.optim), *_autoencoder(run)]
     codes = sizes.train * run.denoiser.dihedral
     what = f"{sizes.train:,} tiles in {run.denoiser.dihedral} flips and rotations"
     works += [Work(stage="latents", what=what, units={"autoencoder, to latents": codes})]
@@ -112,6 +109,19 @@ def list_work(run: Run, sizes: Sizes) -> list[Work]:
 def _training(stage: str, network: str, optim: Optim, fraction: float = 1.0) -> Work:
     what = f"{optim.steps:,} steps of {optim.batch}"
     return Work(stage=stage, what=what, units={f"{network}, a step": fraction * optim.steps})
+
+
+def _autoencoder(run: Run) -> list[Work]:
+    """Its training where there is any, and that of its decoder afterwards."""
+    settings, units, parts = run.autoencoder, dict[str, float](), list[str]()
+    if settings.source is None or settings.finetune:
+        units["autoencoder, a step"] = settings.optim.steps
+        parts.append(f"{settings.optim.steps:,} steps of {settings.optim.batch}")
+    tuning = settings.decoder.optim
+    if tuning.steps:
+        units["decoder, a step"] = tuning.steps
+        parts.append(f"the decoder {tuning.steps:,} of {tuning.batch}")
+    return [Work(stage="autoencoder", what=", then ".join(parts), units=units)] if units else []
 
 
 def _generative(run: Run, sizes: Sizes) -> list[Work]:

@@ -32,7 +32,7 @@ def tune_decoder(
         seed: of the discriminator's first weights.
     """
     torch.manual_seed(derive(seed, "discriminator"))
-    model = _Contest(vq, settings)
+    model = Contest(vq, settings)
     start = int(settings.start * settings.optim.steps)
 
     def step(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
@@ -45,10 +45,11 @@ def tune_decoder(
     vq.requires_grad_(True)
 
 
-class _Contest(nn.Module):
+class Contest(nn.Module):
     """Decoder and discriminator as one module, trained by one loss with one backward pass."""
 
     def __init__(self, vq: Any, settings: DecoderTuning) -> None:
+        """Take a VQModel, of which the decoder alone is trained."""
         super().__init__()
         vq.requires_grad_(False)
         vq.decoder.requires_grad_(True)

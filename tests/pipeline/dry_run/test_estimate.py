@@ -222,3 +222,19 @@ def test_a_step_of_real_and_synthetic_tiles_is_measured_with_both():
         for probe in (one, both)
     ]
     assert counts[1] == pytest.approx(2 * counts[0], rel=1e-3)
+
+
+def test_crops_and_the_decoder_s_own_steps_are_counted_as_they_are_trained(tmp_path):
+    """The laptop's autoencoder sees crops of 32 px; its decoder then whole tiles of 64."""
+    run = PRESETS["laptop"]()
+    probes = list_probes(run)
+    sides = {
+        name: probes[f"{name}, a step"].draw(1)["tiles"].shape
+        for name in ("autoencoder", "decoder")
+    }
+    assert sides == {"autoencoder": (1, 32, 32, 3), "decoder": (1, 64, 64, 3)}
+    run = dataclasses.replace(run, out=tmp_path)
+    works = {work.stage: work for work in list_work(run, find_sizes(run))}
+    assert works["autoencoder"].what == "2,400 steps of 8, then the decoder 420 of 4"
+    assert works["autoencoder"].units == {"autoencoder, a step": 2400, "decoder, a step": 420}
+    assert price("decoder, a step", probes["decoder, a step"]).flops > 0
