@@ -8,6 +8,7 @@ import pytest
 
 from disc import processes
 from disc.files import BadInput
+from disc.pipeline import run as pipeline
 from disc.pipeline.run import list_trainings, refuse_uneven
 from disc.presets import PRESETS, paper, smoke
 from disc.processes import Share, allowed_cores, gather, num_cores, write_once
@@ -82,6 +83,15 @@ def test_what_cannot_be_shared_is_known_before_the_first_stage(run, count, messa
     with pytest.raises(BadInput, match=message):
         refuse_uneven(run, NAMES, count)
     refuse_uneven(run, NAMES[:1], count)
+
+
+def test_what_comes_after_the_last_wanted_stage_need_not_be_shared(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(pipeline, "own_share", lambda: Share(0, 32))
+    monkeypatch.setattr(pipeline, "run_stages", lambda *_, **__: [])
+    run = replace(smoke(), out=tmp_path, until="data")
+    pipeline.execute(run)
+    with pytest.raises(BadInput, match=r"^referee: a batch of 16 .* 32 processes"):
+        pipeline.execute(replace(run, until="referee"))
 
 
 @pytest.mark.parametrize("name", ["gpu", "paper", "fold-safe"])

@@ -59,8 +59,7 @@ def contest_loss(
             discriminator learns and does not count.
 
     Returns:
-        The loss, of which the gradient is right; the network's own part of it, and the
-        discriminator's.
+        The loss to go back from; the network's own part of it, and the discriminator's.
     """
     own = torch.zeros((), device=made.device)
     with torch.enable_grad():  # also where a loss is merely looked at
