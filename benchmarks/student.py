@@ -92,7 +92,7 @@ class Options:
     """Steps of a student."""
     rate: float | None = None
     """Learning rate of the students; None: the runs'."""
-    teachings: tuple[Teaching, ...] = ("unpaired", "step-made", "no-discriminator", "noisiest")
+    teachings: tuple[Teaching, ...] = ("unpaired", "step-made", PLAIN, "noisiest")
     """Other ways to teach, on the bank `control`."""
     long_steps: int = 1421
     """Steps of the longer students; 0: none."""
@@ -235,8 +235,12 @@ def list_readings(
             yield Reading(name, place, replace(few_steps, steps=num))
 
 
-def compare(options: Options) -> pd.DataFrame:
-    """Train and read everything in every run; a row a set of masks and reading."""
+def compare(options: Options) -> tuple[pd.DataFrame, list[str]]:
+    """Train and read everything in every run.
+
+    Returns:
+        A row a set of masks and reading, and what its differences are to.
+    """
     readings, real = dict[str, list[pd.DataFrame]](), []
     draw = partial(draw_masks, num=options.masks)
     for context, asked in open_runs(options.runs, draw):
@@ -248,17 +252,17 @@ def compare(options: Options) -> pd.DataFrame:
             path = own / f"masks {options.masks}" / f"{reading.title}.parquet"
             table = read(context, reading, asked, path)
             readings.setdefault(reading.title, []).append(table)
-    bases = dict(zip(("sd", "sd-sc"), readings, strict=False))
     plain = next((title for title in readings if title.startswith(PLAIN)), None)
-    return summarise(readings, real, asked, ({PLAIN: plain} if plain else {}) | bases)
+    bases = {PLAIN: plain} if plain else {}
+    bases |= dict(zip(("sd", "sd-sc"), readings, strict=False))
+    return summarise(readings, real, asked, bases), list(bases)
 
 
 def main() -> None:
     """Train, read, print a table for people, and one JSON line with every number."""
     prepare_process()
     options = tyro.cli(Options)
-    bases = ((PLAIN,) if PLAIN in options.teachings else ()) + ("sd", "sd-sc")
-    show(compare(options), bases, "student")
+    show(*compare(options), "student")
 
 
 if __name__ == "__main__":

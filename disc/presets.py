@@ -193,7 +193,7 @@ def phantom() -> Run:
         distil=Distil(
             num_bundles=400,
             variants=("sd-disc-fast",),
-            student=replace(_student(1000), discriminator_weight=0.0),
+            student=_student(1000, discriminator_weight=0.0),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
         grade=Grade(carcino=_small_carcino(12, 900, 8, lr=3e-3), balance_weights=(0.3,)),
@@ -225,9 +225,9 @@ def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoen
     )
 
 
-def _student(steps: int) -> Student:
+def _student(steps: int, discriminator_weight: float = 0.1) -> Student:
     optim = Optim(steps=steps, batch=16, lr=2e-3, warmup=15, decay="cosine", ema=0.97)
-    return Student(discriminator_weight=0.1, optim=optim)
+    return Student(discriminator_weight=discriminator_weight, optim=optim)
 
 
 def _small_carcino(width: int, steps: int, batch: int, lr: float = 2e-3) -> CarcinoNet:

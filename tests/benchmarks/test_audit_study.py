@@ -1,21 +1,15 @@
 """The audit study's tables: intervals over trainings, and canaries with and without."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from disc.presets import laptop
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def study(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("audit_study")
+def study(load):
+    return load("audit_study")
 
 
 def test_intervals_are_over_trainings(study):

@@ -1,8 +1,6 @@
 """The benchmark of sampling: its baselines paint our tiles; only what is equal meets a goal."""
 
-import importlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,16 +14,8 @@ from disc.sample.solver import draw_noise
 from disc.settings.sampling import Sample, Solver
 from tests.tiny_run import write_tiny_run
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 BASES = {"B": "plain", "C": "sd-disc, ddim 200 leading", "A": "sd-sc end, ddim 200 leading"}
 SECONDS = {"plain": 0.5, BASES["C"]: 3.0, BASES["A"]: 10.0, "sd-sc end, dpmpp-2m 10 logsnr": 0.1}
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Modules of the benchmarks, which import each other as scripts do."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
 
 
 @pytest.mark.parametrize("shares_batch", [False, pytest.param(True, marks=pytest.mark.slow)])

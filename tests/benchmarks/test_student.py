@@ -1,27 +1,21 @@
 """The benchmark of students: what it teaches otherwise are settings that there are."""
 
-import importlib
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
 from disc.settings.distillation import Student
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-
-def test_ways_to_teach_are_settings_of_a_student_and_all_differ(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    student = importlib.import_module("student")
+def test_ways_to_teach_are_settings_of_a_student_and_all_differ(load):
+    student = load("student")
     assert set(student.OTHERWISE) < set(get_args(student.Teaching))
     usual = Student(discriminator_weight=0.1)
     made = [replace(usual, **fields) for fields in student.OTHERWISE.values()]
     assert len({usual, *made}) == 1 + len(made)
 
 
-def test_students_are_named_by_what_they_are_taught_on_and_how_long(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    student = importlib.import_module("student")
+def test_students_are_named_by_what_they_are_taught_on_and_how_long(load):
+    student = load("student")
     options = student.Options(
         runs=(), bundles=(200, 600), teachings=("no-discriminator",), long_teachings=("noisiest",)
     )

@@ -148,9 +148,7 @@ def _tune(state: State, batch: Batch, generator: torch.Generator) -> Mapping[str
     """As `contest_loss`, without its gradients within, of which no operations can be counted."""
     contest, images = state.network, to_unit(batch["tiles"])
     assert isinstance(contest, Contest)
-    with torch.no_grad():
-        codes = contest.vq.quantize(contest.vq.encode(images).latents)[0]
-    output = contest.vq.decoder(contest.vq.post_quant_conv(codes))
+    output = contest.reconstruct(images)
     loss = texture_loss(output, images)
     if contest.discriminator is not None:
         for seen in (images, output):

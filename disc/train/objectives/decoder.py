@@ -62,9 +62,7 @@ class Contest(nn.Module):
 
     def forward(self, images: torch.Tensor, is_opposed: bool) -> dict[str, torch.Tensor]:
         """The loss and its parts for images [B, 3, H, W] in -1..1."""
-        with torch.no_grad():
-            codes = self.vq.quantize(self.vq.encode(images).latents.float())[0]
-        output = self.vq.decoder(self.vq.post_quant_conv(codes))
+        output = self.reconstruct(images)
         weights = (self.settings.adversarial_weight, self.settings.feature_weight)
         loss, error, own = contest_loss(
             output,
@@ -74,3 +72,10 @@ class Contest(nn.Module):
             weights if is_opposed else (0.0, 0.0),
         )
         return {"loss": loss, "reconstruction": error, "discriminator": own}
+
+    def reconstruct(self, images: torch.Tensor) -> torch.Tensor:
+        """Images [B, 3, H, W] in -1..1, encoded and decoded; the decoder alone has gradients."""
+        with torch.no_grad():
+            codes = self.vq.quantize(self.vq.encode(images).latents.float())[0]
+        output: torch.Tensor = self.vq.decoder(self.vq.post_quant_conv(codes))
+        return output

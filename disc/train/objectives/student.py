@@ -124,7 +124,7 @@ class Contest(nn.Module):
             known: masks uint8 [B, 4h, 4w], and labels of the slides uint8 [B, 4].
             is_opposed: whether the discriminator counts.
         """
-        schedule, planes = self.denoiser.schedule, label_planes(known[0])
+        schedule = self.denoiser.schedule
         level = schedule.level_at(t, z_0)
         # z_t = sqrt(alpha_bar_t) z_0^mixed + sqrt(1 - alpha_bar_t) eps, [B, 3, h, w]
         z_t = schedule.add_noise(z_0, eps, t)
@@ -134,13 +134,14 @@ class Contest(nn.Module):
             # || v - v_theta ||^2 = || z_0 - z_theta ||^2 / (1 - alpha_bar_t)
             return ((made - z_0).square() / (1 - level)).mean()
 
-        def discriminate(latents: torch.Tensor) -> list[torch.Tensor]:
-            assert self.discriminator is not None
-            features = self.discriminator(torch.cat([latents, planes], dim=1))
-            return [one.float() for one in features]  # losses are no matter for autocast
-
         if self.discriminator is None:
             return {"loss": error_of(z_theta)}
+        discriminator, planes = self.discriminator, label_planes(known[0])
+
+        def discriminate(latents: torch.Tensor) -> list[torch.Tensor]:
+            features = discriminator(torch.cat([latents, planes], dim=1))
+            return [one.float() for one in features]  # losses are no matter for autocast
+
         weight = self.weight if is_opposed else 0.0
         loss, error, own = contest_loss(z_theta, z_0, error_of, discriminate, (weight, weight))
         return {"loss": loss, "v": error, "discriminator": own}
