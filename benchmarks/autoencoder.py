@@ -84,6 +84,7 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
     alone = DecoderTuning(adversarial_weight=0.0, optim=optim)
     return {
         "the run's": plain,
+        "half the width": replace(plain, channels=tuple(one // 2 for one in plain.channels)),
         "crops": crops,
         "crops, decoder": replace(crops, decoder=alone),
         "crops, decoder against a discriminator": replace(

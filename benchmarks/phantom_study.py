@@ -3,7 +3,9 @@
 Draws 124 training slides (as many of each grade as SICAPv2 has) and 400 test slides each in and out
 of distribution, and patches like LAPC's; trains three generators side by side; then `disc study`.
 Every step is skipped that is done: the same command resumes. Made for one GPU and 16 cores; on two
-cores, `--seeds 0 1 --slides-per-grade 40 --processes 2 --pixel-seeds 0` takes over two hours.
+cores, `--slides-per-grade 40 --processes 2` and either `--pixel-seeds 0`, slide graders alone, or
+`--grader-seeds 0 --pixel-seeds 2 --pixel-batch 8 --variants sd sd-sc sd-disc`, pixel graders alone,
+take two hours.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from pathlib import Path
 
 VARIANTS = ("sd", "sd-sc", "sd-disc", "sd-disc-cotrain", "sd-disc-fast")
 WEIGHTS = ("0.05", "0.1", "0.3", "0.5")
-LAST = "denoiser/sd-disc-fast"
 SMALL = (
     *("--autoencoder.optim.steps", "20", "--autoencoder.decoder.optim.steps", "4"),
     *("--denoiser.optim.steps", "10", "--distil.optim.steps", "4", "--distil.num-bundles", "24"),
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument("--patches", type=int, default=15, help="slides a grade of the LAPC-like")
     parser.add_argument("--grader-seeds", type=int, default=3)
     parser.add_argument("--pixel-seeds", type=int, default=1)
+    parser.add_argument("--pixel-batch", type=int, default=16, help="real tiles a step")
+    parser.add_argument("--variants", choices=VARIANTS, nargs="+", default=VARIANTS)
     parser.add_argument("--draws", type=int, default=20_000)
     parser.add_argument("--small", action="store_true", help="trainings of a few steps")
     parser.add_argument("--until", choices=("data", "generators", "study"), default="study")
@@ -81,7 +84,8 @@ def draw_data(args: argparse.Namespace) -> None:
 
 def train_generators(args: argparse.Namespace) -> None:
     """One of each seed, side by side; meanwhile the patches are drawn."""
-    work = [run_words(args, seed, LAST) for seed in args.seeds]
+    last = max(args.variants, key=VARIANTS.index).replace("sd-sc", "sd")
+    work = [run_words(args, seed, f"denoiser/{last}") for seed in args.seeds]
     if not (args.out / "lapc").exists():
         slides = [str(args.patches)] * 4
         words = ["phantom", "--kind", "lapc", "--out", str(args.out / "lapc"), "--slides", *slides]
@@ -101,7 +105,7 @@ def study(args: argparse.Namespace) -> None:
             "study",
             *[str(args.out / "runs" / f"seed-{seed}") for seed in args.seeds],
             *("--out", str(args.out / "study")),
-            *("--variants", *VARIANTS),
+            *("--variants", *args.variants),
             *("--balance-weights", *(WEIGHTS[-1:] if args.small else WEIGHTS)),
             *("--pixel-weights", "0.3"),
             *("--grader-seeds", str(args.grader_seeds), "--pixel-seeds", str(args.pixel_seeds)),
@@ -147,7 +151,8 @@ def run_words(args: argparse.Namespace, seed: int, until: str) -> list[str]:
         *("--synthesis.slides-per-grade", "4" if args.small else str(args.slides_per_grade)),
         *("--synthesis.sizes", "range" if args.small else "real"),
         *("--synthesis.variants", *VARIANTS, "--sample.batch", "256"),
-        *("--grade.carcino.optim.batch", "16", "--grade.transmil.optim.steps", "200"),
+        *("--grade.carcino.optim.batch", str(args.pixel_batch)),
+        *("--grade.transmil.optim.steps", "200"),
         *(SMALL if args.small else ()),
     ]
 

@@ -218,7 +218,7 @@ def refuse_filled(folder: Path) -> None:
         BadInput: if the folder holds files, or is one.
     """
     if folder.is_file() or holds_files(folder):
-        raise BadInput(f"{folder}: is not an empty folder; give a new one with --out")
+        raise BadInput(f"{folder}: is not an empty folder; give a new one")
 
 
 @contextmanager

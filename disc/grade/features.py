@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from disc.files import BadInput, read_bytes, write_bytes
+from disc.labels import NUM_LABELS
 from disc.records.listing import check_listed
 
 GRID = 4
@@ -50,6 +51,12 @@ def describe_posteriors(
     ]
     features: npt.NDArray[np.float32] = torch.cat(parts, 1).numpy()
     return features
+
+
+def likeliest_labels(features: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """The label with the largest mean, int [N], of tiles by their `describe_posteriors`."""
+    labels: npt.NDArray[np.int64] = features[:, :NUM_LABELS].argmax(1)
+    return labels
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -10,14 +11,13 @@ import numpy.typing as npt
 
 from disc.data.wsi.coordinates import read_coordinates
 from disc.files import BadInput, digest
-from disc.grade.features import read_features
+from disc.grade.features import likeliest_labels, read_features
 from disc.labels import NUM_LABELS
 from disc.slides.grade_slide import describe_source, make_record
 from disc.slides.graders import Graders
 from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import GradeRecord, write_record
 from disc.slides.judging.verdict import Evidence, judge
-from disc.slides.reading.mapping import softmax
 from disc.slides.writing.geojson import Stamp, write_features
 from disc.slides.writing.page import Shown, write_page
 from disc.slides.writing.tiles import TileReading, tile_features, write_table
@@ -31,7 +31,9 @@ BLOCK_TILES = 16
 def grade_features(
     graders: Graders, calibration: Calibration, path: Path, folder: Path
 ) -> GradeRecord:
-    """Grade from features of the run's encoder; there is no map, and no area.
+    """Grade from features of the run's encoder: each tile counts for its likeliest label.
+
+    There is no map, and no area.
 
     Args:
         graders: whose slide graders read the features.
@@ -54,20 +56,14 @@ def grade_features(
             f"{path}: {features.shape[1]} features a tile; the slide graders of {graders.folder} "
             f"read the {NUM_FEATURES} of the run's own encoder; give those, or the slide itself"
         )
-    odds = np.clip(features[:, :NUM_LABELS].astype(np.float64), -20, 20)
-    shares = 1 / (1 + np.exp(-odds))
-    shares /= shares.sum(1, keepdims=True)
-    evidence = Evidence(
-        areas=shares.sum(0),
-        blocks=_in_blocks(shares),
-        opinions=("encoder",),
-        num_seeds=1,
-        features=features,
-        distances=np.empty(0),
-        has_areas=False,
-    )
-    verdict = judge(evidence, calibration, graders.slide)
-    num_tiles = _write_tiles(folder, path, shares, graders)
+    if calibration.tile_floors is None:
+        raise BadInput(
+            f"{graders.folder}: no validation slide of known score, or no embedded encoder, to say "
+            "how many tiles make a pattern; give the slide itself"
+        )
+    calibration = replace(calibration, floors=calibration.tile_floors)
+    verdict = judge(_count_tiles(features), calibration, graders.slide)
+    num_tiles = _write_tiles(folder, path, features, graders)
     record = make_record(
         graders,
         calibration,
@@ -83,15 +79,23 @@ def grade_features(
     return record
 
 
-def _in_blocks(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Sums over tiles that follow each other, [1, B, 4]."""
-    starts = np.arange(0, len(shares), BLOCK_TILES)
-    blocks: npt.NDArray[np.float64] = np.add.reduceat(shares, starts, axis=0)[None]
-    return blocks
+def _count_tiles(features: npt.NDArray[np.float32]) -> Evidence:
+    """Tiles by their likeliest label, in all and among those that follow each other."""
+    labels = np.eye(NUM_LABELS)[likeliest_labels(features)]
+    starts = np.arange(0, len(labels), BLOCK_TILES)
+    return Evidence(
+        areas=labels.sum(0),
+        blocks=np.add.reduceat(labels, starts, axis=0)[None],
+        opinions=("encoder",),
+        num_seeds=1,
+        features=features,
+        distances=np.empty(0),
+        has_areas=False,
+    )
 
 
 def _write_tiles(
-    folder: Path, path: Path, shares: npt.NDArray[np.float64], graders: Graders
+    folder: Path, path: Path, features: npt.NDArray[np.float32], graders: Graders
 ) -> int:
     """The tiles, where the file says where they are and how wide."""
     try:
@@ -100,14 +104,17 @@ def _write_tiles(
         placed = read_coordinates(path) if has_places else None
     except BadInput:
         placed = None
-    if placed is None or len(placed.xy) != len(shares):
-        return len(shares)
+    if placed is None or len(placed.xy) != len(features):
+        return len(features)
+    odds = np.clip(features[:, :NUM_LABELS].astype(np.float64), -20, 20)
+    shares = 1 / (1 + np.exp(-odds))
+    shares /= shares.sum(1, keepdims=True)
     side = round(placed.side)
     tiles = [
         TileReading(
             left=int(x), top=int(y), right=int(x) + side, bottom=int(y) + side, probabilities=p
         )
-        for (x, y), p in zip(placed.xy, softmax(np.log(shares.clip(1e-9))), strict=True)
+        for (x, y), p in zip(placed.xy, shares, strict=True)
     ]
     write_table(folder / "tiles.csv", tiles, None)
     stamp = Stamp(slide=path.stem, run=digest(dict(graders.hashes)), version="features")

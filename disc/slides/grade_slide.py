@@ -228,10 +228,11 @@ def _write_pictures(
 
 
 def _show_tiles(graders: Graders, reading: SlideReading) -> Iterator[ShownTile]:
-    """The likeliest windows of each grade, and those that the slide graders look at most."""
+    """Windows that are likeliest of a grade on the map, and those that slide graders look at."""
     if not reading.windows:
         return
-    kinds = {f"highest probability of {label.name}": reading.means[:, label] for label in CANCER}
+    means = np.stack([reading.canvas.means(box)[0] for box in reading.windows])
+    kinds = {f"highest probability of {label.name}": means[:, label] for label in CANCER}
     if graders.slide:
         looked = attend(graders.slide, reading.evidence.features)
         kinds["most attention of the slide grader"] = looked

@@ -45,7 +45,9 @@ class GradeReport:
             lines.append(f"{len(self.before)} slide(s) were graded before: {self.before[0]} ...")
         lines += [f"failed: {reason}" for reason in self.failures.values()]
         if self.groovy:
-            lines.append(f"QuPath, for every image of a project: {self.groovy}")
+            lines.append(
+                f"QuPath, for every image of a project whose name is a folder's: {self.groovy}"
+            )
         return "\n".join([*lines, "research use only"])
 
 
@@ -82,14 +84,17 @@ def grade_files(
 
 
 def find_slides(paths: Sequence[Path]) -> list[Path]:
-    """Slides, and those in folders, each once.
+    """Slides, and those in folders, each once; what is missing among others fails by itself.
 
     Raises:
-        FileNotFoundError: if there is no such file or folder.
+        FileNotFoundError: if none of the files and folders is there.
         BadInput: if a folder has no slides in it.
     """
-    found = [slide for path in paths for slide in list_slides(path)[0]]
-    return list(dict.fromkeys(found))
+    is_any_there = any(path.exists() for path in paths)
+    found = [
+        list_slides(path)[0] if path.exists() or not is_any_there else [path] for path in paths
+    ]
+    return list(dict.fromkeys(slide for slides in found for slide in slides))
 
 
 def slide_key(path: Path) -> dict[str, Any]:
@@ -107,12 +112,12 @@ def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeRe
         if has_marker(folder, DONE):
             _check_graded(folder, expected)
             report.before.append(name)
-            return
-        with whole_folder(folder) as temporary:
-            record = grade(path, temporary)
-            sync_all()
-            note_files(temporary, expected)
-        report.said[name] = record.tell()
+        else:
+            with whole_folder(folder) as temporary:
+                record = grade(path, temporary)
+                sync_all()
+                note_files(temporary, expected)
+            report.said[name] = record.tell()
         shutil.rmtree(folder.parent / FAILED / name, ignore_errors=True)
     except (BadInput, OSError) as error:
         report.failures[name] = " ".join(str(error).split())
@@ -148,13 +153,16 @@ def _note_failure(path: Path, folder: Path, reason: str, mpp: float | None) -> N
 
 
 def _name(paths: Sequence[Path]) -> list[str]:
-    """A folder's name for each: the file's, with its suffix where two would be the same.
+    """A folder's name for each: as QuPath calls it, with its suffix where two would be the same.
 
     Raises:
         BadInput: if two files have the same name.
     """
-    stems = [path.stem for path in paths]
-    names = [path.stem if stems.count(path.stem) == 1 else path.name for path in paths]
+    stems = [path.stem.removesuffix(".ome") for path in paths]
+    names = [
+        stem if stems.count(stem) == 1 else path.name
+        for path, stem in zip(paths, stems, strict=True)
+    ]
     twice = [name for name in names if names.count(name) > 1 or name == FAILED]
     if twice:
         raise BadInput(f"{twice[0]}: two slides of this name, or a name that is taken; rename one")

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from disc.files import BadInput
+from disc.studio.request import is_own_name
 from disc.studio.workshop import Full, Stopped
 
 PNG_BYTES, JSON_BYTES = 2**21, 2**12
@@ -34,7 +35,6 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
-LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Guard:
@@ -73,8 +73,8 @@ class Guard:
         """Why a request is not even looked at; None: it is."""
         headers = request.headers
         host = _name_of(f"//{headers.get('host', '')}")
-        if self.is_local and host not in LOCAL_NAMES:
-            return say(403, "this page answers to the name 127.0.0.1 or localhost alone")
+        if self.is_local and not is_own_name(host):
+            return say(403, "this page answers to localhost and its addresses alone: 127.0.0.1")
         is_other = headers.get("sec-fetch-site", "none") in {"cross-site", "same-site"}
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != headers.get("host"):

@@ -55,15 +55,20 @@ class StudioRequest:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the page."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_own_name(self.host)
 
     @property
     def answers(self) -> Path:
         """Where the quiz's answers go."""
         folder = self.out or (Path("studio") if self.run is None else self.run / "studio")
         return folder / "quiz.csv"
+
+
+def is_own_name(host: str | None) -> bool:
+    """Whether a host is this machine under a name that no other machine can have."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,8 +20,9 @@ from disc.api import Model
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, PALETTES, Label
+from disc.slides.grade_slides import grade_files
 from disc.slides.judging.calibrate import calibrate
-from disc.slides.judging.record import read_record
+from disc.slides.judging.record import GradeRecord, read_record
 from disc.slides.writing.page import tell_limits
 from disc.slides.writing.pictures import UNREADABLE, look_at
 from tests.data.scans import UM, draw_mask, generate, save_pyramid
@@ -67,12 +69,36 @@ def test_slides_that_fail_are_told_and_left_out(
     assert "give --mpp" in reason
     words = ["grade", str(run), str(slide), "--out", str(graded), "--passes", "1"]
     before = (graded / "core" / "grade.json").stat().st_mtime_ns
+    (graded / "failed" / "core").mkdir()  # as a command with other settings leaves it
     assert cli.main(words) == 0
+    assert not (graded / "failed" / "core").exists()
     assert (graded / "core" / "grade.json").stat().st_mtime_ns == before
     said = capsys.readouterr().out
     assert "graded before" in said and f"graders: {run}\n" in said
     assert cli.main([*words[:-1], "5"]) == 1
     assert "other graders, settings" in capsys.readouterr().out
+
+
+def test_a_missing_slide_does_not_stop_the_others(graded: Path, run: Path, slide: Path) -> None:
+    missing = slide.with_name("none.tiff")
+    words = ["grade", str(run), str(missing), str(slide), "--out", str(graded), "--passes", "1"]
+    assert cli.main(words) == 1
+    reason = json.loads((graded / "failed" / "none" / "failed.json").read_text())["reason"]
+    assert reason == f"{missing}: no such file; correct its path"
+    shutil.rmtree(graded / "failed" / "none")
+    assert cli.main(["grade", str(run), str(missing), "--out", str(graded)]) == 2
+
+
+def test_folders_are_called_as_qupath_calls_slides(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.ome.tiff", "b.svs", "c.tiff", "c.svs")]
+
+    def grade(path: Path, folder: Path) -> GradeRecord:
+        raise BadInput(f"{path.name}: damaged")
+
+    for path in paths:
+        path.touch()
+    found = list(grade_files(paths, tmp_path / "out", "key", grade).failures)
+    assert found == ["a", "b", "c.tiff", "c.svs"]
 
 
 def test_outlines_and_tiles_are_what_the_map_says(graded: Path, slide: Path) -> None:
@@ -125,6 +151,11 @@ def test_the_page_shows_all_of_it_and_stands_alone(graded: Path) -> None:
     assert '<input id="opacity" type="range"' in page and page.count('alt="the map over it"') == 1
     for kind in ("highest probability of GG5", "most attention of the slide grader"):
         assert page.count(f'alt="{kind}"') == 4
+    # the values under the tiles are the map's, of windows half a tile apart as well
+    shown = re.findall(r'alt="highest probability of GG4"><figcaption>([0-9.]+)%', page)
+    with (graded / "core" / "tiles.csv").open() as file:
+        listed = [100 * float(row["prob_GG4"]) for row in csv.DictReader(file)]
+    assert float(shown[0]) >= max(listed) - 1
     gg4, facts = record.shares["GG4"], record.map
     assert gg4.low is not None and gg4.high is not None and facts is not None
     assert f"<td>{gg4.fraction:.1%}<small>{gg4.low:.1%} to {gg4.high:.1%}</small></td>" in page

@@ -123,25 +123,33 @@ def test_passes_are_unlike_along_both_axes() -> None:
         assert np.allclose(sums[inner, inner], weight_sums(96, passes), rtol=1e-4)
 
 
-def test_what_cannot_be_read_is_marked_until_it_is_too_much(slide: Path) -> None:
+@pytest.mark.parametrize("hole", [(100.0, 100.0), (130.0, 134.0)])
+def test_what_cannot_be_read_is_marked_until_it_is_too_much(
+    slide: Path, hole: tuple[float, float]
+) -> None:
+    """The second hole lies in what is read around three other cells, which are not lost."""
+
     class Torn(Scan):
         def read(self, x, y, size, scale):  # type: ignore[no-untyped-def]
             if x <= hole[0] < x + size[0] * scale and y <= hole[1] < y + size[1] * scale:
                 raise BadInput(f"{self.path}: damaged")
             return super().read(x, y, size, scale)
 
-    scan, hole = Torn(slide), (100.0, 100.0)
+    scan = Torn(slide)
     grid = lay_grid(scan, 1.0)
     whole = Box(0, 0, grid.width, grid.height)
     cells = Cells(scan, grid, np.ones((8, 8), bool))
     image = cells.read(whole, [whole])
     (lost,) = cells.unreadable
-    assert lost.width == 32 and lost.x <= 50 < lost.x + 32 and lost.y <= 50 < lost.y + 32
+    x, y = (place / grid.scale for place in hole)
+    assert lost.width == 32 and lost.x <= x < lost.x + 32 and lost.y <= y < lost.y + 32
     assert (image[lost.slices] == 255).all()
     whole_slide = Cells(Scan(slide), grid, np.ones((8, 8), bool)).read(whole, [whole])
     kept = np.ones(image.shape[:2], bool)
     kept[lost.slices] = False
-    assert (image[kept] == whole_slide[kept]).all()
+    differ = np.abs(image[kept].astype(int) - whole_slide[kept])
+    # cells at the hole were read without their neighbours' pixels
+    assert (differ > 0).mean() < 0.001 and differ.max() < 64
     little = np.zeros((8, 8), bool)
     little[0, 0] = True
     with pytest.raises(BadInput, match="more than 1% of its tissue"):

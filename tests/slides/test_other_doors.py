@@ -36,6 +36,7 @@ def test_features_are_graded_without_a_slide(
     assert record.shares["GG4"].fraction > 0.6 and record.score.primary == 4
     assert record.tissue_mm2 is None and record.map is None
     assert len(read_objects(tmp_path / "out" / "a" / "tiles.geojson.gz")) == 40
+    assert "tiles" in record.tell() and "tissue" not in record.tell()
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["features"] = rng.normal(size=(4, 1024)).astype(np.float32)
     words = [
@@ -54,6 +55,24 @@ def test_features_are_graded_without_a_slide(
     assert report.failures["none"] == f"{tmp_path / 'none.h5'}: no such file; correct its path"
     with pytest.raises(BadInput, match=r"c\.h5: not a folder; give a new one with --out"):
         model.grade_features([tmp_path / "a.h5"], tmp_path / "c.h5")
+
+
+def test_features_of_benign_tiles_that_hint_at_a_pattern_are_benign(
+    model: Model, tmp_path: Path
+) -> None:
+    features = np.full((40, NUM_FEATURES), -2, np.float32)
+    features[:, Label.NC], features[:, Label.GG4] = 0.5, -0.5
+    features[:3, Label.GG4] = 1
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["features"] = features
+    model.grade_features([tmp_path / "a.h5"], tmp_path / "out")
+    record = read_record(tmp_path / "out" / "a")
+    assert record.shares["GG4"].fraction == 3 / 40
+    calibration = model.grading().calibration
+    assert calibration.tile_floors is not None
+    assert record.floors["GG4"] == calibration.tile_floors[1]
+    page = (tmp_path / "out" / "a" / "report.html").read_text()
+    assert "There is one network" in page and "Glass, pen" not in page
 
 
 def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path: Path) -> None:

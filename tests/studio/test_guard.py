@@ -47,8 +47,9 @@ def test_other_pages_are_refused(client, headers):
     assert response.status_code == 403 and set(response.json()) == {"error"}
 
 
-def test_the_own_page_is_answered(client):
-    own = {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "[::1]"])
+def test_the_own_page_is_answered(client, host):
+    own = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
     assert client.get("/api/about", headers=own).status_code == 200
 
 

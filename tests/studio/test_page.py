@@ -1,6 +1,7 @@
 """The page in a browser: what is painted is what is posted, to the byte."""
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -72,8 +73,26 @@ def test_undo_and_redo_go_stroke_by_stroke(page):
     page.locator("#redo").click()
     assert np.array_equal(labels_of(page), states[2])
     page.keyboard.press("b")
+    page.keyboard.press("Control+z")
+    # what is filled with its own label does not change, so there is still something to redo
+    page.keyboard.press("f")
+    page.keyboard.press("2")
+    stroke(page, (14, 10))
+    assert np.array_equal(labels_of(page), states[1]) and page.locator("#redo").is_enabled()
+    page.keyboard.press("b")
     stroke(page, (5, 60))
     assert page.locator("#redo").is_disabled()
+
+
+def test_a_fill_by_key_after_a_stroke_that_left_the_mask_is_where_it_left(page):
+    clear(page)
+    for key in ("b", "2"):
+        page.keyboard.press(key)
+    stroke(page, (6, 30), (-7, 30))
+    before = labels_of(page)
+    for key in ("f", "4", "Space"):
+        page.keyboard.press(key)
+    assert before[30, 0] == 1 and np.array_equal(labels_of(page), np.where(before == 1, 3, before))
 
 
 def test_the_ring_is_where_and_as_large_as_the_brush(page):
@@ -140,6 +159,10 @@ def test_a_link_repeats_the_picture(browser, address, page):
     assert other.evaluate(read) == page.evaluate(read)
     assert other.locator("#steps").input_value() == "3"
     other.context.close()
+    # the weights of other variants are not those of the pictures that are shown
+    page.locator("#variants input").first.uncheck()
+    page.locator("#link").click()
+    expect(page).to_have_url(re.compile("^(?!.*weights=)"))
 
 
 def test_a_damaged_link_is_a_sentence(browser, address):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from disc.data.pixels.images import Pixels
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.bags import Bag
-from disc.grade.features import describe_posteriors
+from disc.grade.features import describe_posteriors, likeliest_labels
 from disc.grade.pixels import CHUNK
 from disc.grade.slides import score_bags
 from disc.labels import IGNORE, NUM_LABELS, slide_label
@@ -51,6 +51,7 @@ def calibrate(graders: Graders, examples: Examples) -> Calibration:
     mean, whitening = _whiten(
         np.concatenate([halfway_features(graders.pixel[0], c) for c in _chunks(familiar)])
     )
+    bags = _val_bags(graders, val)
     base = Calibration(
         temperature=temperature,
         ece_before=before,
@@ -58,7 +59,8 @@ def calibrate(graders: Graders, examples: Examples) -> Calibration:
         num_slides=len({tile.slide_id for tile in val.tiles}),
         num_tiles=len(val),
         floors=_set_floors(seen.counts),
-        heads=_set_heads(graders, val),
+        tile_floors=_set_floors(_count_tiles(seen, bags)) if bags else None,
+        heads=_set_heads(graders, bags),
         mean=mean,
         whitening=whitening,
         far=1.0,
@@ -125,8 +127,8 @@ def _whiten(features: Floats) -> tuple[Floats, Floats]:
 def _set_floors(
     counts: Mapping[str, npt.NDArray[np.int64]],
 ) -> tuple[float, float, float]:
-    """Shares of the tissue at which a pattern counts, from pixels of slides by label."""
-    shares = np.stack([each / max(1, each[0].sum()) for each in counts.values()])
+    """Shares at which a pattern counts, from what slides hold of each label: true, and as read."""
+    shares = np.stack([each / each.sum(1, keepdims=True).clip(1) for each in counts.values()])
     found = [
         best_threshold(shares[:, 1, label], shares[:, 0, label] > FLOORS[0], FLOORS, FLOORS[0])
         for label in CANCER
@@ -134,9 +136,17 @@ def _set_floors(
     return found[0], found[1], found[2]
 
 
-def _set_heads(graders: Graders, val: TileSet) -> tuple[float, float, float, float]:
+def _count_tiles(seen: _Seen, bags: Sequence[Bag]) -> dict[str, npt.NDArray[np.int64]]:
+    """By slide, its pixels by true label, and its tiles by their likeliest one, [2, 4]."""
+    tiles = {
+        bag.slide_id: np.bincount(likeliest_labels(bag.features), minlength=NUM_LABELS)
+        for bag in bags
+    }
+    return {name: np.stack([seen.counts[name][0], found]) for name, found in tiles.items()}
+
+
+def _set_heads(graders: Graders, bags: Sequence[Bag]) -> tuple[float, float, float, float]:
     """Thresholds of the slide graders' labels."""
-    bags = _val_bags(graders, val)
     if not graders.slide or not bags:
         return 0.5, 0.5, 0.5, 0.5
     scores = np.mean([score_bags(net, bags) for net in graders.slide], axis=0)

@@ -32,6 +32,8 @@ class Settings:
         num_slides: validation slides.
         num_tiles: their tiles.
         floors: shares of tissue that GG3, GG4 and GG5 must reach to count.
+        tile_floors: shares of tiles, each by its likeliest label, where features alone are known;
+            None: there is no encoder.
         heads: thresholds of the slide graders' labels NC to GG5.
         far: median distance of a slide's windows beyond which it is unlike the training tiles.
     """
@@ -44,6 +46,7 @@ class Settings:
     floors: tuple[Finite, Finite, Finite]
     heads: tuple[Finite, Finite, Finite, Finite]
     far: Positive
+    tile_floors: tuple[Finite, Finite, Finite] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

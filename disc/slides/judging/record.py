@@ -101,7 +101,8 @@ class Source(Strict):
 class GradeRecord(Strict):
     """What is said of a slide.
 
-    `score` is what the map says in any case; where `abstained` holds reasons, it is not to be used.
+    `score` is what the map (or, of features, the tiles) says in any case; where `abstained` holds
+    reasons, it is not to be used.
     `isup_shares` are fractions of the bootstrap draws; `opinions` the group by each network alone.
     `slide_group` is None where the slide graders have no ordinal head.
     """
@@ -125,14 +126,19 @@ class GradeRecord(Strict):
     map: MapFacts | None
     regions: RegionFacts | None
 
+    @property
+    def basis(self) -> str:
+        """What the score is of."""
+        return "tiles" if self.map is None else "map"
+
     def tell(self) -> str:
         """What is said, in a line."""
         said = f"{self.score.primary}+{self.score.secondary}, ISUP {self.score.isup}"
         if self.abstained:
             why = "; ".join(reason.text for reason in self.abstained)
-            return f"no grade: {why} (the map alone would say {said})"
+            return f"no grade: {why} (by the {self.basis} alone: {said})"
         cancer = 1 - self.shares["NC"].fraction
-        return f"{said}; cancer in {cancer:.0%} of the tissue"
+        return f"{said}; cancer in {cancer:.0%} of the {'tissue' if self.map else 'tiles'}"
 
 
 def write_record(folder: Path, record: GradeRecord) -> None:

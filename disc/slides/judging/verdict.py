@@ -91,7 +91,7 @@ def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL
     }
     reasons = [
         _too_little(evidence),
-        _disagreement(score, cross_check, slide_group),
+        _disagreement("map" if evidence.has_areas else "tiles", score, cross_check, slide_group),
         _unstable(score, groups, evidence.num_seeds),
         _unlike(distance, calibration),
     ]
@@ -165,7 +165,10 @@ def _too_little(evidence: Evidence) -> Reason | None:
 
 
 def _disagreement(
-    score: Score, cross_check: Mapping[str, CrossCheck], slide_group: SlideGroup | None
+    source: str,
+    score: Score,
+    cross_check: Mapping[str, CrossCheck],
+    slide_group: SlideGroup | None,
 ) -> Reason | None:
     """Whether the slide graders do not see the primary pattern, or a group that is far off."""
     primary, said = label_of_grade(score.primary), []
@@ -173,17 +176,19 @@ def _disagreement(
     if seen is not None and not seen.is_present:
         present = [name for name, each in cross_check.items() if each.is_present]
         said.append(
-            f"the map's primary pattern is {primary.name}, the slide grader sees "
+            f"by the {source} the primary pattern is {primary.name}, the slide grader sees "
             f"{', '.join(present) or 'no label'}"
         )
     if slide_group is not None and abs(slide_group.group - score.isup) > MAX_GROUPS_APART:
         said.append(
-            f"the map says ISUP {score.isup}, the slide grader's ordinal head ISUP "
+            f"by the {source} it is ISUP {score.isup}, by the slide grader's ordinal head ISUP "
             f"{slide_group.group}"
         )
     if not said:
         return None
-    return Reason(code="disagreement", text=f"map and slide grader disagree: {'; '.join(said)}")
+    return Reason(
+        code="disagreement", text=f"{source} and slide grader disagree: {'; '.join(said)}"
+    )
 
 
 def _unstable(score: Score, groups: Sequence[int], num_seeds: int) -> Reason | None:

@@ -65,6 +65,13 @@ class Canvas:
         part[-1] -= 1
         return part
 
+    def means(self, box: Box) -> tuple[npt.NDArray[np.float64], float]:
+        """Mean probabilities over the tissue of a part, [4], which sum to 1, and its fraction."""
+        part = self.read(box.within(self.whole()))
+        has_tissue = part[-1] != IGNORE
+        sums = part[:-1, has_tissue].astype(np.float64).sum(1)
+        return sums / max(sums.sum(), 1.0), float(has_tissue.mean())
+
     def parts(self) -> Iterator[Box]:
         """The map in parts that fit into memory, row by row."""
         for y in range(0, self.height, _AT_ONCE_PX):

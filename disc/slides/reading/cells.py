@@ -101,16 +101,25 @@ class Cells:
             self._scan.reopen()
             half = part.width // 2
             if half < SMALLEST_PX:
-                self._give_up(part, error)
+                image[inner.slices] = self._read_alone(part, error)
                 return
             for y in (part.y, part.y + half):
                 for x in (part.x, part.x + half):
                     self._fill(image, cell, Box(x, y, half, half))
 
-    def _read(self, part: Box) -> Pixels:
-        left, top = min(MARGIN_PX, part.x), min(MARGIN_PX, part.y)
+    def _read_alone(self, part: Box, error: BadInput) -> Pixels:
+        """A part without its margin, in which the damage may lie; white if that is not so."""
+        try:
+            return self._read(part, margin_px=0)
+        except BadInput:
+            self._scan.reopen()
+            self._give_up(part, error)
+            return np.full((part.height, part.width, 3), 255, np.uint8)
+
+    def _read(self, part: Box, margin_px: int = MARGIN_PX) -> Pixels:
+        left, top = min(margin_px, part.x), min(margin_px, part.y)
         scale = self._grid.scale
-        size = part.width + left + MARGIN_PX, part.height + top + MARGIN_PX
+        size = part.width + left + margin_px, part.height + top + margin_px
         pixels = self._scan.read((part.x - left) * scale, (part.y - top) * scale, size, scale)
         return pixels[top : top + part.height, left : left + part.width]
 

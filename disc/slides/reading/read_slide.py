@@ -45,7 +45,6 @@ class SlideReading:
         canvas: its map, finest.
         evidence: what a verdict needs.
         windows: those in the bag, in the order of `evidence.features`.
-        means: what the encoder's network reads in each of them, [n, 4].
         cells: reads any part of it again, and knows what could not be read.
     """
 
@@ -54,7 +53,6 @@ class SlideReading:
     canvas: Canvas
     evidence: Evidence
     windows: Sequence[Box]
-    means: npt.NDArray[np.float64]
     cells: Cells
 
 
@@ -99,7 +97,6 @@ def read_slide(
         canvas=canvas,
         evidence=sums.evidence(),
         windows=sums.windows,
-        means=np.concatenate([*sums.means, np.empty((0, NUM_LABELS))]),
         cells=cells,
     )
 
@@ -114,7 +111,6 @@ class _Sums:
         self.windows: list[Box] = []
         self.features: list[npt.NDArray[np.float32]] = []
         self.distances: list[npt.NDArray[np.float64]] = []
-        self.means: list[npt.NDArray[np.float64]] = []
 
     def add(self, part: Part) -> None:
         """Count a part of the map."""
@@ -153,7 +149,6 @@ class _Sums:
         posteriors = np.stack([window.posteriors for window in part.windows])
         self.windows += [window.box for window in part.windows]
         self.features.append(describe_posteriors(posteriors))
-        self.means.append(posteriors.mean((2, 3)).astype(np.float64))
         seen = np.stack([window.features for window in part.windows])
         self.distances.append(self.calibration.distances(seen))
 
@@ -165,7 +160,6 @@ class _Sums:
         if len(features) > MAX_BAG:
             chosen = np.linspace(0, len(features) - 1, MAX_BAG).round().astype(int)
             features, self.windows = features[chosen], [self.windows[i] for i in chosen]
-            self.means = [np.concatenate(self.means)[chosen]]
         shape = (len(names), 0, NUM_LABELS)
         return Evidence(
             areas=self.areas,

@@ -91,8 +91,8 @@ def tell_limits(record: GradeRecord) -> list[str]:
     """What the numbers do not say."""
     limits = [
         "Research use only: nothing here is for the diagnosis or treatment of anybody.",
-        "Intervals hold what another piece of the same tissue, and another of the networks, would "
-        "change; not another scanner, another laboratory or another annotator.",
+        "Intervals hold what another piece of the same tissue, and another of the networks named "
+        "here, would change; not another scanner, another laboratory or another annotator.",
     ]
     if record.trained_on == "simulated tissue only":
         limits.insert(
@@ -105,15 +105,15 @@ def tell_limits(record: GradeRecord) -> list[str]:
             "kind probabilities may be far from frequencies."
         )
     num_seeds = sum(name.startswith("seed") for name in record.opinions)
-    if num_seeds == 1 < len(record.opinions):
+    if len(record.opinions) == 1:
+        limits.append("There is one network: what another training would say is in no interval.")
+    elif num_seeds == 1:
         limits.append(
             "There is one seed of the pixel grader; the encoder's two networks, which saw half of "
             "the training slides each, stand in for others."
         )
-    elif num_seeds == 1:
-        limits.append("There is one network: what another training would say is in no interval.")
     if not record.cross_check:
-        limits.append("There is no slide grader to hold the map against.")
+        limits.append(f"There is no slide grader to hold the {record.basis} against.")
     return limits
 
 
@@ -214,5 +214,11 @@ def _tell_left_out(record: GradeRecord) -> list[str]:
             f"{record.map.unreadable_mm2:.3f} mm² could not be read; it counts nowhere, and is "
             "black on the map and an outline of its own."
         )
-    said.append("Glass, pen and pieces of dust are left out, as disc tile leaves them out.")
+    if record.map is None:
+        said.append(
+            "Features come without pixels: each tile counts for its likeliest label, whatever else "
+            "is in it, and nothing tells whether it is like the training tiles."
+        )
+    else:
+        said.append("Glass, pen and pieces of dust are left out, as disc tile leaves them out.")
     return said

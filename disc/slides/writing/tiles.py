@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from disc.labels import IGNORE, Label
+from disc.labels import Label
 from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.map_grid import Box, MapGrid
 from disc.slides.writing.geojson import Stamp, tile_feature
@@ -70,18 +70,16 @@ def list_tiles(canvas: Canvas, grid: MapGrid, tile_px: int) -> Iterator[TileRead
     for y in range(0, canvas.height, tile_px):
         for x in range(0, canvas.width, tile_px):
             right, bottom = min(x + tile_px, canvas.width), min(y + tile_px, canvas.height)
-            part = canvas.read(Box(x, y, right - x, bottom - y))
-            has_tissue = part[-1] != IGNORE
-            if has_tissue.mean() < MIN_TISSUE:
+            means, tissue = canvas.means(Box(x, y, right - x, bottom - y))
+            if tissue < MIN_TISSUE:
                 continue
-            means = part[:-1, has_tissue].astype(np.float64).sum(1)
             yield TileReading(
                 left=int(across[x]),
                 top=int(down[y]),
                 right=int(across[right]),
                 bottom=int(down[bottom]),
-                probabilities=means / means.sum(),
-                tissue=float(has_tissue.mean()),
+                probabilities=means,
+                tissue=tissue,
             )
 
 

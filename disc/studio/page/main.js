@@ -180,6 +180,7 @@ class Page {
     try {
       if (!order.columns) throw new Error("choose a variant");
       this.pictures.begin(order.columns.split(","), seeds, body);
+      this.columns = order.columns;
       const asked = Object.entries(order).filter(([, value]) => value !== "");
       const drawn = [];
       const end = await follow(
@@ -224,8 +225,10 @@ class Page {
   }
 
   async copyLink() {
-    const order = { ...readOrder(), weights: this.checkpoint ?? "" };
-    history.replaceState(null, "", await writeLink(this.mask.labels, order));
+    const order = readOrder();
+    // other columns may be drawn by other weights than those that were shown last
+    const weights = order.columns === this.columns ? this.checkpoint ?? "" : "";
+    history.replaceState(null, "", await writeLink(this.mask.labels, { ...order, weights }));
     try {
       await navigator.clipboard.writeText(location.href);
       tell("The link is copied: mask, seed, variants and plans.");

@@ -41,12 +41,13 @@ export class Mask {
     this.onChange();
   }
 
-  /** The area of one label around (x, y), over edges. */
+  /** The area of one label around (x, y), over edges: a step of undo, if it is of another label. */
   fill(x, y, label) {
     const { side, labels } = this;
     const start = y * side + x;
     const old = labels[start];
     if (old === label) return;
+    this.begin();
     const waiting = [start];
     labels[start] = label;
     const visit = (place) => {

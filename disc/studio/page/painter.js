@@ -29,9 +29,19 @@ export class Painter {
 
   /** Paint or fill where the cursor is. */
   touch() {
+    this.#moveTo(this.#inside(this.at));
+    if (this.tool === "fill") {
+      this.mask.fill(this.at.x, this.at.y, this.label);
+      return;
+    }
     this.mask.begin();
-    if (this.tool === "fill") this.mask.fill(this.at.x, this.at.y, this.label);
-    else this.mask.line(this.at, this.at, this.radius, this.label);
+    this.mask.line(this.at, this.at, this.radius, this.label);
+  }
+
+  /** The pixel of the mask that is nearest: a stroke may end beside it. */
+  #inside({ x, y }) {
+    const clamp = (value) => Math.min(this.mask.side - 1, Math.max(0, value));
+    return { x: clamp(x), y: clamp(y) };
   }
 
   #place(event) {
@@ -75,13 +85,9 @@ export class Painter {
     const ways = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, -by], ArrowDown: [0, by] };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in ways) {
-      const last = this.mask.side - 1;
       const [x, y] = ways[event.key];
       const from = this.at;
-      this.#moveTo({
-        x: Math.min(last, Math.max(0, from.x + x)),
-        y: Math.min(last, Math.max(0, from.y + y)),
-      });
+      this.#moveTo(this.#inside({ x: from.x + x, y: from.y + y }));
       if (this.isDown) this.mask.line(from, this.at, this.radius, this.label);
       this.onMove(this.at);
     } else if (event.key === " ") {

@@ -211,7 +211,7 @@ def corrupt(root: Path, change: str) -> TileRequest:
 REFUSALS = {
     "slides": "nowhere: no such slide or folder; correct its path",
     "masks": "slides: no mask of any slide; expected names like my_slide_mask.tiff",
-    "out": "out: is not an empty folder; give a new one with --out",
+    "out": "out: is not an empty folder; give a new one",
     "fine": "my_slide.tiff: has 0.5 µm per pixel, coarser than --um-per-px 0.1",
     "provider": "slide my_slide: data_provider is elsewhere",
     "values": "my_slide_mask.tiff; expected 0, 1 or 2; explain values with --values (disc tile:",

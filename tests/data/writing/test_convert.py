@@ -69,7 +69,7 @@ def test_few_patients_are_all_tested(tmp_path: Path) -> None:
     assert sorted(parts) == ["", "", "", "test", "test", "test"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
-    with pytest.raises(BadInput, match="mine: is not an empty folder; give a new one with --out"):
+    with pytest.raises(BadInput, match="mine: is not an empty folder; give a new one"):
         convert_set(request(tmp_path / "lapc", tmp_path / "mine"))
 
 
