@@ -89,8 +89,9 @@ def convert(request: ConvertRequest) -> int:
     """Write a set of any kind in the SICAPv2 layout, which every command reads."""
     from disc.data.writing.convert import convert_set
 
-    print(printable(convert_set(request)))
-    return 0
+    report = convert_set(request)
+    print(printable(str(report)))
+    return 1 if report.misnamed else 0
 
 
 def phantom(request: PhantomRequest) -> int:
@@ -203,9 +204,8 @@ def doctor(request: DoctorRequest) -> int:
     return 0 if is_whole else 1
 
 
-ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs,
-from a few annotated slides, trains graders on real and synthetic tiles, and says what that
-gained."""
+ABOUT = """disc makes as many correctly labelled tiles of prostate tissue as a grader needs, from a
+few annotated slides, trains graders on real and synthetic tiles, and says what that gained."""
 RUNS, SETS, MODELS = "train and evaluate", "data sets", "models"
 COMMANDS = {
     "run": Command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from disc.api import load
 from disc.slides.grade_slides import GradeReport, find_slides
 from disc.slides.request import GradeRequest, WsinferRequest
@@ -17,13 +19,11 @@ def grade_all(request: GradeRequest) -> GradeReport:
     model = load(request.run)
     if request.features:
         return model.grade_features(request.features, request.out, grader=request.grader)
-    return model.grade_slides(
-        find_slides(request.slides),
-        request.out,
-        mpp=request.mpp,
-        grader=request.grader,
-        passes=request.passes,
+    slides, notes = find_slides(request.slides)
+    report = model.grade_slides(
+        slides, request.out, mpp=request.mpp, grader=request.grader, passes=request.passes
     )
+    return replace(report, notes=notes)
 
 
 def export_classifier(request: WsinferRequest) -> str:

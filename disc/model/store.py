@@ -47,7 +47,12 @@ def save_weights(path: Path, module: nn.Module, dtype: torch.dtype = torch.float
 
 def find_not_finite(tensors: Mapping[str, torch.Tensor]) -> str:
     """The name of the first tensor that holds NaN or an infinite value; "": none."""
-    numbers = ((name, value) for name, value in tensors.items() if value.is_floating_point())
+    # of eight bits, torch has no such test
+    numbers = (
+        (name, value.float() if value.element_size() == 1 else value)
+        for name, value in tensors.items()
+        if value.is_floating_point()
+    )
     return next((name for name, value in numbers if not bool(value.isfinite().all())), "")
 
 
@@ -143,10 +148,7 @@ def load_weights(path: Path, module: nn.Module) -> None:
         BadInput: if it is damaged, holds another network's weights, or any that are not finite.
     """
     expected = module.state_dict()
-    most = MAX_HEADER + sum(8 * value.numel() for value in expected.values())
-    if path.is_file() and path.stat().st_size > most:
-        # Far too large to be read: its header says what else it holds.
-        _check_shapes(path, read_shapes(open_tensors(path)), expected)
+    check_size(path, module)
     found = read_tensors(path)
     _check_shapes(path, {name: tuple(value.shape) for name, value in found.items()}, expected)
     for name, value in found.items():
@@ -155,6 +157,19 @@ def load_weights(path: Path, module: nn.Module) -> None:
     if bad := find_not_finite(found):
         raise BadInput(f"{path}: '{bad}' holds values that are not finite; train it again")
     module.load_state_dict(found)
+
+
+def check_size(path: Path, module: nn.Module) -> None:
+    """Refuse a file that is far too large to be read: its header says what else it holds.
+
+    Raises:
+        FileNotFoundError: if the file is missing.
+        BadInput: if it holds more than the weights of a module.
+    """
+    expected = module.state_dict()
+    most = MAX_HEADER + sum(8 * value.numel() for value in expected.values())
+    if path.is_file() and path.stat().st_size > most:
+        _check_shapes(path, read_shapes(open_tensors(path)), expected)
 
 
 def _check_shapes(

@@ -6,10 +6,13 @@ does. It loads nothing of ours, limits itself, and reads with `weights_only=True
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickletools
 import re
 import sys
 import zipfile
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,14 +23,18 @@ SECONDS = 600
 """Of processor time."""
 OLDEST_TORCH = (2, 10)
 """In older ones, `weights_only=True` could be bypassed."""
-CALLBACKS = ("model_checkpoint.ModelCheckpoint", "early_stopping.EarlyStopping")
-LIGHTNING = ("pytorch_lightning.callbacks", "lightning.pytorch.callbacks")
 HARMLESS = re.compile(
-    r"argparse\.Namespace|omegaconf\.[\w.]+|typing\.Any|pathlib\.\w+|"
-    r"collections\.defaultdict|numpy(\._?core\.multiarray\.scalar|\.dtypes?(\.\w+)?)|"
+    r"argparse\.Namespace|(omegaconf|datetime|collections|pathlib)\.[\w.]+|typing\.Any|"
+    r"(pytorch_lightning|lightning|lightning_fabric|lightning_utilities)\.[\w.]+|"
+    r"torch\.torch_version\.TorchVersion|"
+    r"numpy(\._?core\.multiarray\.(scalar|_reconstruct)|\.ndarray|\.dtypes?(\.\w+)?)|"
     r"(builtins|__builtin__)\.(dict|list|tuple|set|str|int|float|bool|bytes|type|object)"
 )
 """What settings, counts and scores beside the weights are made of. Nothing of it is loaded."""
+DICTIONARIES = re.compile(r"[\w.]+\.AttributeDict|easydict\.EasyDict|yacs\.config\.CfgNode")
+"""Settings that are filled key by key, which PyTorch does for dictionaries alone."""
+OLD_PICKLES = 4
+"""Before the tensors of a checkpoint that is no zip; the last is the checkpoint itself."""
 AVERAGES = "model_ema."
 
 
@@ -71,12 +78,16 @@ def main(source: str, target: str) -> None:
         raise ValueError(
             f"PyTorch {torch.__version__} reads pickles unsafely; install 2.10 or newer"
         )
-    names = {f"{room}.{name}" for room in LIGHTNING for name in CALLBACKS}
     if zipfile.is_zipfile(source):
         _check_records(source, size)
-        found = torch.serialization.get_unsafe_globals_in_checkpoint(source)
-        names |= {name for name in found if HARMLESS.fullmatch(name)}
-    inert: list[Any] = [(Inert, name) for name in sorted(names)]
+        found = set(torch.serialization.get_unsafe_globals_in_checkpoint(source))
+    else:
+        found = _list_globals(source)
+    inert: list[Any] = [
+        (OrderedDict if DICTIONARIES.fullmatch(name) else Inert, name)
+        for name in sorted(found)
+        if DICTIONARIES.fullmatch(name) or HARMLESS.fullmatch(name)
+    ]
     with torch.serialization.safe_globals(inert):
         loaded = torch.load(
             source, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(source)
@@ -92,6 +103,17 @@ def main(source: str, target: str) -> None:
     if sum(value.numel() * value.element_size() for value in chosen.values()) > size:
         raise ValueError(f"its tensors claim more than the file's {size:,} bytes")
     safetensors.torch.save_file({k: v.clone().contiguous() for k, v in chosen.items()}, target)
+
+
+def _list_globals(source: str) -> set[str]:
+    """Classes and functions that a checkpoint of before zips names; nothing of it is run."""
+    found = set[str]()
+    with open(source, "rb") as file, contextlib.suppress(ValueError):
+        for _ in range(OLD_PICKLES):
+            named = (value for code, value, _ in pickletools.genops(file) if code.name == "GLOBAL")
+            found |= {str(value).replace(" ", ".") for value in named}
+    renamed = {name.replace("__builtin__.", "builtins.") for name in found}  # as PyTorch does
+    return renamed - {"collections.OrderedDict", "collections.Counter"}
 
 
 def _check_records(source: str, size: int) -> None:

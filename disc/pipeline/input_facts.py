@@ -19,6 +19,9 @@ from disc.records.listing import hash_once
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.grading import CarcinoNet, EncoderName, Grade
 
+LARGE = 2**30
+"""Bytes of a file that is looked into before it is hashed; vq-f4 has a quarter."""
+
 
 def list_features(folder: Path | None) -> list[Any]:
     """Feature files of another program; name, size and time of each."""
@@ -41,8 +44,15 @@ def data_settings(context: Context) -> Any:
 
 def source_hash(settings: Autoencoder) -> str:
     """What the given autoencoder holds, so that another one under its name is noticed."""
-    paths = sorted(settings.source.glob("*")) if settings.source is not None else []
-    return digest([hash_once(path)[:16] for path in paths if path.is_file()])
+    source = settings.source
+    found = sorted(source.glob("*")) if source is not None else []
+    paths = [path for path in found if path.is_file()]
+    if source is not None and any(path.stat().st_size > LARGE for path in paths):
+        from disc.model.autoencoder import build_described
+        from disc.model.store import DIFFUSERS_WEIGHTS, check_size
+
+        check_size(source / DIFFUSERS_WEIGHTS, build_described(source))
+    return digest([hash_once(path)[:16] for path in paths])
 
 
 def encoder_file(grade: Grade, name: EncoderName) -> list[Path]:
@@ -78,6 +88,12 @@ def require_source(settings: Autoencoder) -> None:
     source = settings.source
     is_there = source is None or (source / "config.json").is_file()
     require(is_there, f"{source}: no config.json of an autoencoder; correct --autoencoder.source")
+    for path in [] if source is None else sorted(source.glob("*.fp16.safetensors")):
+        require(
+            path.with_name(path.name.replace(".fp16", "")).is_file(),
+            f"{path}: of two bytes a weight, and no other is there; disc import --source {source} "
+            "--out FOLDER makes a folder of it for --autoencoder.source",
+        )
 
 
 def require_first(settings: CarcinoNet) -> None:

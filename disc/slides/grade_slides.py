@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from disc.data.tiling.slide_files import list_slides
+from disc.data.tiling.slide_files import find_name_fault, list_slides, spell
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput, digest, read_json, sync_all, whole_folder, write_json
 from disc.progress import Bar
@@ -31,6 +31,7 @@ class GradeReport:
         said: of each graded slide, by its folder.
         before: folders that stood already.
         failures: of each slide that could not be graded, why.
+        notes: on what lies beside the slides.
         groovy: a line for QuPath's script editor; "": nothing to import.
     """
 
@@ -38,9 +39,10 @@ class GradeReport:
     before: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     groovy: str = ""
+    notes: Sequence[str] = ()
 
     def __str__(self) -> str:
-        lines = [f"{name}: {text}" for name, text in self.said.items()]
+        lines = [*self.notes, *(f"{name}: {text}" for name, text in self.said.items())]
         if self.before:
             lines.append(f"{len(self.before)} slide(s) were graded before: {self.before[0]} ...")
         lines += [f"failed: {reason}" for reason in self.failures.values()]
@@ -83,8 +85,10 @@ def grade_files(
     return report
 
 
-def find_slides(paths: Sequence[Path]) -> list[Path]:
-    """Slides, and those in folders, each once; what is missing among others fails by itself.
+def find_slides(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Slides, and those in folders, each once, with notes on what else lies there.
+
+    What is missing among others fails by itself.
 
     Raises:
         FileNotFoundError: if none of the files and folders is there.
@@ -92,9 +96,10 @@ def find_slides(paths: Sequence[Path]) -> list[Path]:
     """
     is_any_there = any(path.exists() for path in paths)
     found = [
-        list_slides(path)[0] if path.exists() or not is_any_there else [path] for path in paths
+        list_slides(path) if path.exists() or not is_any_there else ([path], []) for path in paths
     ]
-    return list(dict.fromkeys(slide for slides in found for slide in slides))
+    slides = dict.fromkeys(slide for some, _ in found for slide in some)
+    return list(slides), [note for _, notes in found for note in notes]
 
 
 def slide_key(path: Path) -> dict[str, Any]:
@@ -108,6 +113,8 @@ def slide_key(path: Path) -> dict[str, Any]:
 def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeReport) -> None:
     name = folder.name
     try:
+        if fault := find_name_fault(path.name):
+            raise BadInput(f"{spell(path.name)}: {fault}")
         expected = digest({"graders": key, "slide": slide_key(path)})
         if has_marker(folder, DONE):
             _check_graded(folder, expected)
@@ -146,7 +153,7 @@ def _check_graded(folder: Path, key: str) -> None:
 
 def _note_failure(path: Path, folder: Path, reason: str, mpp: float | None) -> None:
     """Leave the reason, and a picture of what was looked at where there is something to see."""
-    write_json(folder / "failed.json", {"file": path.name, "reason": reason})
+    write_json(folder / "failed.json", {"file": spell(path.name), "reason": reason})
     if "no tissue found" not in reason:
         return
     write_looked_at(folder / "looked_at.png", Scan(path, mpp))
@@ -158,9 +165,9 @@ def _name(paths: Sequence[Path]) -> list[str]:
     Raises:
         BadInput: if two files have the same name.
     """
-    stems = [path.stem.removesuffix(".ome") for path in paths]
+    stems = [spell(path.stem.removesuffix(".ome")) for path in paths]
     names = [
-        stem if stems.count(stem) == 1 else path.name
+        stem if stems.count(stem) == 1 else spell(path.name)
         for path, stem in zip(paths, stems, strict=True)
     ]
     twice = [name for name in names if names.count(name) > 1 or name == FAILED]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import VQModel
+from safetensors.torch import save
 
 from disc.data.pixels.images import encode_jpeg
 from disc.files import BadInput
@@ -108,3 +109,19 @@ def test_many_large_tiles_are_encoded_a_few_at_a_time(autoencoder, monkeypatch):
     together = autoencoder.encode_all(tiles)
     assert sizes == [2, 2, 1]
     torch.testing.assert_close(together, plain(autoencoder, tiles), atol=1e-5, rtol=0)
+
+
+def test_weights_of_eight_bits_are_read_as_what_they_are(tmp_path):
+    trained = build_vq(AutoencoderSettings())
+    Autoencoder(trained).save(tmp_path)
+    path = tmp_path / "diffusion_pytorch_model.safetensors"
+    state = {name: value.contiguous() for name, value in trained.state_dict().items()}
+    name = "decoder.conv_in.bias"
+    state[name] = torch.full_like(state[name], 0.5).to(torch.float8_e4m3fn)
+    path.write_bytes(save(state))
+    loaded = Autoencoder.load(tmp_path).vq.state_dict()[name]
+    assert loaded.dtype == torch.float32 and (loaded == 0.5).all()
+    state[name][0] = float("nan")
+    path.write_bytes(save(state))
+    with pytest.raises(BadInput, match="not finite"):
+        Autoencoder.load(tmp_path)

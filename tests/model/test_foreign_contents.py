@@ -4,6 +4,7 @@ import re
 import sys
 import types
 from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ def settings_of(kind, monkeypatch):
     """What Lightning keeps beside the weights, of classes that are not looked at."""
     if kind == "Namespace":
         return argparse.Namespace(lr=1e-4, folder=Path("runs"), seen=np.float64(0.25))
+    if kind == "array":
+        return {"scores": np.arange(3.0), "made": datetime(2024, 4, 1), "torch": torch.__version__}
+    if kind == "AttributeDict":
+        parts = ("lightning_fabric", "utilities", "data")
+        for module in (types.ModuleType(".".join(parts[:i])) for i in (1, 2, 3)):
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+        module.AttributeDict = type("AttributeDict", (dict,), {"__module__": module.__name__})
+        return module.AttributeDict(lr=1e-4, sizes=[1, 2])
     names = ("omegaconf", "omegaconf.dictconfig", "omegaconf.base")
     modules = [types.ModuleType(name) for name in names]
     for module in modules:
@@ -37,11 +46,13 @@ def settings_of(kind, monkeypatch):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("kind", ["Namespace", "OmegaConf"])
-def test_settings_beside_the_weights_are_passed_over(tmp_path, tiles, monkeypatch, kind):
-    network = draw_network()
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("kind", ["Namespace", "OmegaConf", "array", "AttributeDict"])
+def test_settings_beside_the_weights_are_passed_over(tmp_path, tiles, monkeypatch, kind, is_zip):
+    network, path = draw_network(), tmp_path / "model.ckpt"
     more = {"hyper_parameters": settings_of(kind, monkeypatch), "best": np.float32(0.4)}
-    check_equal(read_foreign(save(tmp_path / "model.ckpt", network, **more)), network, tiles)
+    torch.save(as_checkpoint(network) | more, path, _use_new_zipfile_serialization=is_zip)
+    check_equal(read_foreign(path), network, tiles)
 
 
 @pytest.mark.usefixtures("here")

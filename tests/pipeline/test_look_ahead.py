@@ -1,5 +1,6 @@
 """What the settings name is looked at before the first stage, and files are hashed once."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -9,8 +10,14 @@ import pytest
 from disc import cli
 from disc.files import BadInput
 from disc.grade.encoders import table
+from disc.model.autoencoder import Autoencoder, build_vq
 from disc.pipeline.context import Context
-from disc.pipeline.input_facts import require_features, require_public
+from disc.pipeline.input_facts import (
+    require_features,
+    require_public,
+    require_source,
+    source_hash,
+)
 from disc.pipeline.run import execute, refuse_missing
 from disc.pipeline.stage import Stage, find_lost, list_wanted, run_stages, why_stale
 from disc.pipeline.stage_list import all_stages
@@ -174,3 +181,26 @@ def test_a_file_of_others_is_hashed_once_while_it_is_the_same(tmp_path, monkeypa
     weights.write_bytes(b"another")
     assert all("uni.bin is not the file" in why_stale(stage, tmp_path / "run") for stage in stages)
     assert hashed.count("uni.bin") == 2
+
+
+def test_a_source_of_other_weights_is_refused_before_gigabytes_are_hashed(tmp_path, monkeypatch):
+    """A file of 12 GB that takes no room on the disk: its header says what it would hold."""
+    settings = smoke().autoencoder
+    Autoencoder(build_vq(settings)).save(tmp_path)
+    weights = tmp_path / "diffusion_pytorch_model.safetensors"
+    size = 12 * 2**30
+    header = json.dumps({"x": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}})
+    with weights.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header.encode())
+        file.truncate(8 + len(header) + size)
+    monkeypatch.setattr("disc.pipeline.input_facts.hash_once", lambda path: pytest.fail("hashed"))
+    with pytest.raises(BadInput, match="weights of another network"):
+        source_hash(replace(settings, source=tmp_path))
+
+
+def test_weights_of_two_bytes_alone_are_told_what_to_do(tmp_path):
+    Autoencoder(build_vq(smoke().autoencoder)).save(tmp_path)
+    weights = tmp_path / "diffusion_pytorch_model.safetensors"
+    weights.rename(tmp_path / "diffusion_pytorch_model.fp16.safetensors")
+    with pytest.raises(BadInput, match=r"fp16\.safetensors: .* disc import --source"):
+        require_source(replace(smoke().autoencoder, source=tmp_path))

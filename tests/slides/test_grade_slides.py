@@ -20,7 +20,7 @@ from disc.api import Model
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, PALETTES, Label
-from disc.slides.grade_slides import grade_files
+from disc.slides.grade_slides import GradeReport, find_slides, grade_files
 from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.record import GradeRecord, read_record
 from disc.slides.writing.page import tell_limits
@@ -89,14 +89,27 @@ def test_a_missing_slide_does_not_stop_the_others(graded: Path, run: Path, slide
     assert cli.main(["grade", str(run), str(missing), "--out", str(graded)]) == 2
 
 
+def test_what_lies_beside_slides_is_told(slide: Path, tmp_path: Path) -> None:
+    shutil.copy(slide, tmp_path / "a.tiff")
+    (tmp_path / "b.qptiff").touch()
+    slides, notes = find_slides([tmp_path])
+    assert slides == [tmp_path / "a.tiff"] and "1 .qptiff (b.qptiff)" in notes[0]
+    assert str(replace(GradeReport(), notes=notes)).startswith(notes[0])
+
+
 def test_folders_are_called_as_qupath_calls_slides(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.ome.tiff", "b.svs", "c.tiff", "c.svs")]
 
     def grade(path: Path, folder: Path) -> GradeRecord:
         raise BadInput(f"{path.name}: damaged")
 
-    for path in paths:
+    odd = tmp_path / os.fsdecode(b"d\xff\x01.svs")
+    for path in (*paths, odd):
         path.touch()
+    report = grade_files([odd], tmp_path / "odd", "key", grade)
+    assert report.failures == {
+        "d%dcff%1": "d%dcff%1.svs: its name has characters that tables cannot hold; rename the file"
+    }
     found = list(grade_files(paths, tmp_path / "out", "key", grade).failures)
     assert found == ["a", "b", "c.tiff", "c.svs"]
 

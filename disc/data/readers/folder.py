@@ -62,7 +62,7 @@ def gather(
     table = read_slide_table(source.slides) if source.slides is not None else {}
     matches = match_heads({name: _heads(name) for name in images}, table, source.slides)
     found = {name: tuple(m[name] for m in masks.values() if name in m) for name in images}
-    notes = [*notes, *matches.notes, *_notes(source, folder, images, masks, table)]
+    notes = [*notes, *matches.notes, *_note_masks(source, images, masks)]
     rows = {name: table[row] for name, row in matches.rows.items()}
     tiles = [
         _tile(path, matches.heads.get(name, name), found[name], rows.get(name, _NO_ROW))
@@ -72,8 +72,10 @@ def gather(
     if is_class:
         tiles = [replace(tile, label=read_class(tile.image.parent)) for tile in tiles]
     flat = [tile for tile in tiles if is_class or tile.image.parent == folder]
-    slides = _slides({tile.slide_id for tile in flat}, tiles, {**_first_rows(tiles, rows), **table})
-    notes += _note_patients(source, folder, slides, flat)
+    known = {**_first_rows(tiles, rows), **table}
+    slides = _slides({tile.slide_id for tile in flat}, tiles, known)
+    notes += _note_patients(source, folder, slides, known, flat)
+    notes += _note_scores(source, slides, known)
     side = source.tile_px
     if source.coordinates is not None:
         placed = [replace(slides[t.slide_id], image=t.image, mask=t.mask) for t in tiles]
@@ -198,7 +200,7 @@ def _slides(
     slides = {}
     for tile in tiles:
         row = table.get(tile.slide_id, _NO_ROW)
-        primary, secondary = row.score or (None, None)
+        primary, secondary = row.grades
         inner = tile.slide_id if tile.slide_id in alone else tile.image.parent.name
         slides[tile.slide_id] = Slide(
             slide_id=tile.slide_id,
@@ -210,12 +212,8 @@ def _slides(
     return slides
 
 
-def _notes(
-    source: Source,
-    folder: Path,
-    images: Mapping[str, Path],
-    masks: Mapping[str, Mapping[str, Path]],
-    table: Mapping[str, Row],
+def _note_masks(
+    source: Source, images: Mapping[str, Path], masks: Mapping[str, Mapping[str, Path]]
 ) -> list[str]:
     unmasked = [name for name in images if not any(name in found for found in masks.values())]
     notes = (
@@ -228,18 +226,47 @@ def _notes(
 
 
 def _note_patients(
-    source: Source, folder: Path, slides: Mapping[str, Slide], flat: Sequence[Tile]
+    source: Source,
+    folder: Path,
+    slides: Mapping[str, Slide],
+    known: Mapping[str, Row],
+    flat: Sequence[Tile],
 ) -> list[str]:
     """What patients were taken to be, where no table says who they are."""
-    patients = sorted({slide.patient_id for slide in slides.values()})
-    if flat and len(patients) == len(slides):
+    unnamed = [slide for name, slide in slides.items() if not known.get(name, _NO_ROW).patient]
+    alone = {tile.slide_id for tile in flat}
+    unknown = [slide.slide_id for slide in unnamed if slide.slide_id in alone]
+    if unknown:
+        which = "" if len(unknown) == len(slides) else f" of {len(unknown)} slide(s)"
         return [
-            f"{source.root}: patients are unknown, so each slide counts as a patient of its own; "
-            "give --slides with a column patient_id"
+            f"{source.root}: patients{which} are unknown, so each slide counts as a patient of its "
+            f"own, first {unknown[0]}; give --slides with a column patient_id"
         ]
-    if not flat and len(slides) > _MANY_SLIDES * len(patients):
+    patients = sorted({slide.patient_id for slide in unnamed})
+    if not flat and len(unnamed) > _MANY_SLIDES * len(patients):
         return [
-            f"{folder}: {len(slides)} slides of {len(patients)} patient(s), the folders "
+            f"{folder}: {len(unnamed)} slides of {len(patients)} patient(s), the folders "
             f"{list_some(patients)}; if these are classes, give --labels-from folders"
         ]
     return []
+
+
+def _note_scores(
+    source: Source, slides: Mapping[str, Slide], known: Mapping[str, Row]
+) -> list[str]:
+    """Slides that stay without a score, though the table says something of it."""
+    rows = {name: known.get(name, _NO_ROW) for name in slides}
+    return [
+        f"{source.slides}: {len(names)} slide(s) {what}, so not scored, first {names[0]}"
+        for what, names in (
+            (
+                "isup_grade alone, 4 or 5, leaves the grades open",
+                [name for name, row in rows.items() if row.is_open],
+            ),
+            (
+                "score contradicts isup_grade",
+                [name for name, row in rows.items() if not row.is_sound],
+            ),
+        )
+        if names
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,9 @@ def read_panda(source: Source, *, is_ahead: bool = False) -> TileSet:
     listing = Listing(folder, {}, ()) if is_ahead and not folder.is_dir() else list_images(folder)
     cases, notes = _match_rows(table, listing.images, is_ahead=is_ahead)
     notes = [*listing.notes(), *notes]
-    slides = _kept(source, _list_slides(source, cases, listing.images), notes)
-    slides = _group_duplicates(source, slides, notes)
+    slides = _list_slides(source, cases, listing.images)
+    # Before a list takes slides away: two may show one tissue by way of a third.
+    slides = _kept(source, _group_duplicates(source, slides, notes), notes)
     _note_slides(table, cases, slides, notes)
     reading = Reading(
         meaning=Meaning(source.values) if source.values else RADBOUD,
@@ -96,7 +97,7 @@ def _list_slides(
                 f"{masks[name]}: data_provider is '{case.provider}', so what its values mean "
                 f"is unknown; expected {' or '.join(PANDA)}, or say it with --values"
             )
-        primary, secondary = (case.is_sound and case.score) or (None, None)
+        primary, secondary = case.grades
         slide = Slide(
             slide_id=name,
             patient_id=case.patient or name,
@@ -134,7 +135,7 @@ def read_keep(path: Path, noise_column: str) -> tuple[set[str], list[str]]:
         BadInput: if it has noise columns but not the requested one, or values other than 0 and 1.
     """
     columns = [noise_column, *(f"noise_ratio_{n}" for n in _RATIOS)]
-    rows = _read_named(path, [], columns)
+    rows = dict(_read_named(path, [], columns))
     names = list(rows)
     if not rows or noise_column not in next(iter(rows.values())):
         if found := {column for row in rows.values() for column in row} & set(columns):
@@ -151,32 +152,59 @@ _RATIOS = (5, 10, 15, 20)
 
 def _read_named(
     path: Path, columns: Sequence[str], optional: Sequence[str] = ()
-) -> dict[str, dict[str, Any]]:
-    """Rows of a table by the slide that they name."""
+) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a table, each with the slide that it names."""
     rows = read_table(path, columns, [*NAMES, *optional])
     name = next((name for name in NAMES if rows and name in rows[0]), None)
     if name is None:
         raise BadInput(f"{path}: no column image_id with names below it; expected one of slides")
-    return {cell_text(row[name]): row for row in rows}
+    return [(cell_text(row[name]), row) for row in rows]
 
 
 def _group_duplicates(source: Source, slides: list[Slide], notes: list[str]) -> list[Slide]:
-    """Slides that show the same tissue become slides of one patient."""
+    """Slides that show the same tissue become slides of one patient, as do all of their patients'.
+
+    A patient who is in a group is called after the first of the groups that hang together.
+    """
     if source.duplicates is None:
         return slides
     rows = _read_named(source.duplicates, ["group_id"])
-    matches = match_names([slide.slide_id for slide in slides], rows, source.duplicates)
+    names = dict.fromkeys(name for name, _ in rows)
+    matches = match_names([slide.slide_id for slide in slides], names, source.duplicates)
     notes += matches.notes
-    groups = {
-        name: cell_text(rows[row]["group_id"]).removesuffix(".0")
-        for name, row in matches.rows.items()
-    }
-    return [
-        replace(slide, patient_id=f"group-{groups[slide.slide_id]}")
-        if groups.get(slide.slide_id)
-        else slide
-        for slide in slides
+    # Slides that are not there count too: what they link is one tissue all the same.
+    slide_of = {row: name for name, row in matches.rows.items()}
+    links: list[tuple[_Node, _Node]] = [
+        (("slide", slide.slide_id), ("patient", slide.patient_id)) for slide in slides
     ]
+    for name, row in rows:
+        if group := cell_text(row["group_id"]).removesuffix(".0"):
+            links.append((("slide", slide_of.get(name, name)), ("group", group)))
+    firsts = _join(links)
+    found = [(slide, firsts["slide", slide.slide_id]) for slide in slides]
+    return [
+        replace(slide, patient_id=f"group-{name}" if kind == "group" else name)
+        for slide, (kind, name) in found
+    ]
+
+
+_Node = tuple[str, str]
+"""A group, patient or slide: the kind, of which groups come first in the alphabet, and the name."""
+
+
+def _join(links: Iterable[tuple[_Node, _Node]]) -> dict[_Node, _Node]:
+    """The first node of all that hang together, for every node."""
+    parents: dict[_Node, _Node] = {}
+
+    def first(node: _Node) -> _Node:
+        while (parent := parents.setdefault(node, node)) != node:
+            parents[node] = node = parents[parent]
+        return node
+
+    for one, other in links:
+        low, high = sorted((first(one), first(other)))
+        parents[high] = low
+    return {node: first(node) for node in list(parents)}
 
 
 def _note_slides(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from disc.data.tables.tables import cell_text, read_table
+from disc.data.tiles.names import is_foreign
 from disc.data.tiles.records import OfficialSplit
 from disc.files import BadInput
 from disc.labels import check_score, isup_group, parse_score, score_of_isup
@@ -42,6 +43,11 @@ class Row:
         return self.score is None or self.isup is None or self.isup == isup_group(*self.score)
 
     @property
+    def grades(self) -> tuple[int | None, int | None]:
+        """Primary and secondary grade; None where they are not said, or ISUP contradicts them."""
+        return (self.is_sound and self.score) or (None, None)
+
+    @property
     def is_open(self) -> bool:
         """Whether there is an ISUP group that leaves the two grades open."""
         return self.score is None and self.isup is not None
@@ -61,7 +67,7 @@ def read_slide_table(path: Path, *, is_unique: bool = False) -> dict[str, Row]:
     Raises:
         FileNotFoundError: if there is no such table.
         BadInput: if it has no column of names or nothing about them, a row of another length than
-            the header, a name twice, or a score that is none.
+            the header, a name twice, a score that is none, or a patient that no workbook takes.
     """
     found = read_table(path, [], [*NAMES, *_USEFUL, "data_provider"])
     columns = set(found[0]) if found else set()
@@ -89,13 +95,14 @@ def _row(path: Path, row: Mapping[str, Any]) -> Row:
     try:
         isup = _isup(row)
         score = _score(row)
+        patient = _patient(row)
         um_per_px = _um(row)
     except ValueError as error:
         raise BadInput(f"{path}: {_first(row, NAMES)}: {error}") from error
     has_score = any(_first(row, (column,)) for column in _SCORES[:-1])
     return Row(
         score=score if has_score or isup is None else score_of_isup(isup),
-        patient=_first(row, ("patient_id",)),
+        patient=patient,
         provider=_first(row, ("data_provider",)),
         split=_PARTS.get(_first(row, _SPLIT).lower(), ""),
         isup=isup,
@@ -132,6 +139,15 @@ def _isup(row: Mapping[str, Any]) -> int | None:
     if not text.isdecimal() or int(text) > 5:
         raise ValueError(f"isup_grade '{text}'; expected 0 to 5")
     return int(text)
+
+
+def _patient(row: Mapping[str, Any]) -> str:
+    text = _first(row, ("patient_id",))
+    if is_foreign(text):
+        raise ValueError(
+            f"patient_id {text!a} has characters that workbooks cannot hold; remove them"
+        )
+    return text
 
 
 def _um(row: Mapping[str, Any]) -> float | None:

@@ -13,9 +13,10 @@ _SHOWN = 10
 """Names that a note lists."""
 _EXAMPLES = 3
 _SUFFIXES = (
-    r"\.(ome\.tiff?|tiff?|svs|ndpi|mrxs|scn|bif|vms|vmu|svslide|dcm|qptiff|czi|png|jpe?g|bmp|h5)$"
+    r"(\.(ome|tiff?|svs|ndpi|mrxs|scn|bif|vms|vmu|svslide|dcm|qptiff|czi|png|jpe?g|bmp|h5))+$"
 )
-"""What tables put behind a name; a dot alone is part of it: S1.0 is no file type."""
+"""What stands behind a name, more than once in `x.ome.tiff` and `x.svs.tiff`; a dot alone is part
+of it: S1.0 is no file type."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ def clean(text: str) -> str:
 
 
 def stem_of(text: str) -> str:
-    """What is left of a name without folders, of Windows too, and without the type of a file."""
+    """What is left of a name without folders, of Windows too, and without the types of a file."""
     last = re.split(r"[/\\]", clean(text))[-1]
     return re.sub(_SUFFIXES, "", last, flags=re.IGNORECASE)
 

@@ -22,6 +22,7 @@ from disc.data.tables.xlsx import MAX_CELLS, check_columns, read_sheet
 from disc.files import MAX_TEXT, BadInput, read_bytes, reason
 
 _DIVIDERS = (",", ";", "\t")
+_TEXTS = {".csv", ".tsv", ".txt"}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _WHOLE = re.compile(r"\s*\d+\.0\s*")
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
@@ -40,13 +41,13 @@ def read_table(
     """Rows of the first sheet; only the named columns, whose headers match but for case and spaces.
 
     Args:
-        path: an .xlsx workbook or a .csv.
+        path: an .xlsx workbook, or text: a .csv, .tsv or .txt.
         columns: which must be there.
         optional: which may be there.
 
     Raises:
         FileNotFoundError: if there is no such workbook.
-        BadInput: if it is not a workbook, or lacks a column.
+        BadInput: if it is no table, lacks a column, or a row is longer than the header.
     """
     header, *rows = _read_rows(path) or [()]
     found = [str(cell).strip() for cell in header if cell is not None]
@@ -57,6 +58,7 @@ def read_table(
             f"{path}: no column {', '.join(missing)}; found {_name_some(found) or 'no header'}; "
             f"expected {', '.join(columns)}"
         )
+    _refuse_long(path, header, rows)
     present = [*columns, *(column for column in optional if _simple(column) in places)]
     wanted = {column: places[_simple(column)] for column in present}
     # Workbooks leave out empty cells at the end of a row.
@@ -65,6 +67,20 @@ def read_table(
         for row in rows
         if any(cell is not None for cell in row)
     ]
+
+
+def _refuse_long(path: Path, header: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+    # Text is stricter; workbooks leave out empty cells at the end of a row, and may keep blanks.
+    for row in rows:
+        if any(cell_text(cell) for cell in row[len(header) :]):
+            raise _odd_length(path, [cell_text(cell) for cell in row], len(header))
+
+
+def _odd_length(path: Path, row: Sequence[str], expected: int) -> BadInput:
+    return BadInput(
+        f"{path}: row '{','.join(row)[:80]}' has {len(row)} cells; expected {expected}, as its "
+        "header; is the file whole?"
+    )
 
 
 def _name_some(columns: Sequence[str]) -> str:
@@ -80,24 +96,23 @@ def _read_rows(path: Path) -> list[tuple[Any, ...]]:
         raise FileNotFoundError(
             f"{path}: no such workbook or table; correct the path, or restore it"
         )
-    if path.suffix.lower() == ".csv":
-        return _read_csv(path)
+    if path.suffix.lower() in _TEXTS:
+        return _read_text(path)
     return read_sheet(path)
 
 
-def _read_csv(path: Path) -> list[tuple[Any, ...]]:
+def _read_text(path: Path) -> list[tuple[Any, ...]]:
     data = read_bytes(path, MAX_TEXT)
     try:
         text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
         header, *rows = _split(text) or [[]]
     except (ValueError, csv.Error) as error:
-        raise BadInput(f"{path}: not readable as CSV ({reason(error)}); replace it") from error
+        raise BadInput(
+            f"{path}: not readable as text of a table ({reason(error)}); replace it"
+        ) from error
     for row in rows:
         if len(row) != len(header):
-            raise BadInput(
-                f"{path}: row '{','.join(row)[:80]}' has {len(row)} cells; expected "
-                f"{len(header)}, as its header; is the file whole?"
-            )
+            raise _odd_length(path, row, len(header))
     columns = [_as_numbers(column) for column in zip(*rows, strict=True)]
     cells = [tuple(header), *zip(*columns, strict=True)]
     return [tuple(cell if cell else None for cell in row) for row in cells]

@@ -1,8 +1,9 @@
-"""Names of tiles in the SICAPv2 layout."""
+"""Names of tiles in the SICAPv2 layout, and of the slides that they are called after."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from disc.files import BadInput
 
@@ -12,6 +13,10 @@ _NAME = re.compile(
     r"(?P<slide>[^_/]+)_Block_Region_(?P<region>\d+)_(?P<row>\d+)_(?P<col>\d+)"
     r"_xini_(?P<x>\d+)_yini_(?P<y>\d+)"
 )
+_FOREIGN = {"Cc", "Cs", "Cn"}
+"""Kinds of characters that no table and no terminal takes: controls, halves of pairs, none."""
+_MAX_BYTES = 180
+"""Of a slide's name; tiles are called after it, and files have 255."""
 
 
 def parse_name(name: str) -> re.Match[str]:
@@ -29,3 +34,27 @@ def parse_name(name: str) -> re.Match[str]:
 def format_name(slide_id: str, place: tuple[int, int], x: int, y: int) -> str:
     """Name of a tile of region 0, at some row and column, whose corner is at level-0 (x, y)."""
     return f"{slide_id}_Block_Region_0_{place[0]}_{place[1]}_xini_{x}_yini_{y}"
+
+
+def is_foreign(text: str) -> bool:
+    """Whether a text has characters that tables cannot hold."""
+    return any(unicodedata.category(character) in _FOREIGN for character in text)
+
+
+def find_name_fault(name: str) -> str:
+    """What is wrong with a slide's name; empty: nothing."""
+    if not name.strip():
+        return "its name is blank; rename the file"
+    if is_foreign(name):
+        return "its name has characters that tables cannot hold; rename the file"
+    if len(name.encode()) > _MAX_BYTES:
+        return (
+            f"its name has more than {_MAX_BYTES} bytes, and tiles are called after it; rename it"
+        )
+    return ""
+
+
+def spell(name: str) -> str:
+    """A name whose characters can all be written, the others by their numbers."""
+    spelled = (f"%{ord(character):x}" if is_foreign(character) else character for character in name)
+    return "".join(spelled)[:_MAX_BYTES]

@@ -65,7 +65,8 @@ def cut_slide(
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
         the slide is longer, and for each tile its name, place, label, and whether it is mixed;
         `given_um`, the width of its pixels, where the file does not say it; `pen`, the fraction
-        that strokes of a pen have of all that is coloured; `pixels` of each label in its tiles.
+        that strokes of a pen have of all that is coloured; `others`, how many drawn things are no
+        area; `pixels` of each label in its tiles.
 
     Raises:
         BadInput: if slide or mask cannot be used.
@@ -87,7 +88,9 @@ def cut_slide(
         _write_beside(job, request, plan)
     axis = "y" if scan.height > scan.width else "x"
     given = scan.um_per_px if scan.is_given_um else None
-    facts = {"side": side, "axis": axis, "given_um": given, "pen": plan.pen}
+    drawn = plan.annotation if isinstance(plan.annotation, DrawnAnnotation) else None
+    others = drawn.num_others if drawn else 0
+    facts = {"side": side, "axis": axis, "given_um": given, "pen": plan.pen, "others": others}
     return {**facts, "tiles": tiles, "pixels": pixels.tolist()}
 
 

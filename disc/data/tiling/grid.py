@@ -12,6 +12,7 @@ import numpy.typing as npt
 from disc.data.tiling.request import TileRequest
 from disc.data.wsi.coordinates import Coordinates
 from disc.data.wsi.scan import Scan
+from disc.files import BadInput
 
 _BLOCK_PX = 1024
 """About how many pixels of a level are read at once, across and down."""
@@ -57,7 +58,10 @@ def list_places(
         scan: the slide.
         tissue: where there is tissue, at any resolution [h, w].
         scale: level-0 pixels per tile pixel.
-        request: tile size, overlap, min tissue.
+        request: tile size, overlap, edges, min tissue.
+
+    Raises:
+        BadInput: if tiles are to be moved to the slide's edges, and it is narrower than one.
     """
     least = request.min_tissue
     return _choose(scan, tissue, scale, request, lambda fractions: fractions >= least)
@@ -87,6 +91,11 @@ def _choose(
     # Sums over windows as differences of four sums.
     sums = np.pad(tissue.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     xs, ys = (_starts(length, side, step, request.edges) for length in (scan.width, scan.height))
+    if request.edges == "shift" and not (len(xs) and len(ys)):
+        raise BadInput(
+            f"{scan.path}: {scan.width} x {scan.height} px, narrower than a tile, {side:g} px "
+            "there; give --edges pad, which fills tiles up, or a smaller --tile-px or --um-per-px"
+        )
     lefts, rights = (xs * across).astype(int), _ends(xs + side, across, tissue.shape[1])
     bottoms = _ends(ys + side, down, tissue.shape[0])
     for row, (y, bottom) in enumerate(zip(ys, bottoms, strict=True)):

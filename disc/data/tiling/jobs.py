@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 from disc.data.pixels.mask_values import BY_NAME, Meaning
 from disc.data.readers.slide_masks import TEMPLATE, find_mask, name_slide
 from disc.data.readers.slide_table import Row, read_slide_table
-from disc.data.tables.matching import list_some, match_names
+from disc.data.tables.matching import clean, list_some, match_names
+from disc.data.tiles.names import find_name_fault, spell
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
-from disc.data.tiling.slide_files import find_name_fault, list_slides, spell
+from disc.data.tiling.slide_files import list_slides
 from disc.data.wsi.coordinates import SUFFIX
 from disc.data.wsi.drawings import is_drawing
 from disc.files import BadInput
@@ -56,9 +58,12 @@ def list_jobs(request: TileRequest) -> JobList:
     """
     inner = [folder for folder in (request.out, request.masks, request.coordinates) if folder]
     paths, notes = list_slides(request.slides, inner)
+    masks = _find_masks(request.masks, paths)
+    if num_masks := len(paths) - len(masks):
+        notes.append(f"{request.slides}: {num_masks} file(s) are masks of others, so no slides")
+    paths = list(masks)
     listed = _find_coordinates(request.coordinates, paths)
     rows, found = _match_rows(request.labels, paths)
-    masks = _find_masks(request.masks, paths)
     jobs = [
         _job(request, path, rows.get(name_slide(path), Row()), masks[path], listed.get(path))
         for path in paths
@@ -79,13 +84,16 @@ def _match_rows(table: Path | None, paths: list[Path]) -> tuple[dict[str, Row], 
     matches = match_names(names, rows, table)
     found = {name: rows[row] for name, row in matches.rows.items()}
     unsaid = [name for name, row in found.items() if row.is_open]
-    notes = [*matches.notes]
-    if unsaid:
-        notes.append(
-            f"{table}: {len(unsaid)} slide(s) with isup_grade alone, 4 or 5, which leaves the "
-            f"grades open, so not scored: {list_some(unsaid)}"
+    wrong = [name for name, row in found.items() if not row.is_sound]
+    notes = [
+        f"{table}: {len(names)} slide(s) {what}, so not scored: {list_some(names)}"
+        for what, names in (
+            ("with isup_grade alone, 4 or 5, which leaves the grades open", unsaid),
+            ("whose isup_grade contradicts their score", wrong),
         )
-    return found, tuple(notes)
+        if names
+    ]
+    return found, (*matches.notes, *notes)
 
 
 def _job(
@@ -138,11 +146,18 @@ def _refuse_outside(path: Path, root: Path | None) -> None:
 
 
 def _find_masks(masks: Path | None, slides: list[Path]) -> dict[Path, Path | None]:
+    """The mask of each slide; a file that is another's mask, and has none, is no slide."""
     if masks is not None and TEMPLATE not in str(masks) and not masks.exists():
         raise FileNotFoundError(f"{masks}: no such mask or folder; correct --masks")
-    if masks is not None and masks.is_file() and len(slides) > 1:
-        raise BadInput(f"{masks}: one mask for {len(slides)} slides; give a folder of masks")
-    found = {slide: find_mask(masks, slide) for slide in slides}
+    every = {slide: find_mask(masks, slide) for slide in slides}
+    taken = {os.path.realpath(mask) for mask in every.values() if mask is not None}
+    found = {
+        slide: mask
+        for slide, mask in every.items()
+        if mask is not None or os.path.realpath(slide) not in taken
+    }
+    if masks is not None and masks.is_file() and len(found) > 1:
+        raise BadInput(f"{masks}: one mask for {len(found)} slides; give a folder of masks")
     if masks is not None and not any(found.values()):
         first = name_slide(slides[0])
         raise BadInput(
@@ -176,11 +191,12 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
 
 
 def _slide(path: Path, case: Row) -> Slide:
-    # The grammar of tile names leaves no room for an underscore in a slide's id.
-    name = name_slide(path).replace("_", "-")
-    if find_name_fault(name_slide(path)):
-        name = spell(name)
-    primary, secondary = case.score or (None, None)
+    name = name_slide(path)
+    # Tile names have no room for an underscore in a slide's id; tables clean names, and cut them
+    # at a backslash.
+    name = spell(name) if find_name_fault(name) else clean(name)
+    name = re.sub(r"[_\\]", "-", name)
+    primary, secondary = case.grades
     patient = case.patient or name
     return Slide(slide_id=name, patient_id=patient, primary=primary, secondary=secondary)
 

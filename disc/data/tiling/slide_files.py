@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from disc.data.readers.slide_masks import name_slide
 from disc.data.tables.matching import list_some
+from disc.data.tiles.names import find_name_fault as find_name_fault
+from disc.data.tiles.names import spell as spell
 from disc.data.wsi.formats import find_dicom
 from disc.files import BadInput
 
 SUFFIXES = {".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide"}
 SUFFIXES |= {".png", ".jpg", ".jpeg"}
 """Names that are taken for slides in a folder."""
-_FOREIGN = {"Cc", "Cs", "Cn"}
-"""Kinds of characters that no table and no terminal takes: controls, halves of pairs, none."""
-_MAX_BYTES = 180
-"""Of a slide's name; tiles are called after it, and files have 255."""
 
 
 def list_slides(slides: Path, leave_out: Collection[Path] = ()) -> tuple[list[Path], list[str]]:
@@ -75,23 +72,3 @@ def _walk(folder: Path, leave_out: Collection[Path]) -> Iterator[Path]:
             yield path
         elif path.name not in parts and path.resolve() not in leave_out:
             yield from _walk(path, leave_out)
-
-
-def find_name_fault(name: str) -> str:
-    """What is wrong with a slide's name; empty: nothing."""
-    if any(unicodedata.category(character) in _FOREIGN for character in name):
-        return "its name has characters that tables cannot hold; rename the file"
-    if len(name.encode()) > _MAX_BYTES:
-        return (
-            f"its name has more than {_MAX_BYTES} bytes, and tiles are called after it; rename it"
-        )
-    return ""
-
-
-def spell(name: str) -> str:
-    """A name whose characters can all be written, the others by their numbers."""
-    spelled = (
-        f"%{ord(character):x}" if unicodedata.category(character) in _FOREIGN else character
-        for character in name
-    )
-    return "".join(spelled)[:_MAX_BYTES]

@@ -52,6 +52,8 @@ class TileReport:
     """What was decided and left over while slides were listed."""
     pen: Mapping[str, float] = field(default_factory=dict)
     """Slides with strokes of a pen that are left out: their share of all that is coloured."""
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Slides with drawn things that are no area, left out: how many."""
     failures: Mapping[str, str]
     """Slides that could not be tiled, each with the reason; the set is complete without them."""
 
@@ -74,6 +76,12 @@ class TileReport:
             text.append(
                 f"pen strokes left out: {len(self.pen)} slide(s), most of {name}: {share:.0%} of "
                 "what is coloured; --tissue.keep-pen keeps them"
+            )
+        if self.others:
+            name, most = max(self.others.items(), key=lambda item: item[1])
+            text.append(
+                f"drawn, but no area (lines, points, collections), so left out: "
+                f"{sum(self.others.values())} in {len(self.others)} slide(s), most {name}: {most}"
             )
         if not any(count for name, count in self.labels.items() if name != "unlabelled"):
             text.append(
@@ -195,6 +203,7 @@ def _report(
         without_mask=[job.slide.slide_id for job in jobs if job.mask is None],
         without_score=[slide.slide_id for slide in slides if slide.primary is None],
         pen={name: record["pen"] for name, record in records.items() if record.get("pen", 0) > 0},
+        others={name: record["others"] for name, record in records.items() if record.get("others")},
         without_resolution=[name for name, record in records.items() if record.get("given_um")],
         failures={},
     )

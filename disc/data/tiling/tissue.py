@@ -24,6 +24,8 @@ _BLACK = 30
 """Of 255. Tissue is lighter; glass that a scanner left black is not."""
 _INK, _DARK = 24, 100
 """Differences of channels in ink, and red in dark ink, of 255."""
+_TINGE, _NAVY = 3, 72
+"""How much more green than red, and red itself, there is in dark blue ink."""
 _MIN_STROKE_UM2 = 20_000
 _RIM_UM = 24
 _ENDLESS = 1e12
@@ -107,8 +109,8 @@ def find_tissue(
 def find_pen(image: Pixels, um_per_px: float = UM_PER_PX) -> npt.NDArray[np.bool_]:
     """Where there are strokes of a blue, green or black pen: bool [H, W].
 
-    Haematoxylin and eosin take away green most: where green is more than red, or blue far more than
-    a dark red, it is ink. Black ink is dark without a colour.
+    Haematoxylin and eosin take away green most: where green is more than red (in dark blue, by a
+    little), or blue far more than a dark red, it is ink. Black ink is dark without a colour.
 
     Args:
         image: overview, uint8 [H, W, 3].
@@ -118,6 +120,7 @@ def find_pen(image: Pixels, um_per_px: float = UM_PER_PX) -> npt.NDArray[np.bool
     colour = image.max(-1).astype(np.int16) - image.min(-1)
     is_ink = (green - red > _INK) & (colour > 3 * _INK // 2)
     is_ink |= (blue - red > 4 * _INK) & (red < _DARK)
+    is_ink |= (green - red > _TINGE) & (blue - green > 2 * _INK) & (red < _NAVY)
     is_ink |= (image.max(-1) < _DARK) & (colour < _INK)
     strokes = remove_small_objects(
         ndimage.binary_opening(is_ink, np.ones((2, 2))), max_size=_area(_MIN_STROKE_UM2, um_per_px)

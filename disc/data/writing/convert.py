@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from disc.data.readers.read import read_source
 from disc.data.tiles.labels import Counts
-from disc.data.tiles.names import format_name
-from disc.data.tiles.records import Slide, Tile
-from disc.data.tiles.tile_set import TileSet
+from disc.data.tiles.records import Slide
 from disc.data.writing.box_scale import find_scale
+from disc.data.writing.new_names import name_slides, name_tiles
 from disc.data.writing.new_split import NUM_GROUPS, deal_patients, name_partitions
 from disc.data.writing.request import ConvertRequest
 from disc.data.writing.set_writer import SetWriter
@@ -24,14 +23,24 @@ _MIN_SECOND = 0.05
 """Fraction of graded pixels from which a second grade is in a score derived from masks."""
 
 
-def convert_set(request: ConvertRequest) -> str:
+@dataclass(frozen=True, kw_only=True)
+class ConvertReport:
+    """Outcome of converting."""
+
+    lines: Sequence[str]
+    """What a person should know: notes of the reader, what was left out, what was written."""
+    misnamed: Mapping[str, str]
+    """Why slides were left out whose names cannot be written, by their old ids."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def convert_set(request: ConvertRequest) -> ConvertReport:
     """Write every tile of a set with its mask, and divide the patients into folds and test.
 
     With fewer than five patients, all are the test: the set is for evaluation alone. Stopped, the
     same request writes the set again, in the same bytes.
-
-    Returns:
-        What was written, and what the reader noted; for people.
 
     Raises:
         FileNotFoundError: if the set is not there.
@@ -40,39 +49,58 @@ def convert_set(request: ConvertRequest) -> str:
     tiles = read_source(request.source)
     if not len(tiles):
         raise BadInput(f"{request.source.root}: slides without tiles; cut them with disc tile")
-    slides = _rename(tiles.slides)
+    slides, misnamed = name_slides(tiles)
+    tiles = tiles.only(i for i, tile in enumerate(tiles.tiles) if tile.slide_id in slides)
+    names = name_tiles(tiles, slides)
     facts = asdict(request)
     for name in ("skip_damaged", "processes"):  # They change nothing of what is written.
         del facts[name]
     claim_folder(request.out, facts)
     notes = list(tiles.notes)
     writer = SetWriter(request.out, um_per_px=find_scale(tiles, notes))
+    writer.reopen()
     written = write_tiles(
-        tiles,
-        _name_tiles(tiles, slides),
-        writer,
-        skip=request.skip_damaged,
-        processes=request.processes,
+        tiles, names, writer, skip=request.skip_damaged, processes=request.processes
     )
-    labels, damaged = written.labels, written.damaged
-    slides = _with_tiles(tiles, slides, damaged)
+    damaged = written.damaged
+    kept = [number for number, tile in enumerate(tiles.tiles) if tile.name not in damaged]
+    writer.discard_others({names[number] for number in kept})
+    slides = {name: slides[name] for name in tiles.only(kept).slides}
     if request.scores_from_masks:
         slides = score_by_masks(slides, written.pixels, notes)
-    groups = deal_patients(list(slides.values()), request.seed)
-    is_small = len({slide.patient_id for slide in slides.values()}) < NUM_GROUPS
-    partitions: Mapping[str, Sequence[str]] = name_partitions(groups)
+    said = _finish(writer, list(slides.values()), written.labels, request.seed)
+    lines = [*notes, *_list_left_out(misnamed, damaged)]
+    lines.append(f"{request.out}: {len(kept)} tiles of {said}")
+    return ConvertReport(lines=lines, misnamed=misnamed)
+
+
+def _finish(
+    writer: SetWriter, slides: Sequence[Slide], labels: Mapping[str, Label], seed: int
+) -> str:
+    """Divide the slides and finish their set; what of it is in the set, for people."""
+    is_small = len({slide.patient_id for slide in slides}) < NUM_GROUPS
+    partitions: Mapping[str, Sequence[str]] = name_partitions(deal_patients(slides, seed))
     if is_small:
-        partitions = {"Test/Train": [], "Test/Test": [s.slide_id for s in slides.values()]}
-    writer.finish(list(slides.values()), partitions, labels)
+        partitions = {"Test/Train": [], "Test/Test": [slide.slide_id for slide in slides]}
+    writer.finish(slides, partitions, labels)
     parts = "all in Test/Test" if is_small else f"{NUM_GROUPS} parts by patient"
-    num = len(tiles) - len(damaged)
-    counts = f"{num} tiles of {len(slides)} slides, {len(labels)} with a label; {parts}"
+    said = f"{len(slides)} slides, {len(labels)} with a label; {parts}"
     if not labels:
-        counts += "; without tile labels it serves whole slides and as external set: a generator "
-        counts += "and pixel-level graders need masks"
-    left_out = [f"left out: {len(damaged)} damaged tile(s)"] if damaged else []
-    left_out += [f"  {fault}" for fault in damaged.values()]
-    return "\n".join([*notes, *left_out, f"{request.out}: {counts}"])
+        said += "; without tile labels it serves whole slides and as external set: a generator "
+        said += "and pixel-level graders need masks"
+    return said
+
+
+def _list_left_out(misnamed: Mapping[str, str], damaged: Mapping[str, str]) -> list[str]:
+    lines = []
+    for what, faults in (
+        ("slide(s) whose names cannot be written; mended, the same command adds them", misnamed),
+        ("damaged tile(s)", damaged),
+    ):
+        if faults:
+            lines.append(f"left out: {len(faults)} {what}")
+            lines += [f"  {fault}" for fault in faults.values()]
+    return lines
 
 
 def score_by_masks(
@@ -104,38 +132,3 @@ def score_by_masks(
         f"scores of {num} slide(s) were derived from their masks, which no pathologist gave"
     )
     return scored
-
-
-def _with_tiles(
-    tiles: TileSet, slides: Mapping[str, Slide], damaged: Collection[str]
-) -> dict[str, Slide]:
-    """The slides of which a tile was written."""
-    kept = {tile.slide_id for tile in tiles.tiles if tile.name not in damaged}
-    return {name: slide for name, slide in slides.items() if name in kept}
-
-
-def _rename(slides: Mapping[str, Slide]) -> dict[str, Slide]:
-    """Slides by their old names, with names that the grammar of tiles has room for."""
-    new = {old: old.replace("_", "-") for old in slides}
-    if len(set(new.values())) < len(new):
-        twice = next(name for name in new.values() if list(new.values()).count(name) > 1)
-        raise BadInput(f"two slides would be called {twice}; rename one")
-    return {old: replace(slide, slide_id=new[old]) for old, slide in slides.items()}
-
-
-def _name_tiles(tiles: TileSet, slides: Mapping[str, Slide]) -> list[str]:
-    """Names of the tiles in the new set; those of unknown place are numbered."""
-    names = []
-    numbers = dict.fromkeys(slides, 0)
-    for tile in tiles.tiles:
-        number = numbers[tile.slide_id]
-        numbers[tile.slide_id] += 1
-        names.append(_name(tile, slides[tile.slide_id].slide_id, number, tiles.tile_px))
-    return names
-
-
-def _name(tile: Tile, slide_id: str, number: int, tile_px: int) -> str:
-    is_placed = tile.box_px is not None or tile.x > 0 or tile.y > 0
-    # Tiles of unknown place stand below each other.
-    x, y = (tile.x, tile.y) if is_placed else (0, number * tile_px)
-    return format_name(slide_id, (number, 0), x, y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -58,6 +58,18 @@ class SetWriter:
             write_bytes(path, encode_mask(pixels), is_durable=False)
         path = self.root / "images" / f"{name}.jpg"
         write_bytes(path, jpeg or encode_jpeg(image), is_durable=False)
+
+    def reopen(self) -> None:
+        """Take away what makes a set of the tiles: while they are written anew, it is none."""
+        for name in ("set.json", "wsi_labels.xlsx"):
+            (self.root / name).unlink(missing_ok=True)
+
+    def discard_others(self, names: Collection[str]) -> None:
+        """Take away all tiles but those named: an earlier try left them."""
+        for folder, suffix in (("images", ".jpg"), ("masks", ".png")):
+            for path in list((self.root / folder).glob(f"[!.]*_Block_Region_*{suffix}")):
+                if path.stem not in names:
+                    path.unlink()
 
     def finish(
         self,

@@ -18,6 +18,8 @@ from disc.files import MAX_TEXT, BadInput, read_bytes, reason
 SUFFIXES = (".xml", ".geojson", ".json")
 """Of files that hold drawings."""
 MAX_VERTICES = 2**22
+_FARTHEST = 2**31
+"""In pixels; no slide is as wide."""
 _UNNAMED = "unnamed"
 
 
@@ -40,7 +42,7 @@ class Drawings:
 
     Attributes:
         areas: in the order of the file.
-        num_others: lines, points and other things without an area, which are left out.
+        num_others: lines, points, collections and other things that are no area; they are left out.
     """
 
     areas: Sequence[Drawing]
@@ -62,7 +64,7 @@ def read_drawings(path: Path) -> Drawings:
     data = read_bytes(path, MAX_TEXT)
     try:
         found = list(_read_xml(data) if path.suffix.lower() == ".xml" else _read_geojson(data))
-    except (ValueError, LookupError, TypeError, RecursionError, ElementTree.ParseError) as error:
+    except _FAULTS as error:
         raise BadInput(
             f"{path}: no annotation of ASAP, Aperio or QuPath ({reason(error)}); replace it"
         ) from error
@@ -72,6 +74,13 @@ def read_drawings(path: Path) -> Drawings:
     if sum(int(shapely.get_num_coordinates(drawing.area)) for drawing in areas) > MAX_VERTICES:
         raise BadInput(f"{path}: shapes of more than {MAX_VERTICES:,} points; simplify them")
     return Drawings(areas=areas, num_others=len(found) - len(areas))
+
+
+_FAULTS = (
+    *(ValueError, LookupError, TypeError, OverflowError, RecursionError),
+    ElementTree.ParseError,
+)
+"""Of text that is no XML, no JSON, or another one than expected."""
 
 
 def _read_xml(data: bytes) -> Iterator[Drawing | None]:
@@ -98,18 +107,22 @@ def _read_asap(root: ElementTree.Element) -> Iterator[Drawing | None]:
 
 
 def _read_aperio(root: ElementTree.Element) -> Iterator[Drawing | None]:
-    """The class is the layer's name; regions that are drawn as negative are holes in its others."""
+    """The class is the layer's name; regions that are drawn as negative are holes in its others.
+
+    Of a layer without a name it is its regions' text, or else an attribute's name. The text comes
+    first, for ImageScope gives every layer an attribute `Description`.
+    """
     for layer in root.iter("Annotation"):
         listed = [attribute.get("Name", "") for attribute in layer.iter("Attribute")]
-        said = (layer.get("Name", ""), *listed)
-        named = next((name.strip() for name in said if name.strip()), "")
+        others = [*listed, f"layer {layer.get('Id', '')}"]
         regions = list(layer.iter("Region"))
         holes = [region for region in regions if region.get("NegativeROA") == "1"]
         cut = shapely.union_all([hole.area for one in holes if (hole := _region(one, ""))])
         for region in regions:
             if region in holes:
                 continue
-            name = named or region.get("Text", "").strip() or f"layer {layer.get('Id', '')}"
+            said = (layer.get("Name", ""), region.get("Text", ""), *others)
+            name = next(name.strip() for name in said if name.strip())
             drawing = _region(region, name)
             if drawing is not None and not cut.is_empty:
                 drawing = Drawing(name=name, area=drawing.area.difference(cut))
@@ -138,10 +151,15 @@ def _region(region: ElementTree.Element, name: str) -> Drawing | None:
 
 def _point(element: ElementTree.Element) -> tuple[float, float]:
     # Some programs write decimal commas.
-    x, y = (float(element.attrib[axis].replace(",", ".")) for axis in ("X", "Y"))
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise ValueError(f"a point at ({x}, {y})")
-    return x, y
+    return _place(*(element.attrib[axis].replace(",", ".") for axis in ("X", "Y")))
+
+
+def _place(x: str | float, y: str | float) -> tuple[float, float]:
+    place = float(x), float(y)
+    # Areas of points that are too far away are not finite; comparisons with NaN are false.
+    if not (abs(place[0]) <= _FARTHEST and abs(place[1]) <= _FARTHEST):
+        raise ValueError(f"a point at ({place[0]:g}, {place[1]:g})")
+    return place
 
 
 def _ring(points: Sequence[tuple[float, float]], name: str) -> Drawing | None:
@@ -155,15 +173,21 @@ def _sound(area: BaseGeometry, name: str) -> Drawing:
 
 def _read_geojson(data: bytes) -> Iterator[Drawing | None]:
     whole = json.loads(data)
-    features = whole if isinstance(whole, list) else whole.get("features", [whole])
+    features = whole if isinstance(whole, list) else _object(whole).get("features", [whole])
     for feature in features:
-        if feature["type"] != "Feature":
+        if _object(feature)["type"] != "Feature":
             raise ValueError(f"'{str(feature['type'])[:40]}'; expected features")
-        properties = feature.get("properties") or {}
+        properties = _object(feature.get("properties") or {})
         if properties.get("objectType", "annotation") not in ("annotation", "detection"):
             yield None
             continue
-        yield _area(feature["geometry"], _name_of(properties))
+        yield _area(_object(feature["geometry"]), _name_of(properties))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{json.dumps(value)[:40]} where an object was expected")
+    return value
 
 
 def _name_of(properties: Mapping[str, Any]) -> str:
@@ -183,8 +207,6 @@ def _area(geometry: Mapping[str, Any], name: str) -> Drawing | None:
 
 def _polygon(rings: Sequence[Sequence[Sequence[float]]]) -> BaseGeometry:
     """The first ring is the outline, the others are holes."""
-    first, *holes = [[(float(point[0]), float(point[1])) for point in ring] for ring in rings]
-    if not all(math.isfinite(x) and math.isfinite(y) for ring in (first, *holes) for x, y in ring):
-        raise ValueError("a point that is no number")
+    first, *holes = [[_place(point[0], point[1]) for point in ring] for ring in rings]
     found: BaseGeometry = shapely.make_valid(shapely.Polygon(first, holes))
     return found

@@ -198,6 +198,14 @@ def test_a_generator_without_a_record(clean: Path, tmp_path: Path) -> None:
     assert ("error", "bad-manifest") in kinds(check(root))
 
 
+@pytest.mark.parametrize("text", ["[]", '"a set"', '{"um_per_px": NaN}', '{"tile_px": -4}', "{"])
+def test_a_note_that_readers_refuse_is_an_error(tree: Path, text: str) -> None:
+    (tree / "set.json").write_text(text)
+    (case,) = only(check(tree), "set-facts").cases
+    assert f"{tree / 'set.json'}: " in case.note
+    assert "counts" not in {finding.kind for finding in check(tree).findings}
+
+
 def test_a_set_that_claims_to_be_sicapv2_is_counted(tree: Path) -> None:
     assert "counts" not in {finding.kind for finding in check(tree).findings}
     (tree / "set.json").unlink()

@@ -44,7 +44,7 @@ def test_folders_that_are_classes_are_asked_about(tmp_path: Path) -> None:
 def test_their_labels_are_converted(tmp_path: Path) -> None:
     write_classes(tmp_path)
     source = Source(root=tmp_path, kind="folder", labels_from="folders")
-    said = convert_set(ConvertRequest(source=source, out=tmp_path / "set", processes=1))
+    said = str(convert_set(ConvertRequest(source=source, out=tmp_path / "set", processes=1)))
     assert "32 with a label; 5 parts by patient" in said
     for tile in read_set(tmp_path / "set", SIDE).tiles:
         assert tile.label == CLASSES[tile.slide_id.rpartition("-")[0].replace("GG-4", "GG_4")]
@@ -68,7 +68,7 @@ def test_a_set_without_labels_is_one_of_slides(tmp_path: Path) -> None:
     pd.DataFrame(rows).to_excel(tmp_path / "slides.xlsx", index=False)
     table = tmp_path / "slides.xlsx"
     source = Source(root=tmp_path, kind="folder", images="patches", slides=table)
-    said = convert_set(ConvertRequest(source=source, out=tmp_path / "set", processes=1))
+    said = str(convert_set(ConvertRequest(source=source, out=tmp_path / "set", processes=1)))
     assert "20 tiles of 10 slides, 0 with a label" in said
     assert "serves whole slides" in said
     tiles = read_set(tmp_path / "set", SIDE)

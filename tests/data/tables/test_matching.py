@@ -25,6 +25,10 @@ DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
     [
         (["core0", "core1"], ["core0.png", "core1.SVS"], "without folders and file types"),
         (["core0"], ["core0.ome.tiff"], "without folders"),
+        (["core0.ome"], ["core0.ome.tiff"], "without folders"),
+        (["core0.ome", "S1.0"], ["core0", "S1.0.tif"], "without folders"),
+        (["core0.svs"], ["core0"], "without folders"),
+        (["core0.SVS"], ["scans/core0.svs.tiff"], "without folders"),
         (["core0"], ["D:\\scans\\batch 2\\core0.tiff"], "without folders"),
         (["0000", "0007"], ["0", "7"], "as whole numbers"),
         ([DECOMPOSED], [COMPOSED], "kinds of characters differ"),
@@ -39,6 +43,7 @@ def test_names_that_mean_the_same(files: list[str], rows: list[str], how: str) -
 
 def test_an_exact_name_comes_first_and_two_candidates_are_none() -> None:
     assert match_names(["S1", "S1.0"], ["S1.0", "S1"], "t").rows == {"S1": "S1", "S1.0": "S1.0"}
+    assert match_names(["S1.ome", "S1.0"], ["S1.0", "S1"], "t").rows["S1.ome"] == "S1"
     matches = match_names(["a", "b", "c"], ["a.png", "a.tif", "b", "d"], "t.csv")
     assert matches.rows == {"b": "b"}
     assert matches.notes == (
@@ -129,6 +134,13 @@ def test_numbers_of_spreadsheets_and_texts_that_look_like_them(tmp_path: Path) -
     assert {name: row.patient for name, row in rows.items()} == {"S1": "12", "S1.0": "13"}
     path.write_text("slide_id,patient_id\nS1,12.0\nS2,12.1\n")
     assert read_slide_table(path)["S1"].patient == "12.0"
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "TXT", "txt"])
+def test_text_divided_by_tabs(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"slides.{suffix}"
+    path.write_text("slide_id\tgleason_score\nS1\t3+4\n")
+    assert read_slide_table(path)["S1"].score == (3, 4)
 
 
 @pytest.mark.parametrize("row", ["a,3+3", "a,3+3,p,q"])

@@ -8,7 +8,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from disc.data.tables import xlsx as sheets
-from disc.data.tables.tables import encode_table
+from disc.data.tables.tables import encode_table, read_table
 from disc.data.tables.xlsx import read_sheet
 from disc.files import BadInput
 
@@ -39,6 +39,19 @@ def test_rows_beyond_the_claimed_dimensions(book: Path) -> None:
         for name, data in parts.items():
             archive.writestr(name, data)
     assert read_sheet(book) == [("a", "b"), (1,), (2, "x")]
+
+
+@pytest.mark.parametrize("rest", [("p", "q"), (None, 7)])
+def test_a_row_longer_than_the_header_is_refused(tmp_path: Path, rest: tuple[object, ...]) -> None:
+    workbook, path = Workbook(), tmp_path / "book.xlsx"
+    for row in (("slide_id", "score", "patient_id"), ("b", "3+3"), ("c", None, "p", " ")):
+        workbook.active.append(row)
+    workbook.save(path)
+    assert [row["slide_id"] for row in read_table(path, ["slide_id"])] == ["b", "c"]
+    workbook.active.append(("a", "3+3", *rest))
+    workbook.save(path)
+    with pytest.raises(BadInput, match=r"book\.xlsx: row 'a,3\+3,.*' has 4 cells; expected 3"):
+        read_table(path, ["slide_id"])
 
 
 @pytest.mark.parametrize(("limit", "message"), [("MAX_BYTES", "unpack to"), ("MAX_ROWS", "rows")])

@@ -55,6 +55,22 @@ def test_tiles_have_the_labels_of_the_areas_that_they_lie_in(tmp_path: Path) -> 
     assert "scores of 1 slide(s) were derived from their masks" in str(report)
 
 
+def test_what_is_drawn_and_is_no_area_is_counted(tmp_path: Path) -> None:
+    request = draw(tmp_path, "benign")
+    path = tmp_path / "drawn" / "one.geojson"
+    assert not any("no area" in line for line in tile_slides(request).lines())
+    places = {"Point": [3, 3], "LineString": [[0, 0], [9, 9]]}
+    parts = [{"type": kind, "coordinates": place} for kind, place in places.items()]
+    others = [*parts, {"type": "GeometryCollection", "geometries": parts}]
+    features = [{"type": "Feature", "geometry": other, "properties": {}} for other in others]
+    path.write_text(json.dumps([*json.loads(path.read_text()), *features]))
+    report = tile_slides(replace(request, out=tmp_path / "second"))
+    assert report.others == {"one": 3}
+    assert (
+        "drawn, but no area (lines, points, collections), so left out: 3 in 1 slide(s), most one: 3"
+    ) in report.lines()
+
+
 def test_scores_come_from_masks_only_where_asked_and_cut_nothing_again(tmp_path: Path) -> None:
     request = draw(tmp_path, "benign")
     assert tile_slides(request).without_score == ["one"]

@@ -9,9 +9,10 @@ import pytest
 from disc.data.tiling.grid import Block, Place, list_blocks, list_places, listed_places
 from disc.data.tiling.request import TileRequest
 from disc.data.wsi.coordinates import Coordinates
+from disc.files import BadInput
 
 TILE = 32
-SCAN = SimpleNamespace(width=640, height=384)
+SCAN = SimpleNamespace(path=Path("a.tiff"), width=640, height=384)
 
 
 def request_for(**targets: float) -> TileRequest:
@@ -90,7 +91,11 @@ def test_the_edges_of_a_slide_are_covered_or_left_out() -> None:
         num = (6, 3) if edges == "drop" else (7, 4)
         assert len(found) == num[0] * num[1] == len({(p.row, p.column) for p in found})
     assert len(places_of(whole, 2.0, overlap=0.0, edges="shift")) == 10 * 6, "nothing is left"
-    assert not places_of(whole, 20.0, edges="shift"), "a tile larger than the slide"
+    for scale in (13.0, 20.0):
+        with pytest.raises(
+            BadInput, match=r"a\.tiff: 640 x 384 px, narrower than a tile.*edges pad"
+        ):
+            places_of(whole, scale, edges="shift")
     assert len(places_of(whole, 20.0, edges="pad", min_tissue=0.1)) == 1
 
 

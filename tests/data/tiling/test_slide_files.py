@@ -10,8 +10,9 @@ from PIL import Image
 
 from disc import cli
 from disc.data.readers.sicapv2 import read_set
+from disc.data.tiles.names import find_name_fault
 from disc.data.tiling.request import TileRequest
-from disc.data.tiling.slide_files import find_name_fault, list_slides
+from disc.data.tiling.slide_files import list_slides
 from disc.data.tiling.tile_slides import tile_slides
 from disc.files import BadInput
 from tests.data.scans import draw_mask, generate

@@ -66,6 +66,7 @@ def test_clams_presets_are_its_files() -> None:
 
 
 INKS = {"blue": (30, 50, 160), "green": (40, 130, 70), "black": (35, 33, 38), "navy": (20, 20, 130)}
+INKS |= {"dark blue": (25, 30, 90), "grey blue": (40, 50, 120), "ballpoint": (60, 70, 150)}
 
 
 @pytest.mark.parametrize("ink", INKS)
@@ -83,7 +84,15 @@ def test_strokes_of_a_pen_are_no_tissue(ink: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "stain", [(190, 110, 160), (110, 70, 150), (60, 37, 95), (150, 110, 200), (225, 150, 190)]
+    "stain",
+    [
+        (190, 110, 160),
+        (110, 70, 150),
+        (60, 37, 95),
+        (150, 110, 200),
+        (225, 150, 190),
+        (69, 63, 140),
+    ],
 )
 def test_stained_tissue_is_no_pen(stain: tuple[int, int, int]) -> None:
     noise = np.random.default_rng(0).normal(0, 6, (80, 80, 3))

@@ -36,6 +36,17 @@ def write_lapc(root: Path, patients: int) -> None:
                 Image.fromarray(values).save(root / "mask_nameless" / f"{name}.png")
 
 
+def write_slides(root: Path, slides: int, tiles: int) -> None:
+    """Slides with tiles of noise and no masks, and a table of them."""
+    (root / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in [f"S{slide}_{tile:03}" for slide in range(slides) for tile in range(tiles)]:
+        pixels = rng.integers(90, 250, (SIDE, SIDE, 3), np.uint8)
+        Image.fromarray(pixels).save(root / "images" / f"{name}.png")
+    rows = [(f"S{slide}", f"P{slide}") for slide in range(slides)]
+    pd.DataFrame(rows, columns=["slide_id", "patient_id"]).to_csv(root / "slides.csv", index=False)
+
+
 def request(root: Path, out: Path) -> ConvertRequest:
     source = Source(root=root, kind="lapc", tile_px=SIDE, fit="resize", um_per_px=0.5)
     return ConvertRequest(source=source, out=out, processes=1)
@@ -43,7 +54,7 @@ def request(root: Path, out: Path) -> ConvertRequest:
 
 def test_a_converted_set_is_read_as_any(tmp_path: Path) -> None:
     write_lapc(tmp_path / "lapc", 10)
-    said = convert_set(request(tmp_path / "lapc", tmp_path / "set"))
+    said = str(convert_set(request(tmp_path / "lapc", tmp_path / "set")))
     assert "20 tiles of 20 slides, 10 with a label; 5 parts by patient" in said
     assert "10 without a mask" in said
     tiles = read_set(tmp_path / "set", SIDE)
@@ -63,7 +74,7 @@ def test_a_converted_set_is_read_as_any(tmp_path: Path) -> None:
 
 def test_few_patients_are_all_tested(tmp_path: Path) -> None:
     write_lapc(tmp_path / "lapc", 3)
-    said = convert_set(request(tmp_path / "lapc", tmp_path / "set"))
+    said = str(convert_set(request(tmp_path / "lapc", tmp_path / "set")))
     assert "all in Test/Test" in said
     parts = [tile.split for tile in read_set(tmp_path / "set", SIDE).tiles]
     assert sorted(parts) == ["", "", "", "test", "test", "test"]
@@ -92,10 +103,53 @@ def test_a_set_that_was_mended_is_converted_into_the_same_folder(tmp_path: Path)
         convert_set(targets)
     assert not (tmp_path / "set/set.json").exists()
     broken.write_bytes(whole)
-    assert "6 tiles of 6 slides" in convert_set(targets)
+    assert "6 tiles of 6 slides" in str(convert_set(targets))
     other = request(tmp_path / "lapc", tmp_path / "set")
     with pytest.raises(BadInput, match="holds tiles of another request"):
         convert_set(ConvertRequest(source=other.source, out=other.out, seed=1))
+
+
+def test_tiles_of_an_earlier_try_are_not_in_the_set(tmp_path: Path) -> None:
+    """Of a tile taken away, the next took its number: one picture was there twice."""
+    write_slides(tmp_path / "own", 3, 40)
+    source = Source(root=tmp_path / "own", kind="folder", slides=tmp_path / "own/slides.csv")
+    asked = ConvertRequest(source=source, out=tmp_path / "set", processes=1)
+    assert "120 tiles of 3 slides" in str(convert_set(asked))
+    broken = tmp_path / "own/images/S0_003.png"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:100])
+    with pytest.raises(BadInput, match=r"S0_003\.png"):
+        convert_set(asked)
+    broken.unlink()
+    assert "119 tiles of 3 slides" in str(convert_set(asked))
+    fresh = replace(asked, out=tmp_path / "fresh")
+    convert_set(fresh)
+    mended, new = contents(asked.out), contents(fresh.out)
+    assert {**mended, "request.json": b""} == {**new, "request.json": b""}
+    for path in (tmp_path / "own/images").glob("S2_*.png"):
+        path.write_bytes(whole[:100])
+    assert "79 tiles of 2 slides" in str(convert_set(replace(asked, skip_damaged=True)))
+    assert len(read_set(asked.out, SIDE)) == len(list((asked.out / "masks").iterdir())) == 79
+
+
+def test_a_set_that_is_written_anew_is_none_until_it_is_whole(tmp_path: Path) -> None:
+    """Its tiles are numbered: half of them new, old workbooks would give them others' labels."""
+    write_slides(tmp_path / "own", 3, 3)
+    source = Source(root=tmp_path / "own", kind="folder", slides=tmp_path / "own/slides.csv")
+    asked = ConvertRequest(source=source, out=tmp_path / "set", processes=1)
+    convert_set(asked)
+    (tmp_path / "own/images/S0_000.png").unlink()
+    broken = tmp_path / "own/images/S1_001.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    with pytest.raises(BadInput, match=r"S1_001\.png"):
+        convert_set(asked)
+    with pytest.raises(FileNotFoundError, match=r"wsi_labels\.xlsx"):
+        read_set(asked.out, SIDE)
+    (asked.out / "images/mine.jpg").touch()
+    broken.unlink()
+    with pytest.raises(BadInput, match="'mine' breaks the grammar"):
+        convert_set(asked)
+    assert (asked.out / "images/mine.jpg").exists(), "what disc did not write is left alone"
 
 
 def test_jpegs_that_nothing_changes_keep_their_bytes(tmp_path: Path) -> None:
@@ -124,7 +178,7 @@ def test_damaged_tiles_are_left_out_and_listed_if_asked(tmp_path: Path) -> None:
     asked = request(tmp_path / "lapc", tmp_path / "set")
     with pytest.raises(BadInput, match=r"tile_2_1\.jpg"):
         convert_set(asked)
-    said = convert_set(replace(asked, skip_damaged=True))
+    said = str(convert_set(replace(asked, skip_damaged=True)))
     assert "left out: 1 damaged tile(s)" in said and f"  {broken}: damaged" in said
     assert "5 tiles of 5 slides" in said and len(read_set(tmp_path / "set", SIDE)) == 5
 
@@ -158,14 +212,14 @@ def test_a_place_outside_of_the_slide_is_refused(tmp_path: Path) -> None:
     asked = ConvertRequest(source=source, out=tmp_path / "set", processes=1)
     with pytest.raises(BadInput, match=r"a\.tiff: 512 x 512 px, and a place at \(5000, 0\)"):
         convert_set(asked)
-    assert "left out: 1 damaged" in convert_set(replace(asked, skip_damaged=True))
+    assert "left out: 1 damaged" in str(convert_set(replace(asked, skip_damaged=True)))
 
 
 def test_scores_are_derived_from_masks_if_asked(tmp_path: Path) -> None:
     """LAPC scores nobody: of GG3 with a rim of stroma, GG4 so, GG5 so, and benign."""
     write_lapc(tmp_path / "lapc", 4)
     asked = request(tmp_path / "lapc", tmp_path / "set")
-    said = convert_set(replace(asked, scores_from_masks=True))
+    said = str(convert_set(replace(asked, scores_from_masks=True)))
     assert "scores of 4 slide(s) were derived from their masks" in said
     slides = read_set(tmp_path / "set", SIDE).slides
     scores = [slides[f"tile-{n}-0"].primary for n in range(4)]
@@ -196,6 +250,6 @@ def test_boxes_have_the_scale_that_their_slides_say(tmp_path: Path, given: float
     convert_set(ConvertRequest(source=source, out=tmp_path / "set", processes=1))
     assert read_json(tmp_path / "set/set.json")["um_per_px"] == pytest.approx(2.0, rel=1e-3)
     save_pyramid(tmp_path / "train_images/b.tiff", picture, um=0.25)
-    said = convert_set(ConvertRequest(source=source, out=tmp_path / "other", processes=1))
+    said = str(convert_set(ConvertRequest(source=source, out=tmp_path / "other", processes=1)))
     assert "slides differ in scale: tiles of b have 1 µm per pixel, of a 2" in said
     assert read_json(tmp_path / "other/set.json")["um_per_px"] is None

@@ -99,6 +99,27 @@ def expected(size, at, scale):
     return labels
 
 
+@pytest.mark.parametrize(
+    ("layer", "text", "attribute", "name"),
+    [
+        ("", "GG4", "Description", "GG4"),
+        ("GG3", "GG4", "Description", "GG3"),
+        (" ", " ", "GG5", "GG5"),
+        ("", "", "", "layer 3"),
+    ],
+)
+def test_what_an_aperio_region_is_called_after(tmp_path, layer, text, attribute, name):
+    """ImageScope gives every layer an attribute `Description`, which is no class."""
+    places = "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in SQUARE)
+    path = tmp_path / "a.xml"
+    path.write_text(
+        f'<Annotations><Annotation Id="3" Name="{layer}"><Attributes><Attribute '
+        f'Name="{attribute}" Value=""/></Attributes><Regions><Region Text="{text}"><Vertices>'
+        f"{places}</Vertices></Region></Regions></Annotation></Annotations>"
+    )
+    assert [drawing.name for drawing in read_drawings(path).areas] == [name]
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
     ("at", "size", "scale"), [((0, 0), (250, 300), 4.0), ((180.5, 290), (64, 48), 2.5)]
@@ -140,6 +161,12 @@ def test_an_ellipse_of_aperio(tmp_path):
     assert drawing.area.area == pytest.approx(np.pi * 200 * 100, rel=1e-3)
 
 
+AWAY = (
+    '[{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": '
+    "[[[0, 0], [%(x)s, 0], [0, %(x)s], [0, 0]]]}}]"
+)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -150,6 +177,13 @@ def test_an_ellipse_of_aperio(tmp_path):
         ("a.geojson", "[1]", "no annotation of"),
         ("a.geojson", "[" * 100_000, "no annotation of"),
         ("a.geojson", '{"type": "Feature"}', "no annotation of"),
+        ("a.geojson", "null", "null where an object was expected"),
+        ("a.geojson", "7", "7 where an object was expected"),
+        ("a.geojson", '"word"', '"word" where an object was expected'),
+        ("a.geojson", '[{"type": "Feature", "properties": [1]}]', r"\[1\] where an object"),
+        ("a.geojson", AWAY % {"x": "1e308"}, r"a point at \(1e\+308, 0\)"),
+        ("a.geojson", AWAY % {"x": "1" + "0" * 400}, "no annotation of"),
+        ("a.geojson", AWAY % {"x": "NaN"}, r"a point at \(nan, 0\)"),
     ],
 )
 def test_what_is_no_annotation_is_one_line(tmp_path, name, text, message):

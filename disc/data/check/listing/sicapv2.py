@@ -12,11 +12,11 @@ from disc.data.check.contents import Contents, Item
 from disc.data.check.listing.workbooks import merge_labels, read_books
 from disc.data.check.report import Case
 from disc.data.pixels.mask_values import SICAPV2
-from disc.data.readers.sicapv2 import find_root
+from disc.data.readers.sicapv2 import find_root, read_facts
 from disc.data.readers.sicapv2_masks import decide_meaning
 from disc.data.tables.image_files import IMAGES
 from disc.data.tiles.names import GRAMMAR, parse_name
-from disc.files import BadInput, read_json
+from disc.files import BadInput
 from disc.labels import Label
 
 
@@ -27,13 +27,22 @@ def list_tiles(root: Path, name: str) -> Contents:
         FileNotFoundError: if there is no such set.
     """
     root = find_root(root)
-    facts = _read_facts(root)
+    facts, fault = _read_facts(root)
     contents = Contents(
         name=name,
         root=root,
         kind="sicapv2",
-        is_official=not facts and not (root / "manifest.parquet").exists(),
+        is_official=not facts and not fault and not (root / "manifest.parquet").exists(),
         is_by_position=bool(facts.get("is_split_by_position")),
+    )
+    contents.error(
+        "set-facts",
+        (
+            "a set.json that no command takes",
+            "an object of facts about the set, with sizes and scales above 0",
+            "correct it, or delete it",
+        ),
+        [Case(note=fault, files=(root / "set.json",))] if fault else [],
     )
     read_books(contents)
     _list_files(contents)
@@ -41,11 +50,12 @@ def list_tiles(root: Path, name: str) -> Contents:
     return contents
 
 
-def _read_facts(root: Path) -> dict[str, Any]:
+def _read_facts(root: Path) -> tuple[dict[str, Any], str]:
+    """What `set.json` says, and what is wrong with it, in a line."""
     try:
-        return dict(read_json(root / "set.json", "correct it, or delete it"))
-    except (FileNotFoundError, BadInput, TypeError, ValueError):
-        return {}
+        return read_facts(root), ""
+    except BadInput as error:
+        return {}, str(error)
 
 
 def _list_files(contents: Contents) -> None:
