@@ -86,15 +86,20 @@ def train_generators(args: argparse.Namespace) -> None:
     """One of each seed, side by side; meanwhile the patches are drawn."""
     last = max(args.variants, key=VARIANTS.index).replace("sd-sc", "sd")
     work = [run_words(args, seed, f"denoiser/{last}") for seed in args.seeds]
-    if not (args.out / "lapc").exists():
+    # a set that was begun looks like one that is whole: it gets its name at the end
+    begun, patches = args.out / "lapc, begun", args.out / "lapc"
+    shutil.rmtree(begun, ignore_errors=True)
+    if not patches.exists():
         slides = [str(args.patches)] * 4
-        words = ["phantom", "--kind", "lapc", "--out", str(args.out / "lapc"), "--slides", *slides]
+        words = ["phantom", "--kind", "lapc", "--out", str(begun), "--slides", *slides]
         work.append([*words, "--processes", str(max(1, args.processes - 4))])
     threads = str(max(1, args.processes // 4))
     started = [start(words, {"OMP_NUM_THREADS": threads}) for words in work]
     codes = [process.wait() for process in started]
     if any(codes):
         sys.exit(f"exit codes {codes}")
+    if begun.exists():
+        begun.rename(patches)
 
 
 def study(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from disc.evaluate.graders.configurations import smallest_difference
 from disc.evaluate.graders.slides import auroc_tables
 from disc.evaluate.graders.statistics import above_chance, slide_statistics
 from disc.evaluate.graders.verdicts import choose_balance_weights, holm, judge, primary_tests
+from disc.report.graders.sentences import verdict_sentence
 from tests.evaluate.simulated_scores import simulate_scores, true_auroc
 
 GRADER = ["grader", "encoder"]
@@ -29,6 +30,25 @@ def test_the_verdict_on_planted_data_is_right(seed: int) -> None:
     truth = true_auroc(2.4, has_seeds=True) - true_auroc(1.2, has_seeds=True)
     smallest = tests[tests["variant"] == "help"]["smallest"]
     assert (smallest < truth).all(), "it found what it says it can find"
+
+
+@pytest.mark.parametrize(
+    ("skill", "verdict"), [(2.4, "helps no more than real tiles"), (1.2, "helps")]
+)
+def test_what_real_tiles_do_as_well_is_no_help_of_synthetic_ones(
+    skill: float, verdict: str
+) -> None:
+    """As many tiles a step, in steps as many, of the real ones again."""
+    skills = {"real": 1.2, "sd": 2.4, "real-again": skill, "real-remixed": 0.6}
+    scores = simulate_scores(skills, 0, slides=200, seeds=3)
+    tests = slide_statistics(scores, draws=600, seed=0)["auroc_tests"]
+    found = tests[tests["variant"] == "sd"]
+    assert set(found["verdict"]) == {verdict} and set(found["control"]) == {"real-again"}
+    assert (found["beyond"].abs() < 0.05).all() == (skill == 2.4)
+    controls = tests[tests["variant"] != "sd"]
+    assert not controls["beyond"].notna().any() and not (controls["verdict"] == verdict).all()
+    said = verdict_sentence(tests, "here", "AUROC")
+    assert ("to the control real-again" in said) == (skill == 2.4)
 
 
 def test_a_gain_over_a_baseline_at_chance_is_none() -> None:

@@ -26,6 +26,8 @@ from disc.evaluate.graders.resampling import (
 )
 
 CONFIGURATION = ["variant", "balance_weight"]
+CONTROL = "real-"
+"""Begins the names of variants that add real tiles again, where others add synthetic ones."""
 RUN = {"generator_seed": 0, "grader_seed": 0, "fold": ""}
 """Columns that name a run, with what stands for one that an older table lacks."""
 Array = npt.NDArray[np.float64]
@@ -72,6 +74,9 @@ class Measured:
     def differences(self) -> pd.DataFrame:
         """Paired differences to real tiles only, with the two-sided p of no difference.
 
+        Beside each, the difference to the best control of real tiles at the same weight, if there
+        is one: `control`, its name, and `beyond`, with `beyond_low` and `beyond_high`.
+
         Raises:
             ValueError: if there is not one configuration of balance weight 0.
         """
@@ -81,23 +86,46 @@ class Measured:
                 f"{self.names}: {weights.count(0)} configurations of balance weight 0; expected one"
             )
         base = weights.index(0)
-        return self._frame([place for place in range(len(weights)) if place != base], base)
+        places = [place for place in range(len(weights)) if place != base]
+        beyond = [
+            self._to_control(place, k) for place in places for k in range(len(self.values[0]))
+        ]
+        names = ("control", "beyond", "beyond_low", "beyond_high")
+        columns = dict(zip(names, zip(*beyond, strict=True), strict=True)) if beyond else {}
+        return self._frame(places, base).assign(**columns)
 
     def _frame(self, places: Sequence[int], base: int | None = None) -> pd.DataFrame:
         columns = [*self.names, *CONFIGURATION, "k", "value", *SPREAD]
         rows = []
         for place in places:
-            values, drawn, of_seeds = self.values[place], self.drawn[place], self.of_seeds[place]
-            freedom = self.freedom[place]
-            if base is not None:
-                values, drawn = values - self.values[base], drawn - self.drawn[base]
-                of_seeds = of_seeds - self.of_seeds[base]
-                freedom = min(freedom, self.freedom[base])
-            for k, value in enumerate(values):
-                found = _spread(value, drawn[k], of_seeds[k], freedom)
-                names = [*self.names.values(), *self.configurations[place]]
-                rows.append([*names, k, value, *found])
+            names = [*self.names.values(), *self.configurations[place]]
+            rows += [
+                [*names, k, *self._measure(k, place, base)] for k in range(len(self.values[place]))
+            ]
         return pd.DataFrame(rows, columns=columns)
+
+    def _measure(self, k: int, place: int, base: int | None) -> tuple[float, ...]:
+        """A value, or its difference to another configuration's, and `SPREAD`."""
+        parts = self.values[place, k], self.drawn[place, k], self.of_seeds[place, k]
+        freedom = self.freedom[place]
+        if base is not None:
+            others = self.values[base, k], self.drawn[base, k], self.of_seeds[base, k]
+            parts = tuple(one - other for one, other in zip(parts, others, strict=True))
+            freedom = min(freedom, self.freedom[base])
+        return float(parts[0]), *_spread(*parts, freedom)
+
+    def _to_control(self, place: int, k: int) -> tuple[str, float, float, float]:
+        variant, weight = self.configurations[place]
+        controls = [
+            other
+            for other, (name, at) in enumerate(self.configurations)
+            if at == weight and name.startswith(CONTROL) and np.isfinite(self.values[other, k])
+        ]
+        if variant.startswith(CONTROL) or not controls:
+            return "", np.nan, np.nan, np.nan
+        best = max(controls, key=lambda other: self.values[other, k])
+        value, low, high, *_ = self._measure(k, place, best)
+        return self.configurations[best][0], value, low, high
 
 
 def measure_settings(

@@ -9,13 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from disc.evaluate.auroc import MEAN
-from disc.evaluate.graders.configurations import ALPHA, smallest_difference
+from disc.evaluate.graders.configurations import ALPHA, ROUNDING, smallest_difference
 
 HELPS, HARMS = "helps", "harms"
 UNCLEAR = "not distinguishable"
 UNTRAINED = "baseline not trained"
 UNDEFINED = "undefined"
-VERDICTS = (HELPS, HARMS, UNCLEAR, UNTRAINED, UNDEFINED)
+MATCHED = "helps no more than real tiles"
+VERDICTS = (HELPS, MATCHED, HARMS, UNCLEAR, UNTRAINED, UNDEFINED)
 
 
 def choose_balance_weights(levels: pd.DataFrame, grader: Sequence[str]) -> pd.DataFrame:
@@ -53,7 +54,8 @@ def primary_tests(
     no other weight.
 
     Args:
-        gains: differences to real tiles only, with p.
+        gains: differences to real tiles only, with p, and to controls of real tiles: what does not
+            go beyond the best of these with its whole interval helps no more than real tiles.
         chosen: the weights, from `choose_balance_weights`.
         is_trained: whether the grader of real tiles only is above chance, by the columns of
             `family`, data_set and label.
@@ -73,6 +75,12 @@ def primary_tests(
         judge(value, p, has_baseline)
         for value, p, has_baseline in zip(rows["value"], adjusted, trained, strict=True)
     ]
+    if "beyond_low" in rows:
+        is_matched = (rows["beyond_low"] <= ROUNDING).tolist()
+        verdicts = [
+            MATCHED if matched and verdict == HELPS else verdict
+            for matched, verdict in zip(is_matched, verdicts, strict=True)
+        ]
     smallest = smallest_difference(rows["error"], rows["freedom"])
     return rows.assign(p_holm=adjusted, smallest=smallest, verdict=verdicts)
 

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from disc.evaluate.graders.verdicts import HARMS, HELPS, UNCLEAR, UNDEFINED, UNTRAINED
+from disc.evaluate.graders.verdicts import (
+    HARMS,
+    HELPS,
+    MATCHED,
+    UNCLEAR,
+    UNDEFINED,
+    UNTRAINED,
+)
 from disc.report.numbers import Numbers
 from disc.report.run_summary import PIXEL_GRADING, SLIDE_GRADING
 from disc.report.sentences import (
@@ -46,8 +53,8 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     """What the primary tests of one test set say.
 
     Args:
-        tests: with variant, label, value, low, high, freedom (of the seeds; infinite where there is
-            one training of each), p_holm, smallest and verdict.
+        tests: as `primary_tests` gives them; freedom is that of the seeds, infinite where there is
+            one training of each.
         where: grader and test set.
         measure: that is compared.
     """
@@ -56,7 +63,7 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     parts = [f"{where}: {measure} of {compared}, {count(labels, 'label')}"]
     if np.isinf(tests["freedom"]).all():
         parts.append("there is one training of each, and in no interval what another would change")
-    for word in (HELPS, HARMS):
+    for word in (HELPS, MATCHED, HARMS):
         found = tests[tests["verdict"] == word]
         parts += [_found(row) for row in found.itertuples()]
     unclear = tests[tests["verdict"] == UNCLEAR]
@@ -76,6 +83,9 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
 def _found(row: Any) -> str:
     p = "p < .001" if row.p_holm < 0.001 else f"p = {row.p_holm:.3f}".replace("0.", ".")
     found = f"{signed(row.value)} {interval(row)}, {p}"
+    if row.verdict == MATCHED:
+        span = f"[{plain(row.beyond_low)}, {plain(row.beyond_high)}]"
+        found += f"; to the control {row.control} {signed(row.beyond)} {span}"
     return f"{name_label(row.label)}: {row.variant} {row.verdict}, {found}"
 
 

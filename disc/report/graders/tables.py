@@ -8,7 +8,14 @@ from typing import Any
 import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN
-from disc.evaluate.graders.verdicts import HARMS, HELPS, UNCLEAR, UNDEFINED, UNTRAINED
+from disc.evaluate.graders.verdicts import (
+    HARMS,
+    HELPS,
+    MATCHED,
+    UNCLEAR,
+    UNDEFINED,
+    UNTRAINED,
+)
 from disc.report.numbers import Numbers
 from disc.report.sentences import (
     DATA_NAMES,
@@ -23,7 +30,9 @@ from disc.report.sentences import (
 )
 from disc.report.tables import Field, Grid
 
-MOODS = {HELPS: "better", HARMS: "worse", UNCLEAR: "", UNTRAINED: "moot", UNDEFINED: ""}
+MOODS = {HELPS: "better", HARMS: "worse", UNTRAINED: "moot"} | dict.fromkeys(
+    (MATCHED, UNCLEAR, UNDEFINED), ""
+)
 """How a verdict is coloured."""
 PRECISION = "GG"
 
@@ -128,6 +137,8 @@ def _tested(test: Any) -> Field:
     small = interval(test)
     if test.verdict == UNCLEAR:
         small += f", can show {plain(test.smallest)}"
+    if test.verdict == MATCHED:
+        small += f", {signed(test.beyond)} to {test.control}"
     return Field(text=signed(test.value), small=small, mood=MOODS[test.verdict])
 
 
