@@ -163,7 +163,6 @@ def check_size(path: Path, module: nn.Module) -> None:
     """Refuse a file that is far too large to be read: its header says what else it holds.
 
     Raises:
-        FileNotFoundError: if the file is missing.
         BadInput: if it holds more than the weights of a module.
     """
     expected = module.state_dict()

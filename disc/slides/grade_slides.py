@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from disc.data.tiling.slide_files import find_name_fault, list_slides, spell
+from disc.data.tiles.names import is_foreign, spell
+from disc.data.tiling.slide_files import list_slides
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput, digest, read_json, sync_all, whole_folder, write_json
 from disc.progress import Bar
@@ -113,8 +114,8 @@ def slide_key(path: Path) -> dict[str, Any]:
 def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeReport) -> None:
     name = folder.name
     try:
-        if fault := find_name_fault(path.name):
-            raise BadInput(f"{spell(path.name)}: {fault}")
+        if is_foreign(path.name):
+            raise BadInput(f"{spell(path.name)}: its name cannot be written; rename the file")
         expected = digest({"graders": key, "slide": slide_key(path)})
         if has_marker(folder, DONE):
             _check_graded(folder, expected)
@@ -165,10 +166,11 @@ def _name(paths: Sequence[Path]) -> list[str]:
     Raises:
         BadInput: if two files have the same name.
     """
-    stems = [spell(path.stem.removesuffix(".ome")) for path in paths]
+    spelled = [Path(spell(path.name)) if is_foreign(path.name) else path for path in paths]
+    stems = [path.stem.removesuffix(".ome") for path in spelled]
     names = [
-        stem if stems.count(stem) == 1 else spell(path.name)
-        for path, stem in zip(paths, stems, strict=True)
+        stem if stems.count(stem) == 1 else path.name
+        for path, stem in zip(spelled, stems, strict=True)
     ]
     twice = [name for name in names if names.count(name) > 1 or name == FAILED]
     if twice:

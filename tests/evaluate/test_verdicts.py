@@ -33,7 +33,7 @@ def test_the_verdict_on_planted_data_is_right(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("skill", "verdict"), [(2.4, "helps no more than real tiles"), (1.2, "helps")]
+    ("skill", "verdict"), [(2.4, "not shown to help beyond real tiles"), (1.2, "helps")]
 )
 def test_what_real_tiles_do_as_well_is_no_help_of_synthetic_ones(
     skill: float, verdict: str

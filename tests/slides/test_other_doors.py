@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from disc import cli
 from disc.api import Model
 from disc.files import BadInput
 from disc.labels import Label
+from disc.slides.from_features import grade_features
 from disc.slides.graders import Examples
 from disc.slides.judging.record import read_record
 from disc.slides.request import GradeRequest
@@ -65,14 +67,17 @@ def test_features_of_benign_tiles_that_hint_at_a_pattern_are_benign(
     features[:3, Label.GG4] = 1
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["features"] = features
-    model.grade_features([tmp_path / "a.h5"], tmp_path / "out")
-    record = read_record(tmp_path / "out" / "a")
-    assert record.shares["GG4"].fraction == 3 / 40
-    calibration = model.grading().calibration
-    assert calibration.tile_floors is not None
-    assert record.floors["GG4"] == calibration.tile_floors[1]
-    page = (tmp_path / "out" / "a" / "report.html").read_text()
+    grading = model.grading()
+    assert grading.calibration.tile_floors is not None
+    for floor, grade in ((0.1, 0), (0.05, 4)):
+        calibration = replace(grading.calibration, floors=(0, 0, 0), tile_floors=(0, floor, 0))
+        folder = tmp_path / str(floor)
+        folder.mkdir()
+        record = grade_features(grading.graders, calibration, tmp_path / "a.h5", folder)
+        assert record.shares["GG4"].fraction == 3 / 40 and record.score.primary == grade
+    page = (folder / "report.html").read_text()
     assert "There is one network" in page and "Glass, pen" not in page
+    assert "share of the tiles reaches" in page and "share of the tissue" not in page
 
 
 def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path: Path) -> None:

@@ -73,13 +73,17 @@ def _refuse_long(path: Path, header: Sequence[Any], rows: Sequence[Sequence[Any]
     # Text is stricter; workbooks leave out empty cells at the end of a row, and may keep blanks.
     for row in rows:
         if any(cell_text(cell) for cell in row[len(header) :]):
-            raise _odd_length(path, [cell_text(cell) for cell in row], len(header))
+            cells = [cell_text(cell) for cell in row]
+            what = "if the table is whole, give every column a header, or remove those without"
+            raise _odd_length(path, cells, len(header), what)
 
 
-def _odd_length(path: Path, row: Sequence[str], expected: int) -> BadInput:
+def _odd_length(
+    path: Path, row: Sequence[str], expected: int, what: str = "is the file whole?"
+) -> BadInput:
     return BadInput(
         f"{path}: row '{','.join(row)[:80]}' has {len(row)} cells; expected {expected}, as its "
-        "header; is the file whole?"
+        f"header; {what}"
     )
 
 

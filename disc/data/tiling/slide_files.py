@@ -8,8 +8,6 @@ from pathlib import Path
 
 from disc.data.readers.slide_masks import name_slide
 from disc.data.tables.matching import list_some
-from disc.data.tiles.names import find_name_fault as find_name_fault
-from disc.data.tiles.names import spell as spell
 from disc.data.wsi.formats import find_dicom
 from disc.files import BadInput
 

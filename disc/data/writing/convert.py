@@ -64,6 +64,8 @@ def convert_set(request: ConvertRequest) -> ConvertReport:
     )
     damaged = written.damaged
     kept = [number for number, tile in enumerate(tiles.tiles) if tile.name not in damaged]
+    if not kept:
+        raise BadInput(f"{request.source.root}: every tile is damaged; fetch them again")
     writer.discard_others({names[number] for number in kept})
     slides = {name: slides[name] for name in tiles.only(kept).slides}
     if request.scores_from_masks:

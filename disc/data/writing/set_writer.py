@@ -63,6 +63,9 @@ class SetWriter:
         """Take away what makes a set of the tiles: while they are written anew, it is none."""
         for name in ("set.json", "wsi_labels.xlsx"):
             (self.root / name).unlink(missing_ok=True)
+        # fewer slides have fewer parts, and those of more would list test tiles for training
+        for path in sorted((self.root / "partition").glob("**/*.xlsx")):
+            path.unlink()
 
     def discard_others(self, names: Collection[str]) -> None:
         """Take away all tiles but those named: an earlier try left them."""

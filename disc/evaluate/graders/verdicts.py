@@ -15,7 +15,7 @@ HELPS, HARMS = "helps", "harms"
 UNCLEAR = "not distinguishable"
 UNTRAINED = "baseline not trained"
 UNDEFINED = "undefined"
-MATCHED = "helps no more than real tiles"
+MATCHED = "not shown to help beyond real tiles"
 VERDICTS = (HELPS, MATCHED, HARMS, UNCLEAR, UNTRAINED, UNDEFINED)
 
 
@@ -55,7 +55,7 @@ def primary_tests(
 
     Args:
         gains: differences to real tiles only, with p, and to controls of real tiles: what does not
-            go beyond the best of these with its whole interval helps no more than real tiles.
+            go beyond the best of these with its whole interval is not shown to help beyond them.
         chosen: the weights, from `choose_balance_weights`.
         is_trained: whether the grader of real tiles only is above chance, by the columns of
             `family`, data_set and label.

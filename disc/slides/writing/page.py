@@ -185,7 +185,8 @@ def _name_networks(record: GradeRecord) -> str:
     draws = ", ".join(f"ISUP {group} in {share:.0%}" for group, share in record.isup_shares.items())
     has_several = len(record.opinions) > 1
     said = [f"By each network alone: {groups}."] if has_several else []
-    drawn = "tissue and networks" if has_several else "tissue"
+    what = "tissue" if record.map else "tiles"
+    drawn = f"{what} and networks" if has_several else what
     said += [f"Over draws of {drawn}: {draws}."] if draws else []
     if record.slide_group is not None:
         shares = record.slide_group.shares.items()

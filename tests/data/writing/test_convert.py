@@ -152,6 +152,38 @@ def test_a_set_that_is_written_anew_is_none_until_it_is_whole(tmp_path: Path) ->
     assert (asked.out / "images/mine.jpg").exists(), "what disc did not write is left alone"
 
 
+def test_fewer_slides_leave_no_parts_of_more(tmp_path: Path) -> None:
+    """Five patients can be divided into folds, four cannot; no old workbook lists test tiles."""
+    write_slides(tmp_path / "own", 6, 3)
+    table = tmp_path / "own/slides.csv"
+    source = Source(root=tmp_path / "own", kind="folder", slides=table)
+    asked = ConvertRequest(source=source, out=tmp_path / "set", processes=1)
+    convert_set(asked)
+    before = {path.relative_to(asked.out) for path in asked.out.glob("partition/**/*.xlsx")}
+    for path in (tmp_path / "own/images").glob("S[45]_*.png"):
+        path.unlink()
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join(row for row in rows if not row.startswith(("S4", "S5"))) + "\n")
+    convert_set(asked)
+    after = {path.relative_to(asked.out) for path in asked.out.glob("partition/**/*.xlsx")}
+    fresh = replace(asked, out=tmp_path / "fresh")
+    convert_set(fresh)
+    expected = {path.relative_to(fresh.out) for path in fresh.out.glob("partition/**/*.xlsx")}
+    assert after == expected < before
+
+
+def test_a_set_of_damaged_tiles_alone_takes_none_of_an_earlier_one_away(tmp_path: Path) -> None:
+    write_slides(tmp_path / "own", 3, 2)
+    source = Source(root=tmp_path / "own", kind="folder", slides=tmp_path / "own/slides.csv")
+    asked = ConvertRequest(source=source, out=tmp_path / "set", processes=1, skip_damaged=True)
+    convert_set(asked)
+    for path in (tmp_path / "own/images").iterdir():
+        path.write_bytes(path.read_bytes()[:80])
+    with pytest.raises(BadInput, match="every tile is damaged"):
+        convert_set(asked)
+    assert len(list((asked.out / "images").iterdir())) == 6
+
+
 def test_jpegs_that_nothing_changes_keep_their_bytes(tmp_path: Path) -> None:
     """Fine colours at 4:2:0, quality 60: written anew, they changed and doubled in size."""
     write_lapc(tmp_path / "lapc", 3)
