@@ -111,9 +111,8 @@ def _read_text(path: Path) -> list[tuple[Any, ...]]:
         text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
         header, *rows = _split(text) or [[]]
     except (ValueError, csv.Error) as error:
-        raise BadInput(
-            f"{path}: not readable as text of a table ({reason(error)}); replace it"
-        ) from error
+        kind = path.suffix[1:].upper()
+        raise BadInput(f"{path}: not readable as {kind} ({reason(error)}); replace it") from error
     for row in rows:
         if len(row) != len(header):
             raise _odd_length(path, row, len(header))
