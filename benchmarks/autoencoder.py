@@ -82,9 +82,17 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
     )
     optim = replace(DecoderTuning().optim, steps=360)
     alone = DecoderTuning(adversarial_weight=0.0, optim=optim)
+    half = replace(plain, channels=tuple(one // 2 for one in plain.channels))
+    last = replace(half.decoder.optim, steps=2 * half.decoder.optim.steps)
+    longer = replace(
+        half,
+        optim=replace(half.optim, steps=2 * half.optim.steps),
+        decoder=replace(half.decoder, optim=last),
+    )
     return {
         "the run's": plain,
-        "half the width": replace(plain, channels=tuple(one // 2 for one in plain.channels)),
+        "half the width": half,
+        "half the width, twice the steps": longer,
         "crops": crops,
         "crops, decoder": replace(crops, decoder=alone),
         "crops, decoder against a discriminator": replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from disc.data.tables.matching import clean
 from disc.files import BadInput
 
 GRAMMAR = "{slide}_Block_Region_{region}_{row}_{col}_xini_{x}_yini_{y}.jpg"
@@ -34,6 +35,11 @@ def parse_name(name: str) -> re.Match[str]:
 def format_name(slide_id: str, place: tuple[int, int], x: int, y: int) -> str:
     """Name of a tile of region 0, at some row and column, whose corner is at level-0 (x, y)."""
     return f"{slide_id}_Block_Region_0_{place[0]}_{place[1]}_xini_{x}_yini_{y}"
+
+
+def as_id(name: str) -> str:
+    """A slide's id, of its name: as tables are read, and without what divides names of tiles."""
+    return re.sub(r"[_\\]", "-", clean(name))
 
 
 def is_foreign(text: str) -> bool:

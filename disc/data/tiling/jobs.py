@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 from disc.data.pixels.mask_values import BY_NAME, Meaning
 from disc.data.readers.slide_masks import TEMPLATE, find_mask, name_slide
 from disc.data.readers.slide_table import Row, read_slide_table
-from disc.data.tables.matching import clean, list_some, match_names
-from disc.data.tiles.names import find_name_fault, spell
+from disc.data.tables.matching import list_some, match_names
+from disc.data.tiles.names import as_id, find_name_fault, spell
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.slide_files import list_slides
@@ -192,10 +191,7 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
 
 def _slide(path: Path, case: Row) -> Slide:
     name = name_slide(path)
-    # Tile names have no room for an underscore in a slide's id; tables clean names, and cut them
-    # at a backslash.
-    name = spell(name) if find_name_fault(name) else clean(name)
-    name = re.sub(r"[_\\]", "-", name)
+    name = as_id(spell(name) if find_name_fault(name) else name)
     primary, secondary = case.grades
     patient = case.patient or name
     return Slide(slide_id=name, patient_id=patient, primary=primary, secondary=secondary)

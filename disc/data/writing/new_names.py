@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from disc.data.tables.matching import clean
-from disc.data.tiles.names import find_name_fault, format_name, is_foreign
+from disc.data.tiles.names import as_id, find_name_fault, format_name, is_foreign
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
@@ -31,7 +31,7 @@ def name_slides(tiles: TileSet) -> tuple[dict[str, Slide], dict[str, str]]:
         if old not in files:
             continue
         # Cells are cleaned where they are read, so patients that differ in blanks are one.
-        new = replace(slide, slide_id=_rename(old), patient_id=clean(slide.patient_id))
+        new = replace(slide, slide_id=as_id(old), patient_id=clean(slide.patient_id))
         if fault := find_name_fault(new.slide_id) or _find_patient_fault(new.patient_id):
             faults[old] = f"{str(files[old])!a}: {fault}"
         else:
@@ -42,11 +42,6 @@ def name_slides(tiles: TileSet) -> tuple[dict[str, Slide], dict[str, str]]:
         raise BadInput(several + first if len(faults) > 1 else first)
     _refuse_same(slides, files)
     return slides, faults
-
-
-def _rename(old: str) -> str:
-    """A slide's name as cells are read, without what divides names of tiles and of folders."""
-    return clean(old).replace("_", "-").replace("\\", "-")
 
 
 def _find_patient_fault(patient: str) -> str:
