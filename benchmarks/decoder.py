@@ -30,7 +30,16 @@ import pandas as pd
 import torch
 import tyro
 from autoencoder import measure as measure_kept
-from side_by_side import Asked, draw_masks, measure, open_runs, own_folder, read_real, summarise
+from side_by_side import (
+    Asked,
+    draw_masks,
+    is_trained,
+    measure,
+    open_runs,
+    own_folder,
+    read_real,
+    summarise,
+)
 from side_by_side import tell as tell_reading
 from timing import ratio
 
@@ -115,7 +124,7 @@ def read_decoders(
 ) -> dict[str, pd.DataFrame]:
     """What the referee reads of the same latents, by variant and decoder; a row a mask."""
     tables, variants = {}, list[Variant](["sd-sc"])
-    if (context.folder / "denoiser" / STUDENT / "done.json").exists():
+    if is_trained(context.folder, STUDENT):
         variants.append(STUDENT)
     for variant in variants:
         latents = context.sampler(variant).draw_latents(variant, asked.masks, asked.seeds).cpu()
@@ -148,7 +157,7 @@ def time_decoders(
     context: Context, decoders: Mapping[str, Autoencoder], rounds: int
 ) -> dict[str, dict[str, float]]:
     """How many times as fast as the run's own each decodes, in interleaved rounds."""
-    latents = draw_noise(range(TIMED), context.run.data.tile_px // LATENT_FACTOR)
+    latents = draw_noise(list(range(TIMED)), context.run.data.tile_px // LATENT_FACTOR)
     seconds: dict[str, list[float]] = {name: [] for name in decoders}
     for number in range(rounds + 1):
         for name, autoencoder in decoders.items():

@@ -43,6 +43,7 @@ from side_by_side import (
     Asked,
     Reading,
     draw_masks,
+    is_trained,
     measure,
     open_run,
     open_runs,
@@ -136,15 +137,10 @@ def list_readings(context: Context, options: Options) -> Iterator[Reading]:
     yield Reading("sd-sc", folder / "sd", replace(PAPER, steps=15, spacing="trailing"), "sd-sc")
     for solver in [Solver(steps=4), *solvers]:
         yield Reading("sd-disc", folder / "sd-disc", solver)
-    if has_student(context):
+    if is_trained(context.folder, STUDENT):
         for num in options.evaluations:
             few = replace(context.run.solver_of(STUDENT), steps=num)
             yield Reading(STUDENT, folder / STUDENT, few)
-
-
-def has_student(context: Context) -> bool:
-    """Whether the run has one."""
-    return (context.folder / "denoiser" / STUDENT / "done.json").exists()
 
 
 def read_plain(context: Context, asked: Asked, path: Path) -> pd.DataFrame:
@@ -223,7 +219,7 @@ def read_all(options: Options) -> pd.DataFrame | None:
 
 def place(context: Context, options: Options) -> Path:
     """Folder of a run's readings, of its weights."""
-    trained = ("sd", "sd-disc", *((STUDENT,) if has_student(context) else ()))
+    trained = ("sd", "sd-disc", *((STUDENT,) if is_trained(context.folder, STUDENT) else ()))
     hashes = [hash_weights(context.denoiser(name)) for name in trained]
     return options.out / f"{context.folder.name} {digest(hashes)[:8]}"
 

@@ -82,10 +82,15 @@ class Reading:
         return f"{self.name}{plan}, {name_solver(self.solver)}"
 
 
+def is_trained(folder: Path, name: str) -> bool:
+    """Whether a run's denoiser of a name is trained."""
+    return (folder / "denoiser" / name / "done.json").exists()
+
+
 def open_run(folder: Path, needs: Sequence[str] = ("sd-disc",)) -> Context:
     """A run whose denoisers of some names are trained."""
     for name in needs:
-        if not (folder / "denoiser" / name / "done.json").exists():
+        if not is_trained(folder, name):
             raise BadInput(f"{folder}: no trained {name}; disc run --until agreement makes it")
     run = read_config(folder / "config.json")
     return Context(replace(run, out=folder.parent, name=folder.name), folder)

@@ -166,11 +166,10 @@ def _name(paths: Sequence[Path]) -> list[str]:
     Raises:
         BadInput: if two files have the same name.
     """
-    spelled = [Path(spell(path.name)) if is_foreign(path.name) else path for path in paths]
-    stems = [path.stem.removesuffix(".ome") for path in spelled]
+    stems = [spell(path.stem.removesuffix(".ome")) for path in paths]
     names = [
-        stem if stems.count(stem) == 1 else path.name
-        for path, stem in zip(spelled, stems, strict=True)
+        stem if stems.count(stem) == 1 else spell(path.name)
+        for path, stem in zip(paths, stems, strict=True)
     ]
     twice = [name for name in names if names.count(name) > 1 or name == FAILED]
     if twice:

@@ -16,7 +16,7 @@ _NAME = re.compile(
 )
 _FOREIGN = {"Cc", "Cs", "Cn"}
 """Kinds of characters that no table and no terminal takes: controls, halves of pairs, none."""
-_MAX_BYTES = 180
+MAX_BYTES = 180
 """Of a slide's name; tiles are called after it, and files have 255."""
 
 
@@ -53,14 +53,12 @@ def find_name_fault(name: str) -> str:
         return "its name is blank; rename the file"
     if is_foreign(name):
         return "its name has characters that tables cannot hold; rename the file"
-    if len(name.encode()) > _MAX_BYTES:
-        return (
-            f"its name has more than {_MAX_BYTES} bytes, and tiles are called after it; rename it"
-        )
+    if len(name.encode()) > MAX_BYTES:
+        return f"its name has more than {MAX_BYTES} bytes, and tiles are called after it; rename it"
     return ""
 
 
 def spell(name: str) -> str:
     """A name whose characters can all be written, the others by their numbers."""
     spelled = (f"%{ord(character):x}" if is_foreign(character) else character for character in name)
-    return "".join(spelled)[:_MAX_BYTES]
+    return "".join(spelled)

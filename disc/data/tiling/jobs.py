@@ -11,7 +11,7 @@ from disc.data.pixels.mask_values import BY_NAME, Meaning
 from disc.data.readers.slide_masks import TEMPLATE, find_mask, name_slide
 from disc.data.readers.slide_table import Row, read_slide_table
 from disc.data.tables.matching import list_some, match_names
-from disc.data.tiles.names import as_id, find_name_fault, spell
+from disc.data.tiles.names import MAX_BYTES, as_id, find_name_fault, spell
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.slide_files import list_slides
@@ -108,7 +108,7 @@ def _job(
     )
     try:
         if fault := find_name_fault(name_slide(path)):
-            raise BadInput(f"{spell(path.name)}: {fault}")
+            raise BadInput(f"{spell(path.name)[:MAX_BYTES]}: {fault}")
         _refuse_outside(path, request.slides)
         _refuse_unlisted(job, request)
         if mask is None:
@@ -191,7 +191,8 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
 
 def _slide(path: Path, case: Row) -> Slide:
     name = name_slide(path)
-    name = as_id(spell(name) if find_name_fault(name) else name)
+    # of a name that cannot be used: what is said of the slide is filed under it
+    name = as_id(spell(name)[:MAX_BYTES] if find_name_fault(name) else name)
     primary, secondary = case.grades
     patient = case.patient or name
     return Slide(slide_id=name, patient_id=patient, primary=primary, secondary=secondary)

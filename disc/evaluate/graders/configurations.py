@@ -90,9 +90,8 @@ class Measured:
         beyond = [
             self._to_control(place, k) for place in places for k in range(len(self.values[0]))
         ]
-        names = ("control", "beyond", "beyond_low", "beyond_high")
-        columns = dict(zip(names, zip(*beyond, strict=True), strict=True)) if beyond else {}
-        return self._frame(places, base).assign(**columns)
+        names = ["control", "beyond", "beyond_low", "beyond_high"]
+        return self._frame(places, base).join(pd.DataFrame(beyond, columns=names))
 
     def _frame(self, places: Sequence[int], base: int | None = None) -> pd.DataFrame:
         columns = [*self.names, *CONFIGURATION, "k", "value", *SPREAD]

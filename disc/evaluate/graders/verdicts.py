@@ -71,16 +71,10 @@ def primary_tests(
     places = pd.MultiIndex.from_frame(rows[[*family, "data_set", "label"]])
     trained = is_trained.reindex(places).fillna(False).to_numpy(bool)
     adjusted = rows.groupby(list(family), dropna=False)["p"].transform(holm)
+    beyond = rows["beyond_low"] if "beyond_low" in rows else [np.nan] * len(rows)
     verdicts = [
-        judge(value, p, has_baseline)
-        for value, p, has_baseline in zip(rows["value"], adjusted, trained, strict=True)
+        judge(*found) for found in zip(rows["value"], adjusted, trained, beyond, strict=True)
     ]
-    if "beyond_low" in rows:
-        is_matched = (rows["beyond_low"] <= ROUNDING).tolist()
-        verdicts = [
-            MATCHED if matched and verdict == HELPS else verdict
-            for matched, verdict in zip(is_matched, verdicts, strict=True)
-        ]
     smallest = smallest_difference(rows["error"], rows["freedom"])
     return rows.assign(p_holm=adjusted, smallest=smallest, verdict=verdicts)
 
@@ -102,7 +96,7 @@ def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return result
 
 
-def judge(difference: float, p: float, is_trained: bool) -> str:
+def judge(difference: float, p: float, is_trained: bool, beyond: float = np.nan) -> str:
     """The verdict on one difference to real tiles only.
 
     A grader at chance is no baseline: whatever is added to it, a difference says nothing about the
@@ -112,6 +106,7 @@ def judge(difference: float, p: float, is_trained: bool) -> str:
         difference: to real tiles only.
         p: of no difference, adjusted; NaN where there is no interval.
         is_trained: whether the grader of real tiles only is above chance.
+        beyond: lower end of the difference to the best control; NaN: there is none.
 
     >>> judge(0.1, 0.01, True), judge(0.1, 0.01, False), judge(-0.1, 0.2, True)
     ('helps', 'baseline not trained', 'not distinguishable')
@@ -122,4 +117,6 @@ def judge(difference: float, p: float, is_trained: bool) -> str:
         return UNTRAINED
     if p >= ALPHA:
         return UNCLEAR
-    return HELPS if difference > 0 else HARMS
+    if difference <= 0:
+        return HARMS
+    return MATCHED if beyond <= ROUNDING else HELPS

@@ -8,14 +8,7 @@ from typing import Any
 import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN
-from disc.evaluate.graders.verdicts import (
-    HARMS,
-    HELPS,
-    MATCHED,
-    UNCLEAR,
-    UNDEFINED,
-    UNTRAINED,
-)
+from disc.evaluate.graders.verdicts import HARMS, HELPS, MATCHED, UNCLEAR, UNTRAINED
 from disc.report.numbers import Numbers
 from disc.report.sentences import (
     DATA_NAMES,
@@ -30,10 +23,8 @@ from disc.report.sentences import (
 )
 from disc.report.tables import Field, Grid
 
-MOODS = {HELPS: "better", HARMS: "worse", UNTRAINED: "moot"} | dict.fromkeys(
-    (MATCHED, UNCLEAR, UNDEFINED), ""
-)
-"""How a verdict is coloured."""
+MOODS = {HELPS: "better", HARMS: "worse", UNTRAINED: "moot"}
+"""How a verdict is coloured; the others are not."""
 PRECISION = "GG"
 
 
@@ -139,7 +130,7 @@ def _tested(test: Any) -> Field:
         small += f", can show {plain(test.smallest)}"
     if test.verdict == MATCHED:
         small += f", {signed(test.beyond)} to {test.control}"
-    return Field(text=signed(test.value), small=small, mood=MOODS[test.verdict])
+    return Field(text=signed(test.value), small=small, mood=MOODS.get(test.verdict, ""))
 
 
 def _level(row: Any) -> Field:

@@ -33,7 +33,7 @@ class Settings:
         num_tiles: their tiles.
         floors: shares of tissue that GG3, GG4 and GG5 must reach to count.
         tile_floors: shares of tiles, each by its likeliest label, where features alone are known;
-            None: there is no encoder.
+            None: there is no encoder, or no validation slide has a score.
         heads: thresholds of the slide graders' labels NC to GG5.
         far: median distance of a slide's windows beyond which it is unlike the training tiles.
     """

@@ -131,6 +131,11 @@ class GradeRecord(Strict):
         """What the score is of."""
         return "tiles" if self.map is None else "map"
 
+    @property
+    def unit(self) -> str:
+        """What shares are of."""
+        return "tiles" if self.map is None else "tissue"
+
     def tell(self) -> str:
         """What is said, in a line."""
         said = f"{self.score.primary}+{self.score.secondary}, ISUP {self.score.isup}"
@@ -138,7 +143,7 @@ class GradeRecord(Strict):
             why = "; ".join(reason.text for reason in self.abstained)
             return f"no grade: {why} (by the {self.basis} alone: {said})"
         cancer = 1 - self.shares["NC"].fraction
-        return f"{said}; cancer in {cancer:.0%} of the {'tissue' if self.map else 'tiles'}"
+        return f"{said}; cancer in {cancer:.0%} of the {self.unit}"
 
 
 def write_record(folder: Path, record: GradeRecord) -> None:

@@ -141,7 +141,6 @@ def _legend(*, has_lost: bool) -> list[tuple[str, str]]:
 
 def _share_grid(record: GradeRecord) -> Grid:
     has_areas = record.tissue_mm2 is not None
-    unit = "tissue" if has_areas else "tiles"
     cancer = sum(share.fraction for name, share in record.shares.items() if name != "NC")
     rows = []
     for name, share in record.shares.items():
@@ -152,7 +151,7 @@ def _share_grid(record: GradeRecord) -> Grid:
         fields.append("" if floor is None else f"{floor:.1%}")
         of_tissue = Field(text=f"{share.fraction:.1%}", small=_interval(share))
         rows.append([Field(text=name), of_tissue, *(Field(text=text) for text in fields)])
-    columns = ["pattern", f"of the {unit}, 95 % interval", "of the cancer"]
+    columns = ["pattern", f"of the {record.unit}, 95 % interval", "of the cancer"]
     columns += ["mm²"] if has_areas else []
     return Grid(caption="Extent", columns=(*columns, "counts from"), rows=rows)
 
@@ -185,8 +184,7 @@ def _name_networks(record: GradeRecord) -> str:
     draws = ", ".join(f"ISUP {group} in {share:.0%}" for group, share in record.isup_shares.items())
     has_several = len(record.opinions) > 1
     said = [f"By each network alone: {groups}."] if has_several else []
-    what = "tissue" if record.map else "tiles"
-    drawn = f"{what} and networks" if has_several else what
+    drawn = f"{record.unit} and networks" if has_several else record.unit
     said += [f"Over draws of {drawn}: {draws}."] if draws else []
     if record.slide_group is not None:
         shares = record.slide_group.shares.items()
