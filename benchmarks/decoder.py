@@ -127,16 +127,19 @@ def read_decoders(
     if is_trained(context.folder, STUDENT):
         variants.append(STUDENT)
     for variant in variants:
-        latents = context.sampler(variant).draw_latents(variant, asked.masks, asked.seeds).cpu()
-        for name, autoencoder in decoders.items():
-            path = out / f"masks {len(asked.masks)}" / f"{variant}, {name}.parquet"
-            if not path.exists():
-                images = Sampler(autoencoder, {}, context.run.sample).decode(latents)
-                columns = measure(context, latents, images, asked)
-                facts = {"evaluations": 0.0, "seconds": 0.0, "steps": 0}
-                write_parquet(path, pd.DataFrame(columns).assign(**facts))
-                print(f"{path}", flush=True)
-            tables[f"{variant}, {name}"] = pd.read_parquet(path)
+        folder = out / f"masks {len(asked.masks)}"
+        paths = {name: folder / f"{variant}, {name}.parquet" for name in decoders}
+        missing = [name for name, path in paths.items() if not path.exists()]
+        if missing:
+            drawn = context.sampler(variant).draw_latents(variant, asked.masks, asked.seeds)
+            latents = drawn.cpu()
+        for name in missing:
+            images = Sampler(decoders[name], {}, context.run.sample).decode(latents)
+            columns = measure(context, latents, images, asked)
+            facts = {"evaluations": 0.0, "seconds": 0.0, "steps": 0}
+            write_parquet(paths[name], pd.DataFrame(columns).assign(**facts))
+            print(f"{paths[name]}", flush=True)
+        tables |= {f"{variant}, {name}": pd.read_parquet(path) for name, path in paths.items()}
     return tables
 
 
