@@ -47,6 +47,7 @@ def build_app(
         places: pieces of work that may wait.
     """
     workshop = Workshop(places=places, deadline_s=deadline_s)
+    painter = Painter(model, Shelf())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,9 +59,9 @@ def build_app(
     app.state.studio = Studio(
         model=model,
         workshop=workshop,
-        painter=Painter(model, Shelf()),
+        painter=painter,
         neighbours=Neighbours(model),
-        quiz=Quiz(model, answers),
+        quiz=Quiz(painter, answers),
     )
     app.state.page = _read_page()
     app.include_router(router)

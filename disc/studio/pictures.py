@@ -184,6 +184,14 @@ class Painter:
                 task.report("picture", (number, self.shelf.put(picture), picture))
         return {"seconds": round(time.perf_counter() - began, 2)}
 
+    def find_checkpoint(self, column: Column) -> str:
+        """The hash of the weights behind a column; weights are hashed once."""
+        own = weights_of(find_variant(self.model.weights, column.variant))
+        if own not in self._hashes:
+            denoisers = self.model.sampler(column.variant, plan=column.plan).denoisers
+            self._hashes[own] = hash_weights(denoisers[own])
+        return self._hashes[own]
+
     def _sample(self, order: Order, stack: Masks, number: int, task: Task) -> Tiles:
         column, num = order.columns[number], len(order.columns)
 
@@ -202,17 +210,15 @@ class Painter:
         )
 
     def _describe(self, column: Column, sampler: Sampler) -> dict[str, Any]:
-        """Variant, checkpoint, solver and plan; weights are hashed once."""
+        """Variant, checkpoint, solver and plan."""
         variant = find_variant(self.model.weights, column.variant)
-        own, solver = weights_of(variant), sampler.solver_of(variant)
-        if own not in self._hashes:
-            self._hashes[own] = hash_weights(sampler.denoisers[own])
+        solver = sampler.solver_of(variant)
         return {
             "variant": variant,
             "plan": str(plan_of(variant, sampler.settings.plan)),
             "solver": name_solver(solver),
             "steps": solver.steps,
-            "checkpoint": self._hashes[own],
+            "checkpoint": self.find_checkpoint(column),
         }
 
 

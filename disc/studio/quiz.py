@@ -18,23 +18,24 @@ import imagecodecs
 import numpy as np
 from scipy.stats import binomtest
 
-from disc.api import Model
-from disc.asked import Tiles
+from disc.asked import Masks, Tiles
 from disc.data.pixels.images import encode_jpeg, encode_png
 from disc.data.tiles.records import Tile
-from disc.files import BadInput, append_line, read_bytes, require
+from disc.files import BadInput, append_line, open_file, read_bytes, require
 from disc.labels import IGNORE
 from disc.seeds import numpy_generator
-from disc.studio.pictures import Column
+from disc.studio.pictures import Column, Painter
 from disc.studio.workshop import Task
 
 COLUMNS = (
-    *("time", "round", "question", "reader", "variant", "plan", "tile", "seed"),
+    *("time", "round", "question", "reader", "variant", "plan", "checkpoint", "tile", "seed"),
     *("truth", "answer", "is_right"),
 )
 REAL, SYNTHETIC = "real", "synthetic"
 MAX_QUESTIONS, MAX_BYTES, MAX_ROUNDS = 40, 2**26, 64
 """Of a round; of all rounds that are kept."""
+_MAX_HEADER = 2**12
+"""Bytes of a table's first line that are looked at."""
 _READER = re.compile(r"[\w][\w .-]{0,39}")
 
 
@@ -54,6 +55,8 @@ class Round:
     """Questions to one reader, and the answers so far."""
 
     column: Column
+    checkpoint: str
+    """The hash of the weights that its synthetic tiles come from."""
     questions: tuple[Question, ...]
     answers: dict[int, str] = field(default_factory=dict)
 
@@ -61,9 +64,9 @@ class Round:
 class Quiz:
     """Rounds that are being played, and the table of all answers."""
 
-    def __init__(self, model: Model, table: Path) -> None:
-        """Of a model; the table is written with the first answer."""
-        self.model, self.table = model, table
+    def __init__(self, painter: Painter, table: Path) -> None:
+        """Of a painter's model; the table is written with the first answer."""
+        self.painter, self.model, self.table = painter, painter.model, table
         self._rounds: OrderedDict[str, Round] = OrderedDict()
         self._lock = Lock()
 
@@ -75,8 +78,9 @@ class Quiz:
         cannot tell them apart.
 
         Raises:
-            BadInput: if there are too few real tiles.
+            BadInput: if there are too few real tiles, or the table has other columns.
         """
+        self._refuse_other_table()
         tiles, seed = self.model.real_tiles("test"), secrets.randbits(48)
         rng = numpy_generator(seed, "quiz")
         order = iter(rng.permutation(len(tiles)).tolist())
@@ -90,19 +94,9 @@ class Quiz:
                 continue
             task.step(len(questions), num, "drawing questions")
             is_real = bool(rng.random() < 0.5)
-            tile = tiles.image(index)
-            if is_real and not _was_jpeg(tiles.tiles[index]):
+            tile = tiles.image(index) if is_real else self._sample(mask, column, own, task)
+            if not is_real or not _was_jpeg(tiles.tiles[index]):
                 tile = _through_jpeg(tile)
-            if not is_real:
-                tile = _through_jpeg(
-                    self.model.sample(
-                        mask,
-                        variant=column.variant,
-                        plan=column.plan,
-                        seed=own,
-                        on_step=lambda *_: task.check(),
-                    )
-                )
             questions.append(
                 Question(
                     png=encode_png(tile),
@@ -111,7 +105,9 @@ class Quiz:
                     seed=own,
                 )
             )
-        return {"round": self._keep(Round(column=column, questions=tuple(questions))), "num": num}
+        checkpoint = self.painter.find_checkpoint(column)
+        kept = Round(column=column, checkpoint=checkpoint, questions=tuple(questions))
+        return {"round": self._keep(kept), "num": num}
 
     def picture(self, name: str, number: int) -> bytes:
         """The tile of a question, as PNG without a word on what it is.
@@ -140,6 +136,7 @@ class Quiz:
                 "reader": reader,
                 "variant": found.column.variant,
                 "plan": found.column.plan or "",
+                "checkpoint": found.checkpoint,
                 "tile": question.tile,
                 "seed": question.seed,
                 "truth": question.truth,
@@ -151,7 +148,7 @@ class Quiz:
         return len(found.questions) - len(found.answers)
 
     def result(self, name: str) -> dict[str, Any]:
-        """What was right of a round, and of all answers in the table to the same variant.
+        """What was right of a round, and of all answers in the table to the same generator.
 
         Raises:
             BadInput: if there is no such round, or questions are open.
@@ -172,9 +169,18 @@ class Quiz:
         return {
             "questions": asked,
             "round": tell(mine),
-            "all": tell(self._read(found.column)),
+            "all": tell(self._read(found)),
             "table": self.table.name,
         }
+
+    def _sample(self, mask: Masks, column: Column, seed: int, task: Task) -> Tiles:
+        return self.model.sample(
+            mask,
+            variant=column.variant,
+            plan=column.plan,
+            seed=seed,
+            on_step=lambda *_: task.check(),
+        )
 
     def _keep(self, kept: Round) -> str:
         name = secrets.token_hex(8)
@@ -200,22 +206,42 @@ class Quiz:
         require(0 <= number < len(found.questions), f"the round has no question {number}")
         return found, found.questions[number]
 
-    def _write(self, row: Mapping[str, Any]) -> None:
+    def _header(self) -> str:
+        """The first line of the table; nothing, if there is no table yet."""
         if not self.table.exists():
+            return ""
+        with open_file(self.table) as file:
+            return file.readline(_MAX_HEADER).decode("utf-8-sig", "replace").strip()
+
+    def _refuse_other_table(self) -> None:
+        """Refuse to add rows to a table of other columns, as earlier versions wrote."""
+        header = self._header()
+        lacking = [name for name in COLUMNS if name not in header.split(",")]
+        what = f" (it lacks {', '.join(lacking)})" if lacking else ""
+        require(
+            header in ("", ",".join(COLUMNS)),
+            f"{self.table.name} has other columns than answers have now{what}; move it away, or "
+            "start the studio with another --out",
+        )
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        self._refuse_other_table()
+        if not self._header():
             self.table.parent.mkdir(parents=True, exist_ok=True)
             append_line(self.table, ",".join(COLUMNS))
         text = io.StringIO()
         csv.DictWriter(text, COLUMNS, lineterminator="").writerow(dict(row))
         append_line(self.table, text.getvalue())
 
-    def _read(self, column: Column) -> list[bool]:
-        """Of each answer to a variant, whether it was right."""
+    def _read(self, played: Round) -> list[bool]:
+        """Of each answer to tiles of the same weights, variant and plan, whether it was right."""
         rows = csv.DictReader(io.StringIO(read_bytes(self.table).decode("utf-8", "replace")))
-        return [
-            row["is_right"] == "1"
-            for row in rows
-            if row["variant"] == column.variant and row["plan"] == (column.plan or "")
-        ]
+        asked = {
+            "variant": played.column.variant,
+            "plan": played.column.plan or "",
+            "checkpoint": played.checkpoint,
+        }
+        return [row["is_right"] == "1" for row in rows if asked.items() <= row.items()]
 
 
 def tell(right: Iterable[bool]) -> dict[str, Any]:

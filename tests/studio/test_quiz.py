@@ -13,6 +13,7 @@ from scipy.stats import norm
 from disc.data.pixels.images import encode_jpeg
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
+from disc.model.store import hash_weights
 from disc.studio.pictures import Column
 from disc.studio.quiz import COLUMNS, REAL, Quiz, _through_jpeg, tell
 from tests.studio.conftest import events
@@ -47,10 +48,39 @@ def test_a_round_from_tiles_to_the_table(client, model, answers):
     right = sum(row["truth"] == row["answer"] for row in rows)
     assert result["round"]["right"] == result["all"]["right"] == right
     assert {row["reader"] for row in rows} == {"R. Eader"}
+    sampler = model.sampler("sd-sc", plan="step")
+    assert {row["checkpoint"] for row in rows} == {hash_weights(sampler.denoisers["sd"])}
     another = begin(client, num=1)
     say(client, another, 0)
     counts = client.get(f"/api/quiz/{another}").json()
     assert counts["round"]["num"] == 1 and counts["all"]["num"] == 7
+
+
+def test_answers_to_other_weights_are_not_counted_together(client, answers):
+    say(client, begin(client, num=1), 0)
+    (row,) = csv.DictReader(answers.read_text().splitlines())
+    answers.write_text(answers.read_text().replace(row["checkpoint"], "another"))
+    name = begin(client, num=1)
+    say(client, name, 0)
+    assert client.get(f"/api/quiz/{name}").json()["all"]["num"] == 1
+
+
+def test_a_table_of_other_columns_is_refused_and_stays(client, answers):
+    """Earlier versions did not note the weights."""
+    name = begin(client, num=2)
+    say(client, name, 0)
+    kept = answers.read_text()
+    old = ",".join(column for column in COLUMNS if column != "checkpoint") + "\n"
+    answers.write_text(old)
+    refused = "quiz.csv has other columns than answers have now (it lacks checkpoint); move it away"
+    assert refused in say(client, name, 1).json()["error"]
+    (last,) = [data for kind, data in events(client.post("/api/quiz?column=sd&num=1"))][-1:]
+    assert refused in last["error"] and str(answers.parent) not in last["error"]
+    assert answers.read_text() == old
+    for whole in (kept.replace("\n", "\r\n", 1).encode("utf-8-sig"), b""):
+        answers.write_bytes(whole)
+        say(client, begin(client, num=1), 0)
+        assert len(list(csv.DictReader(io.StringIO(answers.read_text())))) == 1 + bool(whole)
 
 
 def test_synthetic_tiles_went_through_the_same_jpeg(client, model):
@@ -107,7 +137,8 @@ def test_real_tiles_that_were_no_jpeg_become_one(tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(TileSet, "image", lambda *_: noise)
     monkeypatch.setattr(TileSet, "mask", lambda *_: np.zeros((32, 32), np.uint8))
     model = SimpleNamespace(real_tiles=lambda _: tiles, sample=lambda *_, **__: noise)
-    quiz, task = Quiz(model, tmp_path / "quiz.csv"), SimpleNamespace(step=lambda *_: None)
+    painter = SimpleNamespace(model=model, find_checkpoint=lambda _: "0" * 16)
+    quiz, task = Quiz(painter, tmp_path / "quiz.csv"), SimpleNamespace(step=lambda *_: None)
     shown = {}
     for _ in range(40):
         name = quiz.begin(Column("sd"), 1, task)["round"]
