@@ -74,7 +74,7 @@ def grade_slide(
     tiles = (reading.canvas, reading.grid, graders.tile_px)
     num_tiles = write_table(folder / "tiles.csv", list_tiles(*tiles), scan.um_per_px)
     write_features(folder / "tiles.geojson.gz", tile_features(list_tiles(*tiles), stamp))
-    write_map(folder / "map.ome.tiff", levels, reading.grid.um_per_px)
+    write_map(folder / "map.ome.tiff", levels, reading.grid.um_per_px, stamp.name("map", 0))
     lost = sum(float(_area_of(reading.grid, box)) for box in reading.cells.unreadable)
     facts = MapFacts(
         um_per_px=round(reading.grid.um_per_px, 6),

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import torch
 
+from disc import cli
 from disc.api import Model
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
@@ -235,3 +236,16 @@ def test_progress_is_told_within_a_slide(
     monkeypatch.setattr("disc.slides.reading.map_grid.MAX_BLOCK_PX", 2 * grading.graders.tile_px)
     read_slide(grading.graders, grading.calibration, Scan(slide), tmp_path, 1)
     assert len(told) > 1 and set(told) == {f"0 of {len(told)} blocks"}
+
+
+def test_a_slide_that_is_graded_again_gives_the_same_bytes(
+    run: Path, slide: Path, tmp_path: Path
+) -> None:
+    found = []
+    for out in (tmp_path / "first", tmp_path / "second"):
+        assert cli.main(["grade", str(run), str(slide), "--out", str(out), "--passes", "1"]) == 0
+        found.append({path.name: path.read_bytes() for path in (out / "core").iterdir()})
+    first, second = found
+    assert first.keys() == second.keys() and "map.ome.tiff" in first
+    # the marker says when it was, and how long it took
+    assert {name for name in first if first[name] != second[name]} <= {"done.json"}

@@ -39,7 +39,7 @@ class Stamp:
     bounds: tuple[int, int] = (0, 0)
 
     def name(self, kind: str, number: int) -> str:
-        """The id of the n-th feature of a kind: the same whenever the slide is graded again."""
+        """The UUID of the n-th thing of a kind: the same whenever the slide is graded again."""
         return str(uuid.uuid5(_NAMESPACE, "\n".join([self.slide, self.run, kind, str(number)])))
 
     @property

@@ -19,7 +19,7 @@ _BIG_BYTES = 2**31
 Pixels = npt.NDArray[np.uint8]
 
 
-def write_map(path: Path, levels: Sequence[Canvas], um_per_px: float) -> None:
+def write_map(path: Path, levels: Sequence[Canvas], um_per_px: float, identity: str) -> None:
     """Write two images: probabilities, a channel a label, 0 to 255; and labels with a palette.
 
     Nothing is scaled to what a slide happens to hold: 255 is a probability of 1 everywhere. In the
@@ -29,6 +29,7 @@ def write_map(path: Path, levels: Sequence[Canvas], um_per_px: float) -> None:
         path: of the file.
         levels: the map, finest first.
         um_per_px: width of its pixels.
+        identity: UUID of the file, for tifffile's own differs each time.
     """
     size = {
         "PhysicalSizeX": um_per_px,
@@ -43,7 +44,13 @@ def write_map(path: Path, levels: Sequence[Canvas], um_per_px: float) -> None:
             writer,
             levels,
             range(NUM_LABELS),
-            {**size, "axes": "CYX", "Name": "probabilities", "Channel": {"Name": names}},
+            {
+                **size,
+                "UUID": identity,  # the first image's metadata are the file's, too
+                "axes": "CYX",
+                "Name": "probabilities",
+                "Channel": {"Name": names},
+            },
             "minisblack",
         )
         _write_image(
