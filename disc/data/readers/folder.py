@@ -11,7 +11,7 @@ from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.readers.class_folders import read_class
 from disc.data.readers.image_scale import measure_all, note_sizes, square_px, with_scale
 from disc.data.readers.listed_tiles import place_tiles
-from disc.data.readers.slide_table import Row, read_slide_table
+from disc.data.readers.slide_table import Row, note_unscored, read_slide_table
 from disc.data.readers.source import Source
 from disc.data.tables.image_files import IMAGES, Listing, list_images
 from disc.data.tables.matching import list_some, match_heads
@@ -75,7 +75,8 @@ def gather(
     known = {**_first_rows(tiles, rows), **table}
     slides = _slides({tile.slide_id for tile in flat}, tiles, known)
     notes += _note_patients(source, folder, slides, known, flat)
-    notes += _note_scores(source, slides, known)
+    if source.slides is not None:
+        notes += note_unscored(source.slides, {n: known.get(n, _NO_ROW) for n in slides})
     side = source.tile_px
     if source.coordinates is not None:
         placed = [replace(slides[t.slide_id], image=t.image, mask=t.mask) for t in tiles]
@@ -249,24 +250,3 @@ def _note_patients(
             f"{list_some(patients)}; if these are classes, give --labels-from folders"
         ]
     return []
-
-
-def _note_scores(
-    source: Source, slides: Mapping[str, Slide], known: Mapping[str, Row]
-) -> list[str]:
-    """Slides that stay without a score, though the table says something of it."""
-    rows = {name: known.get(name, _NO_ROW) for name in slides}
-    return [
-        f"{source.slides}: {len(names)} slide(s) {what}, so not scored, first {names[0]}"
-        for what, names in (
-            (
-                "isup_grade alone, 4 or 5, leaves the grades open",
-                [name for name, row in rows.items() if row.is_open],
-            ),
-            (
-                "score contradicts isup_grade",
-                [name for name, row in rows.items() if not row.is_sound],
-            ),
-        )
-        if names
-    ]

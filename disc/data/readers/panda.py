@@ -9,7 +9,7 @@ from typing import Any
 
 from disc.data.pixels.mask_values import PANDA, RADBOUD, Meaning
 from disc.data.readers.listed_tiles import place_tiles
-from disc.data.readers.slide_table import NAMES, Row, read_slide_table
+from disc.data.readers.slide_table import NAMES, Row, note_unscored, read_slide_table
 from disc.data.readers.source import Source
 from disc.data.tables.image_files import Listing, list_images
 from disc.data.tables.matching import match_names
@@ -211,12 +211,6 @@ def _note_slides(
     table: Path, cases: Mapping[str, Row], slides: Sequence[Slide], notes: list[str]
 ) -> None:
     unmasked = [slide.slide_id for slide in slides if slide.mask is None]
-    wrong = [slide.slide_id for slide in slides if not cases[slide.slide_id].is_sound]
-    unsaid = [slide.slide_id for slide in slides if cases[slide.slide_id].is_open]
-    for what, names in (
-        ("without a mask", unmasked),
-        ("score contradicts isup_grade", wrong),
-        ("isup_grade alone, 4 or 5, leaves the grades open, so not scored", unsaid),
-    ):
-        if names:
-            notes.append(f"{table}: {len(names)} slide(s) {what}, first {names[0]}")
+    if unmasked:
+        notes.append(f"{table}: {len(unmasked)} slide(s) without a mask, first {unmasked[0]}")
+    notes += note_unscored(table, {slide.slide_id: cases[slide.slide_id] for slide in slides})

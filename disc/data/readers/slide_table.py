@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from disc.data.tables.matching import list_some
 from disc.data.tables.tables import cell_text, read_table
 from disc.data.tiles.names import is_foreign
 from disc.data.tiles.records import OfficialSplit
@@ -89,6 +90,29 @@ def read_slide_table(path: Path, *, is_unique: bool = False) -> dict[str, Row]:
             raise BadInput(f"{path}: {name} is listed twice{text}; keep one row")
         rows[name] = row
     return rows
+
+
+def note_unscored(table: Path, rows: Mapping[str, Row]) -> list[str]:
+    """Slides that stay without a score though the table says something of it, for people.
+
+    Args:
+        table: where the rows are from.
+        rows: by name of the slide.
+    """
+    return [
+        f"{table}: {len(names)} slide(s) {what}, so not scored: {list_some(names)}"
+        for what, names in (
+            (
+                "with isup_grade alone, 4 or 5, which leaves the grades open",
+                [name for name, row in rows.items() if row.is_open],
+            ),
+            (
+                "whose isup_grade contradicts their score",
+                [name for name, row in rows.items() if not row.is_sound],
+            ),
+        )
+        if names
+    ]
 
 
 def _row(path: Path, row: Mapping[str, Any]) -> Row:

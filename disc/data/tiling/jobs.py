@@ -9,8 +9,8 @@ from pathlib import Path
 
 from disc.data.pixels.mask_values import BY_NAME, Meaning
 from disc.data.readers.slide_masks import TEMPLATE, find_mask, name_slide
-from disc.data.readers.slide_table import Row, read_slide_table
-from disc.data.tables.matching import list_some, match_names
+from disc.data.readers.slide_table import Row, note_unscored, read_slide_table
+from disc.data.tables.matching import match_names
 from disc.data.tiles.names import MAX_BYTES, as_id, find_name_fault, spell
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
@@ -82,17 +82,7 @@ def _match_rows(table: Path | None, paths: list[Path]) -> tuple[dict[str, Row], 
     names = [name_slide(path) for path in paths if not find_name_fault(name_slide(path))]
     matches = match_names(names, rows, table)
     found = {name: rows[row] for name, row in matches.rows.items()}
-    unsaid = [name for name, row in found.items() if row.is_open]
-    wrong = [name for name, row in found.items() if not row.is_sound]
-    notes = [
-        f"{table}: {len(names)} slide(s) {what}, so not scored: {list_some(names)}"
-        for what, names in (
-            ("with isup_grade alone, 4 or 5, which leaves the grades open", unsaid),
-            ("whose isup_grade contradicts their score", wrong),
-        )
-        if names
-    ]
-    return found, (*matches.notes, *notes)
+    return found, (*matches.notes, *note_unscored(table, found))
 
 
 def _job(

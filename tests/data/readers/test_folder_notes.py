@@ -54,14 +54,14 @@ def test_patients_of_a_table_are_no_folders(tmp_path: Path) -> None:
 
 def test_open_groups_are_said(tmp_path: Path) -> None:
     notes = notes_of(tmp_path, "slide_id,isup_grade\na,4\nb,5\nc,2\n")
-    assert "2 slide(s) isup_grade alone, 4 or 5, leaves the grades open, so not scored" in notes
-    assert "slides.csv: 2 slide(s)" in notes and "not scored, first a" in notes
+    said = "with isup_grade alone, 4 or 5, which leaves the grades open, so not scored: a, b"
+    assert f"slides.csv: 2 slide(s) {said}" in notes
 
 
 def test_scores_that_contradict_are_none(tmp_path: Path) -> None:
     rows = "slide_id,gleason_score,isup_grade\na,4+4,1\nb,4+4,4\n"
     notes = notes_of(tmp_path, rows)
-    assert "1 slide(s) score contradicts isup_grade, so not scored, first a" in notes
+    assert "1 slide(s) whose isup_grade contradicts their score, so not scored: a" in notes
     slides = read_source(
         Source(root=tmp_path, kind="folder", slides=tmp_path / "slides.csv")
     ).slides

@@ -72,7 +72,7 @@ def test_slides(panda: Path) -> None:
     assert f"1 row(s) are about no file: {'f' + '0' * 31}" in notes
     assert f"1 file(s) have no row: {'e' * 32}" in notes
     assert f"2 slide(s) without a mask, first {ROWS[2][0]}" in notes
-    assert f"1 slide(s) score contradicts isup_grade, first {WRONG}" in notes
+    assert (f"1 slide(s) whose isup_grade contradicts their score, so not scored: {WRONG}") in notes
 
 
 def test_tiles_are_boxes_on_slides(panda: Path, coordinates: Path) -> None:
