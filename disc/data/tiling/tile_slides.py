@@ -80,7 +80,7 @@ class TileReport:
         if self.others:
             name, most = max(self.others.items(), key=lambda item: item[1])
             text.append(
-                f"drawn, but no area (lines, points, collections), so left out: "
+                f"drawn, but no area (lines, points), so left out: "
                 f"{sum(self.others.values())} in {len(self.others)} slide(s), most {name}: {most}"
             )
         if not any(count for name, count in self.labels.items() if name != "unlabelled"):

@@ -42,7 +42,8 @@ class Drawings:
 
     Attributes:
         areas: in the order of the file.
-        num_others: lines, points, collections and other things that are no area; they are left out.
+        num_others: lines, points and other things that are no area, also those in collections; they
+            are left out.
     """
 
     areas: Sequence[Drawing]
@@ -181,7 +182,7 @@ def _read_geojson(data: bytes) -> Iterator[Drawing | None]:
         if properties.get("objectType", "annotation") not in ("annotation", "detection"):
             yield None
             continue
-        yield _area(_object(feature["geometry"]), _name_of(properties))
+        yield from _areas(_object(feature["geometry"]), _name_of(properties))
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -196,13 +197,18 @@ def _name_of(properties: Mapping[str, Any]) -> str:
     return str(name or properties.get("name") or _UNNAMED)
 
 
-def _area(geometry: Mapping[str, Any], name: str) -> Drawing | None:
+def _areas(geometry: Mapping[str, Any], name: str) -> Iterator[Drawing | None]:
+    """An area, or every thing in a collection; None for each that is no area."""
     readers: Mapping[str, Callable[[Any], BaseGeometry]] = {
         "Polygon": _polygon,
         "MultiPolygon": lambda parts: shapely.union_all([_polygon(part) for part in parts]),
     }
     kind = str(geometry["type"])
-    return _sound(readers[kind](geometry["coordinates"]), name) if kind in readers else None
+    if kind == "GeometryCollection" and geometry["geometries"]:
+        for part in geometry["geometries"]:
+            yield from _areas(_object(part), name)
+    else:
+        yield _sound(readers[kind](geometry["coordinates"]), name) if kind in readers else None
 
 
 def _polygon(rings: Sequence[Sequence[Sequence[float]]]) -> BaseGeometry:

@@ -65,9 +65,9 @@ def test_what_is_drawn_and_is_no_area_is_counted(tmp_path: Path) -> None:
     features = [{"type": "Feature", "geometry": other, "properties": {}} for other in others]
     path.write_text(json.dumps([*json.loads(path.read_text()), *features]))
     report = tile_slides(replace(request, out=tmp_path / "second"))
-    assert report.others == {"one": 3}
+    assert report.others == {"one": 4}
     assert (
-        "drawn, but no area (lines, points, collections), so left out: 3 in 1 slide(s), most one: 3"
+        "drawn, but no area (lines, points), so left out: 4 in 1 slide(s), most one: 4"
     ) in report.lines()
 
 

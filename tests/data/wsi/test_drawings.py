@@ -131,6 +131,37 @@ def test_labels_are_those_of_pixel_centres(tmp_path, name, at, size, scale):
     np.testing.assert_array_equal(found, expected(size, at, scale))
 
 
+def collect(*parts):
+    return {"type": "GeometryCollection", "geometries": list(parts)}
+
+
+def test_areas_within_collections_count_and_what_else_lies_there_is_counted(tmp_path):
+    rings = [[*SQUARE, SQUARE[0]], [*HOLE, HOLE[0]]]
+    places = {"Polygon": rings, "Point": [3, 3], "LineString": SQUARE}
+    polygon, point, line = ({"type": kind, "coordinates": where} for kind, where in places.items())
+    far = {"type": "MultiPolygon", "coordinates": [[[*FAR, FAR[0]]]]}
+    named = {"GG3": collect(line, collect(collect(polygon), point)), "benign": collect(far)}
+    features = [
+        {"type": "Feature", "geometry": geometry, "properties": {"classification": {"name": name}}}
+        for name, geometry in (*named.items(), ("nothing", collect()))
+    ]
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    annotation = DrawnAnnotation(path, grade_of, Slide())
+    assert annotation.num_others == 3
+    found = annotation.read(0, 0, (250, 300), 4.0)
+    np.testing.assert_array_equal(found, expected((250, 300), (0, 0), 4.0))
+
+
+@pytest.mark.parametrize("damaged", [{}, {"geometries": [1]}, {"geometries": 1}])
+def test_a_damaged_collection_is_refused(tmp_path, damaged):
+    path = tmp_path / "a.geojson"
+    geometry = {"type": "GeometryCollection", **damaged}
+    path.write_text(json.dumps([{"type": "Feature", "geometry": geometry, "properties": {}}]))
+    with pytest.raises(BadInput, match=r"a\.geojson: no annotation of ASAP, Aperio or QuPath"):
+        read_drawings(path)
+
+
 def test_outside_may_be_benign_and_beyond_the_slide_is_unknown(tmp_path):
     annotation = DrawnAnnotation(qupath(tmp_path / "a.geojson"), grade_of, Slide(), outside=0)
     found = annotation.read(-40, 1100, (300, 50), 4.0)
