@@ -17,7 +17,7 @@ from disc.data.check.fingerprints import SIDE, Print, take_print
 from disc.data.pixels.boundary_artefacts import ARTEFACT_PX, find_artefacts
 from disc.data.pixels.images import Pixels, open_image
 from disc.data.pixels.mask_values import SICAPV2, Meaning
-from disc.data.pixels.strict import find_orientation, refuse_odd
+from disc.data.pixels.strict import refuse_odd, said_orientation
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.processes import num_cores, spread
@@ -43,7 +43,7 @@ class Sight:
     note: str = ""
     """More about the fault."""
     orientation: int = 1
-    """How the file says that it is turned, as EXIF has it; 1: upright."""
+    """How the file says that it is turned, as EXIF and TIFF have it; 1: upright."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,17 +102,27 @@ def _load(
             with open_image(path) as image:
                 size = image.size
                 fault = _refuse(image, modes)
-                if fault is None and draft_px is not None:
-                    image.draft("L", (draft_px, draft_px))
                 if fault is None:
                     refuse_odd(image, path)
-                    image.load()
-                orientation = find_orientation(image)
-                size = size[::-1] if orientation > _UNTURNED else size
+                    size, orientation = _decode(image, draft_px)
     except BadInput as error:
         note = " ".join(str(error).split()).removeprefix(f"{path}: ").partition("; ")[0]
         return Sight(size=size, fault="damaged", note=note), None
     return (Sight(size=size, orientation=orientation), image) if fault is None else (fault, None)
+
+
+def _decode(image: Image.Image, draft_px: int | None) -> tuple[tuple[int, int], int]:
+    """Decode a picture: its size when it is upright, and how its file says that it is turned."""
+    size = image.size
+    if image.format == "TIFF":
+        orientation = said_orientation(image)
+        image.load()  # which turns it
+        return image.size, orientation
+    if draft_px is not None:
+        image.draft("L", (draft_px, draft_px))
+    image.load()
+    orientation = said_orientation(image)
+    return size[::-1] if orientation > _UNTURNED else size, orientation
 
 
 def _refuse(image: Image.Image, modes: Collection[str]) -> Sight | None:

@@ -84,14 +84,22 @@ def refuse_odd(image: Image.Image, path: Path) -> None:
 
 
 def find_orientation(image: Image.Image) -> int:
-    """How a picture is turned, 1 (upright) to 8; of a PNG only once it was decoded.
+    """How a picture is still to be turned, 1 (upright) to 8; of a PNG only once it was decoded.
 
     Pillow itself turns a TIFF when it decodes it.
     """
-    if image.format == "TIFF" or not any(name in image.info for name in _NOTED):
+    return 1 if image.format == "TIFF" else said_orientation(image)
+
+
+def said_orientation(image: Image.Image) -> int:
+    """How a file says that its picture is turned, 1 (upright) to 8.
+
+    Of a PNG it is known only once it was decoded, of a TIFF only before.
+    """
+    if image.format != "TIFF" and not any(name in image.info for name in _NOTED):
         return 1
     turned = image.getexif().get(_ORIENTATION, 1)
-    return turned if isinstance(turned, int) else 1
+    return turned if isinstance(turned, int) and turned in _TURNS else 1
 
 
 def _file_of(image: Image.Image) -> io.BytesIO:

@@ -82,7 +82,7 @@ def _check_orientation(contents: Contents, seen: Seen) -> None:
     contents.warning(
         "turned",
         (
-            f"{len(cases)} file(s) that say by EXIF that they are turned",
+            f"{len(cases)} file(s) that say by EXIF, or a TIFF's tag, that they are turned",
             "upright files; disc turns them, other programs may not, and masks then lie elsewhere",
             "look whether image and mask agree; write the files upright",
         ),
