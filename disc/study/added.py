@@ -10,6 +10,7 @@ import numpy as np
 
 from disc.data.tiles.labels import count_labels
 from disc.data.tiles.tile_set import TileSet
+from disc.files import BadInput
 from disc.grade.bags import Bag
 from disc.labels import slide_label
 from disc.pipeline.stages.grading_data import scored_slides
@@ -32,17 +33,43 @@ def added_bags(study: Study, cell: Cell, real: Sequence[Bag]) -> list[Bag]:
     if cell.variant in REAL_CONTROLS:
         if cell.variant == AGAIN:
             return list(real)
-        base = replace(cell, source=study.variants[0], condition="")
-        recipes = study.synthetic(study.run_of(base), base.source)
+        recipes = _recipes(study, cell)
         if cell.variant == BALANCED:
-            wanted = Counter(slide.primary or 0 for slide in recipes.slides.values())
-            return balance_bags(real, wanted, seed)
+            return balance_bags(real, count_primaries(recipes), seed)
         return match_sizes(_remix(study, cell, recipes, seed), real, seed, study)
     run = study.run_of(cell)
     slides = study.synthetic(run, cell.source).slides.values()
     bags = study.bags(cell, study.synthetic_name(run, cell.source), slides)
     bags = match_sizes(bags, real, seed, study)
     return shuffle_truths(bags, seed) if cell.variant.endswith(f"-{SHUFFLED}") else bags
+
+
+def _recipes(study: Study, cell: Cell) -> TileSet:
+    """The synthetic slides in whose place a control of real tiles stands."""
+    base = replace(cell, source=study.variants[0], condition="")
+    return study.synthetic(study.run_of(base), base.source)
+
+
+def count_primaries(tiles: TileSet) -> Counter[int]:
+    """Slides by primary grade."""
+    return Counter(slide.primary or 0 for slide in tiles.slides.values())
+
+
+def require_copies(study: Study, cells: Sequence[Cell]) -> None:
+    """See that there are bags to copy, before the first grader is trained.
+
+    Raises:
+        BadInput: if no training slide has a primary grade that synthetic slides have.
+    """
+    for cell in {cell.fold: cell for cell in cells if cell.variant == BALANCED}.values():
+        wanted = count_primaries(_recipes(study, cell))
+        context = study.base(cell.fold)
+        if not wanted.keys() & {slide.primary for slide in scored_slides(context.training_set)}:
+            raise BadInput(
+                f"{context.folder}: control {BALANCED} copies training slides of the grades of "
+                f"synthetic ones; they are of primary grade {', '.join(map(str, sorted(wanted)))}, "
+                f"of which no training slide of {cell.fold} is. Leave {BALANCED} out of --controls"
+            )
 
 
 def balance_bags(real: Sequence[Bag], wanted: Counter[int], seed: int) -> list[Bag]:

@@ -19,6 +19,7 @@ from disc.progress import Bar, print_line
 from disc.records.lock import hold_folder
 from disc.records.markers import marked
 from disc.records.typed import read_record, read_table
+from disc.study.added import require_copies
 from disc.study.cells import ROWS, run_cell, tell_remedy
 from disc.study.encoding import (
     list_pieces,
@@ -50,8 +51,8 @@ def conduct(request: StudyRequest) -> str:
     Raises:
         FileNotFoundError: if there is no such run or set.
         BadInput: if an encoder cannot be read, runs do not fit together, a patient or a generator
-            crosses splits, `out` holds another study or is in use, or a file that is read again is
-            not what it was when it was written.
+            crosses splits, a control has nothing to copy, `out` holds another study or is in use,
+            or a file that is read again is not what it was when it was written.
     """
     study = open_study(request)
     require_encoders(study)
@@ -68,6 +69,7 @@ def _conduct(study: Study) -> str:
     if study.encoders:
         prepare_features(study)
     cells = list_cells(request, study.runs, study.variants)
+    require_copies(study, cells)
     _do_cells(study, cells)
     place = study.folder / "report"
     outputs = [study.folder / f"{name}.parquet" for name in TABLES]

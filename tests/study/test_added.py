@@ -1,14 +1,23 @@
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from disc.files import BadInput
 from disc.grade.bags import Bag, lay_out
 from disc.study import probe as probing
-from disc.study.added import balance_bags, cut_to_sizes, remix_bags, shuffle_truths
+from disc.study.added import (
+    balance_bags,
+    cut_to_sizes,
+    remix_bags,
+    require_copies,
+    shuffle_truths,
+)
 from disc.study.probe import probe
+from disc.study.request import BALANCED
 
 
 def bag(name: str, primary: int, size: int = 6, shift: float = 0.0) -> Bag:
@@ -30,6 +39,35 @@ def test_copies_balance_the_primary_grades() -> None:
     copies = balance_bags(REAL, Counter({0: 3, 3: 2, 5: 4}), 0)
     assert Counter(one.primary for one in copies) == {0: 3, 3: 2}, "GG5 has no real bag to copy"
     assert {one.slide_id for one in copies} <= {"a", "b", "c"}
+
+
+def test_a_control_that_has_nothing_to_copy_is_refused_before_graders_are_trained() -> None:
+    """It ended in a traceback once its cell was reached."""
+
+    def slides(*grades: int) -> SimpleNamespace:
+        drawn = (SimpleNamespace(primary=grade) for grade in grades)
+        return SimpleNamespace(slides=dict(enumerate(drawn)))
+
+    @dataclass
+    class Place:
+        fold: str
+        variant: str
+        source: str = ""
+        condition: str = ""
+
+    def study(real: SimpleNamespace) -> Any:
+        return SimpleNamespace(
+            variants=("sd",),
+            run_of=lambda cell: None,
+            synthetic=lambda run, source: slides(5, 5),
+            base=lambda fold: SimpleNamespace(folder="runs/a", training_set=real),
+        )
+
+    cells: Any = [Place("Val1", "real"), Place("Val1", BALANCED)]
+    require_copies(study(slides(3, 5)), cells)
+    require_copies(study(slides(3, 4)), cells[:1])
+    with pytest.raises(BadInput, match="grade 5, of which no training slide of Val1 is"):
+        require_copies(study(slides(3, 4)), cells)
 
 
 def test_shuffled_bags_keep_their_tiles_and_the_labels_there_are() -> None:

@@ -22,6 +22,10 @@ from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
 _BEFORE_SLIDES = frozenset({"data", "autoencoder", "latents", "denoiser", "bank", "referee"})
 """Stages that need no synthetic slides."""
+NO_SCORE = (
+    "no training slide has a score, so no synthetic slide will be made and no slide graded; "
+    "disc convert --scores-from-masks derives scores"
+)
 SUMMARY = "summary.json"
 _SAME_SCALE = 0.05
 """How far two scales may differ and be called the same."""
@@ -108,8 +112,8 @@ def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> No
         notes: to which it is added that none will be made.
 
     Raises:
-        BadInput: if no training mask has a label, or no shape map suits a slide that is planned
-            (a run that ends before slides are made says so only).
+        BadInput: if no training mask has a label, no shape map suits a slide that is planned, or
+            no grade lacks slides (a run that ends before slides are made says so only).
     """
     if not known:
         raise BadInput(
@@ -117,23 +121,33 @@ def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> No
             "features and slide-level grading with other tools, or as --data.external-root; a "
             "generator needs masks"
         )
+    hindrance = find_hindrance(context, known)
+    if not hindrance:
+        return
+    is_wanted = context.run.until.partition("/")[0] not in _BEFORE_SLIDES
+    if is_wanted and hindrance != NO_SCORE:
+        raise BadInput(f"{context.root}: {hindrance}")
+    notes.append(hindrance if hindrance == NO_SCORE else f"{context.root}: {hindrance}")
+
+
+def find_hindrance(context: Context, known: Collection[int]) -> str:
+    """Why no synthetic slide can be planned, and what to do; empty where some can."""
     slides = list(context.split.train.slides.values())
     try:
         plans = plan_slides(slides, context.book, known, context.run.synthesis)
     except ValueError as error:
-        text = (
-            f"{context.root}: synthetic slides cannot be planned: {error}; draw or give more "
-            "training tiles, some of them with one label"
+        return (
+            f"synthetic slides cannot be planned: {error}; draw or give more training tiles, some "
+            "of them with one label"
         )
-        if context.run.until.partition("/")[0] not in _BEFORE_SLIDES:
-            raise BadInput(text) from error
-        notes.append(text)
-        return
-    if not plans and not any(slide.primary is not None for slide in slides):
-        notes.append(
-            "no training slide has a score, so no synthetic slide will be made and no slide "
-            "graded; disc convert --scores-from-masks derives scores"
-        )
+    if plans or not context.run.synthesis.variants:
+        return ""
+    if not any(slide.primary is not None for slide in slides):
+        return NO_SCORE
+    return (
+        "no primary grade lacks training slides, so no synthetic slide would be made; say how many "
+        "real and synthetic slides of each grade there shall be with --synthesis.slides-per-grade"
+    )
 
 
 def read_all(tiles: TileSet) -> list[int]:

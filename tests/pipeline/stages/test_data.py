@@ -53,3 +53,19 @@ def test_slides_without_scores() -> None:
     notes: list[str] = []
     plan_ahead(context_of([1, 2], None), [0, 1], notes)
     assert len(notes) == 1 and "no synthetic slide will be made" in notes[0]
+
+
+def test_grades_that_lack_no_slide() -> None:
+    """Found out at the features, which looked for synthetic slides that nobody had made."""
+    balanced = context_of([1, 2], 3)
+    balanced.split.train.slides.pop("a")
+    with pytest.raises(BadInput, match=r"no primary grade lacks training slides.*slides-per-grade"):
+        plan_ahead(balanced, [0, 1], [])
+    synthesis = replace(smoke().synthesis, slides_per_grade=2)
+    balanced.run = replace(smoke(), synthesis=synthesis)
+    notes: list[str] = []
+    plan_ahead(balanced, [0, 1], notes)
+    assert notes == []
+    balanced.run = replace(smoke(), until="bank")
+    plan_ahead(balanced, [0, 1], notes)
+    assert len(notes) == 1 and "no primary grade lacks" in notes[0]
