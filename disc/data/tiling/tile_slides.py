@@ -14,14 +14,17 @@ from disc.data.tiling.jobs import Job, list_jobs
 from disc.data.tiling.request import TileRequest
 from disc.data.tiling.workers import cut_slides, is_done, record_of
 from disc.data.writing.convert import score_by_masks
-from disc.data.writing.new_split import band_tiles, deal_patients, name_partitions
+from disc.data.writing.new_split import (
+    NUM_GROUPS,
+    band_tiles,
+    deal_patients,
+    find_labelled,
+    name_partitions,
+)
 from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput, claim_folder, read_json
 from disc.labels import NAMES, NUM_LABELS, Label
 from disc.processes import own_share, wait_for_all
-
-MIN_PATIENTS = 5
-"""With fewer, parts are bands of the same slides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +70,9 @@ class TileReport:
         text = [f"{self.num_slides} slide(s); tiles: {counts}", f"tiles by workbook: {parts}"]
         if self.is_split_by_position:
             text.append(
-                f"fewer than {MIN_PATIENTS} patients: the parts are bands of the same slides, "
-                f"{self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not possible"
+                f"fewer than {NUM_GROUPS} patients with labels: the parts are bands of the same "
+                f"slides, {self.num_in_gaps} tile(s) lie in the gaps; slide-level grading is not "
+                "possible"
             )
         text += self.notes
         if self.pen:
@@ -163,14 +167,20 @@ def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None)
             f"{request.slides}: {failed}no tile has {request.min_tissue:.0%} tissue; give a "
             "smaller --min-tissue, --tile-px or --um-per-px"
         )
-    is_by_position = len({slide.patient_id for slide in slides}) < MIN_PATIENTS
+    tiles = [tile for record in records.values() for tile in record["tiles"]]
+    labelled = {
+        name
+        for name, record in records.items()
+        if any(tile["label"] is not None for tile in record["tiles"])
+    }
+    patients = {slide.patient_id for slide in find_labelled(slides, labelled)}
+    is_by_position = len(patients) < NUM_GROUPS
     if is_by_position:
         groups = band_tiles([records[slide.slide_id] for slide in slides])
     else:
-        groups = deal_patients(slides, request.seed)
+        groups = deal_patients(slides, request.seed, labelled)
     partitions = name_partitions(groups)
     if writer is not None:
-        tiles = [tile for record in records.values() for tile in record["tiles"]]
         labels = {t["name"]: Label(t["label"]) for t in tiles if t["label"] is not None}
         writer.finish(slides, partitions, labels, is_split_by_position=is_by_position)
     return replace(_report(jobs, records, partitions, is_by_position), failures=failures)

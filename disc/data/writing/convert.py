@@ -9,10 +9,11 @@ import numpy as np
 
 from disc.data.readers.read import read_source
 from disc.data.tiles.labels import Counts
+from disc.data.tiles.names import parse_name
 from disc.data.tiles.records import Slide
 from disc.data.writing.box_scale import find_scale
 from disc.data.writing.new_names import name_slides, name_tiles
-from disc.data.writing.new_split import NUM_GROUPS, deal_patients, name_partitions
+from disc.data.writing.new_split import NUM_GROUPS, deal_patients, find_labelled, name_partitions
 from disc.data.writing.request import ConvertRequest
 from disc.data.writing.set_writer import SetWriter
 from disc.data.writing.tile_files import write_tiles
@@ -39,8 +40,8 @@ class ConvertReport:
 def convert_set(request: ConvertRequest) -> ConvertReport:
     """Write every tile of a set with its mask, and divide the patients into folds and test.
 
-    With fewer than five patients, all are the test: the set is for evaluation alone. Stopped, the
-    same request writes the set again, in the same bytes.
+    With fewer than five patients with labels, all are the test: the set is for evaluation alone.
+    Stopped, the same request writes the set again, in the same bytes.
 
     Raises:
         FileNotFoundError: if the set is not there.
@@ -80,8 +81,10 @@ def _finish(
     writer: SetWriter, slides: Sequence[Slide], labels: Mapping[str, Label], seed: int
 ) -> str:
     """Divide the slides and finish their set; what of it is in the set, for people."""
-    is_small = len({slide.patient_id for slide in slides}) < NUM_GROUPS
-    partitions: Mapping[str, Sequence[str]] = name_partitions(deal_patients(slides, seed))
+    labelled = {parse_name(name)["slide"] for name in labels}
+    is_small = len({slide.patient_id for slide in find_labelled(slides, labelled)}) < NUM_GROUPS
+    dealt = deal_patients(slides, seed, labelled)
+    partitions: Mapping[str, Sequence[str]] = name_partitions(dealt)
     if is_small:
         partitions = {"Test/Train": [], "Test/Test": [slide.slide_id for slide in slides]}
     writer.finish(slides, partitions, labels)

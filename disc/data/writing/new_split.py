@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,35 @@ def name_partitions(groups: Sequence[Sequence[str]]) -> dict[str, list[str]]:
     return partitions
 
 
-def deal_patients(slides: Sequence[Slide], seed: int) -> list[list[str]]:
-    """Five groups of slide ids: patients stay whole, grades are balanced, order is random."""
+def find_labelled(slides: Sequence[Slide], labelled: Collection[str]) -> list[Slide]:
+    """Slides that have a labelled tile, of which every part needs some; all, where none has one.
+
+    Args:
+        slides: of the set.
+        labelled: ids of slides with labelled tiles.
+    """
+    return [slide for slide in slides if slide.slide_id in labelled] or list(slides)
+
+
+def deal_patients(
+    slides: Sequence[Slide], seed: int, labelled: Collection[str] = ()
+) -> list[list[str]]:
+    """Five groups of slide ids: patients stay whole, grades are balanced, order is random.
+
+    Patients without a labelled tile are dealt last, so that no group is of them alone.
+
+    Args:
+        slides: of the set.
+        seed: of the order.
+        labelled: ids of slides with labelled tiles; none: they do not matter.
+    """
+    counted = {slide.patient_id for slide in find_labelled(slides, labelled)}
     patients: dict[str, list[Slide]] = {}
     for slide in sorted(slides, key=lambda slide: slide.slide_id):
         patients.setdefault(slide.patient_id, []).append(slide)
     rng = numpy_generator(seed, "folds")
     shuffled = rng.permutation(sorted(patients))
-    by_grade = sorted(shuffled, key=lambda patient: _worst(patients[patient]))
+    by_grade = sorted(shuffled, key=lambda one: (one not in counted, _worst(patients[one])))
     groups_in_turn, groups = rng.permutation(NUM_GROUPS), [list[str]() for _ in range(NUM_GROUPS)]
     for number, patient in enumerate(by_grade):
         group = groups[groups_in_turn[number % NUM_GROUPS]]

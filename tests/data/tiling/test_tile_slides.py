@@ -158,13 +158,13 @@ def test_overview_shows_outline_and_grid(one: tuple[TileRequest, TileReport, Til
 
 
 def test_many_patients_are_dealt_whole(tmp_path: Path) -> None:
-    """Six slides of five patients; one slide has neither mask nor score."""
+    """Seven slides of six patients; one slide has neither mask nor score, and fills no part."""
     save_slide(tmp_path, "a", step=4)
-    for name in "bcdef":
+    for name in "bcdefg":
         shutil.copy(tmp_path / "slides/a.tiff", tmp_path / f"slides/{name}.tiff")
         shutil.copy(tmp_path / "masks/a_mask.tiff", tmp_path / f"masks/{name}.tiff")
     (tmp_path / "masks" / "f.tiff").unlink()
-    patients = dict(zip("abcde", [1, 1, 2, 3, 4], strict=True))
+    patients = dict(zip("abcdeg", [1, 1, 2, 3, 4, 5], strict=True))
     table = [
         {"image_id": name, "gleason_score": "4+3", "patient_id": patient}
         for name, patient in patients.items()
@@ -175,7 +175,8 @@ def test_many_patients_are_dealt_whole(tmp_path: Path) -> None:
     )
     report = tile_slides(request)
     assert not report.is_split_by_position and report.num_in_gaps == 0
-    assert report.num_slides == 6
+    assert all(report.parts.values())
+    assert report.num_slides == 7
     assert report.lines()[-1] == "without score: 1 slide(s), first f"
     assert list(report.without_mask) == ["f"] == list(report.without_score)
     tiles = read_set(request.out, TILE)

@@ -1,5 +1,6 @@
 """Sets of other layouts, written in SICAPv2's and read back."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def write_slides(root: Path, slides: int, tiles: int) -> None:
 def request(root: Path, out: Path) -> ConvertRequest:
     source = Source(root=root, kind="lapc", tile_px=SIDE, fit="resize", um_per_px=0.5)
     return ConvertRequest(source=source, out=out, processes=1)
+
+
+def test_only_patients_with_labels_can_fill_parts(tmp_path: Path) -> None:
+    """Of ten, four have masks: five parts left one without a labelled tile."""
+    write_lapc(tmp_path / "lapc", 10)
+    for patient in range(4, 10):
+        shutil.rmtree(tmp_path / "lapc" / "mask_nameless" / f"P{patient}")
+    said = str(convert_set(request(tmp_path / "lapc", tmp_path / "set")))
+    assert "4 with a label; all in Test/Test" in said
 
 
 def test_a_converted_set_is_read_as_any(tmp_path: Path) -> None:

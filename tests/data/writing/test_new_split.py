@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disc.data.tiles.records import Slide
-from disc.data.writing.new_split import GAP, cut_bands, deal_patients, name_partitions
+from disc.data.writing.new_split import (
+    GAP,
+    cut_bands,
+    deal_patients,
+    find_labelled,
+    name_partitions,
+)
 
 
 def draw_slides(num_patients: int) -> list[Slide]:
@@ -30,6 +36,21 @@ def test_patients_stay_whole(num_patients: int) -> None:
     assert sorted(name for group in groups for name in group) == sorted(s.slide_id for s in slides)
     assert groups == deal_patients(slides[::-1], seed=0)
     assert deal_patients(slides, seed=1) != groups
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_part_is_of_slides_without_labels_alone(seed: int) -> None:
+    """One of eight slides had no mask, was a fold's validation alone, and no run could start."""
+    slides = [
+        Slide(slide_id=f"s{i}", patient_id=f"p{i}", primary=(0, 3, 4, 5)[i % 4], secondary=3)
+        for i in range(8)
+    ]
+    labelled = {slide.slide_id for slide in slides[2:7]}
+    assert find_labelled(slides, labelled) == slides[2:7]
+    assert find_labelled(slides, ()) == slides
+    groups = deal_patients(slides, seed, labelled)
+    assert all(labelled & set(group) for group in groups)
+    assert {name for group in groups for name in group} == {slide.slide_id for slide in slides}
 
 
 def test_grades_are_balanced() -> None:
