@@ -174,14 +174,17 @@ def measure(
     return columns | {name: part.mean(dim=(1, 2, 3)).numpy() for name, part in moments.items()}
 
 
-def read_real(context: Context, targets: Asked, folder: Path) -> dict[str, pd.DataFrame]:
-    """Real tiles of the labels of each set of masks, through the autoencoder."""
-    paths = {name: folder / f"real {name}.parquet" for name in targets.names}
+def read_real(
+    context: Context, targets: Asked, folder: Path, view: str = "reconstruction"
+) -> dict[str, pd.DataFrame]:
+    """Real tiles of the labels of each set of masks, through the autoencoder or as they are."""
+    title = "real" if view == "reconstruction" else f"{view}, as they are,"
+    paths = {name: folder / f"{title} {name}.parquet" for name in targets.names}
     if missing := [name for name, path in paths.items() if not path.exists()]:
         referee, tiles = load_referee(context), survey(context.judged)
         for name in missing:
             masks = targets.masks[targets.sets == name]
-            gallery = hang_real(context, referee, tiles, masks)["reconstruction"]
+            gallery = hang_real(context, referee, tiles, masks)[view]
             described = pd.DataFrame(describe_tiles(gallery))
             write_parquet(paths[name], described.assign(slide=list(gallery.slides)))
     return {name: pd.read_parquet(path) for name, path in paths.items()}

@@ -86,7 +86,7 @@ def demo() -> Run:
         run,
         name="demo",
         phantom=replace(run.phantom, slides=(8, 9, 14, 6)),
-        autoencoder=_sharp_autoencoder(1400, 300),
+        autoencoder=_sharp_autoencoder(2800, 600),
         denoiser=replace(
             run.denoiser, uniform_fraction=0.5, optim=replace(run.denoiser.optim, steps=800)
         ),
@@ -127,7 +127,7 @@ def laptop() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=_sharp_autoencoder(2400, 420),
+        autoencoder=_sharp_autoencoder(4800, 840),
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
@@ -175,7 +175,7 @@ def phantom() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=_sharp_autoencoder(5000, 450, batch=3),
+        autoencoder=replace(_sharp_autoencoder(5000, 450, batch=3), channels=(16, 32, 64)),
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
@@ -211,7 +211,7 @@ def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoen
     tuning = DecoderTuning()
     optim = replace(tuning.optim, steps=decoder_steps, batch=batch)
     return Autoencoder(
-        channels=(16, 32, 64),
+        channels=(8, 16, 32),
         groups=4,
         mid_attention=False,
         num_codes=1024,
