@@ -86,7 +86,7 @@ def demo() -> Run:
         run,
         name="demo",
         phantom=replace(run.phantom, slides=(8, 9, 14, 6)),
-        autoencoder=_sharp_autoencoder(2800, 600),
+        autoencoder=_sharp_autoencoder(2000, 440),
         denoiser=replace(
             run.denoiser, uniform_fraction=0.5, optim=replace(run.denoiser.optim, steps=800)
         ),
