@@ -35,6 +35,8 @@ SETTINGS: dict[str, dict[str, str]] = {
     "spin 1000": {"GOMP_SPINCOUNT": "1000"},
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
     "one thread": {"OMP_NUM_THREADS": "1"},
+    "3 threads": {"OMP_NUM_THREADS": "3"},
+    "4 threads": {"OMP_NUM_THREADS": "4"},
 }
 """libgomp, torch's OpenMP, waits for 300,000 turns of a loop by default; set here, since disc sets
 another number."""

@@ -127,9 +127,11 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
 
     Raises:
         FileNotFoundError: if a workbook is missing.
-        BadInput: if parts share patients, are empty, or list tiles without file or mask.
+        BadInput: if parts share patients, are empty, or list tiles without file or mask, or the
+            set has no part but the test.
     """
     root = find_root(root)
+    _refuse_test_alone(root)
     places = {tile.name: i for i, tile in enumerate(tile_set.tiles)}
 
     def part(workbook: str) -> TileSet:
@@ -149,6 +151,16 @@ def read_split(root: Path, fold: Fold, tile_set: TileSet) -> Split:
         val_is_seen=is_all,
         by_position=len(tile_set.slides) == 1 or bool(read_facts(root).get("is_split_by_position")),
     )
+
+
+def _refuse_test_alone(root: Path) -> None:
+    """Refuse to divide a set that is for evaluation alone, as few patients become one."""
+    partition = root / "partition"
+    if (partition / "Test" / "Test.xlsx").exists() and not (partition / "Validation").exists():
+        raise BadInput(
+            f"{root}: all of it is the test (partition/ has no Validation/), as where fewer than "
+            "five patients have labels; give it as --data.external-root, or train on more patients"
+        )
 
 
 def find_root(root: Path) -> Path:

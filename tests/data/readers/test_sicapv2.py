@@ -1,5 +1,6 @@
 """The reader, on a set that Pillow and pandas wrote."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def test_the_papers_way_trains_on_every_fold(tiny_set: Path) -> None:
     assert trained == {tile.name for part in (fold.train, fold.val) for tile in part.tiles}
     assert whole.val_is_seen
     assert not trained & {tile.name for tile in whole.test.tiles}
+
+
+def test_a_set_that_is_all_test_says_what_it_is_for(tiny_set: Path) -> None:
+    """As `disc convert` makes of few patients; a run asked for a workbook to be restored."""
+    shutil.rmtree(tiny_set / "partition" / "Validation")
+    with pytest.raises(BadInput, match=r"all of it is the test .*--data\.external-root"):
+        load(tiny_set)
 
 
 @pytest.mark.parametrize("nested", ["SICAPv2", "SICAPv2/SICAPv2"])
