@@ -103,8 +103,8 @@ def prepare(command: str, folder: Path) -> None:
     if re.search(r"^(tile|convert) .*--out tiles\b", command):
         shutil.rmtree(folder / "tiles", ignore_errors=True)  # pages make it in several ways
     if "--grade.feature-files" in command:
-        name = "mine" if "--name mine" in command else "laptop"
         plain = re.sub(r"--grade\.\S+ \S+", "", command)
+        (name,) = re.findall(r"--name (\S+)", command)
         assert cli.main([*words_of(plain, folder), "--until", "synthetic/sd-disc-cotrain"]) == 0
         encode_run(folder / "runs" / name, folder / "my-features")
 

@@ -21,6 +21,8 @@ from disc.data.readers.source import Source
 from disc.grade.encoder import encode_slides
 from disc.phantom.layouts import draw_set
 from disc.phantom.request import PhantomRequest
+from disc.pipeline.config_file import read_config
+from disc.pipeline.context import Context
 from disc.presets import PRESETS, smoke
 from disc.settings.run import Run
 from disc.settings.training import Optim
@@ -180,7 +182,9 @@ class MeanColour:
 
 def encode_run(run: Path, out: Path) -> None:
     """Write features of every slide that a run asks for, in the folders that it asks for."""
-    sets = {"real": run / "data" / "training", "shifted": run / "data" / "shifted"}
+    context = Context(read_config(run / "config.json"), run)
+    sets = {"real": context.root, "shifted": context.external_root}
     sets |= {path.name: path for path in (run / "synthetic").iterdir()}
     for name, root in sets.items():
-        encode_slides(MeanColour(), read_source(Source(root=root, kind="sicapv2")), out / name)
+        if root is not None:
+            encode_slides(MeanColour(), read_source(Source(root=root, kind="sicapv2")), out / name)
