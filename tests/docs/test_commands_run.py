@@ -26,7 +26,7 @@ from tests.docs.world import encode_run, shorten, write_world
 SMALLER = {
     r"--slides-per-grade \d+": "--slides-per-grade 4",
     r"--per-grade \d+": "--per-grade 2",
-    r"--bundles \d+": "--bundles 4",
+    r"--bundles \d+": "--bundles 8",
     r"--counts NC=70,GG3=69,GG4=46,GG5=91": "--counts NC=2,GG3=1,GG4=1,GG5=2",
     r"--tiles 20 100": "--tiles 2 3",
     r"optim\.steps \d+": "optim.steps 2",
@@ -40,7 +40,7 @@ MADE = {
     "laptop": ("tiles",),
     "own_data": ("tiles", "runs/mine"),
     "one_gpu": ("runs/mine", "runs/simulated", "vq-f4"),
-    "sampling": ("drawn", "slides", "tiles"),
+    "sampling": ("masks", "drawn", "slides", "tiles"),
     "several_gpus": ("runs/simulated", "slides"),
     "encoder": ("runs/mine",),
     "training": ("runs/fold-safe",),
