@@ -54,10 +54,11 @@ class GradeRequest:
         return self.paths if self.run is None else self.paths[1:]
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Check the numbers, and that what stands first is there.
 
         Raises:
-            BadInput: if one is out of range, or there is nothing or too much to grade.
+            BadInput: if one is out of range, there is nothing or too much to grade, or what
+                stands before others is missing: were it a run, other weights would grade them.
         """
         require(
             bool(self.slides) != bool(self.features),
@@ -66,6 +67,12 @@ class GradeRequest:
         require(
             self.mpp is None or 0 < self.mpp < math.inf,
             f"--mpp is {self.mpp}; expected micrometres, more than 0",
+        )
+        first = next(iter(self.paths), Path())
+        require(
+            first.exists() or not any(path.exists() for path in self.paths[1:]),
+            f"{first}: not found, so neither a run nor a slide; correct its path, or leave it out: "
+            "without a run, the weights that disc ships read slides",
         )
 
 

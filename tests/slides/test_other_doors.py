@@ -116,3 +116,19 @@ def test_what_stands_first_is_a_run_only_where_it_holds_one(run: Path, tmp_path:
     for wrong in ({"paths": (run,)}, {"paths": (run, slide), "features": (features,)}, {}):
         with pytest.raises(BadInput, match="give the slides to grade"):
             GradeRequest(**wrong)
+
+
+def test_a_first_path_that_is_missing_stops_the_command(
+    run: Path, slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be a run that is misspelt; the weights that disc ships must not grade the rest."""
+    missing, other, out = tmp_path / "typo", tmp_path / "none.tiff", tmp_path / "out"
+    for rest in ([slide], [other, slide], [slide.parent], [run, slide]):
+        words = ["grade", *map(str, (missing, *rest)), "--out", str(out), "--passes", "1"]
+        assert cli.main(words) == 2
+        told = capsys.readouterr()
+        assert told.err.count("\n") == 1 and not told.out and not out.exists()
+        assert f"{missing}: not found, so neither a run nor a slide; correct its path" in told.err
+    for there in (slide, slide.parent, run):
+        assert (GradeRequest(paths=(there, other, slide)).run == run) == (there == run)
+    assert GradeRequest(paths=(missing, other)).slides == (missing, other)
