@@ -9,7 +9,9 @@ import pytest
 from disc import processes
 from disc.files import BadInput
 from disc.pipeline import run as pipeline
+from disc.pipeline.context import Context
 from disc.pipeline.run import list_trainings, refuse_uneven
+from disc.pipeline.stage_list import all_stages
 from disc.presets import PRESETS, paper, smoke
 from disc.processes import Share, allowed_cores, gather, num_cores, write_once
 from disc.settings.training import Speed
@@ -83,6 +85,18 @@ def test_what_cannot_be_shared_is_known_before_the_first_stage(run, count, messa
     with pytest.raises(BadInput, match=message):
         refuse_uneven(run, NAMES, count)
     refuse_uneven(run, NAMES[:1], count)
+
+
+def test_every_stage_that_processes_train_together_is_looked_at(tmp_path: Path) -> None:
+    """With another encoder than the embedded one, pixel graders ended a run after days."""
+    own = smoke()
+    for encoders in (("carcino",), ("files",)):
+        files = tmp_path if encoders == ("files",) else None
+        grade = replace(own.grade, encoders=encoders, feature_files=files)
+        run = replace(own, grade=grade)
+        names = {stage.name for stage in all_stages(Context(run, tmp_path)) if stage.is_trained}
+        whole = {"graders/slides"}  # each is trained by one process
+        assert names - whole <= {stage for stage, _, _ in list_trainings(run)}
 
 
 def test_what_comes_after_the_last_wanted_stage_need_not_be_shared(tmp_path, monkeypatch) -> None:

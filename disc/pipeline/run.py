@@ -150,7 +150,10 @@ def list_trainings(run: Run) -> list[tuple[str, str, Optim]]:
             else (f"denoiser/{name}", "distil.optim", distil.optim)
             for name in distil.variants
         ],
-        (FEATURES, "grade.carcino.optim", run.grade.carcino.optim),
+        *[
+            (stage, "grade.carcino.optim", run.grade.carcino.optim)
+            for stage in (FEATURES, "graders/pixels")
+        ],
     ]
 
 

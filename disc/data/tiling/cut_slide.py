@@ -26,7 +26,7 @@ from disc.data.tiling.grid import (
 from disc.data.tiling.jobs import Job
 from disc.data.tiling.overview import Overview, draw_overview
 from disc.data.tiling.request import TileRequest
-from disc.data.tiling.tissue import UM_PER_PX, find_pen, find_tissue
+from disc.data.tiling.tissue import UM_PER_PX, find_black, find_pen, find_tissue
 from disc.data.writing.set_writer import SetWriter
 from disc.data.wsi.annotation import Annotation, Labels
 from disc.data.wsi.coordinates import Coordinates, Grid, encode_coordinates, read_coordinates
@@ -141,7 +141,8 @@ def _open_labels(job: Job, request: TileRequest, scan: Scan) -> Labels | None:
 
 
 def _share_of_pen(whole: Pixels, tissue: npt.NDArray[np.bool_], um_per_px: float) -> float:
-    pen = find_pen(whole, um_per_px)
+    # glass that a scanner left black is no tissue either, but nobody drew it
+    pen = find_pen(np.where(find_black(whole)[..., None], np.uint8(255), whole), um_per_px)
     return float(pen.sum() / max(1, (pen | tissue).sum()))
 
 

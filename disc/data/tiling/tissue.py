@@ -132,11 +132,17 @@ def find_pen(image: Pixels, um_per_px: float = UM_PER_PX) -> npt.NDArray[np.bool
     return wide
 
 
+def find_black(image: Pixels) -> npt.NDArray[np.bool_]:
+    """Glass that a scanner left black: bool [H, W] of an image uint8 [H, W, 3]."""
+    black: npt.NDArray[np.bool_] = image.max(-1) < _BLACK
+    return black
+
+
 def _saturation(image: Pixels) -> npt.NDArray[np.float32]:
     high, low = image.max(-1).astype(np.float32), image.min(-1).astype(np.float32)
     saturation: npt.NDArray[np.float32] = 255 * (high - low) / np.maximum(high, 1)
     # Of what is next to black, noise alone makes a colour.
-    saturation[high < _BLACK] = 0
+    saturation[find_black(image)] = 0
     return saturation
 
 

@@ -48,6 +48,10 @@ def test_their_labels_are_converted(tmp_path: Path) -> None:
     assert "32 with a label; 5 parts by patient" in said
     for tile in read_set(tmp_path / "set", SIDE).tiles:
         assert tile.label == CLASSES[tile.slide_id.rpartition("-")[0].replace("GG-4", "GG_4")]
+    report = check_sets(CheckRequest(roots=(tmp_path / "set",), processes=1))
+    kinds = {finding.kind: finding for finding in report.findings}
+    assert "label-differs" not in kinds, "an unknown mask was taken for a benign one"
+    assert len(kinds["unknown-masks"].cases) == 32
 
 
 @pytest.mark.parametrize("name", ["tumour", "Gleason 2", "34", "images"])

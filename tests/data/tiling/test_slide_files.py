@@ -129,3 +129,12 @@ def test_what_ink_was_left_out_is_said(tmp_path: Path, picture: Path) -> None:
         for line in str(report).splitlines()
     )
     assert 0.01 < report.pen["a"] < 0.5
+
+
+def test_black_glass_is_not_told_as_ink(tmp_path: Path, picture: Path) -> None:
+    """It hid a true stroke on another slide, of which the report names the worst alone."""
+    (tmp_path / "slides").mkdir()
+    image = np.array(Image.open(picture))
+    image[:, :40] = (10, 12, 18)
+    Image.fromarray(image).save(tmp_path / "slides/a.png")
+    assert tile_slides(request_for(tmp_path)).pen == {}

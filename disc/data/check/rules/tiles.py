@@ -43,8 +43,7 @@ def label_by_masks(contents: Contents, looks: Sequence[Look]) -> None:
         return
     labels: dict[str, Label | None] = {}
     for number, (item, look) in enumerate(zip(contents.items, looks, strict=True)):
-        grades = _by_grade(look.values, contents.meaning)
-        drawn = _most_frequent(grades) if grades.total() > grades[IGNORE] else set()
+        drawn = _drawn(look, contents.meaning)
         if not item.rater and drawn:
             labels[item.name] = min(drawn)
             contents.items[number] = replace(item, label=labels[item.name])
@@ -148,13 +147,14 @@ def _check_values(contents: Contents, seen: Seen) -> None:
 
 def _check_labels(contents: Contents, seen: Seen) -> None:
     """Labels of the workbooks against the most frequent grade in the mask."""
-    cases = []
+    cases, blank = [], []
     for item, look in seen:
         known = contents.meaning.grades
         if item.label is None or not look.values or set(look.values) - set(known):
             continue
-        drawn = _most_frequent(_by_grade(look.values, contents.meaning))
-        if item.label not in drawn:
+        drawn = _drawn(look, contents.meaning)
+        blank += [item.case(f"{item.name}: {item.label.name}, nothing in the mask")] * (not drawn)
+        if drawn and item.label not in drawn:
             says = " or ".join(label.name for label in sorted(drawn))
             note = f"{item.name}: {item.label.name} in the workbook, {says} in the mask"
             cases.append(item.case(note))
@@ -167,6 +167,21 @@ def _check_labels(contents: Contents, seen: Seen) -> None:
         ),
         cases,
     )
+    contents.warning(
+        "unknown-masks",
+        (
+            f"{len(blank)} tile(s) that have a label, and a mask that is unknown everywhere",
+            "masks, which a generator and pixel-level graders learn from",
+            "nothing, if the set serves for tile labels and whole slides alone",
+        ),
+        blank,
+    )
+
+
+def _drawn(look: Look, meaning: Meaning) -> set[Label]:
+    """The label, or labels, of a mask; none, where all of it is unknown."""
+    grades = _by_grade(look.values, meaning)
+    return _most_frequent(grades) if grades.total() > grades[IGNORE] else set()
 
 
 def _by_grade(values: Mapping[int, int], meaning: Meaning) -> Counter[int]:
