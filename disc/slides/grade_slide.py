@@ -150,6 +150,11 @@ def _area_of(grid: MapGrid, box: Box) -> float:
     return float(grid.areas_mm2(inside).sum())
 
 
+def _round_area(mm2: float) -> float:
+    """To 9 digits: small regions agree with their outlines as closely as large ones."""
+    return float(f"{mm2:.9g}")
+
+
 def _write_regions(path: Path, reading: SlideReading, level: Canvas, stamp: Stamp) -> RegionFacts:
     """Write outlines of every label, and of what could not be read."""
     part = level.read(level.whole())
@@ -192,7 +197,7 @@ def find_areas(
             np.stack([edges[0][ring[:, 0]], edges[1][ring[:, 1]]], 1)
             for ring in (region.shell, *region.holes)
         )
-        measured = {"Area mm2": round(float(size), 6), "Mean probability": round(float(mean), 4)}
+        measured = {"Area mm2": _round_area(size), "Mean probability": round(float(mean), 4)}
         name = Label(region.label).name
         areas.append(Area(kind=name, shell=shell, holes=holes, measurements=measured))
     return areas, [float(size) for size in mm2 if size < MIN_REGION_MM2]
@@ -203,7 +208,7 @@ def _outline_lost(grid: MapGrid, box: Box) -> Area:
     right, bottom = min(box.x + box.width, grid.width), min(box.y + box.height, grid.height)
     x, y = (across[box.x], across[right]), (down[box.y], down[bottom])
     shell = np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])])
-    size = {"Area mm2": round(_area_of(grid, box), 6)}
+    size = {"Area mm2": _round_area(_area_of(grid, box))}
     return Area(kind=UNREADABLE, shell=shell, holes=(), measurements=size)
 
 
