@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -152,9 +152,9 @@ def sweep(folder: Path) -> None:
         _remove(path)
 
 
-def _sweep_beside(folder: Path) -> None:
-    """Remove what killed processes left of a folder that they were writing."""
-    for path in folder.parent.glob(f".{glob.escape(folder.name[:40])}.*.tmp"):
+def _sweep_dead(paths: Iterable[Path]) -> None:
+    """Remove those temporaries whose processes no longer run."""
+    for path in paths:
         pid = path.name.split(".")[-2].split("-")[0]
         if pid.isdecimal() and not is_running(int(pid)):
             _remove(path)
@@ -230,7 +230,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         OSError: if it cannot be written.
     """
     refuse_filled(folder)
-    _sweep_beside(folder)
+    _sweep_dead(folder.parent.glob(f".{glob.escape(folder.name[:40])}.*.tmp"))
     temporary = folder.parent / _temporary_name(folder.name)
     temporary.mkdir(parents=True)
     try:
@@ -244,7 +244,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 def claim_folder(folder: Path, request: Mapping[str, Any]) -> None:
     """Note in `request.json` what is written into a folder, so that the same request may resume.
 
-    Records of slides that a request left without writing a tile are cleared.
+    Records of slides without a tile are cleared, and what killed processes left half written.
 
     Raises:
         BadInput: if the folder holds something else.
@@ -258,6 +258,7 @@ def claim_folder(folder: Path, request: Mapping[str, Any]) -> None:
                 f"{folder}: holds tiles of another request; give another --out, or delete it"
             )
         shutil.rmtree(folder / "slides", ignore_errors=True)
+    _sweep_dead(list(folder.rglob(".*.tmp")))
     write_json(path, facts)
 
 

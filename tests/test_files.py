@@ -92,6 +92,17 @@ def test_what_killed_processes_left_is_removed(tmp_path):
     assert [path.name for path in sorted((tmp_path / "run").rglob("*"))] == ["deep", "kept"]
 
 
+def test_a_set_is_cleared_of_what_killed_processes_left(tmp_path):
+    """`disc tile` and `disc convert` left them there."""
+    files.claim_folder(tmp_path, {"asked": 1})
+    (tmp_path / "images").mkdir()
+    names = [f".a.jpg.{pid}-0a.tmp" for pid in (2**22 + 1, os.getpid())]
+    for name in (*names, "a.jpg"):
+        (tmp_path / "images" / name).write_bytes(b"half")
+    files.claim_folder(tmp_path, {"asked": 1})
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {names[1], "a.jpg"}
+
+
 def test_a_folder_that_a_killed_process_was_writing_is_removed(tmp_path):
     dead, alive = (tmp_path / f".out.{pid}-a.tmp" for pid in (2**22 + 1, os.getpid()))
     dead.mkdir()
