@@ -1,12 +1,19 @@
 """Numbers and places in the files of a graded slide."""
 
+import csv
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import shapely
 
+from disc.api import Model
+from disc.data.wsi.formats import open_pyramid
 from disc.labels import IGNORE, Label
 from disc.slides.grade_slide import _outline_lost, find_areas
 from disc.slides.reading.map_grid import Box, MapGrid
+from tests.slides.qupath_reader import read_objects
 
 GRID = MapGrid(width=200, height=150, scale=7.93, um_per_px=2.0, slide_px=(1586, 1189))
 
@@ -25,3 +32,34 @@ def test_areas_are_those_of_their_outlines() -> None:
         level0 = shapely.Polygon(each.shell, each.holes).area
         mm2 = level0 * (GRID.um_per_slide_px / 1000) ** 2
         assert each.measurements["Area mm2"] == pytest.approx(mm2, rel=1e-6)
+
+
+class Cropped:
+    """A slide of which a part alone was recorded, as MIRAX says it."""
+
+    def __init__(self, path: Path, *, is_mask: bool = False) -> None:
+        self._slide = open_pyramid(path, is_mask=is_mask)
+        bounds = {"openslide.bounds-x": "37", "openslide.bounds-y": "211"}
+        self.properties = {**self._slide.properties, **bounds}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._slide, name)
+
+
+def test_coordinates_for_qupath_are_less_the_bounds_that_the_slide_says(
+    model: Model, slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.grade(slide, tmp_path / "whole", passes=1)
+    monkeypatch.setattr("disc.data.wsi.scan.open_pyramid", Cropped)
+    model.grade(slide, tmp_path / "cropped", passes=1)
+    for name in ("regions.geojson", "tiles.geojson.gz"):
+        whole, cropped = (read_objects(tmp_path / kind / name) for kind in ("whole", "cropped"))
+        assert len(whole) == len(cropped) > 0
+        for plain, moved in zip(whole, cropped, strict=True):
+            assert moved.polygon.equals(shapely.affinity.translate(plain.polygon, -37, -211))
+    # the table keeps the places of level 0, as WSInfer's does
+    with (tmp_path / "cropped" / "tiles.csv").open() as file:
+        corners = [
+            (float(row["minx"]) - 37, float(row["miny"]) - 211) for row in csv.DictReader(file)
+        ]
+    assert corners == [each.polygon.bounds[:2] for each in cropped]
