@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+import tifffile
 
 from disc.api import Model
 from disc.data.wsi.formats import open_pyramid
 from disc.labels import IGNORE, Label
 from disc.slides.grade_slide import _outline_lost, find_areas
+from disc.slides.reading.canvas import Canvas, build_pyramid
 from disc.slides.reading.map_grid import Box, MapGrid
+from disc.slides.writing.rasters import write_map
 from tests.slides.qupath_reader import read_objects
 
 GRID = MapGrid(width=200, height=150, scale=7.93, um_per_px=2.0, slide_px=(1586, 1189))
@@ -63,3 +66,21 @@ def test_coordinates_for_qupath_are_less_the_bounds_that_the_slide_says(
             (float(row["minx"]) - 37, float(row["miny"]) - 211) for row in csv.DictReader(file)
         ]
     assert corners == [each.polygon.bounds[:2] for each in cropped]
+
+
+def test_the_map_has_coarser_copies_in_subifds(tmp_path: Path) -> None:
+    canvas = Canvas.create(tmp_path / "map", 1000, 701)
+    probabilities, tissue = np.zeros((4, 701, 1000), np.float32), np.ones((701, 1000), bool)
+    probabilities[Label.GG4, :, :600], probabilities[Label.NC, :, 600:] = 1, 1
+    tissue[400:] = False
+    canvas.write(canvas.whole(), probabilities, tissue)
+    levels = build_pyramid(canvas)
+    write_map(tmp_path / "map.ome.tiff", levels, 2.0, "a")
+    with tifffile.TiffFile(tmp_path / "map.ome.tiff") as file:
+        assert [len(page.subifds or ()) for page in file.pages] == [1] * 5
+        for image, planes in zip(file.series, (slice(4), 4), strict=True):
+            assert [level.shape[-2:] for level in image.levels] == [(701, 1000), (351, 500)]
+            for level, own in zip(image.levels, levels, strict=True):
+                assert (level.asarray() == own.read(own.whole())[planes]).all()
+                assert level.keyframe.is_tiled
+            assert image.levels[1].keyframe.is_reduced and not image.keyframe.is_reduced
