@@ -29,6 +29,7 @@ SMALLER = {
     r"--bundles \d+": "--bundles 8",
     r"--counts NC=70,GG3=69,GG4=46,GG5=91": "--counts NC=2,GG3=1,GG4=1,GG5=2",
     r"--tiles 20 100": "--tiles 2 3",
+    r"tile-px 256": "tile-px 64",
     r"optim\.steps \d+": "optim.steps 2",
     r"^(phantom (?!.*--slides).*)": r"\1 --slides 2 2 2 2",
     r"^(audit .*)": r"\1 --segmenter-steps 2",
@@ -40,7 +41,7 @@ MADE = {
     "laptop": ("tiles",),
     "own_data": ("tiles", "runs/mine"),
     "one_gpu": ("runs/mine", "runs/simulated", "vq-f4"),
-    "sampling": ("masks", "drawn", "slides", "tiles"),
+    "sampling": ("drawn", "slides", "tiles"),
     "several_gpus": ("runs/simulated", "slides"),
     "encoder": ("runs/mine",),
     "training": ("runs/fold-safe",),
@@ -48,6 +49,15 @@ MADE = {
     "weights": ("slides", "biopsies", "tiles"),
 }
 """Folders that a page makes itself."""
+MEANT = {
+    "sampling": {"masks": "tile-masks"},
+    "own_data": {
+        "slides": "panda/train_images",
+        "masks": "panda/train_label_masks",
+        "scores.csv": "panda/train.csv",
+    },
+}
+"""What a page calls otherwise."""
 pytestmark = pytest.mark.slow
 
 
@@ -116,8 +126,10 @@ def test_commands_run(
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     for name in MADE.get(page.stem, ()):
         shutil.rmtree(tmp_path / name)
-    if page.stem == "sampling":
-        (tmp_path / "tile-masks").rename(tmp_path / "masks")
+    for name, meant in MEANT.get(page.stem, {}).items():
+        if (tmp_path / name).is_dir():
+            shutil.rmtree(tmp_path / name)
+        shutil.move(tmp_path / meant, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     for command in map(in_small, commands_of(page)):
         prepare(command, tmp_path)

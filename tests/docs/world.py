@@ -56,7 +56,7 @@ def shorten(name: str) -> Callable[[], Run]:
         name=given.name,
         folds=given.folds,
         data=replace(tiny.data, root=given.data.root, fold=given.data.fold),
-        phantom=replace(tiny.phantom, slides=(2, 2, 2, 2), core_um=(600.0, 900.0), **one),
+        phantom=replace(tiny.phantom, slides=(3, 3, 3, 3), core_um=(600.0, 900.0), **one),
         autoencoder=replace(tiny.autoencoder, source=given.autoencoder.source),
         denoiser=replace(tiny.denoiser, protocol=given.denoiser.protocol, final_epochs=1),
         distil=replace(tiny.distil, num_bundles=4),
