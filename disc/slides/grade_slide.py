@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from disc.data.pixels.images import encode_png
 from disc.data.wsi.scan import Scan
@@ -31,7 +31,7 @@ from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions
 from disc.slides.reading.map_grid import Box, MapGrid
 from disc.slides.reading.read_slide import SlideReading, read_slide
 from disc.slides.writing.geojson import UNREADABLE, Area, Stamp, area_features, write_features
-from disc.slides.writing.outlines import trace_regions
+from disc.slides.writing.outlines import Region, number_regions, trace_regions
 from disc.slides.writing.page import Shown, ShownTile, write_page
 from disc.slides.writing.pictures import colour_map, draw_overlay, look_at, with_bar
 from disc.slides.writing.rasters import write_map
@@ -39,6 +39,8 @@ from disc.slides.writing.tiles import list_tiles, tile_features, write_table
 
 MIN_REGION_MM2 = 0.01
 """Smaller pieces are counted, and not drawn."""
+_STRIP_PX = 128
+"""Rows of a map whose regions are measured at once."""
 NUM_SHOWN = 4
 """Tiles of a kind that the page shows."""
 
@@ -161,7 +163,7 @@ def _write_regions(path: Path, reading: SlideReading, level: Canvas, stamp: Stam
     edges = level_edges(reading.grid, level)
     areas, dropped = find_areas(part, edges, reading.grid.um_per_slide_px)
     lost = [_outline_lost(reading.grid, box) for box in reading.cells.unreadable]
-    kept = write_features(path, area_features([*areas, *lost], stamp))
+    kept = write_features(path, area_features(chain(areas, lost), stamp))
     return RegionFacts(
         kept=kept,
         um_per_px=round(reading.grid.um_per_px * level.step, 6),
@@ -175,32 +177,62 @@ def find_areas(
     part: npt.NDArray[np.uint8],
     edges: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
     um_per_px: float,
-) -> tuple[list[Area], list[float]]:
+) -> tuple[Iterator[Area], list[float]]:
     """Regions of a map at level 0, and the areas in mm² of those that are too small to draw.
 
     Args:
         part: of a canvas, uint8 [5, h, w].
         edges: level-0 coordinates between its pixels, across and down.
         um_per_px: width of a level-0 pixel.
+
+    Returns:
+        The regions, which are outlined one by one as they are asked for; and the areas.
     """
-    numbers, regions = trace_regions(part[-1], [int(label) for label in Label])
-    sizes = np.outer(*(np.diff(each) for each in edges[::-1])) * (um_per_px / 1000) ** 2
-    every = np.arange(1, len(regions) + 1)
-    mm2 = ndimage.sum_labels(sizes, numbers, every)
-    own = np.take_along_axis(part[:-1], np.minimum(part[-1:], len(Label) - 1), 0)[0]
-    means = ndimage.sum_labels(own * sizes, numbers, every) / np.maximum(mm2, 1e-12) / 255
-    areas = []
-    for region, size, mean in zip(regions, mm2, means, strict=True):
-        if size < MIN_REGION_MM2:
-            continue
+    numbers, owners = number_regions(part[-1], [int(label) for label in Label])
+    mm2, means = _measure_regions(numbers, len(owners), part, edges, um_per_px)
+    is_small = mm2 < MIN_REGION_MM2
+    # What is not drawn is not traced either.
+    gone = np.append(False, is_small)
+    for rows in _list_strips(len(numbers)):
+        numbers[rows][gone[numbers[rows]]] = 0
+
+    def outline(region: Region) -> Area:
         shell, *holes = (
             np.stack([edges[0][ring[:, 0]], edges[1][ring[:, 1]]], 1)
             for ring in (region.shell, *region.holes)
         )
-        measured = {"Area mm2": _round_area(size), "Mean probability": round(float(mean), 4)}
-        name = Label(region.label).name
-        areas.append(Area(kind=name, shell=shell, holes=holes, measurements=measured))
-    return areas, [float(size) for size in mm2 if size < MIN_REGION_MM2]
+        place = region.number - 1
+        size, mean = _round_area(mm2[place]), round(float(means[place]), 4)
+        measured = {"Area mm2": size, "Mean probability": mean}
+        name = Label(owners[place]).name
+        return Area(kind=name, shell=shell, holes=holes, measurements=measured)
+
+    return map(outline, trace_regions(numbers)), mm2[is_small].tolist()
+
+
+def _measure_regions(
+    numbers: npt.NDArray[np.int32],
+    count: int,
+    part: npt.NDArray[np.uint8],
+    edges: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    um_per_px: float,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Areas of numbered regions in mm², and mean probabilities of their labels, [count] each."""
+    mm2, sums = np.zeros(count + 1), np.zeros(count + 1)
+    wide, high = (np.diff(each) for each in edges)
+    for rows in _list_strips(len(numbers)):
+        sizes = np.outer(high[rows], wide) * (um_per_px / 1000) ** 2
+        labels = np.minimum(part[-1:, rows], len(Label) - 1)
+        own = np.take_along_axis(part[:-1, rows], labels, 0)[0]
+        # Added pixel by pixel, so that strips change no digit of a sum.
+        np.add.at(mm2, numbers[rows].ravel(), sizes.ravel())
+        np.add.at(sums, numbers[rows].ravel(), (own * sizes).ravel())
+    return mm2[1:], sums[1:] / np.maximum(mm2[1:], 1e-12) / 255
+
+
+def _list_strips(height: int) -> Iterator[slice]:
+    for top in range(0, height, _STRIP_PX):
+        yield slice(top, top + _STRIP_PX)
 
 
 def _outline_lost(grid: MapGrid, box: Box) -> Area:

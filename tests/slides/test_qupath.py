@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from disc.labels import IGNORE, PALETTES, Label
 from disc.slides.grade_slide import find_areas
 from disc.slides.writing.geojson import Area, Stamp, area_features, classify, write_features
-from disc.slides.writing.outlines import trace_regions
+from disc.slides.writing.outlines import number_regions, trace_regions
 from disc.slides.writing.tiles import TileReading, tile_features
 from tests.slides.qupath_reader import read_objects
 
@@ -97,8 +97,8 @@ def test_regions_and_holes(name: str, regions: int, holes: int, tmp_path: Path) 
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.uint8, (7, 8), elements=st.sampled_from([0, 1, 2, 3, IGNORE])))
 def test_any_map_is_valid_and_covers_its_pixels(labels: np.ndarray) -> None:
-    numbers, regions = trace_regions(labels, [0, 1, 2, 3])
-    for region in regions:
+    numbers, _ = number_regions(labels, [0, 1, 2, 3])
+    for region in trace_regions(numbers):
         polygon = shapely.Polygon(region.shell, region.holes)
         assert polygon.is_valid
         assert polygon.area == (numbers == region.number).sum()
