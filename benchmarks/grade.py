@@ -3,8 +3,9 @@
 Accuracy: slides of a simulated set in PANDA's layout, which no grader has seen, drawn with the
 scanners of two hospitals: quadratic weighted kappa of ISUP groups with its interval over slides,
 Dice of pixels where masks say the grade, share abstained, accuracy among the kept and among all.
-Speed: the time of map and verdict over that of a bare loop, which reads the same windows and
-forwards the same networks; interleaved, round after round.
+Speed: processor time of the map and the numbers that a verdict is made of, over that of a bare
+loop, which finds tissue, reads the same windows and forwards the same networks; interleaved, round
+after round. Not timed: the calibration, the verdict, outlines, tables and pictures.
 Memory: the peak of a process that grades one slide, and of one that grades the same tissue many
 times over on a larger slide.
 Places of windows: share of the map within .02 in probability when all windows are moved.

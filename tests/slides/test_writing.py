@@ -13,7 +13,7 @@ from disc.api import Model
 from disc.data.wsi.formats import open_pyramid
 from disc.labels import IGNORE, Label
 from disc.slides.grade_slide import _outline_lost, find_areas
-from disc.slides.reading.canvas import Canvas, build_pyramid
+from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions, level_edges
 from disc.slides.reading.map_grid import Box, MapGrid
 from disc.slides.writing.rasters import write_map
 from tests.slides.qupath_reader import read_objects
@@ -84,3 +84,29 @@ def test_the_map_has_coarser_copies_in_subifds(tmp_path: Path) -> None:
                 assert (level.asarray() == own.read(own.whole())[planes]).all()
                 assert level.keyframe.is_tiled
             assert image.levels[1].keyframe.is_reduced and not image.keyframe.is_reduced
+
+
+def test_areas_of_a_large_map_are_those_of_a_coarser_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = MapGrid(width=1000, height=701, scale=2.03, um_per_px=2.0, slide_px=(2030, 1423))
+    canvas = Canvas.create(tmp_path / "map", grid.width, grid.height)
+    probabilities, tissue = np.zeros((4, 701, 1000), np.float32), np.zeros((701, 1000), bool)
+    probabilities[Label.GG4], tissue[:401, :601] = 1, True
+    canvas.write(canvas.whole(), probabilities, tissue)
+    levels = build_pyramid(canvas)
+    found = []
+    for most, step in ((701_000, 1), (700_999, 2)):
+        monkeypatch.setattr("disc.slides.reading.canvas.MAX_REGION_PX", most)
+        level = choose_for_regions(levels)
+        assert level.step == step
+        part, edges = level.read(level.whole()), level_edges(grid, level)
+        areas, _ = find_areas(part, edges, grid.um_per_slide_px)
+        (area,) = areas
+        mm2 = shapely.Polygon(area.shell).area * (grid.um_per_slide_px / 1000) ** 2
+        found.append(area.measurements["Area mm2"])
+        assert found[-1] == pytest.approx(mm2, rel=1e-6)
+    own = grid.areas_mm2(canvas.whole())[tissue].sum()
+    assert found[0] == pytest.approx(own, rel=1e-6)
+    # a pixel of the copy reaches one of the map's further, right and down
+    assert own * (1 + 1e-3) < found[1] < own * (1 + 1e-2)
