@@ -37,6 +37,7 @@ def small(root, **changes):
         data=Data(fold="All", tile_px=32, um_per_px=8.0, root=root),
         autoencoder=dataclasses.replace(run.autoencoder, num_codes=32, optim=optim),
         validation=Validation(num_tiles=8, num_bands=2),
+        until="denoiser/sd",  # no primary grade lacks slides for more
         denoiser=dataclasses.replace(
             run.denoiser, protocol="paper", **{"final_epochs": 1, "optim": optim, **changes}
         ),
