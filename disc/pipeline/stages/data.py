@@ -121,13 +121,11 @@ def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> No
             "features and slide-level grading with other tools, or as --data.external-root; a "
             "generator needs masks"
         )
-    hindrance = find_hindrance(context, known)
-    if not hindrance:
-        return
-    is_wanted = context.run.until.partition("/")[0] not in _BEFORE_SLIDES
-    if is_wanted and hindrance != NO_SCORE:
-        raise BadInput(f"{context.root}: {hindrance}")
-    notes.append(hindrance if hindrance == NO_SCORE else f"{context.root}: {hindrance}")
+    if hindrance := find_hindrance(context, known):
+        is_wanted = context.run.until.partition("/")[0] not in _BEFORE_SLIDES
+        if is_wanted and hindrance != NO_SCORE:
+            raise BadInput(f"{context.root}: {hindrance}")
+        notes.append(f"{context.root}: {hindrance}")
 
 
 def find_hindrance(context: Context, known: Collection[int]) -> str:

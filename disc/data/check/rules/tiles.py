@@ -153,8 +153,9 @@ def _check_labels(contents: Contents, seen: Seen) -> None:
         if item.label is None or not look.values or set(look.values) - set(known):
             continue
         drawn = _drawn(look, contents.meaning)
-        blank += [item.case(f"{item.name}: {item.label.name}, nothing in the mask")] * (not drawn)
-        if drawn and item.label not in drawn:
+        if not drawn:
+            blank.append(item.case(f"{item.name}: {item.label.name}, nothing in the mask"))
+        elif item.label not in drawn:
             says = " or ".join(label.name for label in sorted(drawn))
             note = f"{item.name}: {item.label.name} in the workbook, {says} in the mask"
             cases.append(item.case(note))
