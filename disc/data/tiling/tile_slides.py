@@ -17,8 +17,8 @@ from disc.data.writing.convert import score_by_masks
 from disc.data.writing.new_split import (
     NUM_GROUPS,
     band_tiles,
+    can_divide,
     deal_patients,
-    find_labelled,
     name_partitions,
 )
 from disc.data.writing.set_writer import SetWriter
@@ -173,8 +173,7 @@ def _divide(jobs: Sequence[Job], request: TileRequest, writer: SetWriter | None)
         for name, record in records.items()
         if any(tile["label"] is not None for tile in record["tiles"])
     }
-    patients = {slide.patient_id for slide in find_labelled(slides, labelled)}
-    is_by_position = len(patients) < NUM_GROUPS
+    is_by_position = not can_divide(slides, labelled)
     if is_by_position:
         groups = band_tiles([records[slide.slide_id] for slide in slides])
     else:

@@ -13,7 +13,7 @@ from disc.data.tiles.names import parse_name
 from disc.data.tiles.records import Slide
 from disc.data.writing.box_scale import find_scale
 from disc.data.writing.new_names import name_slides, name_tiles
-from disc.data.writing.new_split import NUM_GROUPS, deal_patients, find_labelled, name_partitions
+from disc.data.writing.new_split import NUM_GROUPS, can_divide, deal_patients, name_partitions
 from disc.data.writing.request import ConvertRequest
 from disc.data.writing.set_writer import SetWriter
 from disc.data.writing.tile_files import write_tiles
@@ -82,11 +82,12 @@ def _finish(
 ) -> str:
     """Divide the slides and finish their set; what of it is in the set, for people."""
     labelled = {parse_name(name)["slide"] for name in labels}
-    is_small = len({slide.patient_id for slide in find_labelled(slides, labelled)}) < NUM_GROUPS
-    dealt = deal_patients(slides, seed, labelled)
-    partitions: Mapping[str, Sequence[str]] = name_partitions(dealt)
+    is_small = not can_divide(slides, labelled)
+    partitions: Mapping[str, Sequence[str]]
     if is_small:
         partitions = {"Test/Train": [], "Test/Test": [slide.slide_id for slide in slides]}
+    else:
+        partitions = name_partitions(deal_patients(slides, seed, labelled))
     writer.finish(slides, partitions, labels)
     parts = "all in Test/Test" if is_small else f"{NUM_GROUPS} parts by patient"
     said = f"{len(slides)} slides, {len(labels)} with a label; {parts}"

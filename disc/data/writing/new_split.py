@@ -39,6 +39,11 @@ def find_labelled(slides: Sequence[Slide], labelled: Collection[str]) -> list[Sl
     return [slide for slide in slides if slide.slide_id in labelled] or list(slides)
 
 
+def can_divide(slides: Sequence[Slide], labelled: Collection[str]) -> bool:
+    """Whether every group gets a patient with labels; arguments as of `find_labelled`."""
+    return len({slide.patient_id for slide in find_labelled(slides, labelled)}) >= NUM_GROUPS
+
+
 def deal_patients(
     slides: Sequence[Slide], seed: int, labelled: Collection[str] = ()
 ) -> list[list[str]]:
