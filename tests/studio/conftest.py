@@ -70,9 +70,9 @@ def pictures(response):
     return [data for kind, data in events(response) if kind == "picture"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(model, tmp_path_factory):
-    """Of a studio that listens."""
+    """Of a studio that listens, and that ends when it is told to, with its module's tests."""
     app = build_app(model, tmp_path_factory.mktemp("answers") / "quiz.csv")
     # a page that is open still would be waited for
     config = uvicorn.Config(
@@ -87,7 +87,8 @@ def address(model, tmp_path_factory):
     (listening,) = server.servers[0].sockets
     yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
     server.should_exit = True
-    thread.join()
+    thread.join(30)
+    assert not thread.is_alive(), "the server does not end"
 
 
 @pytest.fixture(scope="module")
