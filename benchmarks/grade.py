@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=4, help="over, of the tissue, for memory")
     parser.add_argument("--parts", choices=PARTS, nargs="+", default=PARTS)
     options = parser.parse_args()
-    grading = disc.load(options.run).grading()
+    grading = disc.load(options.run).gradings.of_slides()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         phantom = Phantom(

@@ -30,13 +30,14 @@ from disc.sample.plans import Plan
 from disc.sample.sampler import Sampler
 from disc.sample.trajectory import OnStep
 from disc.seeds import numpy_generator
+from disc.settings.grading import EncoderName
 from disc.settings.sampling import Solver
 from disc.settings.synthesis import Variant, weights_of
 from disc.slides.request import PASSES
 
 if TYPE_CHECKING:
+    from disc.pipeline.weights.gradings import Gradings
     from disc.slides.grade_slides import GradeReport
-    from disc.slides.grading import Grading
     from disc.slides.judging.record import GradeRecord
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -73,7 +74,6 @@ class Model:
 
     weights: Weights
     _samplers: dict[Variant, Sampler] = field(default_factory=dict, repr=False, compare=False)
-    _gradings: dict[str, Grading] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -226,7 +226,7 @@ class Model:
             BadInput: if the run has no graders, or the slide no tissue, no resolution or damage.
         """
         place = None if out is None else Path(out)
-        return self.grading(grader).grade(Path(slide), place, mpp=mpp, passes=passes)
+        return self.gradings.of_slides(grader).grade(Path(slide), place, mpp=mpp, passes=passes)
 
     def grade_slides(
         self,
@@ -241,30 +241,40 @@ class Model:
 
         Arguments and errors as `grade`; what stands already is left as it is.
         """
-        return self.grading(grader).grade_slides(slides, out, mpp=mpp, passes=passes)
+        return self.gradings.of_slides(grader).grade_slides(slides, out, mpp=mpp, passes=passes)
 
     def grade_features(
-        self, files: Sequence[Path], out: Path, *, grader: str = "real"
+        self,
+        files: Sequence[Path],
+        out: Path,
+        *,
+        grader: str = "real",
+        encoder: EncoderName | None = None,
     ) -> GradeReport:
-        """Grade from HDF5 files of features of the run's encoder, a folder each in `out`."""
-        return self.grading(grader).grade_features(files, out)
+        """Grade from HDF5 files of features, a folder each in `out`.
+
+        Args:
+            files: of features [N, D], as CLAM and TRIDENT write them.
+            out: folder of the results.
+            grader: which of the run's graders.
+            encoder: that made the features; None: the run's, if it has one alone.
+
+        Raises:
+            BadInput: if the run has no slide graders on it.
+        """
+        return self.gradings.of_features(grader, encoder).grade_features(files, out)
 
     def export_wsinfer(self, out: str | Path, *, grader: str = "real") -> str:
         """Write the pixel grader to a new folder for QuPath's WSInfer extension."""
-        return self.grading(grader).export_wsinfer(Path(out))
+        return self.gradings.of_slides(grader).export_wsinfer(Path(out))
 
-    def grading(self, grader: str = "real") -> Grading:
-        """Graders with what validation slides tell of them; read once.
-
-        Raises:
-            BadInput: if there are none.
-        """
+    @cached_property
+    def gradings(self) -> Gradings:
+        """All graders, each with what validation slides tell of it; read when first asked for."""
         # pages and pictures are of no use to those who only sample
-        from disc.pipeline.weights.graders import open_grading
+        from disc.pipeline.weights.gradings import Gradings
 
-        if grader not in self._gradings:
-            self._gradings[grader] = open_grading(self.weights, grader)
-        return self._gradings[grader]
+        return Gradings(self.weights)
 
     @cached_property
     def _referee(self) -> CarcinoNet:

@@ -18,7 +18,9 @@ def grade_all(request: GradeRequest) -> GradeReport:
     """
     model = load(request.run)
     if request.features:
-        return model.grade_features(request.features, request.out, grader=request.grader)
+        return model.grade_features(
+            request.features, request.out, grader=request.grader, encoder=request.encoder
+        )
     slides, notes = find_slides(request.slides)
     report = model.grade_slides(
         slides, request.out, mpp=request.mpp, grader=request.grader, passes=request.passes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from disc.settings.grading import EncoderName
 from disc.settings.run import Run
 
-ENCODER = "carcino"
+ENCODER: EncoderName = "carcino"
 FEATURES = f"features/{ENCODER}"
 SUPERPIXELS = "superpixels"
 """Folder, within an encoder's features, of those of superpixels."""

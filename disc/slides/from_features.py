@@ -13,11 +13,11 @@ from disc.data.wsi.coordinates import read_coordinates
 from disc.files import BadInput, digest
 from disc.grade.features import likeliest_labels, read_features
 from disc.labels import NUM_LABELS
-from disc.slides.grade_slide import describe_source, make_record
 from disc.slides.graders import Graders
 from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import GradeRecord, write_record
 from disc.slides.judging.verdict import Evidence, judge
+from disc.slides.make_record import describe_source, make_record
 from disc.slides.writing.geojson import Stamp, write_features
 from disc.slides.writing.page import Shown, write_page
 from disc.slides.writing.tiles import TileReading, tile_features, write_table
@@ -66,12 +66,13 @@ def grade_features(
     num_tiles = _write_tiles(folder, path, features, graders)
     record = make_record(
         graders,
-        calibration,
         verdict,
+        floors=calibration.named_floors,
+        far=calibration.far,
         source=describe_source(graders, path, None),
         num_tiles=num_tiles,
         tissue_mm2=None,
-        map_facts=None,
+        map=None,
         regions=None,
     )
     write_record(folder, record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import chain
@@ -18,15 +17,10 @@ from disc.labels import Label
 from disc.slides.graders import Graders
 from disc.slides.judging.attention import attend
 from disc.slides.judging.calibration import Calibration
-from disc.slides.judging.record import (
-    GradeRecord,
-    MapFacts,
-    RegionFacts,
-    Source,
-    write_record,
-)
+from disc.slides.judging.record import GradeRecord, MapFacts, RegionFacts, write_record
 from disc.slides.judging.rules import CANCER
-from disc.slides.judging.verdict import Verdict, judge
+from disc.slides.judging.verdict import judge
+from disc.slides.make_record import describe_source, make_record
 from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions, level_edges
 from disc.slides.reading.map_grid import Box, MapGrid
 from disc.slides.reading.read_slide import SlideReading, read_slide
@@ -89,12 +83,13 @@ def grade_slide(
     )
     record = make_record(
         graders,
-        calibration,
         verdict,
+        floors=calibration.named_floors,
+        far=calibration.far,
         source=describe_source(graders, scan.path, scan.um_per_px),
         num_tiles=num_tiles,
         tissue_mm2=round(float(reading.evidence.areas.sum()), 6),
-        map_facts=facts,
+        map=facts,
         regions=regions,
     )
     write_record(folder, record)
@@ -102,47 +97,6 @@ def grade_slide(
     for level in levels:
         level.path.unlink()
     return record
-
-
-def make_record(
-    graders: Graders, calibration: Calibration, verdict: Verdict, **rest: object
-) -> GradeRecord:
-    """What `grade.json` holds."""
-    floors = dict(zip((label.name for label in CANCER), calibration.floors, strict=True))
-    return GradeRecord.model_validate(
-        {
-            "trained_on": "simulated tissue only" if graders.is_simulated else "real tiles",
-            "abstained": verdict.abstained,
-            "score": verdict.gleason,
-            "shares": verdict.shares,
-            "isup_shares": verdict.isup_shares,
-            "opinions": verdict.opinions,
-            "floors": floors,
-            "cross_check": verdict.cross_check,
-            "slide_group": verdict.slide_group,
-            "distance": verdict.distance and round(verdict.distance, 6),
-            "distance_threshold": verdict.distance and round(calibration.far, 6),
-            "source": rest.pop("source"),
-            "map": rest.pop("map_facts"),
-            **rest,
-        }
-    )
-
-
-def describe_source(graders: Graders, path: Path, um_per_px: float | None) -> Source:
-    """What was graded, and by what."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(
-        slide=path.stem,
-        file=path.name,
-        sha256=sha256,
-        um_per_px=um_per_px,
-        run=graders.folder.resolve().name,
-        grader=graders.name,
-        weights=dict(graders.hashes),
-        disc=version("disc-gleason"),
-    )
 
 
 def _area_of(grid: MapGrid, box: Box) -> float:

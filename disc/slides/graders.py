@@ -9,6 +9,7 @@ from pathlib import Path
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.carcino import PixelNet
 from disc.grade.encoder import CrossEncoder
+from disc.grade.mil.bag_grader import BagGrader
 from disc.grade.transmil import TransMIL
 
 
@@ -26,12 +27,40 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Graders:
-    """Trained graders of one configuration.
+class TrainedGraders:
+    """Trained graders of one configuration, whatever they read.
 
     Attributes:
         folder: of the run or the exported weights, for messages.
         name: of the configuration, such as `real`.
+        hashes: of each file of weights, by its path in the run.
+        is_simulated: whether they have seen nothing but simulated tissue.
+    """
+
+    folder: Path
+    name: str
+    hashes: Mapping[str, str]
+    is_simulated: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SlideGraders(TrainedGraders):
+    """Slide graders on the features of an encoder that does not read labels.
+
+    Attributes:
+        encoder: its name.
+        nets: slide graders, one a seed.
+    """
+
+    encoder: str
+    nets: tuple[BagGrader, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Graders(TrainedGraders):
+    """Trained graders of pixels, and slide graders on what their like read.
+
+    Attributes:
         tile_px: side of the tiles that they were trained on, and of windows.
         um_per_px: width of a pixel of these, in micrometres.
         pixel: pixel graders, one a seed; the map is of their mean logits.
@@ -39,19 +68,13 @@ class Graders:
             seeds on halves of the training slides, are asked for their opinion; None: there is
             none.
         slide: slide graders, one a seed.
-        hashes: of each file of weights, by its path in the run.
-        is_simulated: whether they have seen nothing but simulated tissue.
     """
 
-    folder: Path
-    name: str
     tile_px: int
     um_per_px: float
     pixel: tuple[PixelNet, ...]
     encoder: CrossEncoder | None
     slide: tuple[TransMIL, ...]
-    hashes: Mapping[str, str]
-    is_simulated: bool
 
     @property
     def opinions(self) -> tuple[str, ...]:

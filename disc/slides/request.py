@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from disc.files import require
+from disc.settings.grading import EncoderName
 
 PASSES: Literal[10] = 10
 """Usual passes of windows over a slide."""
@@ -30,8 +31,10 @@ class GradeRequest:
     out: Path = Path("grade")
     """Folder of the results, a folder a slide in it."""
     features: tuple[Path, ...] = ()
-    """Instead of slides: HDF5 files of features of the run's encoder, as CLAM and TRIDENT write
-    them."""
+    """Instead of slides: HDF5 files of features of an encoder that the run has slide graders on, as
+    CLAM and TRIDENT write them."""
+    encoder: EncoderName | None = None
+    """Of --features: the encoder that made them, where the run has slide graders on several."""
     mpp: float | None = None
     """Micrometres per pixel of the slides at full resolution, where their files do not say."""
     grader: str = "real"
@@ -63,6 +66,10 @@ class GradeRequest:
         require(
             bool(self.slides) != bool(self.features),
             "give the slides to grade, or --features with files of features, and not both",
+        )
+        require(
+            self.encoder is None or bool(self.features),
+            "--encoder says whose features --features are; give both, or slides without it",
         )
         require(
             self.mpp is None or 0 < self.mpp < math.inf,

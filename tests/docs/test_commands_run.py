@@ -117,6 +117,9 @@ def prepare(command: str, folder: Path) -> None:
         (name,) = re.findall(r"--name (\S+)", command)
         assert cli.main([*words_of(plain, folder), "--until", "synthetic/sd-disc-cotrain"]) == 0
         encode_run(folder / "runs" / name, folder / "my-features")
+        encoded = next((folder / "my-features" / "real").glob("*.h5"))
+        (folder / "new").mkdir()
+        shutil.copy(encoded, folder / "new" / "slide1.h5")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

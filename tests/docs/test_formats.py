@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from disc.slides.from_slide_graders import COLUMNS as ATTENTION
 from disc.slides.judging.record import GradeRecord
 from disc.slides.writing.tiles import COLUMNS, OWN_COLUMNS
 from disc.studio.quiz import COLUMNS as QUIZ
@@ -14,7 +15,11 @@ PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="u
 
 @pytest.mark.parametrize(
     ("table", "columns"),
-    [("tiles.csv", (*COLUMNS, *OWN_COLUMNS)), ("studio/quiz.csv", QUIZ)],
+    [
+        ("tiles.csv", (*COLUMNS, *OWN_COLUMNS)),
+        ("attention.csv", ATTENTION),
+        ("studio/quiz.csv", QUIZ),
+    ],
 )
 def test_columns_of_tables(table: str, columns: tuple[str, ...]) -> None:
     (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{table}"))

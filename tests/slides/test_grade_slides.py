@@ -265,8 +265,8 @@ def test_exported_weights_grade_as_the_run_does(
 ) -> None:
     assert cli.main(["export", "--run", str(run), "--no-shapes", "--out", str(tmp_path / "x")]) == 0
     assert "it grades slides" in capsys.readouterr().out
-    model, ours = disc.load(tmp_path / "x"), disc.load(run).grading()
-    found = model.grading().calibration
+    model, ours = disc.load(tmp_path / "x"), disc.load(run).gradings.of_slides()
+    found = model.gradings.of_slides().calibration
     alone = calibrate(replace(ours.graders, encoder=None, slide=()), ours.known)
     assert found.temperature == alone.temperature and found.far == alone.far
     assert np.allclose(found.whitening, alone.whitening, rtol=1e-5)

@@ -61,7 +61,7 @@ def read_map(graders: Graders, scan: Scan, **plan: object) -> np.ndarray:
 def test_the_map_does_not_depend_on_blocks(
     model: Model, slide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan, graders = Scan(slide), model.grading().graders
+    scan, graders = Scan(slide), model.gradings.of_slides().graders
     whole = read_map(graders, scan, passes=5)
     assert np.allclose(whole.sum(0)[whole.any(0)], 1, atol=1e-4)
     monkeypatch.setattr("disc.slides.reading.map_grid.MAX_BLOCK_PX", 2 * graders.tile_px)
@@ -87,7 +87,9 @@ class Striped(torch.nn.Module):
 
 
 def test_where_windows_lie_hardly_changes_the_map(model: Model, slide: Path) -> None:
-    graders = replace(model.grading().graders, pixel=(Striped(),), encoder=None, tile_px=96)
+    graders = replace(
+        model.gradings.of_slides().graders, pixel=(Striped(),), encoder=None, tile_px=96
+    )
     scan = Scan(slide)
 
     def share(passes: int) -> float:
@@ -232,7 +234,7 @@ def test_progress_is_told_within_a_slide(
 ) -> None:
     told = list[str]()
     monkeypatch.setattr(Bar, "advance", lambda bar: told.append(bar.tell()))
-    grading = model.grading()
+    grading = model.gradings.of_slides()
     monkeypatch.setattr("disc.slides.reading.map_grid.MAX_BLOCK_PX", 2 * grading.graders.tile_px)
     read_slide(grading.graders, grading.calibration, Scan(slide), tmp_path, 1)
     assert len(told) > 1 and set(told) == {f"0 of {len(told)} blocks"}

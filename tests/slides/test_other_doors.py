@@ -67,7 +67,7 @@ def test_features_of_benign_tiles_that_hint_at_a_pattern_are_benign(
     features[:3, Label.GG4] = 1
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["features"] = features
-    grading = model.grading()
+    grading = model.gradings.of_slides()
     assert grading.calibration.tile_floors is not None
     for floor, grade in ((0.1, 0), (0.05, 4)):
         calibration = replace(grading.calibration, floors=(0, 0, 0), tile_floors=(0, floor, 0))
@@ -86,7 +86,7 @@ def test_the_tile_classifier_says_the_same_in_torchscript(model: Model, tmp_path
     assert config["num_classes"] == len(config["class_names"]) == 4
     assert [step["name"] for step in config["transform"]] == ["Resize", "ToTensor", "Normalize"]
     assert config["transform"][0]["arguments"]["size"] == config["patch_size_pixels"]
-    grading = model.grading()
+    grading = model.gradings.of_slides()
     assert isinstance(grading.known, Examples)
     rng, side = np.random.default_rng(0), config["patch_size_pixels"]
     tiles = rng.integers(0, 256, (100, side, side, 3), np.uint8)

@@ -67,19 +67,33 @@ def isup_groups(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 
 def isup_shares(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Probabilities of the ISUP grade groups 0 to 5, [N, 6], from the ordinal logits [N, 6].
+    """Probabilities of the ISUP grade groups 0 to 5, [N, 6], from the ordinal logits [N, 6]."""
+    shares: npt.NDArray[np.float64] = score_shares(logits).reshape(len(logits), -1) @ _GROUP_OF_PAIR
+    return shares
 
-    Primary and secondary grade are taken as independent but for the rule that both are benign or
-    none is.
+
+def score_shares(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Probabilities of scores, by labels of primary and secondary grade, [N, 4, 4].
+
+    The two are taken as independent but for the rule that both are benign or none is.
+
+    Args:
+        logits: the ordinal ones, [N, 6].
     """
     above = np.cumprod(1 / (1 + np.exp(-logits.reshape(-1, 2, NUM_STEPS))), axis=2)
     # P(grade >= 0..4), then P(grade = 0..3), [N, 2, 4]
     at_least = np.pad(above, ((0, 0), (0, 0), (1, 1)), constant_values=((0, 0), (0, 0), (1, 0)))
     of_grade = at_least[..., :-1] - at_least[..., 1:]
-    pairs = of_grade[:, 0, :, None] * of_grade[:, 1, None, :]
-    groups: npt.NDArray[np.float64] = pairs.reshape(len(pairs), -1) @ _GROUP_OF_PAIR
-    shares: npt.NDArray[np.float64] = groups / groups.sum(1, keepdims=True).clip(min=1e-12)
+    pairs = of_grade[:, 0, :, None] * of_grade[:, 1, None, :] * _IS_SCORE
+    shares: npt.NDArray[np.float64] = pairs / pairs.sum((1, 2), keepdims=True).clip(min=1e-12)
     return shares
+
+
+def likeliest_score(shares: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """Primary and secondary grade: the likeliest score [4, 4] of the likeliest ISUP group."""
+    of_group = shares.reshape(-1, 1) * _GROUP_OF_PAIR
+    place = int(of_group[:, of_group.sum(0).argmax()].argmax())
+    return GRADES[Label(place // NUM_LABELS)], GRADES[Label(place % NUM_LABELS)]
 
 
 def _group_of_pair() -> npt.NDArray[np.float64]:
@@ -94,3 +108,4 @@ def _group_of_pair() -> npt.NDArray[np.float64]:
 
 
 _GROUP_OF_PAIR = _group_of_pair()
+_IS_SCORE = _GROUP_OF_PAIR.sum(1).reshape(NUM_LABELS, NUM_LABELS)

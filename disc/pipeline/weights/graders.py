@@ -42,7 +42,7 @@ def open_grading(weights: Weights, name: str = "real") -> Grading:
             calibrate them.
     """
     if isinstance(weights, TrainedWeights):
-        return Grading(_open_graders(weights.context, name), _read_examples(weights.context))
+        return Grading(_open_graders(weights.context, name), read_examples(weights.context))
     assert isinstance(weights, ExportedWeights)
     if name != "real":
         raise BadInput(f"{weights.folder}: no pixel grader '{name}' in it; it has real")
@@ -56,7 +56,7 @@ def open_grading(weights: Weights, name: str = "real") -> Grading:
         pixel=(weights.pixel_grader(),),
         encoder=None,
         slide=(),
-        hashes={GRADER.as_posix(): _hash(weights.folder / GRADER)},
+        hashes={GRADER.as_posix(): hash_weights(weights.folder / GRADER)},
         is_simulated=weights.is_simulated,
     )
     return Grading(graders, known)
@@ -84,11 +84,11 @@ def calibrate_alone(weights: TrainedWeights, net: PixelNet) -> Calibration:
         hashes={},
         is_simulated=weights.is_simulated,
     )
-    return calibrate(graders, _read_examples(context))
+    return calibrate(graders, read_examples(context))
 
 
 def _open_graders(context: Context, name: str) -> Graders:
-    places = _find_seeds(context.folder / PIXELS, name, WEIGHTS)
+    places = find_seeds(context.folder / PIXELS, name, WEIGHTS)
     if not places:
         known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
         advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
@@ -97,7 +97,7 @@ def _open_graders(context: Context, name: str) -> Graders:
     encoder, folder = None, context.folder / FEATURES
     if (folder / "halves.json").is_file():
         encoder = CrossEncoder.load(folder, context.run.grade.carcino)
-    heads = _find_seeds(context.folder / SLIDES, name, "transmil.safetensors") if encoder else []
+    heads = find_seeds(context.folder / SLIDES, name, "transmil.safetensors") if encoder else []
     files = [*places, *heads, *sorted(folder.glob("half*.safetensors"))]
     return Graders(
         folder=context.folder,
@@ -107,7 +107,7 @@ def _open_graders(context: Context, name: str) -> Graders:
         pixel=tuple(_load_pixel(context, path) for path in places),
         encoder=encoder,
         slide=tuple(_load_slide(context, path) for path in heads),
-        hashes={str(path.relative_to(context.folder)): _hash(path) for path in files},
+        hashes={str(path.relative_to(context.folder)): hash_weights(path) for path in files},
         is_simulated=context.is_simulated,
     )
 
@@ -127,11 +127,12 @@ def _find_scale(context: Context) -> float:
     return context.um_per_px
 
 
-def _hash(path: Path) -> str:
+def hash_weights(path: Path) -> str:
+    """Of a file of weights."""
     return digest(read_bytes(path, MAX_WEIGHTS))
 
 
-def _find_seeds(folder: Path, name: str, file: str) -> list[Path]:
+def find_seeds(folder: Path, name: str, file: str) -> list[Path]:
     """Files of a configuration's seeds: of `NAME`, or of `NAME seed 0`, `NAME seed 1` ..."""
     wanted = re.compile(rf"{re.escape(name)}(?: seed (\d+))?")
     found = [(wanted.fullmatch(path.parent.name), path) for path in folder.glob(f"*/{file}")]
@@ -139,7 +140,7 @@ def _find_seeds(folder: Path, name: str, file: str) -> list[Path]:
     return [path for _, path in sorted(seeds)]
 
 
-def _read_examples(context: Context) -> Examples:
+def read_examples(context: Context) -> Examples:
     """Tiles to know what is familiar, and those of other slides to calibrate on."""
     check_files(context.folder / "data")
     try:

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from disc.grade.mil.bag_grader import BagGrader
 from disc.grade.mil.scoring import attend_bags
-from disc.grade.transmil import TransMIL
 from disc.slides.judging.calibrate import make_bag
 
 
-def attend(heads: Sequence[TransMIL], features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """How much of the last layer's attention each window has, [n], as a mean over graders.
+def attend(
+    heads: Sequence[BagGrader], features: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """How much each window or tile counts, [n], adding up to 1, as a mean over graders.
 
-    The attention of the token that the labels are read from, over the windows alone, adding up
-    to 1.
+    Of transformers the last layer's attention of the token that the labels are read from.
     """
     bag = make_bag("slide", features)
     found = [attend_bags(net, [bag])[0].astype(np.float64) for net in heads]

@@ -12,6 +12,7 @@ from disc.data.pixels.images import Pixels
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.bags import Bag
 from disc.grade.features import describe_posteriors, likeliest_labels
+from disc.grade.mil.bag_grader import BagGrader
 from disc.grade.pixels import CHUNK
 from disc.grade.slides import score_bags
 from disc.labels import IGNORE, NUM_LABELS, slide_label
@@ -48,7 +49,7 @@ def calibrate(graders: Graders, examples: Examples) -> Calibration:
     temperature, before, after = seen.sample.fit()
     chosen = np.linspace(0, len(train) - 1, MAX_TRAIN_TILES).round().astype(int)
     familiar = train.only(np.unique(chosen).tolist())
-    mean, whitening = _whiten(
+    mean, whitening = whiten(
         np.concatenate([halfway_features(graders.pixel[0], c) for c in _chunks(familiar)])
     )
     bags = _val_bags(graders, val)
@@ -60,7 +61,7 @@ def calibrate(graders: Graders, examples: Examples) -> Calibration:
         num_tiles=len(val),
         floors=_set_floors(seen.counts),
         tile_floors=_set_floors(_count_tiles(seen, bags)) if bags else None,
-        heads=_set_heads(graders, bags),
+        heads=set_heads(graders.slide, bags),
         mean=mean,
         whitening=whitening,
         far=1.0,
@@ -116,7 +117,7 @@ def _read_tiles(graders: Graders, tiles: TileSet) -> _Seen:
     return seen
 
 
-def _whiten(features: Floats) -> tuple[Floats, Floats]:
+def whiten(features: Floats) -> tuple[Floats, Floats]:
     """Mean and whitening of features [n, D]; directions of next to no variance are held back."""
     mean, covariance = features.mean(0), np.cov(features.T)
     values, vectors = np.linalg.eigh(covariance)
@@ -145,11 +146,11 @@ def _count_tiles(seen: _Seen, bags: Sequence[Bag]) -> dict[str, npt.NDArray[np.i
     return {name: np.stack([seen.counts[name][0], found]) for name, found in tiles.items()}
 
 
-def _set_heads(graders: Graders, bags: Sequence[Bag]) -> tuple[float, float, float, float]:
-    """Thresholds of the slide graders' labels."""
-    if not graders.slide or not bags:
+def set_heads(nets: Sequence[BagGrader], bags: Sequence[Bag]) -> tuple[float, float, float, float]:
+    """Thresholds of the slide graders' labels, NC to GG5."""
+    if not nets or not bags:
         return 0.5, 0.5, 0.5, 0.5
-    scores = np.mean([score_bags(net, bags) for net in graders.slide], axis=0)
+    scores = np.mean([score_bags(net, bags) for net in nets], axis=0)
     truth = np.array([bag.truth for bag in bags])
     found = [best_threshold(s, t, HEADS, 0.5) for s, t in zip(scores.T, truth.T, strict=True)]
     return found[0], found[1], found[2], found[3]

@@ -14,6 +14,7 @@ from disc.files import BadInput, write_bytes, write_json
 from disc.model.store import read_tensors
 from disc.records.seal import seal
 from disc.records.typed import Finite, Positive, read_record
+from disc.slides.judging.rules import CANCER
 
 Floats = npt.NDArray[np.float64]
 RECORD, FAMILIAR = "calibration.json", "familiar.safetensors"
@@ -50,8 +51,8 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Calibration(Settings):
-    """What was set on validation slides.
+class Familiar:
+    """Where the features of the training tiles lie.
 
     Attributes:
         mean: of the training tiles' features, [D].
@@ -66,6 +67,16 @@ class Calibration(Settings):
         away = (features - self.mean) @ self.whitening
         found: Floats = np.sqrt((away**2).mean(1))
         return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibration(Familiar, Settings):
+    """What was set on validation slides."""
+
+    @property
+    def named_floors(self) -> dict[str, float]:
+        """Floors by the names of their labels."""
+        return dict(zip((label.name for label in CANCER), self.floors, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from disc.files import MAX_TEXT, BadInput, read_bytes, write_bytes
 from disc.records.listing import check_listed
 
-SCHEMA = 2
+SCHEMA = 3
 NAME = "grade.json"
 RESEARCH = "research use only"
-Code = Literal["too-little-tissue", "disagreement", "unstable", "unlike-training"]
+Code = Literal["too-little-tissue", "disagreement", "unclear", "unstable", "unlike-training"]
 
 
 class Strict(BaseModel):
@@ -41,11 +41,11 @@ class Share(Strict):
 
 
 class Gleason(Strict):
-    """A score: primary and secondary grade, ISUP grade group."""
+    """A score: primary and secondary grade, ISUP grade group; None: what labels leave open."""
 
-    primary: int
-    secondary: int
-    isup: int
+    primary: int | None
+    secondary: int | None
+    isup: int | None
 
 
 class CrossCheck(Strict):
@@ -101,8 +101,8 @@ class Source(Strict):
 class GradeRecord(Strict):
     """What is said of a slide.
 
-    `score` is what the map (or, of features, the tiles) says in any case; where `abstained` holds
-    reasons, it is not to be used.
+    `score` is what the map (or, of features, the tiles or the slide graders) says in any case;
+    where `abstained` holds reasons, it is not to be used.
     `isup_shares` are fractions of the bootstrap draws; `opinions` the group by each network alone.
     `slide_group` is None where the slide graders have no ordinal head.
     """
@@ -129,7 +129,9 @@ class GradeRecord(Strict):
     @property
     def basis(self) -> str:
         """What the score is of."""
-        return "tiles" if self.map is None else "map"
+        if self.map is not None:
+            return "map"
+        return "tiles" if self.shares else "slide graders"
 
     @property
     def unit(self) -> str:
@@ -138,12 +140,30 @@ class GradeRecord(Strict):
 
     def tell(self) -> str:
         """What is said, in a line."""
-        said = f"{self.score.primary}+{self.score.secondary}, ISUP {self.score.isup}"
+        said = tell_score(self.score, self.cross_check)
         if self.abstained:
             why = "; ".join(reason.text for reason in self.abstained)
             return f"no grade: {why} (by the {self.basis} alone: {said})"
+        if not self.shares:
+            return said
         cancer = 1 - self.shares["NC"].fraction
         return f"{said}; cancer in {cancer:.0%} of the {self.unit}"
+
+
+def list_present(labels: Mapping[str, CrossCheck]) -> list[str]:
+    """Labels that slide graders see."""
+    return [name for name, each in labels.items() if each.is_present]
+
+
+def tell_score(score: Gleason, labels: Mapping[str, CrossCheck]) -> str:
+    """A score in words; where its order is open, the labels that it is of."""
+    if score.primary is not None:
+        return f"{score.primary}+{score.secondary}, ISUP {score.isup}"
+    present = list_present(labels)
+    said = " and ".join(present) or "no label"
+    if len(present) == 2 and "NC" not in present:
+        said += ", which of them is primary is open"
+    return said if score.isup is None else f"{said}, ISUP {score.isup}"
 
 
 def write_record(folder: Path, record: GradeRecord) -> None:

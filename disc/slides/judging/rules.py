@@ -23,6 +23,15 @@ RULES = (
     "cancer (the 5 % rule); if not, primary and secondary are the same.",
 )
 """What `score_areas` does, in words."""
+SLIDE_RULES = (
+    "The slide graders' scores are averaged, and a label is present from a threshold on, which is "
+    "set on validation slides.",
+    "With an ordinal head, the score is the likeliest one of its likeliest ISUP group.",
+    "Without one, a single label is both grades. Two leave their order open, so that GG3 and GG4 "
+    "are 3+4 or 4+3; Non-Cancer beside a pattern, three patterns, and no label at all make no "
+    "score.",
+)
+"""How slide graders alone make a score, in words."""
 
 
 @dataclass(frozen=True)

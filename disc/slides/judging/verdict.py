@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from disc.grade.mil.heads import NUM_GROUPS, isup_shares
-from disc.grade.mil.scoring import read_logits
 from disc.grade.transmil import TransMIL
 from disc.labels import NUM_LABELS, Label, label_of_grade
 from disc.seeds import numpy_generator
-from disc.slides.judging.calibrate import make_bag
 from disc.slides.judging.calibration import Calibration
+from disc.slides.judging.heads import find_group, find_labels, read_heads
 from disc.slides.judging.record import CrossCheck, Gleason, Reason, Share, SlideGroup
 from disc.slides.judging.rules import Score, score_areas
 
@@ -54,7 +52,7 @@ class Evidence:
 class Verdict:
     """What follows from the evidence; fields as in `grade.json`."""
 
-    score: Score
+    gleason: Gleason
     abstained: tuple[Reason, ...]
     shares: Mapping[str, Share]
     isup_shares: Mapping[str, float]
@@ -63,12 +61,6 @@ class Verdict:
     slide_group: SlideGroup | None
     distance: float | None
 
-    @property
-    def gleason(self) -> Gleason:
-        """The score as it is written."""
-        score = self.score
-        return Gleason(primary=score.primary, secondary=score.secondary, isup=score.isup)
-
 
 def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL]) -> Verdict:
     """Score, intervals, cross-check and reasons to say nothing."""
@@ -76,7 +68,10 @@ def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL
     of_networks = evidence.blocks.sum(1)
     groups = [score_areas(areas.tolist(), calibration.floors).isup for areas in of_networks]
     opinions = dict(zip(evidence.opinions, groups, strict=True))
-    cross_check, slide_group = _ask_heads(evidence.features, calibration, heads)
+    cross_check, slide_group = dict[str, CrossCheck](), None
+    if heads and len(evidence.features):
+        logits = read_heads(evidence.features, heads)
+        cross_check, slide_group = find_labels(logits, calibration.heads), find_group(logits)
     low, high, isup_shares = _resample(evidence.blocks, calibration)
     total = max(float(evidence.areas.sum()), 1e-12)
     distance = float(np.median(evidence.distances)) if len(evidence.distances) else None
@@ -93,10 +88,10 @@ def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL
         _too_little(evidence),
         _disagreement("map" if evidence.has_areas else "tiles", score, cross_check, slide_group),
         _unstable(score, groups, evidence.num_seeds),
-        _unlike(distance, calibration),
+        find_unlike(distance, calibration.far),
     ]
     return Verdict(
-        score=score,
+        gleason=Gleason(primary=score.primary, secondary=score.secondary, isup=score.isup),
         abstained=tuple(reason for reason in reasons if reason is not None),
         shares=shares,
         isup_shares=isup_shares,
@@ -130,30 +125,6 @@ def _resample(blocks: Floats, calibration: Calibration) -> tuple[Floats, Floats,
     if num_blocks < 2:
         low, high = np.full(NUM_LABELS, np.nan), np.full(NUM_LABELS, np.nan)
     return low, high, {str(group): count / DRAWS for group, count in sorted(groups.items())}
-
-
-def _ask_heads(
-    features: npt.NDArray[np.float32], calibration: Calibration, heads: Sequence[TransMIL]
-) -> tuple[dict[str, CrossCheck], SlideGroup | None]:
-    """The slide graders' mean scores, empty without graders or windows, and their ISUP group."""
-    if not heads or not len(features):
-        return {}, None
-    bag = make_bag("slide", features)
-    logits = np.stack([read_logits(net, [bag])[0] for net in heads])
-    scores = (1 / (1 + np.exp(-logits[:, :NUM_LABELS]))).mean(0)
-    found = {
-        label.name: CrossCheck(
-            score=round(float(scores[label]), 6),
-            threshold=calibration.heads[label],
-            is_present=bool(scores[label] >= calibration.heads[label]),
-        )
-        for label in Label
-    }
-    if logits.shape[1] == NUM_LABELS:
-        return found, None
-    shares = isup_shares(logits[:, NUM_LABELS:]).mean(0)
-    named = {str(group): round(float(shares[group]), 6) for group in range(NUM_GROUPS)}
-    return found, SlideGroup(group=int(shares.argmax()), shares=named)
 
 
 def _too_little(evidence: Evidence) -> Reason | None:
@@ -209,11 +180,12 @@ def _unstable(score: Score, groups: Sequence[int], num_seeds: int) -> Reason | N
     return Reason(code="unstable", text=text)
 
 
-def _unlike(distance: float | None, calibration: Calibration) -> Reason | None:
-    if distance is None or distance <= calibration.far:
+def find_unlike(distance: float | None, far: float) -> Reason | None:
+    """Whether a slide's distance to the training tiles is more than validation slides allow."""
+    if distance is None or distance <= far:
         return None
     text = (
         f"unlike anything trained on: distance {distance:.2f} to the training tiles, validation "
-        f"slides allow {calibration.far:.2f}"
+        f"slides allow {far:.2f}"
     )
     return Reason(code="unlike-training", text=text)

@@ -16,8 +16,8 @@ from disc.labels import NAMES, PALETTES, Label
 from disc.report.pictures import as_uri, embed
 from disc.report.tables import Field, Grid
 from disc.report.templates import open_template
-from disc.slides.judging.record import GradeRecord, Share
-from disc.slides.judging.rules import RULES
+from disc.slides.judging.record import GradeRecord, Share, tell_score
+from disc.slides.judging.rules import RULES, SLIDE_RULES
 from disc.slides.writing.pictures import UNREADABLE
 
 _QUALITY = 88
@@ -80,7 +80,8 @@ def write_page(path: Path, shown: Shown) -> None:
         grids=[_share_grid(record), _head_grid(record)],
         networks=_name_networks(record),
         rows=_group_tiles(shown.tiles),
-        rules=RULES,
+        said=_tell_score(record),
+        rules=_tell_rules(record),
         left_out=_tell_left_out(record),
         limits=tell_limits(record),
     )
@@ -92,7 +93,9 @@ def tell_limits(record: GradeRecord) -> list[str]:
     limits = [
         "Research use only: nothing here is for the diagnosis or treatment of anybody.",
         "Intervals hold what another piece of the same tissue, and another of the networks named "
-        "here, would change; not another scanner, another laboratory or another annotator.",
+        "here, would change; not another scanner, another laboratory or another annotator."
+        if record.shares
+        else "There is no interval: another piece of the same tissue may say something else.",
     ]
     if record.trained_on == "simulated tissue only":
         limits.insert(
@@ -105,9 +108,10 @@ def tell_limits(record: GradeRecord) -> list[str]:
             "kind probabilities may be far from frequencies."
         )
     num_seeds = sum(name.startswith("seed") for name in record.opinions)
-    if len(record.opinions) == 1:
+    num_networks = len(record.opinions) if record.shares else len(record.source.weights)
+    if num_networks == 1:
         limits.append("There is one network: what another training would say is in no interval.")
-    elif num_seeds == 1:
+    elif num_seeds == 1 and record.shares:
         limits.append(
             "There is one seed of the pixel grader; the encoder's two networks, which saw half of "
             "the training slides each, stand in for others."
@@ -115,6 +119,19 @@ def tell_limits(record: GradeRecord) -> list[str]:
     if not record.cross_check:
         limits.append(f"There is no slide grader to hold the {record.basis} against.")
     return limits
+
+
+def _tell_score(record: GradeRecord) -> str:
+    score = record.score
+    if score.primary is None:
+        return tell_score(score, record.cross_check)
+    return f"Gleason {score.primary}+{score.secondary}, ISUP grade group {score.isup}"
+
+
+def _tell_rules(record: GradeRecord) -> list[str]:
+    if record.shares:
+        return [rule.replace("of the tissue", f"of the {record.unit}") for rule in RULES]
+    return list(SLIDE_RULES)
 
 
 def _as_jpeg(slide: Pixels | None) -> str:
@@ -173,7 +190,7 @@ def _head_grid(record: GradeRecord) -> Grid:
         for name, each in record.cross_check.items()
     ]
     return Grid(
-        caption="Cross-check by the slide grader (TransMIL)",
+        caption="Cross-check by the slide grader (TransMIL)" if record.shares else "Labels",
         columns=("label", "score", "threshold", "present"),
         rows=rows,
     )
@@ -213,7 +230,9 @@ def _tell_left_out(record: GradeRecord) -> list[str]:
             f"{record.map.unreadable_mm2:.3f} mm² could not be read; it counts nowhere, and is "
             "black on the map and an outline of its own."
         )
-    if record.map is None:
+    if not record.shares:
+        said.append("Features come without pixels: there is no map, and no extent of any pattern.")
+    elif record.map is None:
         said.append(
             "Features come without pixels: each tile counts for its likeliest label, whatever else "
             "is in it, and nothing tells whether it is like the training tiles."
