@@ -145,13 +145,16 @@ def read_chunks(
         yield _read(net, waiting)
 
 
-def confusion_rows(net: PixelNet, truths: Mapping[str, Tiles]) -> pd.DataFrame:
+def confusion_rows(
+    net: PixelNet, truths: Mapping[str, Tiles], chosen: Sequence[int] | None = None
+) -> pd.DataFrame:
     """Pixels of every tile by true and predicted label; unknown pixels do not count.
 
     Args:
         net: reads the tiles, each once.
         truths: the same tiles with each kind of mask ("annotation", "exact"); of pools, the images
             of the first and the masks of all are decoded once for many calls.
+        chosen: which of the tiles; None: all.
 
     Returns:
         One row per (truth_kind, tile): truth_kind, patient, slide, tile and 16 counts such as
@@ -160,13 +163,14 @@ def confusion_rows(net: PixelNet, truths: Mapping[str, Tiles]) -> pd.DataFrame:
     first, num_labels = next(iter(truths.values())), net.head.out_channels
     listed = {kind: list_tiles(truth) for kind, truth in truths.items()}
     tiles = list_tiles(first)
+    chosen = range(len(tiles)) if chosen is None else chosen
     predicted = (
         reading
-        for chunk in read_chunks(net, (first.image(i) for i in range(len(tiles))))
+        for chunk in read_chunks(net, (first.image(i) for i in chosen))
         for reading in chunk.argmax(axis=1)
     )
     rows = []
-    for index, reading in enumerate(predicted):
+    for index, reading in zip(chosen, predicted, strict=True):
         tile = tiles.tiles[index]
         patient = tiles.slides[tile.slide_id].patient_id
         names = {"patient": patient, "slide": tile.slide_id, "tile": tile.name}

@@ -69,10 +69,12 @@ class Generated:
     Attributes:
         images: uint8 [N, H, W, 3].
         latents: [N, 3, h, w].
+        reading: of the images by the referee, uint8 [N, H, W].
     """
 
     images: Pixels
     latents: torch.Tensor
+    reading: Pixels
 
 
 def hang(referee: CarcinoNet, images: Pixels, masks: Pixels, slides: Sequence[str]) -> Gallery:

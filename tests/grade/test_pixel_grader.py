@@ -165,6 +165,8 @@ def test_confusion_rows_for_two_kinds_of_truth(real: TileSet) -> None:
     pd.testing.assert_frame_equal(one.drop(columns="truth_kind"), other.drop(columns="truth_kind"))
     assert (one[COUNTS].sum(axis=1) == SIDE**2).all()
     assert one["patient"][5] == "ps1"
+    parts = [confusion_rows(net, {"exact": real}, chosen) for chosen in (range(9), range(9, 32))]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), other)
     with pytest.raises(ValueError, match="other tiles"):
         confusion_rows(net, {"annotation": real, "exact": real.only(range(31, -1, -1))})
 

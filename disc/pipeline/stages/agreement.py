@@ -46,18 +46,17 @@ SHEET, SPREADS = "sheet.safetensors", "spreads.json"
 def measure_agreement(context: Context, folder: Path) -> str:
     """Measure how well every variant follows the target masks, beside its ceilings.
 
-    Processes share the tiles that are generated; the first measures them.
+    Processes share the tiles that are generated and read; the first measures them.
     """
-    run, asked = context.run, ask(context)
+    run, asked, referee = context.run, ask(context), load_referee(context)
     sampler = context.sampler(*run.variants)
-    generated = {variant: _generate(sampler, variant, asked) for variant in run.variants}
+    generated = {name: _generate(sampler, referee, name, asked) for name in run.variants}
     if not own_share().is_first:
         return ""
-    referee = load_referee(context)
     tables = _ceilings(context, referee)
     for variant, made in generated.items():
-        read = read_tiles(referee, made.images)
-        tables.append(_rows(variant, context, asked, measure_tiles(asked.masks, read)))
+        values = measure_tiles(asked.masks, made.reading)
+        tables.append(_rows(variant, context, asked, values))
     tables += _collages(context, referee, asked)
     table, right = pd.concat(tables, ignore_index=True), pixel_accuracy(context, referee)
     quality = measure_quality(context, referee, generated, asked)
@@ -76,16 +75,17 @@ def measure_agreement(context: Context, folder: Path) -> str:
     )
 
 
-def _generate(sampler: Sampler, variant: Variant, asked: Asked) -> Generated:
-    """What a variant makes of the masks; this process makes its part of it."""
+def _generate(sampler: Sampler, referee: Any, variant: Variant, asked: Asked) -> Generated:
+    """What a variant makes of the masks, and how it reads; this process does its part of it."""
     own = own_share().cut(len(asked.masks))
     masks, seeds = asked.masks[own.start : own.stop], asked.seeds[own.start : own.stop]
     parts = []
     if len(own):
         latents = sampler.draw_latents(variant, masks, seeds)
-        parts = [(sampler.decode(latents), latents.numpy())]
-    images, drawn = zip(*gather(parts), strict=True)
-    return Generated(np.concatenate(images), torch.from_numpy(np.concatenate(drawn)))
+        tiles = sampler.decode(latents)
+        parts = [(tiles, latents.numpy(), read_tiles(referee, tiles))]
+    images, drawn, read = map(np.concatenate, zip(*gather(parts), strict=True))
+    return Generated(images, torch.from_numpy(drawn), read)
 
 
 def ask(context: Context) -> Asked:

@@ -17,7 +17,7 @@ from disc.model.store import load_weights, save_weights
 from disc.pipeline.configurations import Configuration, pixel_configurations
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import label_rows, read_synthetic, test_sets, write_table
-from disc.processes import write_once
+from disc.processes import gather, own_share, write_once
 from disc.records.typed import read_table
 from disc.settings.run import Run
 from disc.train.checkpoint import NAME as CHECKPOINT
@@ -63,7 +63,8 @@ def grade_pixels(context: Context, folder: Path) -> str:
         # Written last, so a grader that has it is finished.
         if not (place / _TABLE).exists():
             net = _train(context, configuration, real, place)
-            write_once(partial(_finish, net, truths, configuration, run, place))
+            rows = _count(net, truths, configuration, run)
+            write_once(partial(_finish, net, rows, place))
         parts.append(place / _TABLE)
     write_once(lambda: _join(context.folder / "pixels.parquet", parts))
     return f"{len(parts)} configurations"
@@ -85,13 +86,9 @@ def _train(context: Context, configuration: Configuration, real: TilePool, place
     )
 
 
-def _finish(
-    net: PixelNet, truths: Truths, configuration: Configuration, run: Run, place: Path
-) -> None:
+def _finish(net: PixelNet, rows: list[pd.DataFrame], place: Path) -> None:
     """Write a trained grader and what it confuses, and let its checkpoint go."""
     save_weights(place / WEIGHTS, net)
-    sets = range(len(truths["annotation"]))
-    rows = [_confusion(net, truths, configuration, run, i) for i in sets]
     write_table(place / _TABLE, rows, COUNTS)
     (place / CHECKPOINT).unlink(missing_ok=True)
 
@@ -100,14 +97,16 @@ def _join(path: Path, parts: Sequence[Path]) -> None:
     write_table(path, [read_table(part, COUNTS, "delete it") for part in parts], COUNTS)
 
 
-def _confusion(
-    net: PixelNet,
-    truths: Truths,
-    configuration: Configuration,
-    run: Run,
-    index: int,
-) -> pd.DataFrame:
-    data_set, split, _ = truths["annotation"][index]
-    rows = confusion_rows(net, {kind: sets[index][2] for kind, sets in truths.items()})
-    facts = {"grader": "carcino", "fold": run.data.fold, "data_set": data_set, "split": split}
-    return label_rows(rows, configuration, run.seed, 0).assign(**facts)
+def _count(
+    net: PixelNet, truths: Truths, configuration: Configuration, run: Run
+) -> list[pd.DataFrame]:
+    """What a grader confuses in every set of tiles; processes share the tiles."""
+    counted = []
+    for index, (data_set, split, tiles) in enumerate(truths["annotation"]):
+        own = own_share().cut(len(tiles))
+        same = {kind: sets[index][2] for kind, sets in truths.items()}
+        parts = gather([confusion_rows(net, same, own)])
+        rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        facts = {"grader": "carcino", "fold": run.data.fold, "data_set": data_set, "split": split}
+        counted.append(label_rows(rows, configuration, run.seed, 0).assign(**facts))
+    return counted
