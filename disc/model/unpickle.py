@@ -23,14 +23,15 @@ SECONDS = 600
 """Of processor time."""
 OLDEST_TORCH = (2, 10)
 """In older ones, `weights_only=True` could be bypassed."""
-HARMLESS = re.compile(
-    r"argparse\.Namespace|(omegaconf|datetime|collections|pathlib)\.[\w.]+|typing\.Any|"
-    r"(pytorch_lightning|lightning|lightning_fabric|lightning_utilities)\.[\w.]+|"
-    r"torch\.torch_version\.TorchVersion|"
-    r"numpy(\._?core\.multiarray\.(scalar|_reconstruct)|\.ndarray|\.dtypes?(\.\w+)?)|"
-    r"(builtins|__builtin__)\.(dict|list|tuple|set|str|int|float|bool|bytes|type|object)"
+HARMFUL = re.compile(
+    r"(os|posix|nt|sys|subprocess|commands|shutil|socket|runpy|importlib|imp|pty|ctypes|code|"
+    r"marshal|_?io|_?pickle|dill|cloudpickle|webbrowser|pip|torch(?!\.torch_version\.))\.[\w.]+|"
+    r"(builtins|__builtin__)\.(?!(dict|list|tuple|set|frozenset|str|int|float|complex|bool|bytes|"
+    r"bytearray|type|object|range|slice)$)[\w.]+"
 )
-"""What settings, counts and scores beside the weights are made of. Nothing of it is loaded."""
+"""What runs programs, reads files, or makes tensors in ways that are not known here: refused.
+Whatever else lies beside the weights, settings, counts and scores, is stood in for; nothing of it
+is loaded."""
 DICTIONARIES = re.compile(r"[\w.]+\.AttributeDict|easydict\.EasyDict|yacs\.config\.CfgNode")
 """Settings that are filled key by key, which PyTorch does for dictionaries alone."""
 OLD_PICKLES = 4
@@ -86,7 +87,7 @@ def main(source: str, target: str) -> None:
     inert: list[Any] = [
         (OrderedDict if DICTIONARIES.fullmatch(name) else Inert, name)
         for name in sorted(found)
-        if DICTIONARIES.fullmatch(name) or HARMLESS.fullmatch(name)
+        if not HARMFUL.fullmatch(name)
     ]
     with torch.serialization.safe_globals(inert):
         loaded = torch.load(
@@ -112,7 +113,8 @@ def _list_globals(source: str) -> set[str]:
         for _ in range(OLD_PICKLES):
             named = (value for code, value, _ in pickletools.genops(file) if code.name == "GLOBAL")
             found |= {str(value).replace(" ", ".") for value in named}
-    renamed = {name.replace("__builtin__.", "builtins.") for name in found}  # as PyTorch does
+    # as PyTorch does
+    renamed = {re.sub(r"^__builtin__\.(?:x(?=range$))?", "builtins.", name) for name in found}
     return renamed - {"collections.OrderedDict", "collections.Counter"}
 
 
