@@ -1,13 +1,9 @@
-import builtins
-import enum
 import json
 import os
 import re
 import sys
 import types
 import zipfile
-from dataclasses import dataclass
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -264,46 +260,6 @@ def test_lightnings_callbacks_are_ignored(tmp_path, tiles, monkeypatch):
     state = {ModelCheckpoint: {"monitor": "val/rec_loss", "best_model_score": torch.tensor(0.4)}}
     path = save(tmp_path / "model.ckpt", network, callbacks=state)
     check_equal(read_foreign(path), network, tiles)
-
-
-class Mode(enum.Enum):
-    """Of a training."""
-
-    FAST = "fast"
-
-
-@dataclass
-class Settings:
-    """Of somebody's program."""
-
-    mode: Mode
-    channels: range = range(1, 4)
-
-
-@pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("is_zip", [True, False])
-def test_settings_of_any_class_are_passed_over(tmp_path, tiles, is_zip):
-    network = draw_network()
-    settings = {
-        "cut": slice(1, 4),
-        "steps": range(3),
-        "mode": Mode.FAST,
-        "all": Settings(Mode.FAST),
-        "make": partial(Settings, mode=Mode.FAST),
-        "z": 1j,
-        "names": frozenset("ab"),
-    }
-    path = tmp_path / "model.ckpt"
-    state = {"state_dict": network.state_dict(), "hyper_parameters": settings}
-    torch.save(state, path, _use_new_zipfile_serialization=is_zip)
-    check_equal(read_foreign(path), network, tiles)
-
-
-@pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("name", ["eval", "getattr", "__import__", "open"])
-def test_what_could_run_is_refused(tmp_path, name):
-    path = save(tmp_path / "model.ckpt", draw_network(), planted=getattr(builtins, name))
-    assert f"{name}, which is code and no weights" in refusal(path)
 
 
 @pytest.mark.usefixtures("here")

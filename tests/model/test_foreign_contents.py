@@ -1,10 +1,14 @@
 import argparse
+import builtins
+import enum
 import pickle
 import re
 import sys
 import types
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +24,27 @@ from tests.model.test_foreign import Planted, check_equal, here, refusal, save, 
 __all__ = ["here", "tiles"]
 
 
+class Mode(enum.Enum):
+    """Of a training."""
+
+    FAST = "fast"
+
+
+@dataclass
+class Settings:
+    """Of somebody's program."""
+
+    mode: Mode
+    channels: range = range(1, 4)
+
+
 def settings_of(kind, monkeypatch):
     """What Lightning keeps beside the weights, of classes that are not looked at."""
     if kind == "Namespace":
         return argparse.Namespace(lr=1e-4, folder=Path("runs"), seen=np.float64(0.25))
+    if kind == "own":
+        own, make = Settings(Mode.FAST), partial(Settings, mode=Mode.FAST)
+        return {"all": own, "make": make, "cut": slice(1, 4), "z": 1j, "names": frozenset("ab")}
     if kind == "array":
         return {"scores": np.arange(3.0), "made": datetime(2024, 4, 1), "torch": torch.__version__}
     if kind == "AttributeDict":
@@ -47,12 +68,19 @@ def settings_of(kind, monkeypatch):
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("is_zip", [True, False])
-@pytest.mark.parametrize("kind", ["Namespace", "OmegaConf", "array", "AttributeDict"])
+@pytest.mark.parametrize("kind", ["Namespace", "OmegaConf", "array", "own", "AttributeDict"])
 def test_settings_beside_the_weights_are_passed_over(tmp_path, tiles, monkeypatch, kind, is_zip):
     network, path = draw_network(), tmp_path / "model.ckpt"
     more = {"hyper_parameters": settings_of(kind, monkeypatch), "best": np.float32(0.4)}
     torch.save(as_checkpoint(network) | more, path, _use_new_zipfile_serialization=is_zip)
     check_equal(read_foreign(path), network, tiles)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", ["eval", "getattr", "__import__", "open"])
+def test_what_could_run_is_refused(tmp_path, name):
+    path = save(tmp_path / "model.ckpt", draw_network(), planted=getattr(builtins, name))
+    assert f"{name}, which is code and no weights" in refusal(path)
 
 
 @pytest.mark.usefixtures("here")
