@@ -52,12 +52,12 @@ class Window:
 
     Attributes:
         box: its place on the map.
-        posteriors: of the encoder's network, float [4, P, P].
+        posteriors: of the encoder's network, float [4, P, P]; None: there is no encoder.
         features: of the pixel grader, halfway, [D]: what says how familiar tissue is.
     """
 
     box: Box
-    posteriors: Floats
+    posteriors: Floats | None
     features: npt.NDArray[np.float64]
 
 
@@ -170,9 +170,8 @@ class _Reading:
             own = [place for place, window in enumerate(chunk) if self._owns(window)]
             if not own:
                 continue
-            first = self.graders.pixel[0]
-            features = halfway_features(first, [images[place] for place in own])
-            chosen = softmax(logits[self.plan.half] if logits else read_logits(first, images))
+            features = halfway_features(self.graders.pixel[0], [images[place] for place in own])
+            chosen = softmax(logits[self.plan.half]) if logits else [None] * len(chunk)
             kept += [
                 Window(box=chunk[place], posteriors=chosen[place], features=features[row])
                 for row, place in enumerate(own)

@@ -146,9 +146,10 @@ class _Sums:
         self.blocks[place] = np.array(counts) if before is None else before + np.array(counts)
 
     def _note(self, part: Part) -> None:
-        posteriors = np.stack([window.posteriors for window in part.windows])
+        posteriors = [each.posteriors for each in part.windows if each.posteriors is not None]
         self.windows += [window.box for window in part.windows]
-        self.features.append(describe_posteriors(posteriors))
+        if posteriors:
+            self.features.append(describe_posteriors(np.stack(posteriors)))
         seen = np.stack([window.features for window in part.windows])
         self.distances.append(self.calibration.distances(seen))
 
@@ -157,9 +158,10 @@ class _Sums:
         names = self.graders.opinions
         blocks = [self.blocks[place] for place in sorted(self.blocks)]
         features = np.concatenate([*self.features, np.empty((0, 72), np.float32)])
-        if len(features) > MAX_BAG:
-            chosen = np.linspace(0, len(features) - 1, MAX_BAG).round().astype(int)
-            features, self.windows = features[chosen], [self.windows[i] for i in chosen]
+        if len(self.windows) > MAX_BAG:
+            chosen = np.linspace(0, len(self.windows) - 1, MAX_BAG).round().astype(int)
+            self.windows = [self.windows[i] for i in chosen]
+            features = features[chosen] if len(features) else features
         shape = (len(names), 0, NUM_LABELS)
         return Evidence(
             areas=self.areas,
