@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from disc.slides.judging.heads import find_group, find_labels, read_heads
 from disc.slides.judging.record import CrossCheck, Gleason, Reason, list_present, tell_score
 from disc.slides.judging.verdict import Verdict, find_unlike
 
+Said = tuple[Gleason, Mapping[str, CrossCheck]]
+"""The score, and the labels with their scores."""
 UNKNOWN = Gleason(primary=None, secondary=None, isup=None)
 
 
@@ -69,7 +71,7 @@ def judge_features(
     distance = _median_distance(features, calibration)
     reasons = [
         _unclear(gleason, labels),
-        _unstable(tell_score(gleason, labels), [tell_score(*each) for each in alone]),
+        _unstable((gleason, labels), alone),
         find_unlike(distance, calibration.far),
     ]
     return Verdict(
@@ -84,7 +86,7 @@ def judge_features(
     )
 
 
-def _score(logits: Floats, thresholds: Sequence[float]) -> tuple[Gleason, dict[str, CrossCheck]]:
+def _score(logits: Floats, thresholds: Sequence[float]) -> Said:
     """The score and the labels by the mean over graders' logits [S, outputs]."""
     labels = find_labels(logits, thresholds)
     if logits.shape[1] == NUM_LABELS:
@@ -115,24 +117,29 @@ def _median_distance(features: npt.NDArray[np.float32], familiar: Familiar) -> f
     return float(np.median(familiar.distances(features.astype(np.float64))))
 
 
-def _unclear(gleason: Gleason, labels: dict[str, CrossCheck]) -> Reason | None:
+def _unclear(gleason: Gleason, labels: Mapping[str, CrossCheck]) -> Reason | None:
     """Whether labels make no score, or an ordinal head's primary grade is not among them."""
     present = list_present(labels)
-    seen = ", ".join(present) or "no label"
+    seen = ", ".join(present) or "none"
     if gleason.primary is not None:
         name = label_of_grade(gleason.primary).name
         if name in present:
             return None
-        text = f"the slide graders' labels are {seen}, by their ordinal head the primary is {name}"
+        text = f"labels that reach their thresholds: {seen}; the ordinal head's primary is {name}"
         return Reason(code="disagreement", text=text)
     if len(present) == 2 and Label.NC.name not in present:
         return None
-    return Reason(code="unclear", text=f"the labels above their thresholds make no score: {seen}")
+    return Reason(code="unclear", text=f"labels that reach their thresholds: {seen}; no score")
 
 
-def _unstable(said: str, alone: Sequence[str]) -> Reason | None:
-    """Whether another training of the graders says something else."""
-    if set(alone) == {said}:
+def _unstable(said: Said, alone: Sequence[Said]) -> Reason | None:
+    """Whether another training of the graders says another ISUP group, or other labels."""
+
+    def outcome(each: Said) -> object:
+        gleason, labels = each
+        return gleason.isup if gleason.primary is not None else list_present(labels)
+
+    if all(outcome(each) == outcome(said) for each in alone):
         return None
-    text = f"the score changes between trained graders: {'; '.join(alone)}"
-    return Reason(code="unstable", text=text)
+    listed = "; ".join(tell_score(*each) for each in alone)
+    return Reason(code="unstable", text=f"trained graders do not say the same: {listed}")
