@@ -9,8 +9,8 @@ from pathlib import Path
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.carcino import PixelNet
 from disc.grade.encoder import CrossEncoder
+from disc.grade.encoders.frozen import TileEncoder
 from disc.grade.mil.bag_grader import BagGrader
-from disc.grade.transmil import TransMIL
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +67,8 @@ class Graders(TrainedGraders):
         encoder: makes the features of the slide graders, and its two networks, trained with other
             seeds on halves of the training slides, are asked for their opinion; None: there is
             none.
+        public: makes the features of the slide graders where there is no such encoder; None: nor
+            is there a public one.
         slide: slide graders, one a seed.
     """
 
@@ -74,7 +76,8 @@ class Graders(TrainedGraders):
     um_per_px: float
     pixel: tuple[PixelNet, ...]
     encoder: CrossEncoder | None
-    slide: tuple[TransMIL, ...]
+    slide: tuple[BagGrader, ...]
+    public: TileEncoder | None = None
 
     @property
     def opinions(self) -> tuple[str, ...]:

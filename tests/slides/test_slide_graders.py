@@ -5,6 +5,7 @@ import shutil
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,12 +19,14 @@ from disc.grade.features import read_features, write_features
 from disc.grade.mil.bag_grader import BagGrader
 from disc.grade.mil.heads import isup_shares, likeliest_score, score_shares
 from disc.grade.mil.pooling import MeanPool
+from disc.grade.transmil import TransMIL
 from disc.labels import Label, isup_group, slide_label
 from disc.model.store import load_weights, save_weights
 from disc.pipeline.config_file import to_json
 from disc.pipeline.context import Context
 from disc.pipeline.stages.features import make_features
 from disc.pipeline.stages.slide_graders import grade_slides
+from disc.pipeline.weights import graders as opening
 from disc.presets import smoke
 from disc.settings.grading import Head
 from disc.settings.training import Optim
@@ -194,6 +197,46 @@ def test_what_does_not_fit_is_one_line(
     assert "--encoder says whose features --features are" in capsys.readouterr().err
     with pytest.raises(BadInput, match=r"no slide graders on files; it has them on carcino"):
         disc.load().grade_features([path], out, encoder="files")
+
+
+class SmallEncoder(torch.nn.Module):
+    """In place of a public one: the mean colour, six times."""
+
+    encoder = SimpleNamespace(width=WIDTH)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, tiles: torch.Tensor) -> torch.Tensor:
+        return tiles.mean((2, 3)).repeat(1, 4)
+
+
+def test_slides_are_held_against_graders_on_a_public_encoder(
+    slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_graded_run(tmp_path / "run")
+    shutil.rmtree(folder / "features" / "carcino")
+    run = smoke()
+    grade = replace(run.grade, encoders=("files", "lunit-dino"), feature_files=tmp_path)
+    (folder / "config.json").write_bytes(to_json(replace(run, grade=grade)))
+    place = folder / "graders" / "slides" / "transmil on lunit-dino" / "real seed 0"
+    save_weights(place / "transmil.safetensors", TransMIL(grade.transmil, WIDTH))
+    with pytest.raises(BadInput, match="lunit-dino"):
+        disc.load(folder).grade(slide, passes=1)
+    weights = tmp_path / "lunit-dino.pt"
+    weights.write_bytes(b"weights")
+    monkeypatch.setattr(opening, "get_weights", lambda *_, **__: weights)
+    monkeypatch.setattr(opening, "load_encoder", lambda *_: SmallEncoder())
+    record = disc.load(folder).grade(slide, tmp_path / "out", passes=1)
+    assert [*record.cross_check] == ["NC", "GG3", "GG4", "GG5"]
+    assert [*record.opinions] == ["seed 0"]
+    assert "graders/slides/transmil on lunit-dino/real seed 0/transmil.safetensors" in (
+        record.source.weights
+    )
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Cross-check by the slide grader" in page
+    assert "most attention of the slide grader" in page
 
 
 @pytest.mark.parametrize(

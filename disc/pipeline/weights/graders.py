@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from disc.data.readers.sicapv2 import read_split
-from disc.files import MAX_WEIGHTS, BadInput, digest, read_bytes
+from disc.files import BadInput
 from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.encoder import CrossEncoder
-from disc.grade.transmil import TransMIL
+from disc.grade.encoders.frozen import FrozenEncoder
+from disc.grade.encoders.table import PUBLIC
+from disc.grade.encoders.weights import get_weights, load_encoder
 from disc.labels import NUM_LABELS
-from disc.model.store import load_weights, open_tensors, read_shapes
-from disc.pipeline.configurations import FEATURES
+from disc.model.store import load_weights
+from disc.pipeline.configurations import ENCODER, FEATURES
 from disc.pipeline.context import Context
 from disc.pipeline.stages.pixel_graders import FOLDER as PIXELS
 from disc.pipeline.stages.pixel_graders import WEIGHTS
 from disc.pipeline.weights.exported import ExportedWeights
 from disc.pipeline.weights.facts import GRADER
+from disc.pipeline.weights.heads import Heads, find_seeds, hash_files, hash_weights, list_heads
 from disc.pipeline.weights.source import Weights
 from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_device
@@ -26,8 +29,6 @@ from disc.slides.graders import Examples, Graders
 from disc.slides.grading import Grading
 from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.calibration import Calibration
-
-SLIDES = "graders/slides"
 
 
 def open_grading(weights: Weights, name: str = "real") -> Grading:
@@ -93,23 +94,49 @@ def _open_graders(context: Context, name: str) -> Graders:
         known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
         advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
         raise BadInput(f"{context.folder}: no pixel grader '{name}' in it; {advice}")
-    um_per_px = _find_scale(context)
-    encoder, folder = None, context.folder / FEATURES
-    if (folder / "halves.json").is_file():
-        encoder = CrossEncoder.load(folder, context.run.grade.carcino)
-    heads = find_seeds(context.folder / SLIDES, name, "transmil.safetensors") if encoder else []
-    files = [*places, *heads, *sorted(folder.glob("half*.safetensors"))]
+    read_by = _open_slide_graders(context, name)
+    folder = context.folder / FEATURES
+    files = [*places, *read_by.heads.files, *sorted(folder.glob("half*.safetensors"))]
     return Graders(
         folder=context.folder,
         name=name,
         tile_px=context.run.data.tile_px,
-        um_per_px=um_per_px,
+        um_per_px=_find_scale(context),
         pixel=tuple(_load_pixel(context, path) for path in places),
-        encoder=encoder,
-        slide=tuple(_load_slide(context, path) for path in heads),
-        hashes={str(path.relative_to(context.folder)): hash_weights(path) for path in files},
+        encoder=read_by.embedded,
+        public=read_by.public,
+        slide=read_by.heads.load(),
+        hashes=hash_files(context.folder, files),
         is_simulated=context.is_simulated,
     )
+
+
+@dataclass(frozen=True)
+class _SlideGraders:
+    """Slide graders, with the encoder whose features they read."""
+
+    heads: Heads
+    embedded: CrossEncoder | None = None
+    public: FrozenEncoder | None = None
+
+
+def _open_slide_graders(context: Context, name: str) -> _SlideGraders:
+    """Those on the embedded encoder, or else on the run's first public one.
+
+    Raises:
+        BadInput: if that one's weights are not there.
+    """
+    folder, grade = context.folder / FEATURES, context.run.grade
+    if (folder / "halves.json").is_file():
+        embedded = CrossEncoder.load(folder, grade.carcino)
+        return _SlideGraders(list_heads(context, name, ENCODER), embedded=embedded)
+    for encoder in grade.encoders:
+        heads = list_heads(context, name, encoder)
+        if encoder in PUBLIC and heads.files:
+            path = get_weights(grade.encoder_weights, encoder, download=False, say=print)
+            network = load_encoder(path, encoder).to(own_device())
+            return _SlideGraders(heads, public=FrozenEncoder(network))
+    return _SlideGraders(Heads("transmil", grade.transmil, ()))
 
 
 def _find_scale(context: Context) -> float:
@@ -125,19 +152,6 @@ def _find_scale(context: Context) -> float:
             "and a score needs both; give a run of 4 classes"
         )
     return context.um_per_px
-
-
-def hash_weights(path: Path) -> str:
-    """Of a file of weights."""
-    return digest(read_bytes(path, MAX_WEIGHTS))
-
-
-def find_seeds(folder: Path, name: str, file: str) -> list[Path]:
-    """Files of a configuration's seeds: of `NAME`, or of `NAME seed 0`, `NAME seed 1` ..."""
-    wanted = re.compile(rf"{re.escape(name)}(?: seed (\d+))?")
-    found = [(wanted.fullmatch(path.parent.name), path) for path in folder.glob(f"*/{file}")]
-    seeds = [(int(match[1] or 0), path) for match, path in found if match]
-    return [path for _, path in sorted(seeds)]
 
 
 def read_examples(context: Context) -> Examples:
@@ -161,13 +175,5 @@ def read_examples(context: Context) -> Examples:
 
 def _load_pixel(context: Context, path: Path) -> PixelNet:
     net = blank_carcino(context.run.grade.carcino)
-    load_weights(path, net)
-    return net.to(own_device()).eval()
-
-
-def _load_slide(context: Context, path: Path) -> TransMIL:
-    # of a file without it, `load_weights` says so
-    num_features, *_ = read_shapes(open_tensors(path)).get("mean", (1,))
-    net = TransMIL(context.run.grade.transmil, num_features)
     load_weights(path, net)
     return net.to(own_device()).eval()

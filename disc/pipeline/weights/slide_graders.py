@@ -13,19 +13,14 @@ from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.bags import read_bags
 from disc.grade.features import read_features
-from disc.grade.mil.bag_grader import BagGrader
-from disc.grade.mil.build import build_grader
-from disc.model.store import load_weights, open_tensors, read_shapes
 from disc.pipeline.configurations import ENCODER, features_of
 from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import scored_slides
-from disc.pipeline.stages.slide_graders import folder_of
-from disc.pipeline.weights.graders import SLIDES, find_seeds, hash_weights, read_examples
+from disc.pipeline.weights.graders import read_examples
+from disc.pipeline.weights.heads import find_heads, hash_files
 from disc.pipeline.weights.source import Weights
 from disc.pipeline.weights.trained import TrainedWeights
-from disc.processes import own_device
-from disc.settings.grading import EncoderName, SlideGrader
-from disc.settings.run import Run
+from disc.settings.grading import EncoderName
 from disc.slides.from_slide_graders import SlideExamples, SlideGrading
 from disc.slides.graders import SlideGraders
 from disc.slides.judging.calibrate import MAX_TRAIN_TILES
@@ -78,43 +73,15 @@ def open_slide_grading(weights: Weights, name: str, encoder: EncoderName) -> Sli
 
 
 def _open_graders(context: Context, name: str, encoder: EncoderName) -> SlideGraders:
-    kind = _choose_kind(context.run)
-    folder = context.folder / SLIDES / folder_of(kind, encoder)
-    files = find_seeds(folder, name, f"{kind}.safetensors")
-    if not files:
-        known = sorted({path.parent.name for path in folder.glob(f"*/{kind}.safetensors")})
-        advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
-        raise BadInput(f"{context.folder}: no slide graders '{name}' on {encoder} in it; {advice}")
+    heads = find_heads(context, name, encoder)
     return SlideGraders(
         folder=context.folder,
         name=name,
-        hashes={str(path.relative_to(context.folder)): hash_weights(path) for path in files},
+        hashes=hash_files(context.folder, heads.files),
         is_simulated=context.is_simulated,
         encoder=encoder,
-        nets=tuple(_load(context, kind, path) for path in files),
+        nets=heads.load(),
     )
-
-
-def _choose_kind(run: Run) -> SlideGrader:
-    """TransMIL where the run has it, else its first grader that reads tiles.
-
-    Raises:
-        BadInput: if all read superpixels.
-    """
-    kinds = [kind for kind in run.grade.slide_graders if kind != "mixed-supervision"]
-    if not kinds:
-        raise BadInput(
-            "the run's slide graders read superpixels, and features are of tiles; give the slide"
-        )
-    return "transmil" if "transmil" in kinds else kinds[0]
-
-
-def _load(context: Context, kind: SlideGrader, path: Path) -> BagGrader:
-    # of a file without it, `load_weights` says so
-    num_features, *_ = read_shapes(open_tensors(path)).get("mean", (1,))
-    net = build_grader(kind, context.run.grade.transmil, num_features)
-    load_weights(path, net)
-    return net.to(own_device()).eval()
 
 
 def _read_examples(context: Context, encoder: EncoderName) -> SlideExamples:

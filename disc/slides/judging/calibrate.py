@@ -60,7 +60,7 @@ def calibrate(graders: Graders, examples: Examples) -> Calibration:
         num_slides=len({tile.slide_id for tile in val.tiles}),
         num_tiles=len(val),
         floors=_set_floors(seen.counts),
-        tile_floors=_set_floors(_count_tiles(seen, bags)) if bags else None,
+        tile_floors=_set_floors(_count_tiles(seen, bags)) if bags and graders.encoder else None,
         heads=set_heads(graders.slide, bags),
         mean=mean,
         whitening=whitening,
@@ -157,22 +157,28 @@ def set_heads(nets: Sequence[BagGrader], bags: Sequence[Bag]) -> tuple[float, fl
 
 
 def _val_bags(graders: Graders, val: TileSet) -> list[Bag]:
-    encoder = graders.encoder
-    if encoder is None:
+    """What the slide graders read of the validation slides of known score."""
+    if graders.encoder is None and graders.public is None:
         return []
     bags = []
     for name, slide in val.slides.items():
         indices = val.bag(name)
         if not indices or slide.primary is None or slide.secondary is None:
             continue
-        net = encoder.nets[encoder.choose(name)]
-        features = [
-            describe_posteriors(softmax(read_logits(net, images)))
-            for images in _chunks(val, indices)
-        ]
         truth = slide_label(slide.primary, slide.secondary)
-        bags.append(make_bag(name, np.concatenate(features), truth))
+        bags.append(make_bag(name, _read_features(graders, val, name, indices), truth))
     return bags
+
+
+def _read_features(
+    graders: Graders, val: TileSet, name: str, indices: Sequence[int]
+) -> npt.NDArray[np.float32]:
+    if graders.public is not None:
+        return graders.public.read(name, (val.image(i) for i in indices))
+    assert graders.encoder is not None
+    net = graders.encoder.nets[graders.encoder.choose(name)]
+    chunks = _chunks(val, indices)
+    return np.concatenate([describe_posteriors(softmax(read_logits(net, c))) for c in chunks])
 
 
 def make_bag(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from disc.grade.transmil import TransMIL
+from disc.grade.mil.bag_grader import BagGrader
 from disc.labels import NUM_LABELS, Label, label_of_grade
 from disc.seeds import numpy_generator
 from disc.slides.judging.calibration import Calibration
@@ -62,7 +62,7 @@ class Verdict:
     distance: float | None
 
 
-def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[TransMIL]) -> Verdict:
+def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[BagGrader]) -> Verdict:
     """Score, intervals, cross-check and reasons to say nothing."""
     score = score_areas(evidence.areas.tolist(), calibration.floors)
     of_networks = evidence.blocks.sum(1)

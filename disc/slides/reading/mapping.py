@@ -12,6 +12,7 @@ import torch
 
 from disc.data.pixels.images import Pixels
 from disc.grade.carcino import PixelNet
+from disc.grade.features import describe_posteriors
 from disc.grade.pixels import CHUNK, stack_chunk
 from disc.labels import IGNORE, NUM_LABELS
 from disc.slides.graders import Graders
@@ -52,12 +53,12 @@ class Window:
 
     Attributes:
         box: its place on the map.
-        posteriors: of the encoder's network, float [4, P, P]; None: there is no encoder.
+        bag: features for the slide graders, [D]; None: there is no encoder.
         features: of the pixel grader, halfway, [D]: what says how familiar tissue is.
     """
 
     box: Box
-    posteriors: Floats | None
+    bag: Floats | None
     features: npt.NDArray[np.float64]
 
 
@@ -170,10 +171,15 @@ class _Reading:
             own = [place for place, window in enumerate(chunk) if self._owns(window)]
             if not own:
                 continue
-            features = halfway_features(self.graders.pixel[0], [images[place] for place in own])
-            chosen = softmax(logits[self.plan.half]) if logits else [None] * len(chunk)
+            seen = [images[place] for place in own]
+            features = halfway_features(self.graders.pixel[0], seen)
+            bag: Floats | list[None] = [None] * len(own)
+            if logits:
+                bag = describe_posteriors(softmax(logits[self.plan.half][own]))
+            elif self.graders.public is not None:
+                bag = self.graders.public.read("", iter(seen))
             kept += [
-                Window(box=chunk[place], posteriors=chosen[place], features=features[row])
+                Window(box=chunk[place], bag=bag[row], features=features[row])
                 for row, place in enumerate(own)
             ]
         return kept

@@ -13,7 +13,6 @@ from disc.data.tiling.request import TissueRule
 from disc.data.tiling.tissue import UM_PER_PX, find_tissue
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput, printable
-from disc.grade.features import describe_posteriors
 from disc.labels import NUM_LABELS
 from disc.progress import Bar
 from disc.slides.graders import Graders
@@ -146,10 +145,8 @@ class _Sums:
         self.blocks[place] = np.array(counts) if before is None else before + np.array(counts)
 
     def _note(self, part: Part) -> None:
-        posteriors = [each.posteriors for each in part.windows if each.posteriors is not None]
         self.windows += [window.box for window in part.windows]
-        if posteriors:
-            self.features.append(describe_posteriors(np.stack(posteriors)))
+        self.features += [window.bag for window in part.windows if window.bag is not None]
         seen = np.stack([window.features for window in part.windows])
         self.distances.append(self.calibration.distances(seen))
 
@@ -157,7 +154,7 @@ class _Sums:
         """All of it; of many windows, as many as a bag may have."""
         names = self.graders.opinions
         blocks = [self.blocks[place] for place in sorted(self.blocks)]
-        features = np.concatenate([*self.features, np.empty((0, 72), np.float32)])
+        features = np.stack(self.features) if self.features else np.empty((0, 0), np.float32)
         if len(self.windows) > MAX_BAG:
             chosen = np.linspace(0, len(self.windows) - 1, MAX_BAG).round().astype(int)
             self.windows = [self.windows[i] for i in chosen]

@@ -190,7 +190,7 @@ def _head_grid(record: GradeRecord) -> Grid:
         for name, each in record.cross_check.items()
     ]
     return Grid(
-        caption="Cross-check by the slide grader (TransMIL)" if record.shares else "Labels",
+        caption="Cross-check by the slide grader" if record.shares else "Labels",
         columns=("label", "score", "threshold", "present"),
         rows=rows,
     )
