@@ -7,7 +7,8 @@ can be started apart from each other (`--part`); without, they run side by side.
 - `audit`: all ways are asked for the same masks from the same noise; the audit holds their tiles
   beside the test slides, and looks for copies of the training tiles.
 - `canary`: tiles of other patients, repeated 1, 10 and 100 times among the training tiles of a new
-  `sd`, are asked for by their own masks.
+  `sd`, are asked for by their own masks (`--canary-labels one`: tiles of one label, looked for in
+  tiles of several).
 - `annotation`: the phantom is drawn again with 0, 1/2, 1 and 2 times the annotators' errors, all is
   trained on the first run's autoencoder with a share of the steps, one seed each, and audited.
 
@@ -37,6 +38,7 @@ import scipy.stats
 import tyro
 from audit_canaries import find_canaries
 from audit_ways import NEEDS, Sizes, audit_runs, draw_asked, join_pictures
+from canary_tiles import Labels
 from side_by_side import open_run, open_runs
 
 from disc.audit.copies.detector import rate_of
@@ -75,6 +77,8 @@ class Options:
     """That are asked for of each canary, way and network."""
     canary_share: float = 1.0
     """Of the run's steps, for the training with canaries."""
+    canary_labels: Labels = "several"
+    """Of each canary; of `one`, it is looked for in tiles of masks that hold its label too."""
     noises: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
     """Annotation errors, as multiples of the standard level."""
     noise_share: float = 0.5
@@ -107,12 +111,14 @@ def run_canary(options: Options) -> None:
         num=options.canaries,
         tiles=options.canary_tiles,
         share=options.canary_share,
+        labels=options.canary_labels,
     )
-    found = summarise_canaries(table)
+    found = summarise_canaries(table, "whole" if options.canary_labels == "several" else "window")
     print(found.to_string(index=False, float_format=lambda number: f"{number:.3f}"))
     by_canary = table.groupby(["run", "canary", "times", "way", "model"])
     means = by_canary[["copy", "whole", "window"]].mean().reset_index()
-    write(options, "canary", {"canaries": to_rows(found), "each": to_rows(means)})
+    name = "canary" if options.canary_labels == "several" else "canary-one-label"
+    write(options, name, {"canaries": to_rows(found), "each": to_rows(means)})
 
 
 def run_annotation(options: Options) -> None:
@@ -195,13 +201,18 @@ def summarise(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summarise_canaries(table: pd.DataFrame) -> pd.DataFrame:
-    """Copies among what is asked for, and how much likelier the canary is than without it."""
+def summarise_canaries(table: pd.DataFrame, likeness: str) -> pd.DataFrame:
+    """Copies among what is asked for, and how much likelier the canary is than without it.
+
+    Args:
+        table: a row a tile.
+        likeness: "whole" or "window".
+    """
     rows = []
     for (way, times), part in table[table["way"] != ""].groupby(["way", "times"], sort=False):
         both = dict(list(part.groupby("model")))
         rate, base = (rate_of(both[name]["copy"].to_numpy(bool)) for name in ("with", "without"))
-        means = part.groupby(["run", "canary", "model"])["whole"].mean().unstack("model")
+        means = part.groupby(["run", "model"])[likeness].mean().unstack("model")
         gain = (means["with"] - means["without"]).to_numpy()
         half = float("nan")
         if len(gain) > 1:
@@ -209,7 +220,7 @@ def summarise_canaries(table: pd.DataFrame) -> pd.DataFrame:
             half = float(quantile * gain.std(ddof=1) / np.sqrt(len(gain)))
         rows.append(
             {
-                **{"way": way, "times": times, "canaries": len(gain), "tiles": rate.of},
+                **{"way": way, "times": times, "trainings": len(gain), "tiles": rate.of},
                 **{"copies": rate.found, "low": rate.low, "high": rate.high},
                 **{"copies without": base.found, "likeness": means["with"].mean()},
                 **{"likeness without": means["without"].mean(), "gain": gain.mean()},
