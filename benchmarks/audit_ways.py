@@ -15,10 +15,10 @@ from PIL import Image
 from side_by_side import Asked, open_run, own_folder
 
 import disc
+from disc.audit.asked.segmenter import WIDTH, Segmenters, train_segmenters
 from disc.audit.audit import Questions, audit
 from disc.audit.copies.new import measure_copies
 from disc.audit.figures import to_table
-from disc.audit.segmenter import WIDTH, Segmenters, train_segmenters
 from disc.audit.sets import AuditSet, hold, hold_arrays
 from disc.data.pixels.images import encode_png
 from disc.data.pixels.mask_colours import colour_mask

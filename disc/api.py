@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from disc.asked import Masks, Tiles, check_masks, check_tiles, spread_seed
+from disc.asked import Masks, Tiles, check_count, check_masks, check_tiles, spread_seed
 from disc.asked import masks_from_sicapv2 as masks_from_sicapv2
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.referee import read_tiles, referee_features
@@ -169,7 +169,7 @@ class Model:
             BadInput: if they are no tiles.
         """
         array = np.asarray(tiles)
-        labels = read_tiles(self._referee, check_tiles(array))
+        labels = read_tiles(self._referee, check_tiles(array, self.tile_px))
         return labels if array.ndim == 4 else labels[0]
 
     def features(self, tiles: Tiles) -> npt.NDArray[np.float64]:
@@ -178,7 +178,7 @@ class Model:
         Arguments and errors as of `segment`.
         """
         array = np.asarray(tiles)
-        found = referee_features(self._referee, check_tiles(array))
+        found = referee_features(self._referee, check_tiles(array, self.tile_px))
         return found if array.ndim == 4 else found[0]
 
     def recipe(self, primary: int, secondary: int, *, tiles: int = 20, seed: int = 0) -> Masks:
@@ -192,8 +192,7 @@ class Model:
 
         Paper: Sec. 2.2.
         """
-        if tiles < 1:
-            raise BadInput(f"{tiles} tiles; a recipe has 1 or more")
+        check_count(tiles, "tiles")
         book, known = self.weights.book, self.weights.known
         rng = numpy_generator(seed, "recipe", primary, secondary)
         try:

@@ -22,9 +22,11 @@ def masks_from_sicapv2(masks: npt.NDArray[np.integer]) -> Masks:
     Raises:
         BadInput: if a value is none of these.
     """
+    if not np.issubdtype(np.asarray(masks).dtype, np.integer):
+        raise BadInput(f"masks of {np.asarray(masks).dtype}; expected whole numbers")
     if wrong := sorted(set(np.unique(masks).tolist()) - set(SICAPV2.grades)):
         raise BadInput(f"mask value {wrong[0]}; SICAPv2's masks hold 0, 3, 4, 5 or 255")
-    classes: Masks = SICAPV2.table[masks]
+    classes: Masks = SICAPV2.table[np.asarray(masks)]
     return classes
 
 
@@ -52,27 +54,47 @@ def check_masks(masks: npt.NDArray[np.generic], side: int) -> Masks:
     return stack.astype(np.uint8)
 
 
-def check_tiles(array: Tiles) -> Tiles:
-    """Tiles uint8 [N, H, W, 3] of one or of many.
+def check_tiles(array: Tiles, side: int) -> Tiles:
+    """Tiles uint8 [N, H, W, 3] of a side in pixels, of one or of many.
 
     Raises:
         BadInput: if they are none.
     """
     stack = array[None] if array.ndim == 3 else array
-    if stack.ndim != 4 or stack.shape[-1] != 3 or stack.dtype != np.uint8 or not len(stack):
-        raise BadInput(f"tiles of shape {array.shape}, {array.dtype}; expected uint8 [N, H, W, 3]")
+    if stack.shape[1:] != (side, side, 3) or stack.dtype != np.uint8 or not len(stack):
+        raise BadInput(
+            f"tiles of shape {array.shape}, {array.dtype}; expected uint8 [N, {side}, {side}, 3], "
+            "the side of this run's tiles"
+        )
     return stack
+
+
+def check_count(count: int, what: str) -> int:
+    """A whole number, 1 or more.
+
+    Args:
+        count: that was given.
+        what: is counted, for messages.
+
+    Raises:
+        BadInput: if it is none.
+    """
+    if not isinstance(count, int | np.integer) or count < 1:
+        raise BadInput(f"{count} {what}; expected a whole number, 1 or more")
+    return int(count)
 
 
 def spread_seed(seed: int | Sequence[int], num: int) -> list[int]:
     """A seed a tile, of one for all or of as many.
 
     Raises:
-        BadInput: if there are not as many.
+        BadInput: if there are not as many, or they are no whole numbers.
     """
     if isinstance(seed, int | np.integer):
         return [derive(int(seed), "sample", i) for i in range(num)]
-    seeds = [int(one) for one in seed]
-    if len(seeds) != num:
-        raise BadInput(f"{len(seeds)} seeds for {num} mask(s); give one a mask, or one number")
-    return seeds
+    array = np.asarray(seed)
+    if array.ndim != 1 or not (np.issubdtype(array.dtype, np.integer) or not len(array)):
+        raise BadInput(f"seed {seed!r}; expected a whole number, or one a mask")
+    if len(array) != num:
+        raise BadInput(f"{len(array)} seeds for {num} mask(s); give one a mask, or one number")
+    return [int(one) for one in array]

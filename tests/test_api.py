@@ -123,6 +123,8 @@ SICAPV2_VALUES = np.full((SIDE, SIDE), 4, np.uint8)
         (np.zeros((SIDE, SIDE), int), {"steps": 0}, "steps 0: "),
         (np.zeros((SIDE, SIDE), int), {"steps": 2.5}, "steps 2.5: expected a whole number"),
         (np.zeros((SIDE, SIDE), int), {"seed": [1, 2]}, r"2 seeds for 1 mask\(s\)"),
+        (np.zeros((SIDE, SIDE), int), {"seed": 1.5}, "seed 1.5; expected a whole number"),
+        (np.zeros((SIDE, SIDE), int), {"seed": [0.5]}, "expected a whole number, or one a mask"),
     ],
 )
 def test_what_cannot_be_is_refused(model, given, options, said):
@@ -134,6 +136,16 @@ def test_what_cannot_be_is_refused(model, given, options, said):
 def test_what_are_no_tiles_is_refused(model):
     with pytest.raises(BadInput, match=r"tiles of shape \(64, 64\), float64; expected uint8"):
         model.segment(np.zeros((64, 64)))
+    for shape in ((100, 100, 3), (1, 32, 64, 3), (0, 64, 64, 3), (2, 1, 64, 64, 3)):
+        with pytest.raises(BadInput, match=r"expected uint8 \[N, 64, 64, 3\], the side of this"):
+            model.segment(np.zeros(shape, np.uint8))
+
+
+def test_numbers_that_are_no_whole_ones_are_refused(model):
+    with pytest.raises(BadInput, match=r"2\.5 tiles; expected a whole number, 1 or more"):
+        model.recipe(4, 5, tiles=2.5)
+    with pytest.raises(BadInput, match="masks of float64; expected whole numbers"):
+        disc.masks_from_sicapv2(np.zeros((4, 4)))
 
 
 def test_what_is_no_run_is_refused(tmp_path, folder):

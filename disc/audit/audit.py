@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from disc.audit.asked import measure_asked
+from disc.audit.asked.following import measure_asked
+from disc.audit.asked.segmenter import Segmenters, train_segmenters
 from disc.audit.copies.new import CopyFindings, measure_copies
 from disc.audit.encoders import View, see
 from disc.audit.figures import PARTS, Figure, Part
@@ -17,9 +18,7 @@ from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
 from disc.audit.request import AuditRequest, Limit
 from disc.audit.seams.steps import measure_seams
-from disc.audit.segmenter import Segmenters, train_segmenters
 from disc.audit.sets import AuditSet, read_sets
-from disc.files import BadInput
 from disc.grade.encoders.table import NAMED, require_encoder
 
 SCHEMA = "disc-audit/1"
@@ -66,6 +65,8 @@ class Audit:
     figures: Sequence[Figure]
     copies: CopyFindings | None = None
     checks: Sequence[Check] = ()
+    unknown: Sequence[Limit] = ()
+    """Limits that name no figure of this audit."""
     parts: Sequence[Part] = PARTS
     notes: Sequence[str] = field(default=())
 
@@ -98,7 +99,7 @@ def audit_sets(request: AuditRequest) -> Audit:
 
     Raises:
         FileNotFoundError: if a folder is missing.
-        BadInput: if the sets cannot be read, do not fit together, or a limit names no figure.
+        BadInput: if the sets cannot be read, or do not fit together.
     """
     for name in request.encoders:
         if name not in ("embedded", "texture"):
@@ -130,9 +131,6 @@ def audit(
         questions: which, and how.
         limits: what figures must be.
         segmenters: trained on the real set before; None: they are trained where they are needed.
-
-    Raises:
-        BadInput: if a limit names no figure.
     """
     parts, encoders, seed = questions.parts, questions.encoders, questions.seed
     has_masks = bool(real.facts.area_px.any())
@@ -156,12 +154,14 @@ def audit(
         figures += copies.figures
     if "seams" in parts:
         figures += measure_seams(real, synthetic)
+    named = {figure.name: figure for figure in figures}
     return Audit(
         real=real,
         synthetic=synthetic,
         figures=figures,
         copies=copies,
-        checks=[_check(limit, figures) for limit in limits],
+        checks=[_check(limit, named[limit.name]) for limit in limits if limit.name in named],
+        unknown=[limit for limit in limits if limit.name not in named],
         parts=parts,
         notes=notes,
     )
@@ -215,11 +215,7 @@ def is_same(real: AuditSet, synthetic: AuditSet) -> bool:
     return bool((real.images[one] == synthetic.images[other]).all())
 
 
-def _check(limit: Limit, figures: Sequence[Figure]) -> Check:
-    figure = next((one for one in figures if one.name == limit.name), None)
-    if figure is None:
-        names = ", ".join(one.name for one in figures)
-        raise BadInput(f"--limit {limit}: this audit has no figure {limit.name}; it has {names}")
+def _check(limit: Limit, figure: Figure) -> Check:
     value = figure.value
     passed = value >= limit.value if limit.is_least else value <= limit.value
     return Check(limit=limit, figure=figure, passed=bool(passed))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from disc.audit.segmenter import Segmenters
+from disc.audit.asked.segmenter import Segmenters
 from disc.audit.sets import AuditSet
 from disc.evaluate.referee import referee_features
 from disc.grade.encoders.frozen import FrozenEncoder

@@ -203,7 +203,9 @@ def _manifold(pair: _Pair) -> Array:
         return coverage_measures(project(one), project(other))
 
     floor, floor_high = pair.floor(between)
-    return np.stack([value, low.clip(min=0), high, floor, floor_high], axis=1)
+    # all but the density are fractions of tiles
+    most = np.array([np.inf if name == "density" else 1.0 for name in MANIFOLD])
+    return np.stack([value, low.clip(0), np.minimum(high, most), floor, floor_high], axis=1)
 
 
 def _half_of(names: npt.NDArray[np.str_], rng: np.random.Generator) -> Codes:

@@ -25,6 +25,8 @@ NAMES = (
     *("seam", "step", "lattice"),
 )
 """First words of the names of figures."""
+OF_ENCODERS = ("kid", "frechet", "precision", "recall-of-real", "density", "coverage")
+"""Those whose second word is an encoder."""
 _LIMIT = re.compile(r"([a-z][a-z-]*(?:\.[\w:/+<>%-]+?)?)(>=|<=)([-+]?[\d.]+(?:e-?\d+)?)")
 
 
@@ -122,7 +124,13 @@ class AuditRequest:
             self.table is None or self.table.suffix in {".csv", ".parquet"},
             f"--table {self.table}: expected a name that ends in .csv or .parquet",
         )
-        _ = self.parsed_limits
+        for limit in self.parsed_limits:
+            first, _, rest = limit.name.partition(".")
+            require(
+                first not in OF_ENCODERS or rest in self.encoders,
+                f"--limit {limit}: {first} is measured in {', '.join(self.encoders)}; name one of "
+                f"them ({first}.{self.encoders[0]}), or another encoder with --encoders",
+            )
 
     @property
     def parsed_limits(self) -> tuple[Limit, ...]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
+from disc.audit.asked.segmenter import MIN_ROOM
 from disc.audit.audit import Audit
 from disc.audit.figures import Figure
 
 BLIND = "Agreement is blind to blur: read it beside the gradient energy and the kernel distance."
-
-MIN_ROOM = 0.05
-"""Between chance and real tiles, without which agreement says nothing."""
 
 
 def headline(audit: Audit) -> list[str]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from disc.audit.audit import audit_sets
 from disc.audit.page import print_audit, write_audit_page, write_audit_table
 from disc.audit.request import AuditRequest
-from disc.files import write_json
+from disc.files import BadInput, write_json
 
 
 def audit_and_tell(request: AuditRequest) -> int:
@@ -17,7 +17,8 @@ def audit_and_tell(request: AuditRequest) -> int:
 
     Raises:
         FileNotFoundError: if a set is missing.
-        BadInput: if the sets cannot be audited.
+        BadInput: if the sets cannot be audited; or, once all is written, if a limit names no
+            figure.
     """
     found, is_piped = audit_sets(request), str(request.json) == "-"
     console = Console(stderr=is_piped)
@@ -31,4 +32,7 @@ def audit_and_tell(request: AuditRequest) -> int:
         console.print(f"page: {request.page}", markup=False, highlight=False)
     if is_piped:
         print(json.dumps(found.as_json()))
+    for limit in found.unknown:
+        names = ", ".join(figure.name for figure in found.figures)
+        raise BadInput(f"--limit {limit}: this audit has no figure {limit.name}; it has {names}")
     return 1 if found.num_failed else 0

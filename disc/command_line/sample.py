@@ -74,7 +74,9 @@ def _read_masks(request: SampleRequest, model: Model) -> tuple[list[str], Masks]
     if not paths:
         raise BadInput(f"{request.mask}: no PNG in it; give a mask, or a folder of masks")
     meaning = SICAPV2 if request.values == "sicapv2" else INDICES
-    masks = np.stack([read_mask(path, model.tile_px, path, meaning=meaning) for path in paths])
+    masks = np.stack(
+        [read_mask(path, model.tile_px, path, meaning=meaning, fit=request.fit) for path in paths]
+    )
     return [path.stem for path in paths], masks
 
 

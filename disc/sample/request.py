@@ -23,6 +23,9 @@ class SampleRequest:
     """A PNG mask, or a folder of them, of the side of the run's tiles."""
     values: Literal["sicapv2", "classes"] | None = None
     """With --mask, always given: 0, 3, 4, 5 (`sicapv2`) or 0, 1, 2, 3 (`classes`); 255: unknown."""
+    fit: Literal["exact", "resize", "crop"] = "exact"
+    """What is done with larger masks: they are refused, made as small as the run's tiles (`resize`;
+    the shapes in them too), or their central square is taken."""
     recipe: str = ""
     """In place of --mask: a Gleason score, 4+5 or 4+5=9; masks are drawn from the run's training
     shapes."""

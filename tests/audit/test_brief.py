@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from disc.audit import brief
+from disc.audit.asked.segmenter import as_tile_set
 from disc.audit.copies.detector import Effort
 from disc.audit.copies.pictures import take_pictures
 from disc.audit.copies.wear import soften
-from disc.audit.segmenter import as_tile_set
 from disc.audit.sets import hold_arrays
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from disc import cli
-from disc.audit import segmenter
+from disc.audit.asked import segmenter
 from disc.audit.copies import detector, new
 from disc.settings.grading import CarcinoNet
 from tests.audit.made_tiles import make_tiles, write_set
@@ -52,7 +52,8 @@ def refuse(capsys, *words):
     return line
 
 
-def test_everything_is_written(sets, tmp_path, capsys):
+def test_everything_is_written(sets, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(segmenter, "MIN_ROOM", -1)  # nobody learns anything in two steps
     page, table, found = tmp_path / "a.html", tmp_path / "a.parquet", tmp_path / "a.json"
     words = sets / "real", sets / "made", "--page", page, "--table", table, "--json", found
     limits = "agreement>=.001", "copies<=.5", "kid.texture<=1000"
@@ -81,6 +82,28 @@ def test_a_limit_that_is_not_kept_is_exit_code_1(sets, capsys):
     assert "limit gradient.GG5>=0.5: kept" in said
     assert "limit tissue<=0.1: NOT KEPT" in said
     assert "limit frechet.texture<=" in said and said.count("NOT KEPT") == 2
+
+
+def test_segmenters_that_learnt_nothing_say_nothing(sets, tmp_path, capsys):
+    found = tmp_path / "a.json"
+    words = sets / "real", sets / "made", "--parts", "asked", "--page", "None", "--json", found
+    assert call(*words, "--segmenter-steps", "2", "--limit", "agreement>=0") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Mask agreement: refused, the segmenters have not learnt to read" in said
+    assert "limit agreement>=0: NOT KEPT" in said
+    figures = {one["name"]: one for one in json.loads(found.read_text())["figures"]}
+    assert "--segmenter-steps" in figures["agreement"]["refused"]
+
+
+def test_a_limit_that_names_no_figure_loses_nothing(sets, tmp_path, capsys):
+    found = tmp_path / "a.json"
+    words = sets / "real", sets / "made", "--parts", "seams", "--page", "None", "--json", found
+    assert call(*words, "--limit", "kid.nope<=1") == 2
+    assert "kid is measured in embedded, texture; name one of" in capsys.readouterr().err
+    assert not found.exists()
+    assert call(*words, "--limit", "seam<=99", "recall.GG9>=.1") == 2
+    assert "this audit has no figure recall.GG9; it has seam" in capsys.readouterr().err
+    assert json.loads(found.read_text())["limits"] == [{"limit": "seam<=99", "passed": True}]
 
 
 def test_json_on_standard_output_is_alone(sets, capsys):

@@ -100,6 +100,22 @@ def test_what_cannot_be_is_one_line(words, said, run, masks, capsys):
     assert not (out / "images").exists()
 
 
+def test_larger_masks_are_made_to_fit_where_asked(run, tmp_path, capsys):
+    """SICAPv2's are 512 px; a run's tiles are smaller."""
+    mask = np.zeros((512, 512), np.uint8)
+    mask[:, 256:] = 5
+    Image.fromarray(mask).save(tmp_path / "large.png")
+    words = ["--mask", str(tmp_path / "large.png"), "--values", "sicapv2", "--steps", "1"]
+    assert call(run, tmp_path / "out", *words) == 2
+    error = capsys.readouterr().err
+    assert "512 x 512 px; expected 64 x 64" in error and "--fit resize" in error
+    for fit in ("resize", "crop"):
+        assert call(run, tmp_path / fit, *words, "--fit", fit) == 0
+        found = pixels(tmp_path / fit / "masks" / "large.png")
+        assert found.shape == (SIDE, SIDE)
+        assert not found[:, : SIDE // 2].any() and (found[:, SIDE // 2 :] == 5).all()
+
+
 def test_a_recipe_may_say_its_sum(tmp_path):
     asked = []
 

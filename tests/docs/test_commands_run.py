@@ -16,7 +16,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from disc import cli
-from disc.audit import segmenter
+from disc.audit.asked import segmenter
 from disc.audit.copies import detector, new
 from disc.presets import PRESETS
 from disc.settings.grading import CarcinoNet

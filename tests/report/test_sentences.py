@@ -69,7 +69,7 @@ def test_verdicts_in_words() -> None:
             ("sd", "GG3", 0.05, 0.01, 0.09, 0.012, 0.04, "helps"),
             ("sd", "GG4", -0.05, -0.09, -0.01, 1e-5, 0.04, "harms"),
             ("sd", "NC", 0.01, -0.02, 0.04, 0.8, 0.035, "not distinguishable"),
-            ("sd-sc", "NC", 0.0, 0.0, 0.0, 1.0, 0.0, "not distinguishable"),
+            ("sd-sc", "NC", 0.0, 0.0, 0.0, 1.0, np.nan, "not distinguishable"),
             ("sd", "GG5", 0.2, 0.1, 0.3, 1e-5, 0.1, "baseline not trained"),
         ],
         columns=["variant", "label", "value", "low", "high", "p_holm", "smallest", "verdict"],
@@ -81,6 +81,8 @@ def test_verdicts_in_words() -> None:
     shown = "Not distinguishable, 2 of 5: the smallest difference this test set can show is"
     assert f"{shown} Non-Cancer 0.035." in found
     assert "Baseline not trained, GG5: " in found and "one training" not in found
+    blind = verdict_sentence(tests[tests["variant"] == "sd-sc"], "slide grading", "AUROC")
+    assert "1 of 1: of Non-Cancer it can show none, since every draw is ranked alike." in blind
     single = verdict_sentence(tests.assign(freedom=np.inf), "pixel grading", "Dice")
     assert (
         "5 labels" not in single and "4 labels. There is one training of each, and in no" in single

@@ -93,8 +93,8 @@ def tell(found: Rate, detector: Detector) -> str:
         return f"Everything is a copy: {found.found:,} of {found.of:,} tiles; {strength}."
     if not found.found:
         return (
-            f"No copies: 0 of {found.of:,} tiles, so at most {_percent(found.high)} are "
-            f"(95 %); {strength}."
+            f"No copies: 0 of {found.of:,} tiles, so at most "
+            f"{_percent(correct(found, detector)[2])} are (95 %); {strength}."
         )
     said = f"{found.found:,} of {found.of:,} tiles are called copies"
     if correct(found, detector)[1] <= 0:

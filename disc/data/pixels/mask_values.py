@@ -53,7 +53,8 @@ class Meaning:
             value = values.ravel()[found.index(UNEXPLAINED)]
             raise BadInput(
                 f"found value {value} in {path}; expected {self}; explain values with --values "
-                "(disc tile: --mask-values or --own-values)"
+                "(disc tile: --mask-values or --own-values; disc sample: --values classes for 0 "
+                "to 3)"
             )
         return labels
 

@@ -187,11 +187,16 @@ def smallest_difference(error: npt.ArrayLike, freedom: npt.ArrayLike) -> Array:
         error: standard error of the difference, [N].
         freedom: its degrees of freedom, [N].
 
+    Returns:
+        It, or NaN where the error is none: slides that all graders rank alike in every draw show
+        nothing of other slides.
+
     >>> smallest_difference([0.01, 0.01], [np.inf, 2]).round(3)
     array([0.028, 0.054])
     """
     tails = t.ppf(1 - ALPHA / 2, freedom) + t.ppf(POWER, freedom)
-    return np.asarray(error, np.float64) * np.asarray(tails, np.float64)
+    errors = np.asarray(error, np.float64)
+    return np.where(errors > ROUNDING, errors, np.nan) * np.asarray(tails, np.float64)
 
 
 def _statistics(

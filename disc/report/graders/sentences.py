@@ -90,10 +90,14 @@ def _found(row: Any) -> str:
 
 
 def _smallest(unclear: pd.DataFrame) -> str:
-    """The smallest differences that could have been shown, by label, of whatever varies most.
-
-    A variant whose scores are alike in every draw would say 0.
-    """
+    """The smallest differences that could have been shown, by label, of whatever varies most."""
     by_label = unclear.groupby("label", sort=False)["smallest"].max()
-    sizes = ", ".join(f"{name_label(str(name))} {plain(size)}" for name, size in by_label.items())
-    return f"the smallest difference this test set can show is {sizes}"
+    names = {name: name_label(str(name)) for name in by_label.index}
+    sizes = [f"{names[name]} {plain(size)}" for name, size in by_label.dropna().items()]
+    blind = [names[name] for name, size in by_label.items() if pd.isna(size)]
+    said = []
+    if sizes:
+        said.append(f"the smallest difference this test set can show is {', '.join(sizes)}")
+    if blind:
+        said.append(f"of {', '.join(blind)} it can show none, since every draw is ranked alike")
+    return "; ".join(said)

@@ -127,7 +127,8 @@ def _changes(
 def _tested(test: Any) -> Field:
     small = interval(test)
     if test.verdict == UNCLEAR:
-        small += f", can show {plain(test.smallest)}"
+        is_blind = pd.isna(test.smallest)
+        small += ", can show nothing" if is_blind else f", can show {plain(test.smallest)}"
     if test.verdict == MATCHED:
         small += f", {signed(test.beyond)} to {test.control}"
     return Field(text=signed(test.value), small=small, mood=MOODS.get(test.verdict, ""))

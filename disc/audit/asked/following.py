@@ -1,4 +1,4 @@
-"""Does it show what was asked? Masks beside what segmenters of real tiles read."""
+"""Whether masks are followed: agreement, recall by label, region and distance, confusion."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from disc.audit.asked.segmenter import SHUFFLES, Segmenters, find_unlearnt, refuse_unlearnt
+from disc.audit.asked.transfer import MIN_TILES, measure_transfer
 from disc.audit.figures import Figure, ratio_of, refuse, with_interval
-from disc.audit.segmenter import Segmenters, train_segmenter
 from disc.audit.sets import AuditSet
 from disc.evaluate.agreement import primary_measure, recalls
 from disc.evaluate.referee import read_tiles
 from disc.labels import NAMES, NUM_LABELS, Label
 from disc.seeds import numpy_generator
 
-MIN_TILES = 30
-"""Tiles without which no agreement is told."""
 TOLERANCES = (0, 2, 4, 8, 16, 32, 64)
 """Pixels from a border within which nothing counts."""
 SIZES = (("0-5%", 0.0, 0.05), ("5-20%", 0.05, 0.2), ("20-50%", 0.2, 0.5), ("50-100%", 0.5, 1.01))
 """Of a region, in fractions of the tile."""
-_SHUFFLES = 5
 Pixels = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float64]
 
@@ -49,8 +47,9 @@ def measure_asked(
         *_by_distance(real, synthetic, own, readings),
         *_confusion(real, synthetic, own, readings),
     ]
+    figures = refuse_unlearnt(figures, find_unlearnt(real, own, seed))
     if steps:
-        figures += _transfer(real, synthetic, segmenters, readings, steps=steps, seed=seed)
+        figures += measure_transfer(real, synthetic, segmenters, readings, steps=steps, seed=seed)
     return figures
 
 
@@ -68,7 +67,7 @@ def _agreement(
         return refuse(figure, int(kept.sum()), MIN_TILES)
     figure = _interval(figure, values, synthetic.patients)
     rng, shuffled = numpy_generator(seed, "shuffled masks"), []
-    for _ in range(_SHUFFLES):
+    for _ in range(SHUFFLES):
         other = synthetic.masks[rng.permutation(len(synthetic))]
         shuffled += [float(np.nanmean(primary_measure(other, read))) for read in readings]
     ceiling = float(np.nanmean(primary_measure(real.masks, own)))
@@ -205,81 +204,6 @@ def _matrix(masks: Pixels, read: Pixels) -> Array:
     result = np.full(counts.shape, np.nan)
     total = counts.sum(axis=1, keepdims=True)
     np.divide(counts, total, out=result, where=total > 0)
-    return result
-
-
-def _transfer(
-    real: AuditSet,
-    synthetic: AuditSet,
-    segmenters: Segmenters,
-    readings: Sequence[Pixels],
-    *,
-    steps: int,
-    seed: int,
-) -> list[Figure]:
-    """Train on the one, test on the other: mean Dice over the labels.
-
-    Patients whom the generator saw flatter one that copies; of others, enough tiles are preferred.
-    """
-    others = synthetic.find_unseen(real)
-    has_others = len(others) >= MIN_TILES
-    whose = "of patients that the generator did not see" if has_others else "of all patients"
-    there = Figure(
-        part="asked",
-        name="train-synthetic",
-        text=f"trained on synthetic, tested on real tiles {whose}: mean Dice",
-    )
-    back = Figure(
-        part="asked",
-        name="train-real",
-        text="trained on real, tested on synthetic tiles: mean Dice",
-    )
-    if len(synthetic) < MIN_TILES:
-        return [refuse(one, len(synthetic), MIN_TILES) for one in (there, back)]
-    net = train_segmenter(synthetic, steps=steps, seed=seed)
-    own = segmenters.read_real(real)
-    chosen = others if has_others else np.arange(len(real))
-    held, best = real.take(chosen), float(np.nanmean(_dice(real.masks[chosen], own[chosen])))
-    there = _dice_interval(there, held, [read_tiles(net, held.images)])
-    back = _dice_interval(back, synthetic, readings)
-    best_of_all = float(np.nanmean(_dice(real.masks, own)))
-    return [replace(there, ceiling=best), replace(back, ceiling=best_of_all)]
-
-
-def _dice_interval(figure: Figure, tiles: AuditSet, readings: Sequence[Pixels]) -> Figure:
-    """Mean over labels of 2 TP / (asked + read), pixels summed over resampled patients."""
-    names, codes = np.unique(tiles.patients, return_inverse=True)
-    both, total = np.zeros((len(names), NUM_LABELS)), np.zeros((len(names), NUM_LABELS))
-    for read in readings:
-        hit, size = _overlap(tiles.masks, read)
-        np.add.at(both, codes, hit)
-        np.add.at(total, codes, size)
-
-    def statistic(weights: Array) -> Array:
-        above, below = 2 * weights @ both, weights @ total
-        dice = np.full(above.shape, np.nan)
-        np.divide(above, below, out=dice, where=below > 0)
-        mean: Array = np.nanmean(dice, axis=1, keepdims=True)
-        return mean
-
-    return replace(with_interval(figure, statistic, len(names)), tiles=len(tiles))
-
-
-def _overlap(masks: Pixels, read: Pixels) -> tuple[Array, Array]:
-    """Pixels of each label in both, and in the one plus in the other, [N, 4]; 255 do not count."""
-    known = masks < NUM_LABELS
-    hit, size = (np.zeros((len(masks), NUM_LABELS)) for _ in range(2))
-    for label in Label:
-        asked, seen = masks == label, (read == label) & known
-        hit[:, label] = (asked & seen).sum(axis=(1, 2))
-        size[:, label] = asked.sum(axis=(1, 2)) + seen.sum(axis=(1, 2))
-    return hit, size
-
-
-def _dice(masks: Pixels, read: Pixels) -> Array:
-    hit, size = (part.sum(axis=0) for part in _overlap(masks, read))
-    result = np.full(NUM_LABELS, np.nan)
-    np.divide(2 * hit, size, out=result, where=size > 0)
     return result
 
 

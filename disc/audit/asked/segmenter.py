@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
+from disc.audit.figures import NAN, Figure
 from disc.audit.sets import AuditSet
 from disc.data.pixels.images import Pixels
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
+from disc.evaluate.agreement import recalls
 from disc.evaluate.referee import AUGMENT, read_tiles
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.grade.encoder import split_halves
 from disc.grade.pixels import train_pixel_grader
 from disc.labels import GRADES, NUM_LABELS, Label
-from disc.seeds import derive
+from disc.seeds import derive, numpy_generator
 from disc.settings.grading import CarcinoNet as Settings
 from disc.settings.training import Optim
 
 WIDTH = 16
 """Channels of a segmenter at full resolution."""
+MIN_ROOM = 0.05
+"""Between chance and real tiles with their own masks, without which a reading says nothing."""
+SHUFFLES = 5
+"""Of masks, for a chance level."""
 Codes = npt.NDArray[np.int64]
 
 
@@ -135,3 +142,41 @@ def _main_grade(real: AuditSet, slide: str) -> int:
     """The highest grade on a slide, so that halves share the rare ones out."""
     found = real.facts.fractions[real.slides == slide].max(axis=0) > 0.05
     return max((GRADES[label] for label in Label if found[label]), default=0)
+
+
+def find_unlearnt(real: AuditSet, own: npt.NDArray[np.uint8], seed: int) -> list[Label]:
+    """Labels of real tiles that are read there hardly more often than anywhere.
+
+    Args:
+        real: with masks.
+        own: what segmenters that did not see a tile's patient read in it, [N, H, W].
+        seed: of shuffled masks.
+    """
+    rng = numpy_generator(seed, "unlearnt")
+    shuffled = np.stack([real.masks[rng.permutation(len(real))] for _ in range(SHUFFLES)])
+    found = []
+    for label in Label:
+        asked = recalls(real.masks, own)[:, label]
+        if not np.isfinite(asked).any():
+            continue
+        chance = np.concatenate([recalls(masks, own)[:, label] for masks in shuffled])
+        if np.nanmean(asked) - np.nanmean(chance) < MIN_ROOM:
+            found.append(label)
+    return found
+
+
+def refuse_unlearnt(figures: Sequence[Figure], unlearnt: Sequence[Label]) -> list[Figure]:
+    """Agreement, and a label's own recall, say nothing of labels that nobody learnt to read."""
+    kept = []
+    for figure in figures:
+        names = [
+            label.name for label in unlearnt if figure.name in ("agreement", f"recall.{label.name}")
+        ]
+        if names and not figure.refused:
+            said = (
+                f"the segmenters have not learnt to read {', '.join(names)} in real tiles; train "
+                "them longer (--segmenter-steps)"
+            )
+            figure = replace(figure, value=NAN, low=NAN, high=NAN, refused=said)
+        kept.append(figure)
+    return kept

@@ -1,0 +1,1 @@
+"""Does it show what was asked? Masks beside what segmenters of real tiles read."""
