@@ -276,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"disc: {printable(' '.join(tell_error(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print("disc: stopped; the same command resumes", file=sys.stderr)
+        print("disc: stopped; the same command goes on, or begins anew", file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(stop, Termination) else signal.SIGINT)
 
 

@@ -93,7 +93,8 @@ def _paper_carcino(steps: int, lr: float) -> CarcinoNet:
 
 def _paper_grade() -> Grade:
     return Grade(
-        carcino=_paper_carcino(90_000, 5e-5),
+        # its epochs are an upper end: validation says when to stop
+        carcino=replace(_paper_carcino(90_000, 5e-5), validate_every=1000, patience=10),
         transmil=TransMIL(
             width=512,
             heads=8,

@@ -261,7 +261,9 @@ def gpu() -> Run:
         validation=Validation(every=1000, num_rows=6, num_masks=64),
         synthesis=Synthesis(tiles=(20, 40)),
         grade=Grade(
-            carcino=CarcinoNet(width=32, blocks=(2, 2, 2, 2), optim=Optim(steps=1500, lr=5e-4)),
+            carcino=CarcinoNet(
+                width=32, blocks=(2, 2, 2, 2), patience=5, optim=Optim(steps=3000, lr=5e-4)
+            ),
             seeds=3,
         ),
         evaluate=Evaluate(

@@ -72,7 +72,7 @@ def test_a_command_that_is_stopped_says_so(monkeypatch, capsys, number, code):
         assert cli.main([]) == code
     finally:
         signal.signal(signal.SIGINT, before)
-    assert capsys.readouterr().err == "disc: stopped; the same command resumes\n"
+    assert capsys.readouterr().err == "disc: stopped; the same command goes on, or begins anew\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

@@ -153,8 +153,8 @@ def _open_screen(request: SynthesisRequest, weights: Weights) -> Callable[[Path]
     """What takes copies of the run's training tiles out of a set."""
     if not isinstance(weights, TrainedWeights):
         raise BadInput(
-            f"{request.run}: exported weights hold no training tiles to tell copies by; give the "
-            "run itself, or leave out --drop-copies"
+            f"{weights.folder}: exported weights hold no training tiles to tell copies by; give "
+            "the run itself, or leave out --drop-copies"
         )
     return partial(drop_copies, training=weights.context.split.train, seed=request.seed)
 

@@ -141,7 +141,7 @@ def test_a_stop_by_hand_says_how_to_resume(monkeypatch, capsys):
 
     monkeypatch.setattr(runs, "execute", stop)
     assert cli.main(["run", "smoke"]) == 130
-    assert capsys.readouterr().err == "disc: stopped; the same command resumes\n"
+    assert capsys.readouterr().err == "disc: stopped; the same command goes on, or begins anew\n"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -201,6 +201,7 @@ def test_options_in_the_text_are_known(page: Path) -> None:
         "figure",
         "cores",
         "rounds",
+        "canary-labels",
         "page-of",
         "small",
     }

@@ -69,3 +69,18 @@ def test_grades_that_lack_no_slide() -> None:
     balanced.run = replace(smoke(), until="bank")
     plan_ahead(balanced, [0, 1], notes)
     assert len(notes) == 1 and "no primary grade lacks" in notes[0]
+
+
+def test_pixel_graders_that_nothing_stops() -> None:
+    """Found out where they are trained, last of all."""
+    context = context_of([1, 2], 3)
+    context.split.val = ()
+    carcino = replace(smoke().grade.carcino, patience=3)
+    patient = replace(smoke(), grade=replace(smoke().grade, carcino=carcino))
+    context.run = patient
+    with pytest.raises(BadInput, match=r"no validation tiles in fold .*\.patience 0"):
+        plan_ahead(context, [0, 1], [])
+    context.run = replace(patient, until="synthetic/sd")
+    plan_ahead(context, [0, 1], [])
+    context.run, context.split.val = patient, ("a tile",)
+    plan_ahead(context, [0, 1], [])
