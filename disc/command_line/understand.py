@@ -21,6 +21,8 @@ from disc.pipeline.request import RunRequest
 from disc.presets import PRESETS
 
 HELP = frozenset({"-h", "--help", "--help-all"})
+RUN_FIRST = ("sample", "synthesize", "bank")
+"""Commands whose run may stand first, without --run, as in those that need one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ def understand(
 def _read_line(name: str, command: Command, words: Sequence[str]) -> Line:
     """Set help apart; a run begins from a preset or from the configuration of another run."""
     targets = [word for word in words if word in HELP]
+    if name in RUN_FIRST and words and not words[0].startswith("-"):
+        words = ["--run", *words]
     line = Line(
         name=name,
         command=command,

@@ -15,8 +15,8 @@ class SampleRequest:
     """Tiles to be generated from masks, or from a recipe for a Gleason score."""
 
     run: Path | None = None
-    """Folder of a trained run, or of exported weights; None: the weights that disc ships, which
-    know simulated tissue only."""
+    """Folder of a trained run, or of exported weights, which may stand first, without --run; None:
+    the weights that disc ships, which know simulated tissue only."""
     out: Path
     """New folder for tiles, masks and a contact sheet."""
     mask: Path | None = None

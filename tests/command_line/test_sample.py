@@ -100,6 +100,14 @@ def test_what_cannot_be_is_one_line(words, said, run, masks, capsys):
     assert not (out / "images").exists()
 
 
+def test_the_run_may_stand_first(run, masks, tmp_path):
+    words = ["--mask", str(masks), "--values", "sicapv2", "--steps", "1", "--variant", "sd"]
+    assert cli.main(["sample", str(run), *words, "--out", str(tmp_path / "first")]) == 0
+    assert call(run, tmp_path / "named", *words) == 0
+    tiles = [pixels(tmp_path / name / "images" / "a.png") for name in ("first", "named")]
+    assert np.array_equal(*tiles)
+
+
 def test_larger_masks_are_made_to_fit_where_asked(run, tmp_path, capsys):
     """SICAPv2's are 512 px; a run's tiles are smaller."""
     mask = np.zeros((512, 512), np.uint8)
