@@ -112,7 +112,7 @@ class CanaryJob:
                 facts = {"canary": number, "times": times, "way": title(way), "model": name}
                 rows.append(pd.DataFrame(found).assign(**facts))
                 if name == "with":
-                    strips += _nearest(images, found["whole" if way == OWN else self.nearest])
+                    strips += _nearest(images, found[self.nearest])
             assert detector is not None
             facts = {"canary": number, "times": times, "way": "", "model": "round trip"}
             rows.append(pd.DataFrame(_look_for(image, again, detector)).assign(**facts))

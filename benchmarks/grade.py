@@ -139,8 +139,8 @@ def measure_speed(grading: Grading, slide: Path, passes: int, rounds: int) -> di
     return {
         "ratio": round(float(np.median(of_map)), 3),
         "worst": round(max(of_map), 3),
-        "all": round(float(np.median(of_all)), 3),
-        "all worst": round(max(of_all), 3),
+        "whole": round(float(np.median(of_all)), 3),
+        "whole worst": round(max(of_all), 3),
     }
 
 

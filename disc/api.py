@@ -265,7 +265,7 @@ class Model:
 
     def export_wsinfer(self, out: str | Path, *, grader: str = "real") -> str:
         """Write the pixel grader to a new folder for QuPath's WSInfer extension."""
-        return self.gradings.of_slides(grader).export_wsinfer(Path(out))
+        return self.gradings.of_pixels(grader).export_wsinfer(Path(out))
 
     @cached_property
     def gradings(self) -> Gradings:

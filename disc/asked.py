@@ -92,7 +92,10 @@ def spread_seed(seed: int | Sequence[int], num: int) -> list[int]:
     """
     if isinstance(seed, int | np.integer):
         return [derive(int(seed), "sample", i) for i in range(num)]
-    array = np.asarray(seed)
+    try:
+        array = np.asarray(seed)
+    except ValueError as error:  # rows of different lengths
+        raise BadInput(f"seed {seed!r}; expected a whole number, or one a mask") from error
     if array.ndim != 1 or not (np.issubdtype(array.dtype, np.integer) or not len(array)):
         raise BadInput(f"seed {seed!r}; expected a whole number, or one a mask")
     if len(array) != num:

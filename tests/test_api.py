@@ -125,6 +125,7 @@ SICAPV2_VALUES = np.full((SIDE, SIDE), 4, np.uint8)
         (np.zeros((SIDE, SIDE), int), {"seed": [1, 2]}, r"2 seeds for 1 mask\(s\)"),
         (np.zeros((SIDE, SIDE), int), {"seed": 1.5}, "seed 1.5; expected a whole number"),
         (np.zeros((SIDE, SIDE), int), {"seed": [0.5]}, "expected a whole number, or one a mask"),
+        (np.zeros((SIDE, SIDE), int), {"seed": [[1], [2, 3]]}, "expected a whole number, or one"),
     ],
 )
 def test_what_cannot_be_is_refused(model, given, options, said):

@@ -17,6 +17,7 @@ from disc.audit.distances import (
 )
 from disc.audit.encoders import View
 from disc.audit.figures import DRAWS, Figure, refuse
+from disc.audit.request import MANIFOLD
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array, cluster_bootstrap
 from disc.evaluate.kernel_distance import FeatureSet, distance_statistic, kernel_distance
@@ -29,7 +30,6 @@ LEAST = 50
 NUM_SPLITS = 12
 """Ways to halve the real patients."""
 _FRECHET_DRAWS = 60
-MANIFOLD = ("precision", "recall-of-real", "density", "coverage")
 TEXTS = {
     "kid": "kernel distance (KID)",
     "frechet": "Frechet distance, 32 components",

@@ -25,7 +25,8 @@ NAMES = (
     *("seam", "step", "lattice"),
 )
 """First words of the names of figures."""
-OF_ENCODERS = ("kid", "frechet", "precision", "recall-of-real", "density", "coverage")
+MANIFOLD = ("precision", "recall-of-real", "density", "coverage")
+OF_ENCODERS = ("kid", "frechet", *MANIFOLD)
 """Those whose second word is an encoder."""
 _LIMIT = re.compile(r"([a-z][a-z-]*(?:\.[\w:/+<>%-]+?)?)(>=|<=)([-+]?[\d.]+(?:e-?\d+)?)")
 

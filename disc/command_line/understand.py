@@ -81,6 +81,8 @@ def _read_line(name: str, command: Command, words: Sequence[str]) -> Line:
     """Set help apart; a run begins from a preset or from the configuration of another run."""
     targets = [word for word in words if word in HELP]
     if name in RUN_FIRST and words and not words[0].startswith("-"):
+        if any(word.partition("=")[0] == "--run" for word in words):
+            raise BadInput(f"disc {name}: {words[0]} and --run; give the run once")
         words = ["--run", *words]
     line = Line(
         name=name,

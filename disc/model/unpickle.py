@@ -29,9 +29,9 @@ HARMFUL = re.compile(
     r"(builtins|__builtin__)\.(?!(dict|list|tuple|set|frozenset|str|int|float|complex|bool|bytes|"
     r"bytearray|type|object|range|slice)$)[\w.]+"
 )
-"""What runs programs, reads files, or makes tensors in ways that are not known here: refused.
-Whatever else lies beside the weights, settings, counts and scores, is stood in for; nothing of it
-is loaded."""
+"""Best known among what runs programs or reads files, and what makes tensors in ways that are not
+known here: refused by name, so that somebody hears of it. Whatever else lies beside the weights is
+stood in for. Nothing of either is loaded."""
 DICTIONARIES = re.compile(r"[\w.]+\.AttributeDict|easydict\.EasyDict|yacs\.config\.CfgNode")
 """Settings that are filled key by key, which PyTorch does for dictionaries alone."""
 OLD_PICKLES = 4
@@ -158,6 +158,11 @@ def explain(error: BaseException) -> str:
         return f"holds {found[1]}, which is code and no weights; refused, and none of it was run"
     if isinstance(error, ValueError):
         return text
+    if Inert.__name__ in text:
+        return (
+            "holds a list or a dictionary of a class that is not known, which PyTorch does not "
+            "fill; save its state_dict alone"
+        )
     text = text.split("WeightsUnpickler error: ")[-1].split(" Please")[0]
     return f"not readable as a checkpoint of weights ({type(error).__name__}: {text[:150]})"
 

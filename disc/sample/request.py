@@ -53,6 +53,10 @@ class SampleRequest:
             self.mask is None or self.values is not None,
             "--mask needs --values: sicapv2 for 0, 3, 4, 5 or classes for 0, 1, 2, 3",
         )
+        require(
+            self.mask is not None or self.fit == "exact",
+            "--fit is for masks of --mask; those of a recipe fit",
+        )
         require(self.tiles >= 1, f"--tiles is {self.tiles}; expected 1 or more")
 
 
@@ -61,8 +65,8 @@ class BankRequest:
     """A bank of separated conditions: latents of every label from one noise, without a mask."""
 
     run: Path | None = None
-    """Folder of a trained run, or of exported weights, whose sd fills the bank; None: the weights
-    that disc ships."""
+    """Folder of a trained run, or of exported weights, whose sd fills the bank; it may stand first,
+    without --run. None: the weights that disc ships."""
     out: Path
     """Folder of the bank; one that was begun by the same options is continued, or made larger."""
     bundles: int
@@ -86,8 +90,8 @@ class SynthesisRequest:
     """Synthetic slides that balance the primary grades, as a data set in the layout of SICAPv2."""
 
     run: Path | None = None
-    """Folder of a trained run, or of weights exported with shapes; None: the weights that disc
-    ships."""
+    """Folder of a trained run, or of weights exported with shapes; it may stand first, without
+    --run. None: the weights that disc ships."""
     out: Path
     """Folder of the set; one that was begun by the same options is continued."""
     variant: str = "sd-sc"

@@ -1,5 +1,7 @@
 """Copies: planted ones are recovered, other patients' tiles are none, unclear is said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -171,3 +173,10 @@ def test_a_damaged_record_of_copies_is_one_line(tmp_path):
         path.write_bytes(data)
         with pytest.raises(BadInput, match=r"copies\.csv: damaged .* delete the folder"):
             screen.read_dropped(tmp_path)
+
+
+def test_one_copy_found_bounds_no_lower_than_none(detector):
+    """Less false alarms, the upper end of 1 of 256 lay below that of 0 of 256."""
+    alarmed = replace(detector, false_alarms=rate_of(np.arange(600) < 12))
+    ends = [correct(rate_of(np.arange(256) < found), alarmed)[2] for found in range(4)]
+    assert ends == sorted(ends) and ends[0] >= rate_of(np.zeros(256, bool)).high

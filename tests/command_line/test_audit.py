@@ -53,7 +53,7 @@ def refuse(capsys, *words):
 
 
 def test_everything_is_written(sets, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(segmenter, "MIN_ROOM", -1)  # nobody learns anything in two steps
+    monkeypatch.setattr(segmenter, "MIN_GAIN", -9)  # nobody learns anything in two steps
     page, table, found = tmp_path / "a.html", tmp_path / "a.parquet", tmp_path / "a.json"
     words = sets / "real", sets / "made", "--page", page, "--table", table, "--json", found
     limits = "agreement>=.001", "copies<=.5", "kid.texture<=1000"

@@ -85,6 +85,7 @@ def test_a_sheet_shows_so_many_under_short_names(run, tmp_path, monkeypatch, cap
             "--mask {masks}/none.png --values classes",
             "masks/none.png: no such file or folder; correct --mask",
         ),
+        ("--recipe 4+5 --fit crop", "--fit is for masks of --mask; those of a recipe fit"),
         ("--recipe 45", "--recipe: '45' is not a Gleason score; expected e.g. '3+4'"),
         ("--recipe 4+3=8", "--recipe: score '4+3=8' is not 8; correct it"),
         ("--recipe 3+0", "--recipe: score 3+0: both grades are 0 (benign) or none is"),
@@ -106,6 +107,8 @@ def test_the_run_may_stand_first(run, masks, tmp_path):
     assert call(run, tmp_path / "named", *words) == 0
     tiles = [pixels(tmp_path / name / "images" / "a.png") for name in ("first", "named")]
     assert np.array_equal(*tiles)
+    twice = ["sample", str(run), "--run", str(run), *words, "--out", str(tmp_path / "twice")]
+    assert cli.main(twice) == 2 and not (tmp_path / "twice").exists()
 
 
 def test_larger_masks_are_made_to_fit_where_asked(run, tmp_path, capsys):

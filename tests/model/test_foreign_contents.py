@@ -84,6 +84,13 @@ def test_what_could_run_is_refused(tmp_path, name):
 
 
 @pytest.mark.usefixtures("here")
+def test_a_list_of_an_own_class_is_refused_in_words(tmp_path):
+    planted = defaultdict(dict, {"a": {}})  # PyTorch fills dictionaries and lists that it knows
+    path = save(tmp_path / "model.ckpt", draw_network(), planted=planted)
+    assert "holds a list or a dictionary of a class that is not known" in refusal(path)
+
+
+@pytest.mark.usefixtures("here")
 def test_running_averages_are_left_out(tmp_path, tiles):
     network = draw_network()
     state = as_checkpoint(network)["state_dict"]

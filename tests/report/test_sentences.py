@@ -82,7 +82,7 @@ def test_verdicts_in_words() -> None:
     assert f"{shown} Non-Cancer 0.035." in found
     assert "Baseline not trained, GG5: " in found and "one training" not in found
     blind = verdict_sentence(tests[tests["variant"] == "sd-sc"], "slide grading", "AUROC")
-    assert "1 of 1: of Non-Cancer it can show none, since every draw is ranked alike." in blind
+    assert "1 of 1: of Non-Cancer this test set can show none: all draws are alike." in blind
     single = verdict_sentence(tests.assign(freedom=np.inf), "pixel grading", "Dice")
     assert (
         "5 labels" not in single and "4 labels. There is one training of each, and in no" in single

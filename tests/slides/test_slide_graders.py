@@ -171,6 +171,13 @@ def test_graders_that_contradict_each_other_or_themselves(model: Model, tmp_path
         other.head.bias[1] = -20 if is_ordinal else 20
     found = told(other)
     assert [*found] == ["disagreement" if is_ordinal else "unclear"]
+    if is_ordinal:  # GG5 beside Non-Cancer, and by the head 5+5
+        with torch.no_grad():
+            other.head.bias[3] = 20
+        assert told(other)["disagreement"].endswith("NC, GG5; the ordinal head's primary is GG5")
+        with torch.no_grad():
+            other.head.bias[3] = -20
+        found = told(other)
     said = "NC; the ordinal head's primary is GG5" if is_ordinal else "NC, GG3; no score"
     assert found.popitem()[1] == f"labels that reach their thresholds: {said}"
 
@@ -222,11 +229,12 @@ def test_slides_are_held_against_graders_on_a_public_encoder(
     (folder / "config.json").write_bytes(to_json(replace(run, grade=grade)))
     place = folder / "graders" / "slides" / "transmil on lunit-dino" / "real seed 0"
     save_weights(place / "transmil.safetensors", TransMIL(grade.transmil, WIDTH))
-    with pytest.raises(BadInput, match="lunit-dino"):
+    with pytest.raises(BadInput, match=r"lunit-dino.* or start disc grade in the folder in which"):
         disc.load(folder).grade(slide, passes=1)
+    disc.load(folder).export_wsinfer(tmp_path / "wsinfer")  # which reads no slide
     weights = tmp_path / "lunit-dino.pt"
     weights.write_bytes(b"weights")
-    monkeypatch.setattr(opening, "get_weights", lambda *_, **__: weights)
+    monkeypatch.setattr(opening, "require_weights", lambda *_: weights)
     monkeypatch.setattr(opening, "load_encoder", lambda *_: SmallEncoder())
     record = disc.load(folder).grade(slide, tmp_path / "out", passes=1)
     assert [*record.cross_check] == ["NC", "GG3", "GG4", "GG5"]
@@ -234,6 +242,7 @@ def test_slides_are_held_against_graders_on_a_public_encoder(
     assert "graders/slides/transmil on lunit-dino/real seed 0/transmil.safetensors" in (
         record.source.weights
     )
+    assert record.source.weights["lunit-dino"], "another file of that name is another grader"
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Cross-check by the slide grader" in page
     assert "most attention of the slide grader" in page

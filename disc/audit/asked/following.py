@@ -47,7 +47,8 @@ def measure_asked(
         *_by_distance(real, synthetic, own, readings),
         *_confusion(real, synthetic, own, readings),
     ]
-    figures = refuse_unlearnt(figures, find_unlearnt(real, own, seed))
+    asked = [label for label in Label if (synthetic.masks == label).any()]
+    figures = refuse_unlearnt(figures, find_unlearnt(real, own, asked, seed))
     if steps:
         figures += measure_transfer(real, synthetic, segmenters, readings, steps=steps, seed=seed)
     return figures

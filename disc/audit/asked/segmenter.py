@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from disc.data.pixels.images import Pixels
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
-from disc.evaluate.agreement import recalls
+from disc.evaluate.agreement import MIN_FRACTION, recalls
 from disc.evaluate.referee import AUGMENT, read_tiles
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
@@ -31,6 +31,10 @@ WIDTH = 16
 """Channels of a segmenter at full resolution."""
 MIN_ROOM = 0.05
 """Between chance and real tiles with their own masks, without which a reading says nothing."""
+MIN_GAIN = 0.1
+"""Of that room, which a label that segmenters have learnt to read takes up."""
+MIN_JUDGED = 5
+"""Tiles of a label, without which it is not judged."""
 SHUFFLES = 5
 """Of masks, for a chance level."""
 Codes = npt.NDArray[np.int64]
@@ -144,25 +148,40 @@ def _main_grade(real: AuditSet, slide: str) -> int:
     return max((GRADES[label] for label in Label if found[label]), default=0)
 
 
-def find_unlearnt(real: AuditSet, own: npt.NDArray[np.uint8], seed: int) -> list[Label]:
+def find_unlearnt(
+    real: AuditSet, own: npt.NDArray[np.uint8], asked: Collection[Label], seed: int
+) -> list[Label]:
     """Labels of real tiles that are read there hardly more often than anywhere.
+
+    A label that all but fills the tiles leaves no room between chance and a perfect reading, and
+    one that is in too few of them cannot be judged; neither is called unlearnt.
 
     Args:
         real: with masks.
         own: what segmenters that did not see a tile's patient read in it, [N, H, W].
+        asked: labels that matter.
         seed: of shuffled masks.
     """
     rng = numpy_generator(seed, "unlearnt")
-    shuffled = np.stack([real.masks[rng.permutation(len(real))] for _ in range(SHUFFLES)])
+    masks = np.concatenate([real.masks[rng.permutation(len(real))] for _ in range(SHUFFLES)])
+    right = _large_recalls(real.masks, own)
+    by_chance = _large_recalls(masks, np.tile(own, (SHUFFLES, 1, 1)))
     found = []
     for label in Label:
-        asked = recalls(real.masks, own)[:, label]
-        if not np.isfinite(asked).any():
+        values = right[:, label][np.isfinite(right[:, label])]
+        if label not in asked or len(values) < MIN_JUDGED:
             continue
-        chance = np.concatenate([recalls(masks, own)[:, label] for masks in shuffled])
-        if np.nanmean(asked) - np.nanmean(chance) < MIN_ROOM:
+        chance = float(np.nanmean(by_chance[:, label]))
+        room = 1 - chance
+        if room > MIN_ROOM and float(values.mean()) - chance < MIN_GAIN * room:
             found.append(label)
     return found
+
+
+def _large_recalls(masks: Pixels, read: Pixels) -> npt.NDArray[np.float64]:
+    """Recalls [N, 4] of labels that cover what counts in agreement; else NaN."""
+    shares = np.stack([(masks == label).mean((1, 2)) for label in Label], 1)
+    return np.where(shares >= MIN_FRACTION, recalls(masks, read), np.nan)
 
 
 def refuse_unlearnt(figures: Sequence[Figure], unlearnt: Sequence[Label]) -> list[Figure]:

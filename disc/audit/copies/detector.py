@@ -172,23 +172,24 @@ def correct(found: Rate, detector: Detector) -> tuple[float, float, float]:
     """The rate of copies, free of false alarms and of copies that are missed.
 
     Rogan and Gladen 1978; the interval takes the exact ends of all three rates, so it is wider than
-    it need be. Where nothing was found, no false alarm is taken off its upper end.
+    it need be. Its upper end is at least that of no copy found.
 
     Returns:
         value, low and high, each in 0..1.
     """
     power, alarms = detector.power["flipped"], detector.false_alarms
-    alarms_least = alarms.low if found.found else 0.0
     ends = [
         (rate - alarm) / max(strength - alarm, 0.05)
         for rate, alarm, strength in (
             (found.value, alarms.value, power.value),
             (found.low, alarms.high, power.high),
-            (found.high, alarms_least, power.low),
+            (found.high, alarms.low, power.low),
         )
     ]
     value, low, high = (min(1.0, max(0.0, end)) for end in ends)
-    return value, low, high
+    # one copy found bounds no lower than none would
+    of_none = rate_of(np.zeros(found.of, bool)).high / max(power.low, 0.05)
+    return value, low, max(high, min(1.0, of_none))
 
 
 def _plant_all(

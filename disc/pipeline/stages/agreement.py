@@ -20,6 +20,7 @@ from disc.evaluate.agreement import (
 )
 from disc.evaluate.referee import read_tiles
 from disc.files import write_bytes, write_json, write_parquet
+from disc.grade.carcino import CarcinoNet
 from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.evaluation_masks import (
     choose_tiles,
@@ -75,7 +76,7 @@ def measure_agreement(context: Context, folder: Path) -> str:
     )
 
 
-def _generate(sampler: Sampler, referee: Any, variant: Variant, asked: Asked) -> Generated:
+def _generate(sampler: Sampler, referee: CarcinoNet, variant: Variant, asked: Asked) -> Generated:
     """What a variant makes of the masks, and how it reads; this process does its part of it."""
     own = own_share().cut(len(asked.masks))
     masks, seeds = asked.masks[own.start : own.stop], asked.seeds[own.start : own.stop]

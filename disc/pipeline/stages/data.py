@@ -20,7 +20,7 @@ from disc.sample.shape_store import write_shapes
 from disc.sample.synthesis import plan_slides
 from disc.settings.autoencoder import Autoencoder as AutoencoderSettings
 
-_GRADED = ("graders", "report")
+_GRADED = ("graders/pixels", "report")
 """Up to where a run has to go to train pixel graders."""
 _BEFORE_SLIDES = frozenset({"data", "autoencoder", "latents", "denoiser", "bank", "referee"})
 """Stages that need no synthetic slides."""
@@ -124,15 +124,16 @@ def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> No
             "features and slide-level grading with other tools, or as --data.external-root; a "
             "generator needs masks"
         )
-    last = context.run.until.partition("/")[0]
-    if context.run.grade.carcino.patience and not len(context.split.val) and last in _GRADED:
+    run = context.run
+    is_blind = run.grade.carcino.patience > 0 and not len(context.split.val)
+    if is_blind and run.until in _GRADED:
         raise BadInput(
-            f"{context.root}: no validation tiles in fold {context.run.data.fold}, and pixel "
+            f"{context.root}: no validation tiles in fold {run.data.fold}, and pixel "
             "graders are trained until validation gets no better; give a fold that has some, or "
             "--grade.carcino.patience 0 for a fixed number of steps"
         )
     if hindrance := find_hindrance(context, known):
-        is_wanted = last not in _BEFORE_SLIDES
+        is_wanted = run.until.partition("/")[0] not in _BEFORE_SLIDES
         if is_wanted and hindrance != NO_SCORE:
             raise BadInput(f"{context.root}: {hindrance}")
         notes.append(f"{context.root}: {hindrance}")

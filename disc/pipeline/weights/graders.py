@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from disc.data.readers.sicapv2 import read_split
@@ -10,8 +11,8 @@ from disc.files import BadInput
 from disc.grade.carcino import PixelNet, blank_carcino
 from disc.grade.encoder import CrossEncoder
 from disc.grade.encoders.frozen import FrozenEncoder
-from disc.grade.encoders.table import PUBLIC
-from disc.grade.encoders.weights import get_weights, load_encoder
+from disc.grade.encoders.table import PUBLIC, require_weights
+from disc.grade.encoders.weights import load_encoder
 from disc.labels import NUM_LABELS
 from disc.model.store import load_weights
 from disc.pipeline.configurations import ENCODER, FEATURES
@@ -30,20 +31,27 @@ from disc.slides.grading import Grading
 from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.calibration import Calibration
 
+BESIDE = "or start disc grade in the folder in which disc run was started, if the path is relative"
+"""What else helps where the weights of a run's encoder are not found."""
 
-def open_grading(weights: Weights, name: str = "real") -> Grading:
+
+def open_grading(
+    weights: Weights, name: str = "real", *, has_slide_graders: bool = True
+) -> Grading:
     """The graders of a configuration, with all of their seeds, and what calibrates them.
 
     Args:
         weights: of a run, or exported ones, which have one grader.
         name: folder in graders/pixels.
+        has_slide_graders: whether slide graders are opened too, where there are some.
 
     Raises:
         BadInput: if there are none, they do not tell all grades apart, or nothing is there to
             calibrate them.
     """
     if isinstance(weights, TrainedWeights):
-        return Grading(_open_graders(weights.context, name), read_examples(weights.context))
+        graders = _open_graders(weights.context, name, has_slide_graders=has_slide_graders)
+        return Grading(graders, read_examples(weights.context))
     assert isinstance(weights, ExportedWeights)
     if name != "real":
         raise BadInput(f"{weights.folder}: no pixel grader '{name}' in it; it has real")
@@ -88,13 +96,15 @@ def calibrate_alone(weights: TrainedWeights, net: PixelNet) -> Calibration:
     return calibrate(graders, read_examples(context))
 
 
-def _open_graders(context: Context, name: str) -> Graders:
+def _open_graders(context: Context, name: str, *, has_slide_graders: bool) -> Graders:
     places = find_seeds(context.folder / PIXELS, name, WEIGHTS)
     if not places:
         known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
         advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
         raise BadInput(f"{context.folder}: no pixel grader '{name}' in it; {advice}")
-    read_by = _open_slide_graders(context, name)
+    read_by = _SlideGraders(Heads("transmil", context.run.grade.transmil, ()))
+    if has_slide_graders:
+        read_by = _open_slide_graders(context, name) or read_by
     folder = context.folder / FEATURES
     files = [*places, *read_by.heads.files, *sorted(folder.glob("half*.safetensors"))]
     return Graders(
@@ -106,7 +116,7 @@ def _open_graders(context: Context, name: str) -> Graders:
         encoder=read_by.embedded,
         public=read_by.public,
         slide=read_by.heads.load(),
-        hashes=hash_files(context.folder, files),
+        hashes={**hash_files(context.folder, files), **read_by.public_hash},
         is_simulated=context.is_simulated,
     )
 
@@ -118,9 +128,10 @@ class _SlideGraders:
     heads: Heads
     embedded: CrossEncoder | None = None
     public: FrozenEncoder | None = None
+    public_hash: Mapping[str, str] = field(default_factory=dict)
 
 
-def _open_slide_graders(context: Context, name: str) -> _SlideGraders:
+def _open_slide_graders(context: Context, name: str) -> _SlideGraders | None:
     """Those on the embedded encoder, or else on the run's first public one.
 
     Raises:
@@ -133,10 +144,10 @@ def _open_slide_graders(context: Context, name: str) -> _SlideGraders:
     for encoder in grade.encoders:
         heads = list_heads(context, name, encoder)
         if encoder in PUBLIC and heads.files:
-            path = get_weights(grade.encoder_weights, encoder, download=False, say=print)
+            path = require_weights(grade.encoder_weights, encoder, BESIDE)
             network = load_encoder(path, encoder).to(own_device())
-            return _SlideGraders(heads, public=FrozenEncoder(network))
-    return _SlideGraders(Heads("transmil", grade.transmil, ()))
+            return _SlideGraders(heads, None, FrozenEncoder(network), {encoder: hash_weights(path)})
+    return None
 
 
 def _find_scale(context: Context) -> float:

@@ -33,6 +33,15 @@ class Gradings:
             self._of_slides[name] = open_grading(self.weights, name)
         return self._of_slides[name]
 
+    def of_pixels(self, name: str = "real") -> Grading:
+        """Pixel graders without slide graders, and so without these' encoders.
+
+        Raises:
+            BadInput: if there are none.
+        """
+        known = self._of_slides.get(name)
+        return known or open_grading(self.weights, name, has_slide_graders=False)
+
     def of_features(
         self, name: str = "real", encoder: EncoderName | None = None
     ) -> Grading | SlideGrading:

@@ -99,5 +99,5 @@ def _smallest(unclear: pd.DataFrame) -> str:
     if sizes:
         said.append(f"the smallest difference this test set can show is {', '.join(sizes)}")
     if blind:
-        said.append(f"of {', '.join(blind)} it can show none, since every draw is ranked alike")
+        said.append(f"of {', '.join(blind)} this test set can show none: all draws are alike")
     return "; ".join(said)

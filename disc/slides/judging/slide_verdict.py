@@ -70,7 +70,7 @@ def judge_features(
     groups = {f"seed {seed}": said.isup for seed, (said, _) in enumerate(alone)}
     distance = _median_distance(features, calibration)
     reasons = [
-        _unclear(gleason, labels),
+        _contradiction(gleason, labels),
         _unstable((gleason, labels), alone),
         find_unlike(distance, calibration.far),
     ]
@@ -117,13 +117,14 @@ def _median_distance(features: npt.NDArray[np.float32], familiar: Familiar) -> f
     return float(np.median(familiar.distances(features.astype(np.float64))))
 
 
-def _unclear(gleason: Gleason, labels: Mapping[str, CrossCheck]) -> Reason | None:
-    """Whether labels make no score, or an ordinal head's primary grade is not among them."""
+def _contradiction(gleason: Gleason, labels: Mapping[str, CrossCheck]) -> Reason | None:
+    """Whether labels make no score, or contradict that of an ordinal head."""
     present = list_present(labels)
     seen = ", ".join(present) or "none"
     if gleason.primary is not None:
         name = label_of_grade(gleason.primary).name
-        if name in present:
+        is_benign_too = Label.NC.name in present and len(present) > 1
+        if name in present and not is_benign_too:
             return None
         text = f"labels that reach their thresholds: {seen}; the ordinal head's primary is {name}"
         return Reason(code="disagreement", text=text)
