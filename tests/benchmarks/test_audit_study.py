@@ -28,17 +28,20 @@ def test_intervals_are_over_trainings(study):
 def test_canaries_are_counted_with_and_without(study):
     rows = [
         {
-            **{"run": "a", "canary": canary, "times": 100, "way": "sd", "model": model},
-            **{"copy": model == "with" and tile < 3, "whole": likeness + 0.1 * canary},
+            **{"run": run, "canary": canary, "times": 100, "way": "sd", "model": model},
+            **{"copy": model == "with" and tile < 3, "whole": likeness + gain * canary},
         }
+        for run, gain in (("a", 0.1), ("b", 0.3))
         for canary in (0, 1)
-        for model, likeness in (("with", 0.7), ("without", 0.2))
+        for model, likeness in (("with", 0.7 + gain), ("without", 0.2))
         for tile in range(10)
     ]
-    (row,) = study.summarise_canaries(pd.DataFrame(rows)).to_dict("records")
-    assert (row["copies"], row["copies without"], row["tiles"]) == (6, 0, 20)
-    assert row["low"] < 0.3 < row["high"]
-    assert row["gain"] == pytest.approx(0.5) and row["likeness"] == pytest.approx(0.75)
+    (row,) = study.summarise_canaries(pd.DataFrame(rows), "whole").to_dict("records")
+    assert (row["copies"], row["copies without"], row["tiles"]) == (12, 0, 40)
+    assert row["low"] < 0.3 < row["high"] and row["trainings"] == 2
+    assert row["gain"] == pytest.approx(0.7) and row["likeness"] == pytest.approx(1)
+    # trainings gain .6 and .8, whatever their canaries: deviation .141, t of one degree 12.706
+    assert row["gain high"] - 0.7 == pytest.approx(12.706 * 0.1, rel=1e-3)
 
 
 def test_a_share_of_the_steps_is_trained(study):

@@ -120,7 +120,7 @@ def train_segmenter(tiles: AuditSet, *, steps: int, seed: int) -> CarcinoNet:
             real=as_tile_set(tiles),
             synthetic=None,
             balance_weight=0,
-            folder=Path(folder),
+            folder=Path(folder) / "segmenter",  # what progress is told of
             seed=derive(seed, "audit"),
             augment=AUGMENT,
         )
