@@ -53,12 +53,12 @@ class Window:
 
     Attributes:
         box: its place on the map.
-        bag: features for the slide graders, [D]; None: there is no encoder.
+        slide_features: for the slide graders, [D]; None: there is no encoder.
         features: of the pixel grader, halfway, [D]: what says how familiar tissue is.
     """
 
     box: Box
-    bag: Floats | None
+    slide_features: Floats | None
     features: npt.NDArray[np.float64]
 
 
@@ -179,7 +179,7 @@ class _Reading:
             elif self.graders.public is not None:
                 bag = self.graders.public.read("", iter(seen))
             kept += [
-                Window(box=chunk[place], bag=bag[row], features=features[row])
+                Window(box=chunk[place], slide_features=bag[row], features=features[row])
                 for row, place in enumerate(own)
             ]
         return kept

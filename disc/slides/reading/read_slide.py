@@ -146,7 +146,8 @@ class _Sums:
 
     def _note(self, part: Part) -> None:
         self.windows += [window.box for window in part.windows]
-        self.features += [window.bag for window in part.windows if window.bag is not None]
+        read = (window.slide_features for window in part.windows)
+        self.features += [one for one in read if one is not None]
         seen = np.stack([window.features for window in part.windows])
         self.distances.append(self.calibration.distances(seen))
 
