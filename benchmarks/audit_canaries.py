@@ -20,13 +20,14 @@ import numpy as np
 import pandas as pd
 import torch
 from audit_ways import Sizes, hold_some, title
-from canary_tiles import Canaries, Labels, encode, label_shares
+from canary_tiles import Canaries, Labels, encode
 from side_by_side import open_run, own_folder
 
 from disc.audit.copies.detector import Detector, calibrate
 from disc.audit.copies.pictures import Pictures, take_pictures
 from disc.audit.copies.search import find_matches
 from disc.data.pixels.images import encode_png
+from disc.evaluate.agreement import label_fractions
 from disc.files import write_bytes, write_parquet
 from disc.model.denoiser import Denoiser
 from disc.pipeline.context import Context
@@ -82,7 +83,9 @@ class CanaryJob:
         stack = np.stack([own] * self.tiles)
         if self.labels == "one":
             yield OWN, stack
-            stack = canaries.find_masks(int(label_shares(own).argmax()), self.tiles, number)
+            stack = canaries.find_masks(
+                int(label_fractions(own[None]).argmax()), self.tiles, number
+            )
         for way in WAYS:
             yield way, stack
 

@@ -11,8 +11,8 @@ import torch
 
 from disc.data.tiles.records import Tile
 from disc.data.tiles.tile_set import TileSet
+from disc.evaluate.agreement import label_fractions
 from disc.files import BadInput
-from disc.labels import NUM_LABELS
 from disc.pipeline.context import Context
 from disc.processes import own_device
 from disc.seeds import numpy_generator
@@ -65,7 +65,9 @@ class Canaries:
         low, high = _BESIDE
         order = numpy_generator(number, "beside").permutation(len(self.tiles))
         masks = (self.tiles.mask(int(i)) for i in order)
-        found = list(islice((m for m in masks if low <= label_shares(m)[label] <= high), num))
+        found = list(
+            islice((m for m in masks if low <= label_fractions(m[None])[0, label] <= high), num)
+        )
         if not found:
             raise BadInput(f"no test tile holds label {label} beside others")
         return np.stack([found[i % len(found)] for i in range(num)])
@@ -109,15 +111,10 @@ def encode(context: Context, images: np.ndarray) -> torch.Tensor:
     return context.autoencoder.encode(torch.from_numpy(images).to(own_device()))
 
 
-def label_shares(mask: np.ndarray) -> np.ndarray:
-    """Of a mask, by label."""
-    return np.bincount(mask.ravel(), minlength=256)[:NUM_LABELS] / mask.size
-
-
 def _has_several(mask: np.ndarray) -> bool:
-    return bool((label_shares(mask) >= _LEAST).sum() > 1)
+    return bool((label_fractions(mask[None])[0] >= _LEAST).sum() > 1)
 
 
 def _has_one(mask: np.ndarray) -> bool:
     """A label alone, of cancer: tiles of stroma look much alike."""
-    return bool(label_shares(mask)[1:].max() >= _MOST)
+    return bool(label_fractions(mask[None])[0][1:].max() >= _MOST)

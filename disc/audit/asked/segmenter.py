@@ -16,7 +16,7 @@ from disc.data.pixels.images import Pixels
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
-from disc.evaluate.agreement import MIN_FRACTION, recalls
+from disc.evaluate.agreement import MIN_FRACTION, label_fractions, recalls
 from disc.evaluate.referee import AUGMENT, read_tiles
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
@@ -180,8 +180,7 @@ def find_unlearnt(
 
 def _large_recalls(masks: Pixels, read: Pixels) -> npt.NDArray[np.float64]:
     """Recalls [N, 4] of labels that cover what counts in agreement; else NaN."""
-    shares = np.stack([(masks == label).mean((1, 2)) for label in Label], 1)
-    return np.where(shares >= MIN_FRACTION, recalls(masks, read), np.nan)
+    return np.where(label_fractions(masks) >= MIN_FRACTION, recalls(masks, read), np.nan)
 
 
 def refuse_unlearnt(figures: Sequence[Figure], unlearnt: Sequence[Label]) -> list[Figure]:

@@ -13,6 +13,7 @@ from disc.grade.encoder import CrossEncoder
 from disc.grade.encoders.frozen import FrozenEncoder
 from disc.grade.encoders.table import PUBLIC, require_weights
 from disc.grade.encoders.weights import load_encoder
+from disc.grade.mil.bag_grader import BagGrader
 from disc.labels import NUM_LABELS
 from disc.model.store import load_weights
 from disc.pipeline.configurations import ENCODER, FEATURES
@@ -21,7 +22,7 @@ from disc.pipeline.stages.pixel_graders import FOLDER as PIXELS
 from disc.pipeline.stages.pixel_graders import WEIGHTS
 from disc.pipeline.weights.exported import ExportedWeights
 from disc.pipeline.weights.facts import GRADER
-from disc.pipeline.weights.heads import Heads, find_seeds, hash_files, hash_weights, list_heads
+from disc.pipeline.weights.heads import find_seeds, hash_files, hash_weights, list_heads
 from disc.pipeline.weights.source import Weights
 from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_device
@@ -102,36 +103,35 @@ def _open_graders(context: Context, name: str, *, has_slide_graders: bool) -> Gr
         known = sorted(path.parent.name for path in (context.folder / PIXELS).glob(f"*/{WEIGHTS}"))
         advice = f"it has {', '.join(known)}" if known else "run disc run on it until graders"
         raise BadInput(f"{context.folder}: no pixel grader '{name}' in it; {advice}")
-    read_by = _SlideGraders(Heads("transmil", context.run.grade.transmil, ()))
-    if has_slide_graders:
-        read_by = _open_slide_graders(context, name) or read_by
+    by_slide = _open_slide_graders(context, name) if has_slide_graders else _SlideGraders()
     folder = context.folder / FEATURES
-    files = [*places, *read_by.heads.files, *sorted(folder.glob("half*.safetensors"))]
+    files = [*places, *by_slide.files, *sorted(folder.glob("half*.safetensors"))]
     return Graders(
         folder=context.folder,
         name=name,
         tile_px=context.run.data.tile_px,
         um_per_px=_find_scale(context),
         pixel=tuple(_load_pixel(context, path) for path in places),
-        encoder=read_by.embedded,
-        public=read_by.public,
-        slide=read_by.heads.load(),
-        hashes={**hash_files(context.folder, files), **read_by.public_hash},
+        encoder=by_slide.embedded,
+        public=by_slide.public,
+        slide=by_slide.nets,
+        hashes={**hash_files(context.folder, files), **by_slide.public_hash},
         is_simulated=context.is_simulated,
     )
 
 
 @dataclass(frozen=True)
 class _SlideGraders:
-    """Slide graders, with the encoder whose features they read."""
+    """Slide graders, if there are any, with the encoder whose features they read."""
 
-    heads: Heads
+    files: tuple[Path, ...] = ()
+    nets: tuple[BagGrader, ...] = ()
     embedded: CrossEncoder | None = None
     public: FrozenEncoder | None = None
     public_hash: Mapping[str, str] = field(default_factory=dict)
 
 
-def _open_slide_graders(context: Context, name: str) -> _SlideGraders | None:
+def _open_slide_graders(context: Context, name: str) -> _SlideGraders:
     """Those on the embedded encoder, or else on the run's first public one.
 
     Raises:
@@ -140,14 +140,20 @@ def _open_slide_graders(context: Context, name: str) -> _SlideGraders | None:
     folder, grade = context.folder / FEATURES, context.run.grade
     if (folder / "halves.json").is_file():
         embedded = CrossEncoder.load(folder, grade.carcino)
-        return _SlideGraders(list_heads(context, name, ENCODER), embedded=embedded)
+        heads = list_heads(context, name, ENCODER)
+        return _SlideGraders(heads.files, heads.load(), embedded=embedded)
     for encoder in grade.encoders:
         heads = list_heads(context, name, encoder)
         if encoder in PUBLIC and heads.files:
             path = require_weights(grade.encoder_weights, encoder, BESIDE)
             network = load_encoder(path, encoder).to(own_device())
-            return _SlideGraders(heads, None, FrozenEncoder(network), {encoder: hash_weights(path)})
-    return None
+            return _SlideGraders(
+                heads.files,
+                heads.load(),
+                public=FrozenEncoder(network),
+                public_hash={encoder: hash_weights(path)},
+            )
+    return _SlideGraders()
 
 
 def _find_scale(context: Context) -> float:

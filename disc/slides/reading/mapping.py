@@ -173,13 +173,13 @@ class _Reading:
                 continue
             seen = [images[place] for place in own]
             features = halfway_features(self.graders.pixel[0], seen)
-            bag: Floats | list[None] = [None] * len(own)
+            read: Floats | list[None] = [None] * len(own)
             if logits:
-                bag = describe_posteriors(softmax(logits[self.plan.half][own]))
+                read = describe_posteriors(softmax(logits[self.plan.half][own]))
             elif self.graders.public is not None:
-                bag = self.graders.public.read("", iter(seen))
+                read = self.graders.public.read("", iter(seen))
             kept += [
-                Window(box=chunk[place], slide_features=bag[row], features=features[row])
+                Window(box=chunk[place], slide_features=read[row], features=features[row])
                 for row, place in enumerate(own)
             ]
         return kept
