@@ -156,6 +156,10 @@ class Model:
         sampler = self._sampler(name, steps)
         return replace(sampler, settings=replace(sampler.settings, plan=plan))
 
+    def find_variant(self, name: str) -> Variant:
+        """The variant of a name; BadInput if the weights have none of it."""
+        return find_variant(self.weights, name)
+
     def segment(self, tiles: Tiles) -> Masks:
         """What the referee, an independent evaluation network, reads in tiles.
 
@@ -287,10 +291,9 @@ class Model:
         sampler = self._samplers[weights]
         if steps is None:
             return sampler
-        if not isinstance(steps, int | np.integer):
-            raise BadInput(f"steps {steps}: expected a whole number")
+        num = check_count(steps, "steps")
         try:
-            solver: Solver = replace(self.weights.solver_of(name), steps=steps)
+            solver: Solver = replace(self.weights.solver_of(name), steps=num)
         except ValueError as error:
-            raise BadInput(f"steps {steps}: {error}") from error
+            raise BadInput(f"steps {num}: {error}") from error
         return replace(sampler, solvers={**sampler.solvers, name: solver})

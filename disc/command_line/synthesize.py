@@ -15,7 +15,7 @@ from disc.files import BadInput, claim_folder, digest
 from disc.labels import GRADES, NAMES, Label, label_of_grade
 from disc.model.latent_shape import LATENT_FACTOR
 from disc.model.store import hash_weights
-from disc.pipeline.weights.source import Weights, find_variant
+from disc.pipeline.weights.source import Weights
 from disc.pipeline.weights.trained import TrainedWeights
 from disc.processes import own_share, wait_for_all
 from disc.sample.bank import Bank, read_bank
@@ -37,7 +37,7 @@ def synthesize_slides(request: SynthesisRequest) -> str:
     """
     model = load(request.run)
     weights = model.weights
-    name = find_variant(weights, request.variant)
+    name = model.find_variant(request.variant)
     sampler = model.sampler(name, plan=request.plan or None, steps=request.steps)
     plans = _plan(request, weights)
     screen = _open_screen(request, weights) if request.drop_copies else None

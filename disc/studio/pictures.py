@@ -17,7 +17,6 @@ from disc.evaluate.agreement import primary_measure, recalls
 from disc.files import BadInput, require
 from disc.labels import IGNORE, Label
 from disc.model.store import hash_weights
-from disc.pipeline.weights.source import find_variant
 from disc.sample.cost import count_evaluations
 from disc.sample.plans import plan_of
 from disc.sample.sampler import Sampler
@@ -186,7 +185,7 @@ class Painter:
 
     def find_checkpoint(self, column: Column) -> str:
         """The hash of the weights behind a column; weights are hashed once."""
-        own = weights_of(find_variant(self.model.weights, column.variant))
+        own = weights_of(self.model.find_variant(column.variant))
         if own not in self._hashes:
             denoisers = self.model.sampler(column.variant, plan=column.plan).denoisers
             self._hashes[own] = hash_weights(denoisers[own])
@@ -211,7 +210,7 @@ class Painter:
 
     def _describe(self, column: Column, sampler: Sampler) -> dict[str, Any]:
         """Variant, checkpoint, solver and plan."""
-        variant = find_variant(self.model.weights, column.variant)
+        variant = self.model.find_variant(column.variant)
         solver = sampler.solver_of(variant)
         return {
             "variant": variant,

@@ -193,7 +193,7 @@ def test_a_bank_is_filled_once_and_can_grow(run, bank, tmp_path, capsys):
         ("--counts GG3=1 --variant sd-dis", "no variant 'sd-dis' in it; it has sd, sd-sc"),
         ("--counts GG3=1 --plan both", "plan 'both': no plan; expected end"),
         ("--counts GG3=1 --plan end --variant sd", "only sd-sc fuses labels"),
-        ("--counts GG3=1 --steps 0", "steps 0: "),
+        ("--counts GG3=1 --steps 0", "0 steps; expected"),
         ("--counts GG3=1 --reuse 2", "--reuse is of a bank's bundles; give --from-bank too"),
         ("--counts GG3=1 --from-bank {bank} --steps 3", "--from-bank is sd-sc under the plan end"),
         ("--counts GG3=1 --from-bank {bank} --variant sd", "--from-bank is sd-sc under the plan"),

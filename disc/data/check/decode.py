@@ -188,6 +188,6 @@ def _read_coarsest(
     try:
         scan = Scan(path)
         size = scan.width, scan.height
-        return Sight(size=size), scan.read_coarsest()
+        return Sight(size=size, orientation=scan.orientation), scan.read_coarsest()
     except BadInput as error:
         return Sight(fault="damaged", note=str(error).removeprefix(f"{path}: ")), None

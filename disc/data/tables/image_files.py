@@ -59,6 +59,22 @@ def list_images(folder: Path, suffixes: Collection[str] = IMAGES, *, deep: bool 
     return Listing(folder, images, tuple(others))
 
 
+def sort_files(
+    folder: Path, suffixes: Collection[str] = IMAGES
+) -> tuple[dict[str, Path], list[Path]]:
+    """Images by stem, and what else lies there: other files, and a second one of a stem.
+
+    Nothing is refused, for checks that say all that is wrong. No folder counts as an empty one.
+    """
+    images: dict[str, Path] = {}
+    strange = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        is_image = path.suffix.lower() in suffixes and not path.name.startswith(".")
+        if not is_image or images.setdefault(path.stem, path) != path:
+            strange.append(path)
+    return images, strange
+
+
 def _walk(folder: Path, deep: bool) -> Iterator[tuple[Path, str, str]]:
     """Path, stem and lower-case suffix of every file, as the folder knows them."""
     try:

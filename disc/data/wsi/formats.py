@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 import weakref
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import openslide
 import tifffile
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from disc.data.pixels.strict import said_orientation
 from disc.data.wsi.ome import read_ome_scale
 from disc.data.wsi.tiled_tiffs import TiledTiff
 from disc.files import BadInput, reason
@@ -22,6 +24,8 @@ from disc.files import BadInput, reason
 MAX_PLAIN_PIXELS = 89_000_000
 """A plain image is held whole in memory; a pyramid is not, and may be of any size."""
 _MAX_TILE_PIXELS = 2**26
+TURNED = "disc.orientation"
+"""Property of a plain image: how its file says that it is turned, as EXIF has it."""
 _DICOM_TRIED = 20
 """Files of a folder that are looked at, of which some may be no slide."""
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -195,10 +199,23 @@ def _open_plain(path: Path, is_mask: bool) -> Any:
             with image:
                 _check_plain(image, path, is_mask)
                 image.load()
+                turned = said_orientation(image)
                 pixels = np.asarray(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise BadInput(f"{path}: its header claims an enormous image ({error})") from error
-    return openslide.ImageSlide(Image.fromarray(pixels))
+    return _PlainSlide(Image.fromarray(pixels), turned)
+
+
+class _PlainSlide(openslide.ImageSlide):  # type: ignore[misc]
+    """A picture without a pyramid, upright, and how its file says that it is turned."""
+
+    def __init__(self, image: Image.Image, turned: int) -> None:
+        super().__init__(image)
+        self._turned = turned
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        return {TURNED: str(self._turned)}
 
 
 def _check_plain(image: Any, path: Path, is_mask: bool) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from disc.data.pixels.images import Pixels
-from disc.data.wsi.formats import open_pyramid
+from disc.data.wsi.formats import TURNED, open_pyramid
 from disc.files import BadInput
 
 Places = npt.NDArray[np.int64]
@@ -85,6 +85,11 @@ class Scan:
         said = (self._slide.properties.get(f"openslide.bounds-{axis}") for axis in "xy")
         x, y = (int(value or 0) for value in said)
         return x, y
+
+    @property
+    def orientation(self) -> int:
+        """How its file says that it is turned, 1 (upright) to 8; it is read upright."""
+        return int(self._slide.properties.get(TURNED, 1))
 
     def _said_um(self, axis: str) -> float:
         said = (self._slide.properties.get(name.format(axis)) for name in _MPP)

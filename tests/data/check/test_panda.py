@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
+from PIL import Image
 
 from disc.data.check.check_sets import check_sets
 from disc.data.check.report import CheckReport, Finding
 from disc.data.check.request import CheckRequest
+from disc.data.readers.read import read_source
+from disc.data.readers.source import Source
 from tests.data.scans import UM, draw_mask, generate, save_pyramid
 
 
@@ -72,6 +76,26 @@ def test_faults(panda: Path) -> None:
     assert only(report, "missing-mask").cases[0].note == "ccc"
     duplicate = only(report, "duplicate")
     assert duplicate.cases[0].note == "aaa (in no part) = ccc (in no part)"
+
+
+def test_slides_that_are_pictures_are_listed_as_they_are_read(panda: Path) -> None:
+    """A JPEG is a slide for the reader; one turned by EXIF is read upright, and named."""
+    slide = panda / "train_images" / "aaa.tiff"
+    pixels = tifffile.imread(slide)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(pixels)).save(slide.with_suffix(".jpg"), exif=exif, quality=95)
+    slide.unlink()
+    (slide.parent / "notes.txt").write_text("of the scanner")
+    report = check(panda)
+    assert {finding.kind for finding in report.findings} == {"counts", "turned", "not-a-slide"}
+    assert [case.note for case in only(report, "turned").cases] == ["train_images/aaa.jpg"]
+    assert [case.note for case in only(report, "not-a-slide").cases] == ["notes.txt"]
+    read = read_source(Source(root=panda))
+    assert [slide.image and slide.image.name for slide in read.slides.values()] == [
+        "aaa.jpg",
+        "bbb.tiff",
+    ]
 
 
 def test_values_that_the_provider_does_not_use(panda: Path) -> None:

@@ -11,6 +11,7 @@ from disc.data.check.report import Case
 from disc.data.check.rules.published_counts import PANDA, warn_of_counts
 from disc.data.readers.slide_masks import find_mask
 from disc.data.readers.slide_table import Row, read_slide_table
+from disc.data.tables.image_files import sort_files
 from disc.data.tables.matching import match_names
 from disc.data.tiles.records import Slide
 
@@ -29,9 +30,17 @@ def list_slides(root: Path, name: str) -> Contents:
         raise FileNotFoundError(f"{folder}: no such folder; give the folder of PANDA")
     contents = Contents(name=name, root=root, kind="panda", is_official=True)
     rows = read_slide_table(root / TABLE, is_unique=True)
-    paths = sorted(folder.iterdir())
-    images = {path.stem: path for path in paths if path.suffix.lower() in {".tif", ".tiff"}}
-    contents.not_images = len(paths) - len(images)
+    images, strange = sort_files(folder)
+    contents.not_images = len(strange)
+    contents.warning(
+        "not-a-slide",
+        (
+            f"{len(strange)} file(s) that are no slides",
+            "images alone, each name once",
+            "remove them; they are not read",
+        ),
+        [Case(note=path.name, files=(path,)) for path in strange],
+    )
     matches = match_names(images, rows, root / TABLE).rows
     cases = {name: rows[row] for name, row in matches.items()}
     for stem, path in images.items():

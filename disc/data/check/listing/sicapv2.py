@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from disc.data.check.report import Case
 from disc.data.pixels.mask_values import SICAPV2
 from disc.data.readers.sicapv2 import find_root, read_facts
 from disc.data.readers.sicapv2_masks import decide_meaning
-from disc.data.tables.image_files import IMAGES
+from disc.data.tables.image_files import IMAGES, sort_files
 from disc.data.tiles.names import GRAMMAR, parse_name
 from disc.files import BadInput
 from disc.labels import Label
@@ -59,8 +59,8 @@ def _read_facts(root: Path) -> tuple[dict[str, Any], str]:
 
 
 def _list_files(contents: Contents) -> None:
-    images, strange_images = _sort_files(contents.root / "images", IMAGES)
-    masks, strange_masks = _sort_files(contents.root / "masks", {".png", ".jpg"})
+    images, strange_images = sort_files(contents.root / "images", IMAGES)
+    masks, strange_masks = sort_files(contents.root / "masks", {".png", ".jpg"})
     strange = [*strange_images, *strange_masks]
     contents.not_images, contents.num_masks = len(strange), len(masks)
     labels = merge_labels(contents)
@@ -87,17 +87,6 @@ def _list_files(contents: Contents) -> None:
     _check_links(contents, [*images.values(), *masks.values()])
     if contents.is_official:
         _decide_meaning(contents, masks, labels)
-
-
-def _sort_files(folder: Path, suffixes: Collection[str]) -> tuple[dict[str, Path], list[Path]]:
-    """Tiles by stem, and what else lies in the folder: other files, a second file of a stem."""
-    tiles: dict[str, Path] = {}
-    strange = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        is_tile = path.suffix.lower() in suffixes and not path.name.startswith(".")
-        if not is_tile or tiles.setdefault(path.stem, path) != path:
-            strange.append(path)
-    return tiles, strange
 
 
 def _check_links(contents: Contents, paths: Iterable[Path]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from disc.data.check.contents import Contents, Item
 from disc.data.check.decode import Look, Sight
 from disc.data.check.report import Case
+from disc.data.check.rules.tiles import check_orientation
 from disc.data.pixels.mask_values import BY_NAME
 
 
@@ -24,6 +25,7 @@ def check_slides(contents: Contents, looks: Sequence[Look]) -> None:
         (f"{len(damaged)} file(s) cannot be read", "tiled TIFF", "fetch them again"),
         damaged,
     )
+    check_orientation(contents, seen)
     unlike = [item for item, look in seen if look.mask and _is_unlike(look.image, look.mask)]
     contents.error(
         "mask-size",

@@ -30,7 +30,7 @@ def check_tiles(contents: Contents, looks: Sequence[Look]) -> None:
     seen = list(zip(contents.items, looks, strict=True))
     for fault in _REASONS:
         _check_fault(contents, seen, fault)
-    _check_orientation(contents, seen)
+    check_orientation(contents, seen)
     _check_sizes(contents, seen)
     _check_values(contents, seen)
     _check_labels(contents, seen)
@@ -70,7 +70,8 @@ def _check_fault(contents: Contents, seen: Seen, fault: str) -> None:
     contents.error(fault, (f"{len(cases)} file(s) {what}", expected, action), cases)
 
 
-def _check_orientation(contents: Contents, seen: Seen) -> None:
+def check_orientation(contents: Contents, seen: Seen) -> None:
+    """Add files that say that they are turned to the findings of a set of tiles or slides."""
     cases = [
         Case(note=f"{path.parent.name}/{path.name}", files=(path,), shown=(item.shown,))
         for item, look in seen
