@@ -196,6 +196,7 @@ def test_options_in_the_text_are_known(page: Path) -> None:
     unknown = {name for name in named if plain[name] not in known}
     # options of torchrun, tensorboard, and of benchmarks
     assert not unknown - {
+        "batch",
         "nproc_per_node",
         "logdir",
         "figure",
