@@ -1,8 +1,10 @@
-"""Smaller decoders: how much faster tiles are decoded, and what the referee still reads in them.
+"""Smaller decoders, and one without a codebook: how fast they are, and what is still read in tiles.
 
 Takes finished runs, one a training of everything. On each run's own frozen encoder and codebook,
 decoders of its width and of fractions of it are trained anew alike: on the texture loss alone, then
-against the discriminator of patches, as the run's was. Latents of `sd-sc` and of the
+against the discriminator of patches, as the run's was. `--no-codebook` trains one more of the run's
+width, on latents that are not quantised, as the codebook was put in after the encoder: what it
+costs is the difference to the decoder of that width on codes. Latents of `sd-sc` and of the
 student, and those of real tiles, go through each. Prints the primary measure and kernel distance
 with the difference to the run's own decoder (95 % over slides; of several runs: and trainings),
 what the autoencoder keeps of real tiles, and the ratio of decoding times in interleaved rounds;
@@ -22,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -42,6 +44,7 @@ from side_by_side import (
 )
 from side_by_side import tell as tell_reading
 from timing import ratio
+from torch import nn
 
 from disc.cli import prepare_process
 from disc.files import read_json, write_json, write_parquet
@@ -74,6 +77,8 @@ class Options:
     """Folder of decoders and readings."""
     widths: tuple[float, ...] = (1.0, 0.75, 0.5)
     """Channels over those of the run's decoder."""
+    no_codebook: bool = False
+    """Also one of the run's width on latents as they are, not quantised; set beside width 1."""
     steps: int = 2000
     """Of training each on the texture loss; after them, those of the run's last stage."""
     masks: int = 160
@@ -84,19 +89,47 @@ class Options:
     """Of timing."""
 
 
-def with_decoder(autoencoder: Autoencoder, settings: Settings, width: float) -> Autoencoder:
+@dataclass(frozen=True)
+class Way:
+    """A decoder to train.
+
+    Attributes:
+        width: channels over those of the run's.
+        has_codebook: whether latents are quantised before it.
+    """
+
+    width: float
+    has_codebook: bool = True
+
+
+class NoCodebook(nn.Module):
+    """Gives latents as they are; the codes stay in the file, for those who count their use."""
+
+    def __init__(self, quantise: Any) -> None:
+        """In place of a VQModel's quantiser."""
+        super().__init__()
+        self.embedding, self.nearest = quantise.embedding, quantise.nearest
+
+    def forward(self, latents: torch.Tensor) -> tuple[torch.Tensor, None, tuple[None, None, None]]:
+        """As a quantiser answers: vectors, loss, and what it counted."""
+        return latents, None, (None, None, None)
+
+
+def with_decoder(autoencoder: Autoencoder, settings: Settings, way: Way) -> Autoencoder:
     """The same encoder and codebook with an untrained decoder of a fraction of the width."""
-    narrow = copy.deepcopy(autoencoder)
-    channels = tuple(round(width * one) for one in settings.channels)
-    narrow.vq.decoder = build_vq(replace(settings, source=None, channels=channels)).decoder
-    return narrow
+    other = copy.deepcopy(autoencoder)
+    channels = tuple(round(way.width * one) for one in settings.channels)
+    other.vq.decoder = build_vq(replace(settings, source=None, channels=channels)).decoder
+    if not way.has_codebook:
+        other.vq.quantize = NoCodebook(other.vq.quantize)
+    return other
 
 
-def train_decoder(context: Context, folder: Path, width: float, options: Options) -> Autoencoder:
-    """The run's autoencoder with a decoder of another width, trained anew; one that is there."""
+def train_decoder(context: Context, folder: Path, way: Way, options: Options) -> Autoencoder:
+    """The run's autoencoder with another decoder, trained anew; one that is there."""
     settings, seed = context.run.autoencoder, context.run.seed
     torch.manual_seed(derive(seed, "smaller decoder"))
-    trained, weights = with_decoder(context.autoencoder, settings, width), folder / WEIGHTS
+    trained, weights = with_decoder(context.autoencoder, settings, way), folder / WEIGHTS
     if weights.exists():
         load_weights(weights, trained.vq)
         return trained.eval()
@@ -111,11 +144,14 @@ def train_decoder(context: Context, folder: Path, width: float, options: Options
 
 
 def open_decoders(context: Context, out: Path, options: Options) -> dict[str, Autoencoder]:
-    """The run's own, and those of every width, by name."""
+    """The run's own, and all others, by name."""
+    ways = {f"width {width:g}": Way(width) for width in options.widths}
+    if options.no_codebook:
+        ways["no codebook"] = Way(1.0, has_codebook=False)
     found = {OWN: context.autoencoder}
-    for width in options.widths:
-        name = f"width {width:g}, {options.steps} steps"
-        found[name] = train_decoder(context, out / name, width, options)
+    for title, way in ways.items():
+        name = f"{title}, {options.steps} steps"
+        found[name] = train_decoder(context, out / name, way, options)
     return found
 
 
@@ -171,6 +207,14 @@ def time_decoders(
     return {name: ratio(seconds[OWN], found) for name, found in seconds.items()}
 
 
+def list_bases(variant: str, options: Options) -> dict[str, str]:
+    """Titles of what decoders are set beside, by what columns call them."""
+    bases = {"own": f"{variant}, {OWN}"}
+    if options.no_codebook and 1.0 in options.widths:
+        bases["width 1"] = f"{variant}, width 1, {options.steps} steps"
+    return bases
+
+
 def compare(options: Options) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, float]]]:
     """Readings of every variant and decoder, what is kept of real tiles, and ratios of time."""
     readings, real, kept, times = dict[str, list[pd.DataFrame]](), [], [], {}
@@ -187,17 +231,20 @@ def compare(options: Options) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dic
     for variant in ("sd-sc", STUDENT):
         own = {title: one for title, one in readings.items() if title.startswith(f"{variant}, ")}
         if len(own) > 1 and len(next(iter(own.values()))) == len(real):
-            parts.append(summarise(own, real, asked, {"own": f"{variant}, {OWN}"}))
+            parts.append(summarise(own, real, asked, list_bases(variant, options)))
     return pd.concat(parts, ignore_index=True), pd.DataFrame(kept), times
 
 
 def main() -> None:
     """Train, read, print tables for people, and one JSON line with every number."""
     prepare_process()
-    table, kept, times = compare(tyro.cli(Options))
+    options = tyro.cli(Options)
+    table, kept, times = compare(options)
     for name, part in table.groupby("masks", sort=False):
         print(f"\n{name}")
-        shown = pd.DataFrame([tell_reading(row, ("own",)) for _, row in part.iterrows()])
+        shown = pd.DataFrame(
+            [tell_reading(row, tuple(list_bases("", options))) for _, row in part.iterrows()]
+        )
         print(shown.drop(columns=["evaluations", "ms"]).to_string(index=False))
     means = kept.drop(columns="run").groupby("decoder", sort=False).mean()
     print(f"\n{means.round(3).T.to_string()}\n")
