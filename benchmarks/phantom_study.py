@@ -45,6 +45,13 @@ def main() -> None:
     parser.add_argument("--grader-seeds", type=int, default=3)
     parser.add_argument("--pixel-seeds", type=int, default=1)
     parser.add_argument("--pixel-batch", type=int, default=16, help="real tiles a step")
+    parser.add_argument("--pixel-steps", type=int, default=900, help="of pixel graders, at most")
+    parser.add_argument(
+        "--pixel-patience",
+        type=int,
+        default=0,
+        help="validations (every 100 steps) without a better one that end their training; 0: none",
+    )
     parser.add_argument("--variants", choices=VARIANTS, nargs="+", default=VARIANTS)
     parser.add_argument("--draws", type=int, default=20_000)
     parser.add_argument("--small", action="store_true", help="trainings of a few steps")
@@ -157,6 +164,8 @@ def run_words(args: argparse.Namespace, seed: int, until: str) -> list[str]:
         *("--synthesis.sizes", "range" if args.small else "real"),
         *("--synthesis.variants", *VARIANTS, "--sample.batch", "256"),
         *("--grade.carcino.optim.batch", str(args.pixel_batch)),
+        *("--grade.carcino.optim.steps", str(args.pixel_steps)),
+        *("--grade.carcino.patience", str(args.pixel_patience)),
         *("--grade.transmil.optim.steps", "200"),
         *(SMALL if args.small else ()),
     ]
