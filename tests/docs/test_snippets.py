@@ -197,6 +197,7 @@ def test_options_in_the_text_are_known(page: Path) -> None:
     # options of torchrun, tensorboard, and of benchmarks
     assert not unknown - {
         "batch",
+        "pixel-patience",
         "nproc_per_node",
         "logdir",
         "figure",
