@@ -85,7 +85,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 weights: install
 	OMP_NUM_THREADS=1 $(BIN)/disc run phantom --until graders/pixels
 	rm -rf runs/shipped
-	$(BIN)/disc export --run runs/phantom --out runs/shipped --dtype float16
+	$(BIN)/disc export --run runs/phantom --out runs/shipped --dtype float16 \
+		--licence Apache-2.0
 	rm -rf disc/shipped
 	mv runs/shipped disc/shipped
 

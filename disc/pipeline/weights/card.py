@@ -16,13 +16,22 @@ SHOWN = ("hybrid", "crossattn", "concat")
 """Conditions whose encoder is a few operations of torch."""
 
 
-def write_card(facts: Facts, *, has_shapes: bool, can_grade: bool) -> str:
-    """README.md of exported weights, with lines of diffusers where they can be few."""
+def write_card(facts: Facts, *, has_shapes: bool, can_grade: bool, licence: str = "") -> str:
+    """README.md of exported weights, with lines of diffusers where they can be few.
+
+    Args:
+        facts: what the weights are.
+        has_shapes: whether shapes of masks are beside them.
+        can_grade: whether a calibrated grader is.
+        licence: that they are published under; empty: who publishes them says.
+    """
     variants = [_describe(facts, name) for name in facts.weights]
     return open_template("card.md.jinja", Path(__file__).parent).render(
         facts=facts,
         has_shapes=has_shapes,
         can_grade=can_grade,
+        licence=licence,
+        methods=_name_methods(has_shapes, can_grade),
         latent_px=facts.tile_px // LATENT_FACTOR,
         factor=LATENT_FACTOR,
         reason=_why_no_lines(facts),
@@ -32,6 +41,13 @@ def write_card(facts: Facts, *, has_shapes: bool, can_grade: bool) -> str:
         others=variants[1:],
         schedulers=sorted({variant["scheduler"] for variant in variants}),
     )
+
+
+def _name_methods(has_shapes: bool, can_grade: bool) -> str:
+    """What `disc.load` can do with the folder, in words."""
+    more = ["`recipe`"] * has_shapes + ["`grade`"] * can_grade
+    *names, last = ["`sample`", "`segment`", *more]
+    return f"{', '.join(names)} and {last}"
 
 
 def _describe(facts: Facts, name: Variant) -> dict[str, str]:

@@ -53,7 +53,8 @@ def export_run(request: ExportRequest) -> str:
         why_not = _write_calibration(weights, facts, folder)
         if shapes is not None:
             write_bytes(folder / SHAPES, shapes)
-        card = write_card(facts, has_shapes=shapes is not None, can_grade=not why_not)
+        beside = {"has_shapes": shapes is not None, "can_grade": not why_not}
+        card = write_card(facts, **beside, licence=request.licence)
         write_bytes(folder / "README.md", card.encode())
         files = {
             path.relative_to(folder).as_posix(): hash_file(path)

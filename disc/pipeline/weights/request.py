@@ -24,3 +24,6 @@ class ExportRequest:
     """How weights are stored: `float16` takes half the space; they are loaded as float32."""
     shapes: bool = True
     """With the shapes of the training masks, without their labels, which recipes are drawn from."""
+    licence: str = ""
+    """Licence that the weights are published under, for README.md: `Apache-2.0`, for one. Empty: it
+    says that who publishes them says so."""
