@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import socket
 import webbrowser
+from urllib.parse import quote
 
 from disc.api import load
 from disc.files import BadInput
 from disc.studio.request import StudioRequest
+
+
+PATIENCE_S = 30.0
+"""That the end waits for the step that is being computed."""
 
 
 def serve_studio(request: StudioRequest) -> None:
@@ -22,7 +27,7 @@ def serve_studio(request: StudioRequest) -> None:
         import uvicorn
     except ModuleNotFoundError as error:
         raise BadInput(
-            "the studio needs fastapi and uvicorn: pip install 'disc-gleason[studio]'"
+            "the studio needs fastapi and uvicorn: pip install fastapi uvicorn"
         ) from error
     from disc.studio.app import build_app
 
@@ -41,20 +46,26 @@ def serve_studio(request: StudioRequest) -> None:
             webbrowser.open(address)
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            # what goes wrong is told by the guard, in a line; the server's own traces of what a second
+            # Ctrl-C cuts short are of no use to anybody
+            log_level="critical",
             access_log=False,
             server_header=False,
             timeout_keep_alive=5,
             # seconds that Ctrl-C waits for a page whose tiles are being generated
             timeout_graceful_shutdown=5,
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            # a thread that is in the middle of a network when Python ends takes it down with a crash
+            app.state.studio.workshop.close(wait_s=PATIENCE_S)
 
 
 def tell_address(request: StudioRequest, port: int) -> str:
     """Where the page is; the token stands behind #, which browsers do not send."""
     host = f"[{request.host}]" if ":" in request.host else request.host
-    return f"http://{host}:{port}/" + (f"#token={request.token}" if request.token else "")
+    return f"http://{host}:{port}/" + (f"#token={quote(request.token, safe='')}" if request.token else "")
 
 
 def _listen(host: str, port: int) -> socket.socket:

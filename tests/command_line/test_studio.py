@@ -40,7 +40,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, told = call(capsys, "nowhere")
     assert code == 2 and told.err == (
-        "disc: the studio needs fastapi and uvicorn: pip install 'disc-gleason[studio]'\n"
+        "disc: the studio needs fastapi and uvicorn: pip install fastapi uvicorn\n"
     )
 
 
