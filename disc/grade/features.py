@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -13,14 +12,23 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from disc.files import BadInput, read_bytes, write_bytes
+from disc.files import BadInput, read_bytes, reason, write_bytes
 from disc.labels import NUM_LABELS
+from disc.records.hdf5 import check_stored, find_dataset, read_number
 from disc.records.listing import check_listed
 
 GRID = 4
 """Cells a side over which posteriors are averaged."""
 MAX_VALUES = 2**28
 """Of a slide: 100,000 tiles of 2,560 values."""
+_MAX_BYTES = 4 * MAX_VALUES
+"""Of these, of whatever type."""
+_BLOCK = 2**22
+"""Values that are read at once: in between, a command can be stopped."""
+_EACH = {
+    "coords": "expected numbers [tiles, 2]; write it anew",
+    "labels": "expected one number a tile; write it anew",
+}
 _REMEDY = "expected HDF5 with features [tiles, D]; write it anew"
 SMALLEST = 0.01
 """Probabilities are kept this far from 0 and 1 before their log odds are taken."""
@@ -134,36 +142,82 @@ def read_feature_file(path: Path) -> FeatureFile:
     check_listed(path, data)
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            found = file["features"]
-            if found.size > MAX_VALUES:
-                raise ValueError(f"claims {found.size:,} values; expected at most {MAX_VALUES:,}")
-            features = np.asarray(found[()], np.float32)
-            coords = np.asarray(file["coords"][()], np.int64) if "coords" in file else None
-            labels = np.asarray(file["labels"][()], np.uint8) if "labels" in file else None
-            tile_px = _side(file["coords"].attrs) if "coords" in file else None
+            found = _open_values(file, path)
+            coords = _open_each(file, path, "coords", found)
+            labels = _open_each(file, path, "labels", found)
+            features = _read_values(found)
+            read = FeatureFile(
+                features,
+                None if coords is None else np.asarray(coords[()], np.int64).reshape(-1, 2),
+                None if coords is None else _side(coords),
+                None if labels is None else np.asarray(labels[()], np.uint8),
+            )
+    except BadInput:
+        raise
     except Exception as error:  # Damage makes h5py raise anything.
-        raise BadInput(f"{path}: not a feature file ({error}); {_REMEDY}") from error
-    if features.ndim == 3 and len(features) == 1:
-        features = features[0]
-    if features.ndim != 2 or not len(features):
-        raise BadInput(f"{path}: features have shape {features.shape}; expected [tiles, D]")
+        raise BadInput(f"{path}: not a feature file ({reason(error)}); {_REMEDY}") from error
     if not np.isfinite(features).all():
         raise BadInput(f"{path}: features are not finite; {_REMEDY}")
-    coords = coords[0] if coords is not None and coords.ndim == 3 else coords
-    for name, found in (("coords", coords), ("labels", labels)):
-        if found is not None and len(found) != len(features):
-            raise BadInput(f"{path}: {len(found)} {name} of {len(features)} tiles; write it anew")
-    return FeatureFile(features, coords, tile_px, labels)
+    return read
 
 
-def _side(attributes: Any) -> float | None:
+def _open_values(file: h5py.File, path: Path) -> h5py.Dataset:
+    """The features, which are not read yet: [N, D] or [1, N, D]."""
+    found = find_dataset(file, "features", path)
+    if found is None:
+        raise BadInput(f"{path}: not a feature file (no 'features'); {_REMEDY}")
+    shape = found.shape or ()
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)) or not shape[-2]:
+        raise BadInput(f"{path}: features have shape {shape}; expected [tiles, D]")
+    if found.dtype.kind not in "fiub":
+        raise BadInput(f"{path}: features are {found.dtype}; expected real numbers")
+    if found.size > MAX_VALUES:
+        raise BadInput(
+            f"{path}: claims {found.size:,} values; expected at most {MAX_VALUES:,}; {_REMEDY}"
+        )
+    check_stored(found, path, _MAX_BYTES)
+    return found
+
+
+def _open_each(
+    file: h5py.File, path: Path, name: str, features: h5py.Dataset
+) -> h5py.Dataset | None:
+    """Coordinates or labels, one for each of the features, which are not read yet."""
+    found = find_dataset(file, name, path)
+    if found is None:
+        return None
+    shape, num_tiles = found.shape or (), features.shape[-2]
+    inner = (2,) if name == "coords" else ()
+    if len(shape) == 3 and shape[0] == 1:
+        shape = shape[1:]
+    if found.dtype.kind not in "fiub" or len(shape) != 1 + len(inner) or shape[1:] != inner:
+        raise BadInput(f"{path}: {name} are {found.dtype} {list(shape)}; {_EACH[name]}")
+    if shape[0] != num_tiles:
+        raise BadInput(f"{path}: {shape[0]} {name} of {num_tiles} tiles; write it anew")
+    check_stored(found, path, _MAX_BYTES)
+    return found
+
+
+def _read_values(found: h5py.Dataset) -> npt.NDArray[np.float32]:
+    num_tiles, width = found.shape[-2:]
+    values = np.empty((num_tiles, width), np.float32)
+    # whole chunks, for each would be unpacked anew
+    in_chunk = found.chunks[-2] if found.chunks else 1
+    step = in_chunk * max(1, _BLOCK // max(1, width * in_chunk))
+    for start in range(0, num_tiles, step):
+        rows = slice(start, start + step)
+        values[rows] = found[rows] if found.ndim == 2 else found[0, rows]
+    return values
+
+
+def _side(coords: h5py.Dataset) -> float | None:
     """Side of a tile at level 0, from what CLAM or TRIDENT say of coordinates."""
-    for name in ("patch_size_level0", "patch_size"):
-        if name in attributes:
-            # CLAM's patches are of a level; ours have no downsample
-            downsample = np.ravel(attributes.get("downsample", 1.0))[0]
-            return float(attributes[name]) * (float(downsample) if name == "patch_size" else 1.0)
-    return None
+    side, patch = (read_number(coords, name) for name in ("patch_size_level0", "patch_size"))
+    if side is not None or patch is None:
+        return side
+    # CLAM's patches are of a level; ours have no downsample
+    downsample = read_number(coords, "downsample")
+    return patch * (1.0 if downsample is None else downsample)
 
 
 def _log_odds(probabilities: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Feature files as CLAM and TRIDENT write them."""
+"""Feature files as CLAM and TRIDENT write them, and what is refused before it is read."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from disc.files import BadInput
+from disc.grade import features as ours
 from disc.grade.encoder import encode_slides
 from disc.grade.features import read_feature_file, write_features
+from tests.damage import bombs
 from tests.grade.tile_sets import write_set
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -94,3 +96,90 @@ def test_a_file_of_coordinates_alone_is_refused(tmp_path: Path) -> None:
         file["coords"] = COORDS
     with pytest.raises(BadInput, match="not a feature file"):
         read_feature_file(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(
+    "kept", [{}, {"chunks": (3, 2)}, {"chunks": (2, 3), "compression": "gzip"}]
+)
+@pytest.mark.parametrize("kind", [np.float16, np.float64, np.int16])
+def test_values_are_read_part_by_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type, kept: dict
+) -> None:
+    monkeypatch.setattr(ours, "_BLOCK", 7)
+    values = np.arange(33).reshape(11, 3).astype(kind)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("features", data=values, **kept)
+    found = read_feature_file(tmp_path / "a.h5").features
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, values)
+
+
+def fill(file: h5py.File, how: str, beside: Path) -> None:
+    """Put something in a file that must not be read."""
+    if how == "deflated chunk":
+        kept = {"chunks": (2**19, 3), "compression": "gzip"}
+        found = file.create_dataset("more", (2**19, 3), "f4", **kept)
+        found.id.write_direct_chunk((0, 0), b"\x78\xda" + bombs.packed_zeros(1))
+        del file["features"]
+        file.move("more", "features")
+        return
+    name, kind = how.split(", ")
+    wide = {"features": (4, 3), "coords": (4, 2), "labels": (4,)}[name]
+    if name in file:
+        del file[name]
+    if kind == "too many":
+        file.create_dataset(name, (2**28 // 72, *([72] * (name == "features"))), "f8", chunks=True)
+    elif kind == "more than can be":
+        file.create_dataset(name, (2**27, 4), "f4", chunks=(1000, 4))
+    elif kind == "external":
+        file.create_dataset(name, wide, "i4", external=[(str(beside), 0, 48)])
+    elif kind == "link":
+        file[name] = h5py.ExternalLink(beside, name)
+    elif kind == "virtual":
+        layout = h5py.VirtualLayout(wide, "i4")
+        layout[:] = h5py.VirtualSource(beside, name, wide)
+        file.create_virtual_dataset(name, layout)
+    elif kind == "text":
+        file[name] = np.full(wide, b"high")
+    elif kind == "packed":
+        found = file.create_dataset(name, (2**20, 72), "f4", chunks=(1000, 72), fillvalue=0)
+        found[:4] = 1
+    else:
+        file.create_dataset(name, wide, "i4", chunks=True)
+
+
+UNREAD = {
+    "features, too many": "'features' has 2,147,483,520 bytes in pieces of",
+    "features, more than can be": "claims 536,870,912 values; expected at most 268,435,456",
+    "features, packed": "'features' unpacks 288,000 bytes to 301,989,888",
+    "coords, too many": r"coords are float64 \[3728270\]; expected numbers \[tiles, 2\]",
+    "coords, more than can be": r"coords are float32 \[134217728, 4\]",
+    "labels, too many": "3728270 labels of 4 tiles",
+    "features, text": r"features are \|S4; expected real numbers",
+    "labels, text": r"labels are \|S4 \[4\]; expected one number a tile",
+    "deflated chunk": "a piece of 'features' unpacks to over 6,291,456 bytes",
+}
+UNREAD |= {
+    f"{name}, {how}": f"'{name}' {said}"
+    for name in ("features", "coords", "labels")
+    for how, said in (
+        ("external", "is kept in other files"),
+        ("link", "is a link to elsewhere"),
+        ("virtual", "is kept in other files"),
+        ("unfilled", "was never filled with values"),
+    )
+}
+
+
+@pytest.mark.parametrize("how", UNREAD)
+def test_what_would_fill_memory_or_lies_elsewhere_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda *_: pytest.fail("it is read"))
+    beside = write(tmp_path / "other.h5", FEATURES, COORDS)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["features"] = FEATURES
+        fill(file, how, beside)
+    with pytest.raises(BadInput, match=UNREAD[how]) as refusal:
+        read_feature_file(tmp_path / "a.h5")
+    assert str(refusal.value).startswith(f"{tmp_path / 'a.h5'}: ")

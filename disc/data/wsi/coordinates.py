@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from disc.files import BadInput
+from disc.records.hdf5 import check_stored, find_dataset, read_number
 
 SUFFIX = "_patches"
 """What TRIDENT puts behind a slide's name; CLAM puts nothing."""
-_MAX_PLACES = 5_000_000
-_MAX_BYTES = 2**28
+MAX_PLACES = 5_000_000
 _MAX_LEVEL_0 = 2**31
 
 
@@ -62,40 +62,33 @@ def read_coordinates(path: Path) -> Coordinates:
 
 
 def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:
-    link = file.get("coords", getlink=True)
-    if link is None:
+    found = find_dataset(file, "coords", path)
+    if found is None:
         raise BadInput(f"{path}: has no 'coords'; expected a file of CLAM or TRIDENT")
-    if not isinstance(link, h5py.HardLink):
-        raise BadInput(f"{path}: 'coords' is a link to elsewhere; copy the data into the file")
-    found = file["coords"]
-    if not isinstance(found, h5py.Dataset):
-        raise BadInput(f"{path}: 'coords' is a group; expected a data set of integers [N, 2]")
-    if found.is_virtual or found.external:
-        raise BadInput(f"{path}: 'coords' is kept in other files; copy the data into the file")
     if found.dtype.kind not in "iu" or found.ndim != 2 or found.shape[1] != 2:
         raise BadInput(
             f"{path}: 'coords' is {found.dtype} {list(found.shape)}; expected integers [N, 2]"
         )
-    chunk = np.prod(found.chunks or (1,), dtype=float) * found.dtype.itemsize
-    if len(found) > _MAX_PLACES or chunk > _MAX_BYTES:
+    if len(found) > MAX_PLACES:
         raise BadInput(
-            f"{path}: claims {len(found):,} places; expected at most {_MAX_PLACES:,} of a slide"
+            f"{path}: claims {len(found):,} places; expected at most {MAX_PLACES:,} of a slide"
         )
+    check_stored(found, path, 2 * MAX_PLACES * found.dtype.itemsize)
     return found
 
 
 def _side(dataset: h5py.Dataset, path: Path) -> float:
     """Side in level-0 pixels, as TRIDENT says it, or else CLAM."""
-    side, patch = (_number(dataset, name) for name in ("patch_size_level0", "patch_size"))
+    side, patch = (read_number(dataset, name) for name in ("patch_size_level0", "patch_size"))
     if side is None and patch is not None:
         scanned, target = (
-            _number(dataset, f"{name}_magnification") for name in ("level0", "target")
+            read_number(dataset, f"{name}_magnification") for name in ("level0", "target")
         )
         if scanned and target:
             side = patch * scanned / target
-        elif _number(dataset, "patch_level") == 0:
+        elif read_number(dataset, "patch_level") == 0:
             side = patch
-        elif downsample := _number(dataset, "downsample"):
+        elif downsample := read_number(dataset, "downsample"):
             side = patch * downsample
     if side is None or not 1 <= side <= _MAX_LEVEL_0:
         raise BadInput(
@@ -103,16 +96,6 @@ def _side(dataset: h5py.Dataset, path: Path) -> float:
             "patch_size_level0 (TRIDENT), or patch_size with patch_level and downsample (CLAM)"
         )
     return side
-
-
-def _number(dataset: h5py.Dataset, name: str) -> float | None:
-    """An attribute that is a number, or two of them for across and down."""
-    if name not in dataset.attrs:
-        return None
-    kept = dataset.attrs.get_id(name)
-    if kept.dtype.kind not in "iuf" or kept.shape not in ((), (1,), (2,)):
-        return None
-    return float(np.ravel(dataset.attrs[name])[0])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,6 +125,8 @@ def _corrupt_coords(file: h5py.File, other: Path, how: str) -> None:
         file.create_dataset("coords", (10**12, 2), "i8", chunks=(2**16, 2))
     elif how == "enormous chunk":
         file.create_dataset("coords", (1, 2), "i8", chunks=(2**27, 2), maxshape=(None, 2))
+    elif how == "never filled":
+        file.create_dataset("coords", (4_000_000, 2), "i8", chunks=(1000, 2))
     else:
         file["features"] = XY
 
@@ -144,7 +146,8 @@ REFUSALS = {
     "virtual": "is kept in other files",
     "group": "'coords' is a group",
     "enormous": "claims 1,000,000,000,000 places; expected at most 5,000,000",
-    "enormous chunk": "expected at most 5,000,000",
+    "enormous chunk": "has 16 bytes in pieces of 2,147,483,648; expected at most",
+    "never filled": "'coords' was never filled with values",
     "features only": "has no 'coords'; expected a file of CLAM or TRIDENT",
 }
 

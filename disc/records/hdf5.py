@@ -1,0 +1,100 @@
+"""HDF5 of others: what a file says of its values is checked before any of them is read."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from disc.files import BadInput
+
+MAX_CHUNK = 2**28
+"""Bytes that are unpacked at once."""
+MAX_RATIO = 200
+"""Unpacked to stored, of values above `_FEW` bytes; features pack 1 to 4 times, places 30."""
+_FEW = 2**24
+_SMALL = 2**19
+"""Bytes of a packed chunk that may unpack to a thousand times as many without harm."""
+_SLACK = 2**12
+"""Bytes by which packing may enlarge what it cannot pack."""
+
+
+def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
+    """A data set that lies in the file itself; None: there is none of this name.
+
+    Args:
+        file: opened.
+        name: of the data set.
+        path: of the file, for errors.
+
+    Raises:
+        BadInput: if it is a link, a group, or its values are in other files.
+    """
+    link = file.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise BadInput(f"{path}: '{name}' is a link to elsewhere; copy the data into the file")
+    found = file[name]
+    if not isinstance(found, h5py.Dataset):
+        raise BadInput(f"{path}: '{name}' is a group; expected a data set of numbers")
+    if found.is_virtual or found.external:
+        raise BadInput(f"{path}: '{name}' is kept in other files; copy the data into the file")
+    return found
+
+
+def check_stored(found: h5py.Dataset, path: Path, max_bytes: int) -> None:
+    """Refuse values of which the file holds nothing, or too little, or that fill the memory.
+
+    Args:
+        found: a data set of numbers.
+        path: of the file.
+        max_bytes: of all values.
+
+    Raises:
+        BadInput: if its values are too many, were never written, or unpack to too much.
+    """
+    name, size, stored = found.name.strip("/"), found.nbytes, found.id.get_storage_size()
+    chunk = math.prod(found.chunks or (1,)) * found.dtype.itemsize
+    if size > max_bytes or chunk > MAX_CHUNK:
+        raise BadInput(
+            f"{path}: '{name}' has {size:,} bytes in pieces of {chunk:,}; expected at most "
+            f"{max_bytes:,} in pieces of {MAX_CHUNK:,}; write it anew"
+        )
+    if size and not stored:
+        raise BadInput(f"{path}: '{name}' was never filled with values; write it anew")
+    if size > _FEW and size > MAX_RATIO * stored:
+        raise BadInput(f"{path}: '{name}' unpacks {stored:,} bytes to {size:,}; write it anew")
+    if any(_unpacks_to_more(found, chunk)):
+        raise BadInput(f"{path}: a piece of '{name}' unpacks to over {chunk:,} bytes; replace it")
+
+
+def _unpacks_to_more(found: h5py.Dataset, chunk: int) -> Iterator[bool]:
+    """Of each packed chunk whether it holds more than a chunk: HDF5 unpacks all of it."""
+    if found.chunks is None:
+        return
+    kept = found.id.get_create_plist()
+    filters = [kept.get_filter(number)[0] for number in range(kept.get_nfilters())]
+    if h5py.h5z.FILTER_DEFLATE not in filters:
+        return
+    yield filters.count(h5py.h5z.FILTER_DEFLATE) > 1
+    large = list[h5py.h5d.StoreInfo]()
+    found.id.chunk_iter(lambda info: large.append(info) if info.size > _SMALL else None)
+    for info in large:
+        yield info.size > chunk + chunk // 8 + _SLACK
+        packed = found.id.read_direct_chunk(info.chunk_offset)[1]
+        yield len(zlib.decompressobj().decompress(packed, chunk + _SLACK)) >= chunk + _SLACK
+
+
+def read_number(found: h5py.Dataset, name: str) -> float | None:
+    """An attribute that is a number, or two of them for across and down; None: there is none."""
+    if name not in found.attrs:
+        return None
+    kept = found.attrs.get_id(name)
+    if kept.dtype.kind not in "iuf" or kept.shape not in ((), (1,), (2,)):
+        return None
+    return float(np.ravel(found.attrs[name])[0])
