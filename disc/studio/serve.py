@@ -65,7 +65,9 @@ def serve_studio(request: StudioRequest) -> None:
 def tell_address(request: StudioRequest, port: int) -> str:
     """Where the page is; the token stands behind #, which browsers do not send."""
     host = f"[{request.host}]" if ":" in request.host else request.host
-    return f"http://{host}:{port}/" + (f"#token={quote(request.token, safe='')}" if request.token else "")
+    return f"http://{host}:{port}/" + (
+        f"#token={quote(request.token, safe='')}" if request.token else ""
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

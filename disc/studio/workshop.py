@@ -93,7 +93,9 @@ class Workshop:
         self._waiting: deque[Task] = deque()
         self._change = threading.Condition()
         self._is_open = True
-        threading.Thread(target=self._work, name="workshop", daemon=True).start()
+        self._now: Task | None = None
+        self._thread = threading.Thread(target=self._work, name="workshop", daemon=True)
+        self._thread.start()
 
     def submit(self, work: Work) -> Task:
         """Put work into the queue, from within an event loop.
@@ -143,13 +145,14 @@ class Workshop:
                 return event.data
         raise Stopped
 
-    def close(self) -> None:
-        """End the thread after what it does now."""
+    def close(self, wait_s: float = 0.0) -> None:
+        """End the thread at the next step of what it does now, and wait for that so many seconds."""
         with self._change:
             self._is_open = False
-            for task in self._waiting:
+            for task in (*self._waiting, *filter(None, [self._now])):
                 task.stopped.set()
             self._change.notify()
+        self._thread.join(wait_s)
 
     def _work(self) -> None:
         while True:
@@ -157,5 +160,6 @@ class Workshop:
                 self._change.wait_for(lambda: self._waiting or not self._is_open)
                 if not self._is_open:
                     return
-                task = self._waiting.popleft()
+                task = self._now = self._waiting.popleft()
             task.run()
+            self._now = None

@@ -1,0 +1,60 @@
+"""How the studio ends, and the address that it prints."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from urllib.parse import parse_qs, urlsplit
+
+from disc.studio.request import StudioRequest
+from disc.studio.serve import tell_address
+from disc.studio.workshop import Workshop
+
+ENDS = 120
+"""Seconds that a busy machine may take to begin and to end."""
+
+
+def test_two_interrupts_end_it_without_a_trace(run):
+    words = [sys.executable, "-m", "disc", "studio", str(run), "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(words, **pipes) as process:
+        late = threading.Timer(ENDS, process.kill)
+        late.start()
+        assert "Ctrl-C ends it" in process.stdout.readline()
+        time.sleep(1)  # until it listens to signals
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        process.wait()
+        late.cancel()
+    assert rest.split() == ["studio", "ended"] and process.returncode != -signal.SIGKILL
+
+
+def test_the_end_waits_for_the_step_that_is_computed():
+    import asyncio
+
+    done, begun = [], threading.Event()
+
+    def work(task):
+        begun.set()
+        time.sleep(0.2)
+        done.append("step")
+        task.check()
+        done.append("another")
+
+    async def give():
+        workshop = Workshop()
+        workshop.submit(work)
+        assert await asyncio.to_thread(begun.wait, 10)
+        workshop.close(wait_s=10)
+
+    asyncio.run(give())
+    assert done == ["step"]
+
+
+def test_the_printed_address_holds_the_token_whatever_its_signs():
+    token = 'a+b&c=d%41#e/"f?'
+    address = tell_address(StudioRequest(token=token), 80)
+    assert parse_qs(urlsplit(address).fragment)["token"] == [token]
