@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import secrets
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,11 @@ MAX_QUESTIONS, MAX_BYTES, MAX_ROUNDS = 40, 2**26, 64
 """Of a round; of all rounds that are kept."""
 _MAX_HEADER = 2**12
 """Bytes of a table's first line that are looked at."""
-_READER = re.compile(r"[\w][\w .-]{0,39}")
+MAX_NAME = 40
+"""Characters of a reader's name."""
+_SIGNS = frozenset(" .-_'\u2019")
+"""What a name may hold beside letters and digits; no sign with which a table's cell turns into
+something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +128,7 @@ class Quiz:
             BadInput: if it is none, was given before, or the reader's name cannot go into a table.
         """
         require(answer in (REAL, SYNTHETIC), f"the answer is {REAL} or {SYNTHETIC}")
-        is_name = not reader or _READER.fullmatch(reader) is not None
-        require(is_name, "a reader's name has at most 40 letters, digits, blanks, dots or dashes")
+        reader = check_reader(reader)
         found, question = self._question(name, number)
         with self._lock:
             require(number not in found.answers, "that question was answered before")
@@ -242,6 +245,24 @@ class Quiz:
             "checkpoint": played.checkpoint,
         }
         return [row["is_right"] == "1" for row in rows if asked.items() <= row.items()]
+
+
+def check_reader(name: str) -> str:
+    """A reader's name as it goes into the table, accents joined to their letters; "": none.
+
+    Raises:
+        BadInput: if it is none.
+    """
+    found = unicodedata.normalize("NFC", name)
+    # L, M, N: letters, the marks that some scripts set beside them, digits
+    is_plain = all(sign in _SIGNS or unicodedata.category(sign)[0] in "LMN" for sign in found)
+    begins = found[:1].isalnum() or not found
+    require(
+        is_plain and begins and len(found) <= MAX_NAME,
+        f"a reader's name begins with a letter or digit, and has at most {MAX_NAME} letters of any "
+        "language, digits, spaces, dots, dashes and apostrophes",
+    )
+    return found
 
 
 def tell(right: Iterable[bool]) -> dict[str, Any]:

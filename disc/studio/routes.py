@@ -21,8 +21,8 @@ from disc.studio.bundle import encode_labels, name_picture, pack_picture, pack_t
 from disc.studio.guard import JSON_BYTES, PNG_BYTES, read_body, tell_failure
 from disc.studio.neighbours import Neighbours
 from disc.studio.pictures import MAX_SEED, MAX_SEEDS, Column, Order, Painter, judge
-from disc.studio.quiz import MAX_QUESTIONS, Quiz
-from disc.studio.sources import parse_png, pick_real, pick_recipe
+from disc.studio.quiz import MAX_QUESTIONS, Quiz, check_reader
+from disc.studio.sources import DRAWN, parse_png, pick_real, pick_recipe, tell_lacking
 from disc.studio.workshop import Event, Task, Workshop
 
 
@@ -113,13 +113,18 @@ async def read_png(request: Request, studio: Here, values: str = "") -> Response
 
 
 @router.get("/masks/recipe")
-async def draw_recipe(studio: Here, primary: Grade, secondary: Grade, seed: Seed = 0) -> Response:
-    """Classes, one byte a pixel, of a mask for a Gleason score."""
+async def draw_recipe(
+    studio: Here, primary: Grade, secondary: Grade, seed: Seed = 0
+) -> JSONResponse:
+    """A mask for a Gleason score, and which of its grades it lacks."""
     _refuse_lack(studio.model, "shapes")
     mask = await studio.workshop.finish(
         lambda _: pick_recipe(studio.model, primary, secondary, seed)
     )
-    return _as_bytes(mask)
+    lacking = tell_lacking(mask, primary, secondary)
+    return JSONResponse(
+        {"mask": base64.b64encode(mask.tobytes()).decode(), "lacking": lacking, "drawn": DRAWN}
+    )
 
 
 @router.get("/masks/real")
@@ -134,9 +139,11 @@ async def begin_quiz(
     studio: Here,
     column: Annotated[str, Query(max_length=80)],
     num: Annotated[int, Query(ge=1, le=MAX_QUESTIONS)] = 12,
+    reader: Annotated[str, Query(max_length=400)] = "",
 ) -> Response:
-    """A round of questions: server-sent events."""
+    """A round of questions: server-sent events; a name that no answer could have is refused."""
     _refuse_lack(studio.model, "tiles")
+    check_reader(reader)
     asked = Column.parse(column)
     plain = np.zeros((studio.model.tile_px,) * 2, np.uint8)
     studio.painter.check(Order(mask=plain, columns=(asked,), seeds=(0,)))

@@ -16,14 +16,17 @@ from disc.data.pixels.images import encode_png, tell_faults
 from disc.data.pixels.mask_values import INDICES, SICAPV2, UNEXPLAINED
 from disc.data.pixels.strict import decode
 from disc.files import BadInput, require
-from disc.labels import IGNORE
+from disc.labels import IGNORE, NAMES, label_of_grade
 from disc.seeds import numpy_generator
 from disc.studio.pictures import check_mask
 
 MEANINGS = {"sicapv2": SICAPV2, "classes": INDICES}
 """What the values of a PNG mean; nobody can tell 0 and 3 apart from classes without being told."""
 LOOKED_AT, DRAWN = 64, 12
-"""Real masks that are looked at, and masks of a recipe that are drawn, for one with two labels."""
+"""Real masks that are looked at, for one with two labels; masks of a recipe that are drawn, for one
+with both grades."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+"""With which every PNG begins."""
 
 
 def parse_png(data: bytes, side: int, values: str) -> Masks:
@@ -39,6 +42,7 @@ def parse_png(data: bytes, side: int, values: str) -> Masks:
     """
     require(values in MEANINGS, "say what the values mean: sicapv2 or classes")
     require(bool(data), "the file is empty; choose a PNG")
+    require(data.startswith(_PNG), "the file is not a PNG; masks are read from PNG alone")
     name = Path("the PNG")
     with tell_faults(name), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
         width, height = image.size
@@ -84,11 +88,30 @@ def pick_real(model: Model, seed: int) -> dict[str, Any]:
 
 
 def pick_recipe(model: Model, primary: int, secondary: int, seed: int) -> Masks:
-    """A mask for a Gleason score, by a seed; of two labels, if any of those drawn has two.
+    """A mask for a Gleason score, by a seed.
+
+    Of those drawn, the first with both grades; else one with the primary. Of masks that are alike in
+    that, one with two labels goes first.
 
     Raises:
         BadInput: as `Model.recipe`.
     """
     masks = model.recipe(primary, secondary, tiles=DRAWN, seed=seed)
-    chosen: Masks = max(masks, key=lambda mask: min(2, len(np.unique(mask))))
+
+    def rank(mask: Masks) -> tuple[int, int, int]:
+        lacking = tell_lacking(mask, primary, secondary)
+        return (-len(lacking), name_grade(primary) not in lacking, min(2, len(np.unique(mask))))
+
+    chosen: Masks = max(masks, key=rank)
     return chosen
+
+
+def tell_lacking(mask: Masks, primary: int, secondary: int) -> list[str]:
+    """Which grades of a score a mask does not hold, by their labels' names."""
+    asked = dict.fromkeys((primary, secondary))
+    return [name_grade(grade) for grade in asked if not (mask == label_of_grade(grade)).any()]
+
+
+def name_grade(grade: int) -> str:
+    """A grade by its label's name."""
+    return NAMES[label_of_grade(grade)]

@@ -102,7 +102,7 @@ def test_what_is_no_answer_is_refused_and_not_written(client, answers):
     name = begin(client, num=2)
     for bad, said in (
         ({"answer": "maybe"}, "the answer is real or synthetic"),
-        ({"answer": "real", "reader": "=cmd|1"}, "a reader's name has at most 40"),
+        ({"answer": "real", "reader": "=cmd|1"}, "a reader's name begins"),
         ({"answer": "real", "reader": "a\nb"}, "a reader's name"),
         ({"answer": "real", "truth": "real"}, "expected {"),
         ([1], "expected {"),
@@ -118,6 +118,36 @@ def test_what_is_no_answer_is_refused_and_not_written(client, answers):
         "test tiles have a label; ask fewer"
         in events(client.post("/api/quiz?column=sd&num=40"))[-1][1]["error"]
     )
+
+
+def test_names_of_all_languages_go_into_the_table(client, answers):
+    names = [
+        "Dr. Müller",
+        "O'Brien",
+        "O’Brien",
+        "Mu\u0308ller",
+        "हिन्दी",
+        "李 小龙",
+        "Anne-Marie 2",
+        "",
+    ]
+    round_name = begin(client, num=len(names))
+    for number, reader in enumerate(names):
+        assert say(client, round_name, number, reader=reader).status_code == 200, reader
+    kept = [row["reader"] for row in csv.DictReader(io.StringIO(answers.read_text()))]
+    assert kept == [*names[:3], "Müller", *names[4:]]
+
+
+@pytest.mark.parametrize(
+    "reader", ["'=1", "-1", "=1", "@a", " a", "a,b", 'a"b', "a/b", "a\tb", 41 * "a"]
+)
+def test_a_name_that_is_none_is_refused_before_a_round_begins(client, answers, reader):
+    asked = {"column": "sd", "num": 1, "reader": reader}
+    refused = client.post("/api/quiz", params=asked)
+    assert refused.status_code == 422
+    assert "begins with a letter or digit, and has at most 40" in refused.json()["error"]
+    assert say(client, begin(client, num=1), 0, reader=reader).status_code == 422
+    assert not answers.exists()
 
 
 @pytest.mark.parametrize(("right", "num"), [(7, 12), (0, 5), (40, 40)])

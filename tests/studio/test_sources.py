@@ -3,12 +3,14 @@
 import base64
 import io
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from disc.data.pixels.images import encode_mask, encode_png
+from disc.studio.sources import pick_recipe, tell_lacking
 from tests.studio.conftest import SIDE
 
 
@@ -48,7 +50,7 @@ def bomb():
     ("data", "values", "said"),
     [
         (b"", "sicapv2", "the file is empty"),
-        (b"GIF89a" + bytes(99), "sicapv2", "not a JPEG or PNG image"),
+        (b"GIF89a" + bytes(99), "sicapv2", "the file is not a PNG; masks"),
         (encode_png(np.zeros((SIDE, SIDE), np.uint8)), "", "say what the values mean"),
         (encode_png(np.zeros((32, SIDE), np.uint8)), "classes", "the PNG has 64 x 32 px; masks of"),
         (encode_png(np.zeros((SIDE, SIDE, 3), np.uint8)), "classes", "pixels of mode RGB"),
@@ -77,11 +79,29 @@ def test_a_real_mask_comes_with_its_tile(client, model):
 
 
 def test_a_recipe_is_the_doors(client, model):
-    """Of the masks that the door draws, the first of two labels, for that is what is painted."""
+    """Of the masks that the door draws, one with both grades, and what it lacks where none is."""
     for seed in range(3):
-        said = client.get(f"/api/masks/recipe?primary=4&secondary=3&seed={seed}")
-        drawn = model.recipe(4, 3, tiles=12, seed=seed)
-        expected = next((mask for mask in drawn if len(np.unique(mask)) > 1), drawn[0])
-        assert np.array_equal(np.frombuffer(said.content, np.uint8).reshape(SIDE, SIDE), expected)
+        said = client.get(f"/api/masks/recipe?primary=4&secondary=3&seed={seed}").json()
+        mask = np.frombuffer(base64.b64decode(said["mask"]), np.uint8).reshape(SIDE, SIDE)
+        drawn = model.recipe(4, 3, tiles=said["drawn"], seed=seed)
+        assert any(np.array_equal(mask, other) for other in drawn)
+        assert said["lacking"] == tell_lacking(mask, 4, 3)
+        assert bool(said["lacking"]) != any({1, 2} <= set(np.unique(other)) for other in drawn)
     said = client.get("/api/masks/recipe?primary=0&secondary=3")
     assert said.status_code == 422 and "recipe 0+3" in said.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("score", "drawn", "taken", "lacking"),
+    [
+        # tissue beside a pattern is no second grade
+        ((4, 5), [[0, 2], [0, 3], [2, 3], [0, 2, 3]], 2, []),
+        ((5, 4), [[0, 0], [0, 2], [3, 3], [0, 3]], 3, ["GG4"]),
+        ((4, 4), [[0, 3], [2, 2], [2, 3]], 2, []),
+        ((3, 5), [[0, 0], [0, 2]], 1, ["GG3", "GG5"]),
+    ],
+)
+def test_a_recipe_holds_both_grades_where_one_that_is_drawn_does(score, drawn, taken, lacking):
+    masks = np.array([np.resize(labels, (4, 4)) for labels in drawn], np.uint8)
+    mask = pick_recipe(SimpleNamespace(recipe=lambda *_, **__: masks), *score, 0)
+    assert np.array_equal(mask, masks[taken]) and tell_lacking(mask, *score) == lacking

@@ -10,10 +10,10 @@ export function setUpQuiz(about, tell) {
   const kind = about.is_simulated
     ? "Real means tissue of the simulated data set here, for these weights have seen no other."
     : "Real tiles are of patients that the generator has not seen.";
-  by("quiz-about").textContent =
-    `One tile after another; chance decides whether it is real or made from a real tile's mask. ${kind} `
-    + "Answers are kept in a table (quiz.csv). What was right is told at the end.";
   const why = about.lacking.tiles;
+  const what = "One tile after another; chance decides whether it is real or made from a real tile's mask.";
+  const rest = `${kind} Answers are kept in a table (quiz.csv). What was right is told at the end.`;
+  by("quiz-about").textContent = why ? what : `${what} ${rest}`;
   by("lack-quiz").hidden = !why;
   by("lack-quiz").textContent = why ? `Not here: ${why}.` : "";
   by("quiz-start").hidden = Boolean(why);
@@ -36,14 +36,16 @@ export function setUpQuiz(about, tell) {
 }
 
 async function begin(quiz, tell) {
-  const asked = new URLSearchParams({ column: by("quiz-variant").value, num: by("quiz-num").value });
+  const column = by("quiz-variant").value;
+  const reader = by("reader").value.trim();
+  const asked = new URLSearchParams({ column, num: by("quiz-num").value, reader });
   by("quiz-result").hidden = true;
   by("quiz-start").querySelector("button").disabled = true;
   try {
     const begun = await follow(`quiz?${asked}`, {}, (kind, said) => {
       if (kind === "progress") tell(`${said.what}: ${said.done} of ${said.total}`);
     });
-    Object.assign(quiz, begun, { number: 0, shown: [], isWaiting: false });
+    Object.assign(quiz, begun, { column, reader, number: 0, shown: [], isWaiting: false });
   } finally {
     by("quiz-start").querySelector("button").disabled = false;
   }
@@ -64,7 +66,7 @@ async function answerQuestion(quiz, answer) {
   if (quiz.isWaiting) return;
   quiz.isWaiting = true;
   try {
-    const body = JSON.stringify({ answer, reader: by("reader").value.trim() });
+    const body = JSON.stringify({ answer, reader: quiz.reader });
     const { left } = await askJson(`quiz/${quiz.round}/${quiz.number}`, { method: "POST", body });
     quiz.number += 1;
     if (left) await show(quiz);
@@ -96,7 +98,8 @@ async function tellResult(quiz) {
     list.append(item);
   }
   place.replaceChildren(
-    sentence("This round", result.round), sentence("All answers so far", result.all), list);
+    sentence("This round", result.round),
+    sentence(`All answers so far, in rounds with ${quiz.column} of these weights`, result.all), list);
   place.hidden = false;
   place.focus({ preventScroll: true });
 }
