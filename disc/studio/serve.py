@@ -10,7 +10,6 @@ from disc.api import load
 from disc.files import BadInput
 from disc.studio.request import StudioRequest
 
-
 PATIENCE_S = 30.0
 """That the end waits for the step that is being computed."""
 
@@ -46,8 +45,8 @@ def serve_studio(request: StudioRequest) -> None:
             webbrowser.open(address)
         config = uvicorn.Config(
             app,
-            # what goes wrong is told by the guard, in a line; the server's own traces of what a second
-            # Ctrl-C cuts short are of no use to anybody
+            # the guard tells in a line what goes wrong; traces of what a second Ctrl-C cuts short
+            # are of no use to anybody
             log_level="critical",
             access_log=False,
             server_header=False,
@@ -58,16 +57,15 @@ def serve_studio(request: StudioRequest) -> None:
         try:
             uvicorn.Server(config).run(sockets=[listening])
         finally:
-            # a thread that is in the middle of a network when Python ends takes it down with a crash
+            # Python that ends while a thread is within a network crashes
             app.state.studio.workshop.close(wait_s=PATIENCE_S)
 
 
 def tell_address(request: StudioRequest, port: int) -> str:
     """Where the page is; the token stands behind #, which browsers do not send."""
     host = f"[{request.host}]" if ":" in request.host else request.host
-    return f"http://{host}:{port}/" + (
-        f"#token={quote(request.token, safe='')}" if request.token else ""
-    )
+    secret = f"#token={quote(request.token, safe='')}" if request.token else ""
+    return f"http://{host}:{port}/{secret}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

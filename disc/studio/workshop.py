@@ -146,7 +146,7 @@ class Workshop:
         raise Stopped
 
     def close(self, wait_s: float = 0.0) -> None:
-        """End the thread at the next step of what it does now, and wait for that so many seconds."""
+        """End the thread at the next step of what it does now, for which so long is waited."""
         with self._change:
             self._is_open = False
             for task in (*self._waiting, *filter(None, [self._now])):

@@ -124,7 +124,7 @@ def test_names_of_all_languages_go_into_the_table(client, answers):
     names = [
         "Dr. Müller",
         "O'Brien",
-        "O’Brien",
+        "O\u2019Brien",
         "Mu\u0308ller",
         "हिन्दी",
         "李 小龙",
