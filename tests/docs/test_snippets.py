@@ -35,6 +35,7 @@ from disc.settings.run import Run
 from disc.slides.request import GradeRequest, WsinferRequest
 from disc.studio.request import StudioRequest
 from disc.study.request import StudyRequest
+from tests.docs.scripts import BENCHMARKS, script_options
 from tests.tiny_run import write_tiny_run
 
 ROOT = Path(__file__).parents[2]
@@ -187,26 +188,20 @@ def known_options() -> set[str]:
     return {*COMMAND_OPTIONS, *(name for request in requests for name in options(request))}
 
 
+def benchmark_options(page: Path) -> set[str]:
+    """Names of the options of all benchmarks that a page names."""
+    named = set(re.findall(r"\bbenchmarks/(\w+\.py)", page.read_text(encoding="utf-8")))
+    return {option for name in named for option in script_options(BENCHMARKS / name)}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_in_the_text_are_known(page: Path) -> None:
-    known = known_options()
+    known = known_options() | benchmark_options(page)
     named = re.findall(r"`(?:[^`\n]* )?--([\w.-]+)[^`\n]*`", prose(page))
     # what is on by default is turned off by --no-...
     plain = {name: re.sub(r"(^|\.)no-", r"\1", name.replace("_", "-")) for name in named}
     unknown = {name for name in named if plain[name] not in known}
-    # options of torchrun, tensorboard, and of benchmarks
-    assert not unknown - {
-        "batch",
-        "pixel-patience",
-        "nproc_per_node",
-        "logdir",
-        "figure",
-        "cores",
-        "rounds",
-        "canary-labels",
-        "page-of",
-        "small",
-    }
+    assert not unknown - {"nproc_per_node", "logdir"}  # of torchrun and tensorboard
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
