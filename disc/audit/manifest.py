@@ -24,7 +24,7 @@ def read_manifest(
     if not path.exists():
         return {}, None
     table = read_table(path, ("tile", "training_slides"), "make the set again, or remove it")
-    rows = dict(zip(table["tile"], table["training_slides"].astype(str), strict=True))
+    rows = dict(zip(table["tile"], map(str, table["training_slides"]), strict=True))
     if unknown := sorted({tile.name for tile in synthetic.tiles} - set(rows)):
         raise BadInput(
             f"{path}: of another set: {len(unknown)} of {len(synthetic)} tiles are not in it, "

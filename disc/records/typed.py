@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from disc.files import BadInput, read_bytes, reason
 from disc.records.listing import check_listed
+from disc.records.parquet import check_size, list_repeated
 from disc.records.seal import check_seal
 
 if TYPE_CHECKING:
@@ -79,14 +80,18 @@ def read_table(
 
     Raises:
         FileNotFoundError: if it is missing.
-        BadInput: if it is damaged, changed, or lacks a column.
+        BadInput: if it is damaged, changed, lacks a column, or unpacks to far more than a table.
     """
     import pandas as pd
 
     data = read_bytes(path)
     check_listed(path, data, stage=stage)
     try:
-        table = pd.read_parquet(io.BytesIO(data))
+        check_size(data)
+        repeated = list_repeated(data)
+        table = pd.read_parquet(io.BytesIO(data), read_dictionary=repeated)
+        # each text once in memory, however often it is repeated
+        table = table.astype(dict.fromkeys(repeated, object))
     except Exception as error:  # Damage makes pyarrow raise anything.
         raise BadInput(f"{path}: damaged ({reason(error)}); {remedy}") from error
     if lacking := [name for name in columns if name not in table.columns]:
