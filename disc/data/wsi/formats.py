@@ -17,7 +17,8 @@ import tifffile
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from disc.data.pixels.strict import said_orientation
-from disc.data.wsi.ome import read_ome_scale
+from disc.data.wsi.imagej import read_imagej_scale
+from disc.data.wsi.ome import StatedImage, find_ome_image
 from disc.data.wsi.tiled_tiffs import TiledTiff
 from disc.files import BadInput, reason
 
@@ -46,8 +47,9 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
         is_mask: values count, not colours: palette images give their indices.
 
     Raises:
-        BadInput: if it is no such file, not 8-bit colour (or, a mask, grey), or too large for its
-            kind; the header tells, before anything is decoded.
+        BadInput: if it is no such file, not 8-bit colour (or, a mask, grey), too large for its
+            kind, or says its resolution in a way that is not known; the header tells, before
+            anything is decoded.
     """
     if path.is_dir():
         return _open_dicom(path)
@@ -57,11 +59,9 @@ def open_pyramid(path: Path, *, is_mask: bool = False) -> Any:
         raise BadInput(f"{path}: may not be read; correct its permissions")
     with path.open("rb") as file:
         is_tiff = file.read(4) in _TIFF_STARTS
-    if is_tiff:
-        _check_tiff(path, is_mask)
-    scale = _find_ome(path) if is_tiff else None
-    if scale is not None:
-        return _open_ome(path, is_mask, scale)
+    described = _open_described(path, is_mask) if is_tiff else None
+    if described is not None:
+        return described
     try:
         return _check_tiles(path, TiledTiff(path) if is_tiff else openslide.OpenSlide(path))
     except openslide.OpenSlideError as error:
@@ -108,11 +108,11 @@ def _open_dicom(folder: Path) -> Any:
         ) from error
 
 
-def _check_tiff(path: Path, is_mask: bool) -> None:
+def _check_tiff(path: Path, is_mask: bool, number: int) -> None:
     """Refuse samples that readers would turn into 8-bit colours of another meaning unnoticed."""
     try:
         with tifffile.TiffFile(path) as file:
-            page = file.pages.first
+            page = file.series[number].keyframe if number else file.pages.first
             bits, kind = np.ravel(page.bitspersample), int(page.photometric)
             turned = int(page.tags.valueof("Orientation", default=1))
     except Exception:  # then its readers will say what is wrong
@@ -149,16 +149,20 @@ def _check_tile(path: Path, num_pixels: int) -> None:
         )
 
 
-def _open_tiff(path: Path, is_mask: bool) -> Any:
+def _open_tiff(path: Path, is_mask: bool, number: int = 0) -> Any:
     # Imported here because it brings zarr with it, which few slides need.
     import tiffslide
 
     with tifffile.TiffFile(path) as header:
-        for page in header.series[0].levels:
+        for page in header.series[number].levels:
             _check_tile(path, int(np.prod(page.keyframe.chunks[:2], dtype=float)))
     file = path.open("rb")
     try:
         slide = tiffslide.TiffSlide(file)
+        if number:
+            # tiffslide reads the first image, whatever it shows.
+            series = slide.ts_tifffile.series
+            series.insert(0, series.pop(number))
         if slide.properties["tiffslide.series-axes"] != "YXS" and not is_mask:
             raise ValueError("its samples are not interleaved")
     except BaseException:
@@ -168,29 +172,61 @@ def _open_tiff(path: Path, is_mask: bool) -> Any:
     return slide
 
 
-def _find_ome(path: Path) -> tuple[float, float] | None:
+def _find_ome(path: Path, is_mask: bool) -> StatedImage | None:
     try:
-        return read_ome_scale(path)
+        return find_ome_image(path, is_mask=is_mask)
+    except BadInput:
+        raise
     except Exception:  # then its readers will say what is wrong
         return None
 
 
-def _open_ome(path: Path, is_mask: bool, scale: tuple[float, float]) -> Any:
-    """An OME-TIFF, whose levels lie in SubIFDs that OpenSlide passes over."""
+def _find_imagej(path: Path) -> tuple[float, float] | None:
     try:
-        slide = _open_tiff(path, is_mask)
+        return read_imagej_scale(path)
+    except BadInput:
+        raise
+    except Exception:  # then its readers will say what is wrong
+        return None
+
+
+def _open_described(path: Path, is_mask: bool) -> Any:
+    """A TIFF whose description says what its tags do not; None: any other.
+
+    Of OME-TIFF, levels lie in SubIFDs, which OpenSlide passes over. Of a mask, only values count.
+    """
+    image = _find_ome(path, is_mask)
+    _check_tiff(path, is_mask, image.number if image else 0)
+    if image is not None:
+        return _open_stated(path, is_mask, image, "an OME-TIFF")
+    scale = None if is_mask else _find_imagej(path)
+    if scale is None:
+        return None
+    return _open_stated(path, is_mask, StatedImage(number=0, um_per_px=scale), "a TIFF of ImageJ")
+
+
+def _open_stated(path: Path, is_mask: bool, image: StatedImage, kind: str) -> Any:
+    """Such a TIFF; where it does not say its resolution, its tags may."""
+    try:
+        slide = _open_tiff(path, is_mask, image.number)
     except BadInput:
         raise
     except Exception as error:  # foreign readers fail on damaged files in any way
         raise BadInput(
-            f"{path}: an OME-TIFF that tiffslide does not read ({reason(error)}); convert it to a "
+            f"{path}: {kind} that tiffslide does not read ({reason(error)}); convert it to a "
             "tiled TIFF"
         ) from error
-    slide.properties["tiffslide.mpp-x"], slide.properties["tiffslide.mpp-y"] = scale
+    if any(image.um_per_px):
+        slide.properties["tiffslide.mpp-x"], slide.properties["tiffslide.mpp-y"] = image.um_per_px
     return slide
 
 
 def _open_plain(path: Path, is_mask: bool) -> Any:
+    """A picture that is no slide's format; how wide its pixels are, it does not say.
+
+    What PNG (pHYs) and JPEG (JFIF) hold as density is for printers: editors write 72 or 300 dots
+    per inch into any picture.
+    """
     try:
         with warnings.catch_warnings():
             # Pillow's remarks on odd metadata; what it cannot read, it refuses.

@@ -57,8 +57,8 @@ def claim(path: Path, **sizes: int) -> None:
     [
         ("a.tiff", {"tile": (64, 64)}, "TiledTiff"),
         ("a.tif", {"rowsperstrip": 16}, "TiffSlide"),
-        ("a.png", {}, "ImageSlide"),
-        ("a.jpg", {"quality": 100, "subsampling": 0}, "ImageSlide"),
+        ("a.png", {}, "_PlainSlide"),
+        ("a.jpg", {"quality": 100, "subsampling": 0}, "_PlainSlide"),
     ],
 )
 def test_every_reader_shows_the_same(
