@@ -72,6 +72,8 @@ def _in_site(target: Path, folder: Path) -> str:
     for page, title in REPOSITORY.items():
         if file == ROOT / f"{title}.md":
             file = HERE / f"{page}.md"
+    if file.suffix == ".ipynb" and folder != HERE:
+        file = HERE / "notebook.md"
     return os.path.relpath(file, folder)
 
 

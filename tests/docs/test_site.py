@@ -36,6 +36,15 @@ def pages_of_docs() -> list[Path]:
     return sorted((ROOT / "docs").rglob("*.md"))
 
 
+def test_the_first_page_links_titles_to_every_page() -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    links = re.findall(r"\[([^]]+)\]\(([^)#]+)\)", text)
+    assert not [title for title, _ in links if re.search(r"\.(md|ipynb)$", title)]
+    assert "\n|" not in text  # the columns of a table are a word wide on a telephone
+    missing = {f"{name}.md" for name in listed() if "site/" not in name} - {to for _, to in links}
+    assert not missing
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as `make docs` does."""
