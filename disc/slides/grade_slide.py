@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -17,9 +18,16 @@ from disc.labels import Label
 from disc.slides.graders import Graders
 from disc.slides.judging.attention import attend
 from disc.slides.judging.calibration import Calibration
-from disc.slides.judging.record import GradeRecord, MapFacts, RegionFacts, write_record
+from disc.slides.judging.foci import measure_focus
+from disc.slides.judging.record import (
+    RESEARCH,
+    GradeRecord,
+    MapFacts,
+    RegionFacts,
+    write_record,
+)
 from disc.slides.judging.rules import CANCER
-from disc.slides.judging.verdict import judge
+from disc.slides.judging.verdict import Verdict, judge
 from disc.slides.make_record import describe_source, make_record
 from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions, level_edges
 from disc.slides.reading.map_grid import Box, MapGrid
@@ -58,29 +66,17 @@ def grade_slide(
         BadInput: if it has no tissue, is too coarse, damaged, or does not say its resolution.
     """
     reading = read_slide(graders, calibration, scan, folder, passes)
-    verdict = judge(reading.evidence, calibration, graders.slide)
     levels = build_pyramid(reading.canvas)
-    stamp = Stamp(
-        slide=scan.path.name,
-        run=digest(dict(graders.hashes)),
-        version=version("disc-gleason"),
-        bounds=scan.bounds,
-    )
-    regions = _write_regions(folder / "regions.geojson", reading, choose_for_regions(levels), stamp)
+    level = choose_for_regions(levels)
+    focus = _find_focus(reading, level)
+    verdict = judge(replace(reading.evidence, focus_mm2=focus), calibration, graders.slide)
+    stamp = _make_stamp(graders, scan, verdict)
+    regions = _write_regions(folder / "regions.geojson", reading, level, stamp)
     tiles = (reading.canvas, reading.grid, graders.tile_px)
     num_tiles = write_table(folder / "tiles.csv", list_tiles(*tiles), scan.um_per_px)
     write_features(folder / "tiles.geojson.gz", tile_features(list_tiles(*tiles), stamp))
     write_map(folder / "map.ome.tiff", levels, reading.grid.um_per_px, stamp.name("map", 0))
-    lost = sum(float(_area_of(reading.grid, box)) for box in reading.cells.unreadable)
-    facts = MapFacts(
-        um_per_px=round(reading.grid.um_per_px, 6),
-        window_px=graders.tile_px,
-        passes=passes,
-        temperature=round(calibration.temperature, 6),
-        ece_before=round(calibration.ece_before, 6),
-        ece_after=calibration.ece_after and round(calibration.ece_after, 6),
-        unreadable_mm2=round(lost, 6),
-    )
+    facts = _describe_map(reading, calibration, graders=graders, passes=passes, focus=focus)
     record = make_record(
         graders,
         verdict,
@@ -97,6 +93,41 @@ def grade_slide(
     for level in levels:
         level.path.unlink()
     return record
+
+
+def _make_stamp(graders: Graders, scan: Scan, verdict: Verdict) -> Stamp:
+    return Stamp(
+        slide=scan.path.name,
+        run=digest(dict(graders.hashes)),
+        version=version("disc-gleason"),
+        bounds=scan.bounds,
+        trained_on=graders.trained_on,
+        abstained=", ".join(reason.code for reason in verdict.abstained),
+    )
+
+
+def _describe_map(
+    reading: SlideReading, calibration: Calibration, *, graders: Graders, passes: int, focus: float
+) -> MapFacts:
+    lost = sum(float(_area_of(reading.grid, box)) for box in reading.cells.unreadable)
+    return MapFacts(
+        um_per_px=round(reading.grid.um_per_px, 6),
+        window_px=graders.tile_px,
+        passes=passes,
+        temperature=round(calibration.temperature, 6),
+        ece_before=round(calibration.ece_before, 6),
+        ece_after=calibration.ece_after and round(calibration.ece_after, 6),
+        unreadable_mm2=round(lost, 6),
+        focus_mm2=round(focus, 6),
+        focus_threshold_mm2=calibration.focus_mm2,
+    )
+
+
+def _find_focus(reading: SlideReading, level: Canvas) -> float:
+    """The largest connected region of cancer on the map, in mm²."""
+    wide, high = (np.diff(edges) for edges in level_edges(reading.grid, level))
+    sizes = np.outer(high, wide) * (reading.grid.um_per_slide_px / 1000) ** 2
+    return measure_focus(level.read(level.whole())[-1], sizes)
 
 
 def _area_of(grid: MapGrid, box: Box) -> float:
@@ -205,7 +236,9 @@ def _write_pictures(
     size = slide.shape[1], slide.shape[0]
     lost = reading.cells.unreadable
     colours = colour_map(levels, size, reading.grid, lost)
-    overlay = draw_overlay(slide, colours, um_per_px, has_lost=bool(lost))
+    notes = [RESEARCH, f"trained on {record.trained_on}"]
+    notes += ["no grade is given"] if record.abstained else []
+    overlay = draw_overlay(slide, colours, um_per_px, has_lost=bool(lost), notes=notes)
     write_bytes(folder / "overlay.png", encode_png(overlay))
     write_bytes(folder / "thumbnail.png", encode_png(with_bar(slide, um_per_px)))
     shown = Shown(

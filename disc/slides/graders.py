@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from disc.data.tiles.tile_set import TileSet
 from disc.grade.carcino import PixelNet
@@ -41,6 +42,11 @@ class TrainedGraders:
     name: str
     hashes: Mapping[str, str]
     is_simulated: bool
+
+    @property
+    def trained_on(self) -> Literal["simulated tissue only", "real tiles"]:
+        """What their tissue was, as every file says it."""
+        return "simulated tissue only" if self.is_simulated else "real tiles"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -31,7 +31,7 @@ def make_record(
     """
     return GradeRecord.model_validate(
         {
-            "trained_on": "simulated tissue only" if graders.is_simulated else "real tiles",
+            "trained_on": graders.trained_on,
             "abstained": verdict.abstained,
             "score": verdict.gleason,
             "shares": verdict.shares,

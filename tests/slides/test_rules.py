@@ -11,6 +11,7 @@ from disc.labels import IGNORE
 from disc.settings.grading import TransMIL as Settings
 from disc.slides.judging.calibrate import best_threshold
 from disc.slides.judging.calibration import Calibration
+from disc.slides.judging.foci import measure_focus
 from disc.slides.judging.pixel_sample import PixelSample, calibration_error
 from disc.slides.judging.rules import Score, score_areas
 from disc.slides.judging.verdict import Evidence, judge
@@ -87,6 +88,8 @@ CALIBRATION = Calibration(
     floors=FLOORS,
     heads=(0, 0, 0, 0),
     far=1,
+    cancer_floor=0.08,
+    focus_mm2=0.06,
     mean=np.zeros(1),
     whitening=np.eye(1),
 )
@@ -123,6 +126,55 @@ def test_why_nothing_is_said(seen: Evidence, heads: float | None, code: str, sai
     calibration = replace(CALIBRATION, heads=(heads or 0,) * 4)
     (reason,) = judge(seen, calibration, nets).abstained
     assert reason.code == code and said in reason.text
+
+
+SPREAD = evidence((0.9, 0.05, 0.05, 0))
+"""Of two patterns, of which neither reaches its floor."""
+
+
+@pytest.mark.parametrize(
+    ("seen", "floors", "said"),
+    [
+        (SPREAD, (0.06,) * 3, "all patterns together are 10.0% of it (floor 8.0%)"),
+        (
+            replace(evidence((0.98, 0, 0.02, 0)), focus_mm2=0.1),
+            (0.06,) * 3,
+            "a region of 0.10 mm² is read as cancer (validation slides allow 0.06)",
+        ),
+    ],
+)
+def test_a_focus_below_the_floors_is_not_called_benign(
+    seen: Evidence, floors: tuple[float, float, float], said: str
+) -> None:
+    verdict = judge(seen, replace(CALIBRATION, floors=floors), [])
+    assert verdict.gleason.isup == 0
+    (reason,) = verdict.abstained
+    assert reason.code == "small-focus" and said in reason.text
+
+
+@pytest.mark.parametrize(
+    ("seen", "known"),
+    [
+        (replace(evidence((0.98, 0.02, 0, 0)), focus_mm2=0.05), CALIBRATION),
+        # of features there is no map, of old weights no threshold
+        (evidence((0.98, 0.02, 0, 0)), CALIBRATION),
+        (replace(SPREAD, focus_mm2=0.1), replace(CALIBRATION, cancer_floor=None, focus_mm2=None)),
+        # graded, so nothing was overlooked
+        (replace(evidence((0.5, 0.5, 0, 0)), focus_mm2=0.5), CALIBRATION),
+    ],
+)
+def test_little_that_benign_slides_have_too_is_benign(seen: Evidence, known: Calibration) -> None:
+    assert not judge(seen, replace(known, floors=(0.06,) * 3), []).abstained
+
+
+def test_the_largest_region_of_cancer_joins_its_patterns() -> None:
+    labels = np.zeros((8, 10), np.uint8)
+    labels[1:3, 1:4], labels[3:5, 2:4], labels[6, 6:9] = 1, 3, 2
+    assert measure_focus(labels, 0.5) == 0.5 * (6 + 4)
+    assert measure_focus(np.zeros((3, 3), np.uint8), 1.0) == 0
+    sizes = np.ones((8, 10))
+    sizes[6] = 10
+    assert measure_focus(labels, sizes) == 30
 
 
 def test_one_network_of_three_may_be_wrong_and_near_tissue_is_graded() -> None:

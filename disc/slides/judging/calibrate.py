@@ -18,6 +18,7 @@ from disc.grade.slides import score_bags
 from disc.labels import IGNORE, NUM_LABELS, slide_label
 from disc.slides.graders import Examples, Graders
 from disc.slides.judging.calibration import Calibration, Floats
+from disc.slides.judging.foci import FOCUS_MM2, USUAL_MM2, measure_focus
 from disc.slides.judging.pixel_sample import PixelSample
 from disc.slides.judging.rules import CANCER
 from disc.slides.reading.mapping import halfway_features, read_logits, softmax
@@ -40,6 +41,8 @@ class _Seen:
     features: list[Floats] = field(default_factory=list)
     counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """By slide, its pixels by true and by read label, [2, 4]."""
+    foci: dict[str, float] = field(default_factory=dict)
+    """By slide, the largest region of cancer that was read in a tile, in mm²."""
 
 
 def calibrate(graders: Graders, examples: Examples) -> Calibration:
@@ -60,6 +63,7 @@ def calibrate(graders: Graders, examples: Examples) -> Calibration:
         num_slides=len({tile.slide_id for tile in val.tiles}),
         num_tiles=len(val),
         floors=_set_floors(seen.counts),
+        **_set_alarms(seen),
         tile_floors=_set_floors(_count_tiles(seen, bags)) if bags and graders.encoder else None,
         heads=set_heads(graders.slide, bags),
         mean=mean,
@@ -110,8 +114,10 @@ def _read_tiles(graders: Graders, tiles: TileSet) -> _Seen:
             patient = tiles.slides[tile.slide_id].patient_id
             seen.sample.add(each, mask, tile.name, patient)
             counts = seen.counts.setdefault(tile.slide_id, np.zeros((2, NUM_LABELS), np.int64))
-            is_known = mask != IGNORE
-            for row, labels in enumerate((mask, each.argmax(0))):
+            is_known, read = mask != IGNORE, each.argmax(0).astype(np.uint8)
+            focus = measure_focus(np.where(is_known, read, 0), (graders.um_per_px / 1000) ** 2)
+            seen.foci[tile.slide_id] = max(focus, seen.foci.get(tile.slide_id, 0.0))
+            for row, labels in enumerate((mask, read)):
                 counts[row] += np.bincount(labels[is_known], minlength=NUM_LABELS)
             index += 1
     return seen
@@ -135,6 +141,43 @@ def _set_floors(
         for label in CANCER
     ]
     return found[0], found[1], found[2]
+
+
+def _has_cancer(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether slides have cancer, of their pixels by true and by read label [S, 2, 4]."""
+    found: npt.NDArray[np.bool_] = _cancer_shares(counts)[:, 0] > FLOORS[0]
+    return found
+
+
+def _cancer_shares(counts: npt.NDArray[np.int64]) -> Floats:
+    """Shares of cancer, true and as read, [S, 2]."""
+    shares: Floats = counts[..., list(CANCER)].sum(-1) / counts.sum(-1).clip(1)
+    return shares
+
+
+def _set_alarms(seen: _Seen) -> dict[str, float]:
+    """How much cancer is no error of the map: share of the tissue, and connected region in mm²."""
+    pixels = np.stack([seen.counts[name] for name in seen.foci])
+    shares, is_ill = _cancer_shares(pixels)[:, 1], _has_cancer(pixels)
+    return {
+        "cancer_floor": best_alarm(shares, is_ill, FLOORS, FLOORS[0]),
+        "focus_mm2": best_alarm([*seen.foci.values()], is_ill, FOCUS_MM2, USUAL_MM2),
+    }
+
+
+def best_alarm(
+    values: npt.ArrayLike, truth: npt.ArrayLike, limits: tuple[float, float], usual: float
+) -> float:
+    """As `best_threshold`, but not far beyond the largest value of those without: `MARGIN` times.
+
+    >>> best_alarm([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], (0, 1), usual=0.5)
+    0.28
+    """
+    found = best_threshold(values, truth, limits, usual)
+    without = np.asarray(values, np.float64)[~np.asarray(truth, bool)]
+    if not len(without):
+        return found
+    return float(np.clip(min(found, MARGIN * without.max()), *limits).round(6))
 
 
 def _count_tiles(seen: _Seen, bags: Sequence[Bag]) -> dict[str, npt.NDArray[np.int64]]:

@@ -37,6 +37,9 @@ class Settings:
             None: there is no encoder, or no validation slide has a score.
         heads: thresholds of the slide graders' labels NC to GG5.
         far: median distance of a slide's windows beyond which it is unlike the training tiles.
+        cancer_floor: share of the tissue from which cancer of all patterns is no error of the map;
+            None: not known, of weights that were exported before it was set.
+        focus_mm2: the same of a connected region of cancer, in mm².
     """
 
     temperature: Positive
@@ -48,6 +51,8 @@ class Settings:
     heads: tuple[Finite, Finite, Finite, Finite]
     far: Positive
     tile_floors: tuple[Finite, Finite, Finite] | None = None
+    cancer_floor: Finite | None = None
+    focus_mm2: Finite | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,7 +15,9 @@ from disc.records.listing import check_listed
 SCHEMA = 3
 NAME = "grade.json"
 RESEARCH = "research use only"
-Code = Literal["too-little-tissue", "disagreement", "unclear", "unstable", "unlike-training"]
+Code = Literal[
+    "too-little-tissue", "small-focus", "disagreement", "unclear", "unstable", "unlike-training"
+]
 
 
 class Strict(BaseModel):
@@ -64,7 +66,11 @@ class SlideGroup(Strict):
 
 
 class MapFacts(Strict):
-    """The map: its resolution, how often windows cover it, and what could not be read."""
+    """The map: its resolution, how often windows cover it, and what could not be read.
+
+    `focus_mm2` is the largest connected region of cancer on it, `focus_threshold_mm2` from which
+    size on it is no error of graders, as validation slides told; None: they were not asked.
+    """
 
     um_per_px: float
     window_px: int
@@ -73,6 +79,8 @@ class MapFacts(Strict):
     ece_before: float
     ece_after: float | None
     unreadable_mm2: float
+    focus_mm2: float
+    focus_threshold_mm2: float | None
 
 
 class RegionFacts(Strict):
@@ -147,7 +155,10 @@ class GradeRecord(Strict):
         if not self.shares:
             return said
         cancer = 1 - self.shares["NC"].fraction
-        return f"{said}; cancer in {cancer:.0%} of the {self.unit}"
+        said += f"; cancer in {cancer:.0%} of the {self.unit}"
+        if self.map is None or self.score.isup:
+            return said
+        return f"{said}, in regions of {self.map.focus_mm2:.2f} mm² and less"
 
 
 def list_present(labels: Mapping[str, CrossCheck]) -> list[str]:

@@ -15,10 +15,11 @@ CANCER = (Label.GG3, Label.GG4, Label.GG5)
 RULES = (
     "A pattern counts where its share of the tissue reaches a floor, which is set on validation "
     "slides: below it lies what graders call that pattern where there is none.",
-    "No pattern counts: benign, 0+0.",
+    "No pattern counts: benign, 0+0. But nothing is said where all cancer on the map together, or "
+    "one connected region of it, is more than validation slides have where there is none.",
     "The primary grade is the most extensive pattern; of equal ones, the higher.",
-    "If a pattern higher than the primary counts, the secondary grade is the highest, however "
-    "little of it there is (ISUP 2014 for biopsies: the most extensive and the highest).",
+    "If a pattern higher than the primary counts, the secondary grade is the highest of those "
+    "that count (ISUP 2014 for biopsies: the most extensive and the highest, however little).",
     f"Otherwise it is the next lower pattern by extent, if it is at least {MINOR:.0%} of the "
     "cancer (the 5 % rule); if not, primary and secondary are the same.",
 )

@@ -13,6 +13,7 @@ from disc.grade.mil.bag_grader import BagGrader
 from disc.labels import NUM_LABELS, Label, label_of_grade
 from disc.seeds import numpy_generator
 from disc.slides.judging.calibration import Calibration
+from disc.slides.judging.foci import find_overlooked
 from disc.slides.judging.heads import find_group, find_labels, read_heads
 from disc.slides.judging.record import CrossCheck, Gleason, Reason, Share, SlideGroup
 from disc.slides.judging.rules import Score, score_areas
@@ -37,6 +38,7 @@ class Evidence:
         features: of the windows in the bag, float32 [n, D].
         distances: of windows to the training tiles, [n].
         has_areas: whether areas are in mm².
+        focus_mm2: the largest connected region of cancer on the map; None: there is no map.
     """
 
     areas: Floats
@@ -46,6 +48,7 @@ class Evidence:
     features: npt.NDArray[np.float32]
     distances: Floats
     has_areas: bool = True
+    focus_mm2: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,6 +89,7 @@ def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[BagGrade
     }
     reasons = [
         _too_little(evidence),
+        find_overlooked(score, evidence.areas, evidence.focus_mm2, calibration),
         _disagreement("map" if evidence.has_areas else "tiles", score, cross_check, slide_group),
         _unstable(score, groups, evidence.num_seeds),
         find_unlike(distance, calibration.far),
@@ -112,7 +116,7 @@ def _resample(blocks: Floats, calibration: Calibration) -> tuple[Floats, Floats,
     Each draw takes one network, and as many blocks as there are with replacement.
     """
     num_networks, num_blocks, _ = blocks.shape
-    if num_blocks == 0:
+    if num_blocks < 2:  # draws of one block are that block
         nothing = np.full(NUM_LABELS, np.nan)
         return nothing, nothing, {}
     rng = numpy_generator(0, "slide", num_blocks)
@@ -122,8 +126,6 @@ def _resample(blocks: Floats, calibration: Calibration) -> tuple[Floats, Floats,
     groups = Counter(score_areas(each.tolist(), calibration.floors).isup for each in areas)
     shares = areas / np.maximum(areas.sum(1, keepdims=True), 1e-12)
     low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    if num_blocks < 2:
-        low, high = np.full(NUM_LABELS, np.nan), np.full(NUM_LABELS, np.nan)
     return low, high, {str(group): count / DRAWS for group, count in sorted(groups.items())}
 
 

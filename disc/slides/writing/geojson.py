@@ -31,12 +31,16 @@ class Stamp:
         run: identity of the graders.
         version: of the program.
         bounds: what is taken off level-0 coordinates, for QuPath shows the recorded part alone.
+        trained_on: what the graders have seen.
+        abstained: codes of the reasons why nothing is said of the slide; "": it was graded.
     """
 
     slide: str
     run: str
     version: str
     bounds: tuple[int, int] = (0, 0)
+    trained_on: str = ""
+    abstained: str = ""
 
     def name(self, kind: str, number: int) -> str:
         """The UUID of the n-th thing of a kind: the same whenever the slide is graded again."""
@@ -45,7 +49,9 @@ class Stamp:
     @property
     def metadata(self) -> dict[str, str]:
         """What every annotation carries."""
-        return {"run": self.run, "disc": self.version, "intended use": RESEARCH}
+        said = {"trained on": self.trained_on, "no grade": self.abstained}
+        known = {name: text for name, text in said.items() if text}
+        return {"run": self.run, "disc": self.version, "intended use": RESEARCH, **known}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from disc.labels import NAMES, PALETTES, Label
 from disc.report.pictures import as_uri, embed
 from disc.report.tables import Field, Grid
 from disc.report.templates import open_template
-from disc.slides.judging.record import GradeRecord, Share, tell_score
+from disc.slides.judging.record import GradeRecord, MapFacts, Share, tell_score
 from disc.slides.judging.rules import RULES, SLIDE_RULES
 from disc.slides.writing.pictures import UNREADABLE
 
@@ -107,6 +107,12 @@ def tell_limits(record: GradeRecord) -> list[str]:
             "The temperature was fitted on tiles of the validation slides; on slides of another "
             "kind probabilities may be far from frequencies."
         )
+        limits += _tell_focus(record.map)
+    if record.shares and any(share.low is None for share in record.shares.values()):
+        limits.append(
+            "There is no interval: it would rest on draws of pieces of half a millimetre, of which "
+            "there is one."
+        )
     num_seeds = sum(name.startswith("seed") for name in record.opinions)
     num_networks = len(record.opinions) if record.shares else len(record.source.weights)
     if num_networks == 1:
@@ -119,6 +125,17 @@ def tell_limits(record: GradeRecord) -> list[str]:
     if not record.cross_check:
         limits.append(f"There is no slide grader to hold the {record.basis} against.")
     return limits
+
+
+def _tell_focus(facts: MapFacts) -> list[str]:
+    said = f"The largest region that is read as cancer is {facts.focus_mm2:.2f} mm²."
+    if facts.focus_threshold_mm2 is None:
+        return [said]
+    return [
+        f"{said} Regions below {facts.focus_threshold_mm2:.2f} mm² are not told from the graders' "
+        "errors: a smaller focus of cancer may be missed, and a slide that holds nothing else may "
+        "be called benign."
+    ]
 
 
 def _tell_score(record: GradeRecord) -> str:
@@ -201,6 +218,8 @@ def _name_networks(record: GradeRecord) -> str:
     draws = ", ".join(f"ISUP {group} in {share:.0%}" for group, share in record.isup_shares.items())
     has_several = len(record.opinions) > 1
     said = [f"By each network alone: {groups}."] if has_several else []
+    if any(name.startswith("half") for name in record.opinions):
+        said.append("(Halves are the encoder's networks, each of half of the training slides.)")
     drawn = f"{record.unit} and networks" if has_several else record.unit
     said += [f"Over draws of {drawn}: {draws}."] if draws else []
     if record.slide_group is not None:

@@ -23,6 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 LONG_SIDE_PX = 1600
 OPACITY = 0.6
 UNREADABLE = (20, 20, 20)
+_WHITE = (255, 255, 255)
 
 
 def look_at(scan: Scan) -> tuple[Pixels, float]:
@@ -79,12 +80,15 @@ def colour_map(
     return colours
 
 
-def draw_overlay(slide: Pixels, colours: Pixels, um_per_px: float, *, has_lost: bool) -> Pixels:
-    """The slide under the map's colours, with scale bar and legend, uint8 [H, W, 3]."""
+def draw_overlay(
+    slide: Pixels, colours: Pixels, um_per_px: float, *, has_lost: bool, notes: Sequence[str] = ()
+) -> Pixels:
+    """The slide under the map's colours, with scale bar, legend and notes, uint8 [H, W, 3]."""
     alpha = (colours[..., 3:] / 255 * OPACITY).astype(np.float32)
     mixed = (slide * (1 - alpha) + colours[..., :3] * alpha).round().astype(np.uint8)
     entries = [(NAMES[label], PALETTES["safe"][label]) for label in Label]
     entries += [("could not be read", UNREADABLE)] if has_lost else []
+    entries += [(note, _WHITE) for note in notes]
     barred = with_bar(mixed, um_per_px)
     return np.concatenate([barred, draw_rows(entries, barred.shape[1])])
 

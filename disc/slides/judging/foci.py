@@ -1,0 +1,59 @@
+"""Small foci: cancer on the map of a slide of which no pattern is large enough to count."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from disc.labels import Label
+from disc.slides.judging.calibration import Settings
+from disc.slides.judging.record import Reason
+from disc.slides.judging.rules import CANCER, Score
+
+FOCUS_MM2 = (0.01, 0.15)
+"""Least and largest region of cancer, in mm², that may be set as the least that is no error."""
+USUAL_MM2 = 0.05
+"""Where no validation slide is benign, or all are."""
+
+
+def measure_focus(labels: npt.NDArray[np.uint8], mm2: npt.NDArray[np.float64] | float) -> float:
+    """The largest connected region of cancer, whatever its patterns, in mm².
+
+    Args:
+        labels: uint8 [h, w].
+        mm2: of a pixel, or of each [h, w].
+    """
+    numbers, count = ndimage.label(np.isin(labels, [int(label) for label in CANCER]))
+    if not count:
+        return 0.0
+    sizes = np.bincount(numbers.ravel(), np.broadcast_to(mm2, labels.shape).ravel())
+    return float(sizes[1:].max())
+
+
+def find_overlooked(
+    score: Score, areas: npt.NDArray[np.float64], focus_mm2: float | None, known: Settings
+) -> Reason | None:
+    """Whether a slide that the rules call benign has more cancer on its map than benign ones have.
+
+    Args:
+        score: by the rules.
+        areas: of NC to GG5, [4].
+        focus_mm2: the largest region of cancer; None: there is no map.
+        known: what validation slides told.
+    """
+    if score.isup:
+        return None
+    share = 1 - float(areas[Label.NC]) / max(float(areas.sum()), 1e-12)
+    said = []
+    if known.cancer_floor is not None and share >= known.cancer_floor:
+        said.append(f"all patterns together are {share:.1%} of it (floor {known.cancer_floor:.1%})")
+    if None not in (focus_mm2, known.focus_mm2) and focus_mm2 >= known.focus_mm2:  # type: ignore[operator]
+        said.append(
+            f"a region of {focus_mm2:.2f} mm² is read as cancer (validation slides allow "
+            f"{known.focus_mm2:.2f})"
+        )
+    if not said:
+        return None
+    text = f"no pattern reaches its share of the tissue, but {' and '.join(said)}"
+    return Reason(code="small-focus", text=text)
