@@ -10,11 +10,11 @@ from disc.labels import GRADES, IGNORE, Label
 from disc.studio.pictures import MAX_COLUMNS, MAX_SEEDS
 
 TITLES = {
-    "sd": "the whole mask at once",
-    "sd-sc": "each label alone, then joined by a plan",
-    "sd-disc": "taught by tiles whose labels were denoised apart",
-    "sd-disc-cotrain": "the same, and by real tiles beside them",
-    "sd-disc-fast": "a student of few steps",
+    "sd": "diffusion, plain: the whole mask at once",
+    "sd-sc": "the same network, separated conditions: each label alone, then joined by a plan",
+    "sd-disc": "a network taught by tiles whose labels were denoised apart",
+    "sd-disc-cotrain": "as sd-disc, taught by real tiles beside them",
+    "sd-disc-fast": "a student of few steps, taught by tiles whose labels were denoised apart",
 }
 PLANS = (
     {"value": "end", "title": "end: joined once, at the end (the paper's)"},

@@ -85,7 +85,7 @@ class Guard:
             return say(403, "asked from another page")
         given = headers.get("authorization", "").removeprefix("Bearer ").encode()
         if self.token and not secrets.compare_digest(given, self.token.encode()):
-            return say(401, "the token is missing or wrong; open the address that was printed")
+            return say(401, "the token is missing or wrong; it ends the address that was printed")
         return None
 
 

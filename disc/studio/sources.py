@@ -90,8 +90,8 @@ def pick_real(model: Model, seed: int) -> dict[str, Any]:
 def pick_recipe(model: Model, primary: int, secondary: int, seed: int) -> Masks:
     """A mask for a Gleason score, by a seed.
 
-    Of those drawn, the first with both grades; else one with the primary. Among equals, one with two
-    labels goes first.
+    Of those drawn, the first with both grades; else one with the primary. Among equals, one with
+    two labels goes first.
 
     Raises:
         BadInput: as `Model.recipe`.

@@ -70,10 +70,9 @@ def pictures(response):
     return [data for kind, data in events(response) if kind == "picture"]
 
 
-@pytest.fixture(scope="module")
-def address(model, tmp_path_factory):
-    """Of a studio that listens, and that ends when it is told to, with its module's tests."""
-    app = build_app(model, tmp_path_factory.mktemp("answers") / "quiz.csv")
+@contextlib.contextmanager
+def listen(app):
+    """Let a studio listen; its address."""
     # a page that is open still would be waited for
     config = uvicorn.Config(
         app, port=0, log_level="critical", access_log=False, timeout_graceful_shutdown=1
@@ -89,6 +88,13 @@ def address(model, tmp_path_factory):
     server.should_exit = True
     thread.join(30)
     assert not thread.is_alive(), "the server does not end"
+
+
+@pytest.fixture(scope="module")
+def address(model, tmp_path_factory):
+    """Of a studio that listens, and that ends when it is told to, with its module's tests."""
+    with listen(build_app(model, tmp_path_factory.mktemp("answers") / "quiz.csv")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,14 @@
 // The page: what stands where, and what happens when it is used.
 
 import { colourTable } from "./draw.js";
+import { enter } from "./enter.js";
 import { readLink, writeLink } from "./link.js";
 import { Mask, paintExample } from "./mask.js";
-import { readOrder, setUpOrder, writeOrder } from "./order.js";
+import { checkOrder, readOrder, setUpOrder, writeOrder } from "./order.js";
 import { Painter } from "./painter.js";
 import { Pictures } from "./pictures.js";
 import { setUpQuiz } from "./quiz.js";
-import { askJson, follow } from "./server.js";
+import { follow } from "./server.js";
 import { setUpSources } from "./sources.js";
 
 const by = (id) => document.getElementById(id);
@@ -37,6 +38,7 @@ class Page {
       tell(`column ${x + 1}, row ${y + 1}: ${label.name}${this.painter.isDown ? ", brush down" : ""}`);
     };
     this.work = null;
+    this.link = null;
     this.#describe();
     this.#setUpTools();
     setUpSources(this.mask, tell);
@@ -44,7 +46,6 @@ class Page {
     this.#setUpForm();
     setUpQuiz(about, tell);
     document.addEventListener("keydown", (event) => this.#key(event));
-    addEventListener("hashchange", () => this.openLink().catch(tell));
   }
 
   /** The link's picture, or an example. */
@@ -52,8 +53,7 @@ class Page {
     const link = await readLink(location.hash, this.mask.labels.length);
     if (link) {
       this.mask.replace(link.labels);
-      writeOrder(link.order);
-      this.expected = link.order.weights;
+      this.link = { weights: link.order.weights, lacking: writeOrder(link.order) };
     } else if (!this.mask.past.length) {
       paintExample(this.mask);
       this.mask.onChange();
@@ -172,32 +172,44 @@ class Page {
     if (!by("order").reportValidity()) return;
     const work = new AbortController();
     this.work = work;
-    const order = readOrder();
-    const body = this.mask.labels.slice();
-    const seeds = Array.from({ length: Number(order.count) }, (_, i) => Number(order.seed) + i);
     this.#showWork(true);
     tell("");
     try {
-      if (!order.columns) throw new Error("choose a variant");
-      this.pictures.begin(order.columns.split(","), seeds, body);
-      this.columns = order.columns;
-      const asked = Object.entries(order).filter(([, value]) => value !== "");
-      const drawn = [];
-      const end = await follow(
-        `pictures?${new URLSearchParams(asked)}`, { body, signal: work.signal },
-        (kind, said) => this.#hear(kind, said, drawn));
-      await Promise.all(drawn);
-      tell(`Done in ${end.seconds.toFixed(1)} s.${this.#compareWeights()}`);
-      const link = await writeLink(body, { ...order, weights: this.checkpoint });
-      history.replaceState(null, "", link);
+      await this.#make(work.signal);
     } catch (error) {
-      tell(error.name === "AbortError" ? "Cancelled." : error);
+      // what other work took the place of has nothing more to say
+      if (this.work === work) tell(error.name === "AbortError" ? "Cancelled." : error);
     } finally {
       if (this.work === work) {
         this.pictures.end();
         this.#showWork(false);
       }
     }
+  }
+
+  async #make(signal) {
+    const order = readOrder();
+    const link = this.link ?? { lacking: [] };
+    this.link = null;
+    checkOrder(order, link.lacking);
+    const body = this.mask.labels.slice();
+    const asked = Object.entries(order).filter(([, value]) => value !== "");
+    const drawn = [];
+    const hear = (kind, said) => {
+      // no sooner: where the order is refused, the pictures before it stay
+      if (kind === "queued") this.#makeRoom(order, body);
+      this.#hear(kind, said, drawn);
+    };
+    const end = await follow(`pictures?${new URLSearchParams(asked)}`, { body, signal }, hear);
+    await Promise.all(drawn);
+    tell(`Done in ${end.seconds.toFixed(1)} s.${this.#compare(link)}`);
+    history.replaceState(null, "", await writeLink(body, { ...order, weights: this.checkpoint }));
+  }
+
+  #makeRoom(order, labels) {
+    const seeds = Array.from({ length: Number(order.count) }, (_, i) => Number(order.seed) + i);
+    this.pictures.begin(order.columns.split(","), seeds, labels);
+    this.columns = order.columns;
   }
 
   #hear(kind, said, drawn) {
@@ -212,10 +224,12 @@ class Page {
     }
   }
 
-  #compareWeights() {
-    const isOther = this.expected && this.expected !== this.checkpoint;
-    this.expected = null;
-    return isOther ? " The link was made with other weights: its picture was another." : "";
+  /** How the picture differs from the one that a link was made of. */
+  #compare({ weights, lacking }) {
+    const lacks = lacking.length
+      ? ` The link asks for ${lacking.join(", ")} too, which these weights lack.` : "";
+    const isOther = weights && weights !== this.checkpoint;
+    return lacks + (isOther ? " The link was made with other weights: its picture was another." : "");
   }
 
   #showWork(isOn) {
@@ -269,10 +283,7 @@ function badge(words) {
   return element;
 }
 
-try {
-  const page = new Page(await askJson("about"));
-  window.studio = page;
-  await page.openLink();
-} catch (error) {
-  tell(error);
-}
+await enter(async (about) => {
+  window.studio ??= new Page(about);
+  await window.studio.openLink();
+}, tell);

@@ -7,6 +7,7 @@ const checked = (id) => [...by(id).querySelectorAll("input:checked")].map(({ val
 export function setUpOrder({ variants, plans }) {
   for (const { name, title } of variants) {
     by("variants").append(check(name, name, FIRST.includes(name), title));
+    by("words").querySelector("dd").append(explain(name, title));
   }
   by("plans").hidden = !variants.some(({ name }) => name === "sd-sc");
   for (const { value, title } of plans) {
@@ -29,7 +30,16 @@ export function readOrder() {
   };
 }
 
-/** As a link says; a plan that is not offered here is added. */
+/** Throw a sentence where no variant is chosen; `lacking`: those that a link asks for in vain. */
+export function checkOrder({ columns }, lacking) {
+  if (columns) return;
+  const offered = [...by("variants").querySelectorAll("input")].map(({ value }) => value);
+  throw new Error(lacking.length
+    ? `the link asks for ${lacking.join(", ")}; these weights have ${offered.join(", ")}: choose of these`
+    : "no variant is chosen; choose one or more");
+}
+
+/** As a link says; a plan that is not offered here is added. Returns the variants that are lacking. */
 export function writeOrder(order) {
   const columns = (order.columns || "").split(",").map((column) => {
     const [variant] = column.split(":");
@@ -47,7 +57,19 @@ export function writeOrder(order) {
   }
   by("steps").value = order.steps ?? "";
   for (const id of ["seed", "count"]) if (order[id]) by(id).value = order[id];
+  if (!by("count").value) by("count").value = 1;
   if (!by("read").disabled) by("read").checked = order.read !== "false";
+  const known = [...by("variants").querySelectorAll("input")].map(({ value }) => value);
+  const asked = new Set(columns.map(({ variant }) => variant).filter(Boolean));
+  return [...asked].filter((variant) => !known.includes(variant));
+}
+
+function explain(name, title) {
+  const line = document.createElement("p");
+  const word = document.createElement("b");
+  word.textContent = name;
+  line.append(word, `: ${title}`);
+  return line;
 }
 
 function check(value, words, isOn, title = "") {

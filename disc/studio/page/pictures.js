@@ -7,14 +7,14 @@ const percent = (fraction) => `${Math.round(100 * fraction)} %`;
 
 export class Pictures {
   constructor(place, about, table, tell) {
-    Object.assign(this, { place, about, table, tell });
+    Object.assign(this, { place, about, table, tell, cards: new Map() });
   }
 
   /** Room for all that was asked for. */
   begin(columns, seeds, labels) {
     this.labels = labels;
     this.place.replaceChildren();
-    this.place.style.setProperty("--columns", Math.min(columns.length, 4));
+    this.place.style.setProperty("--columns", columns.length);
     this.cards = new Map();
     for (const seed of seeds) {
       columns.forEach((column, number) => {

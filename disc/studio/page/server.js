@@ -1,19 +1,26 @@
 // Talking to the server: a sentence when it refuses, events while it works.
 
-const token = takeToken();
+takeToken();
 
-/** The secret stands behind # in the address that was printed; it is taken out of sight. */
-function takeToken() {
+/** The secret stands behind # in the address that was printed; it is taken out of sight, so that no
+ * link that is copied holds it. Returns whether it was there. */
+export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1));
-  if (given.has("token")) {
-    sessionStorage.setItem("token", given.get("token"));
-    given.delete("token");
-    history.replaceState(null, "", `${location.pathname}#${given}`);
-  }
-  return sessionStorage.getItem("token");
+  if (!given.has("token")) return false;
+  sessionStorage.setItem("token", given.get("token"));
+  given.delete("token");
+  history.replaceState(null, "", `${location.pathname}#${given}`);
+  return true;
+}
+
+/** For this tab, until it is closed: a token, or the printed address that holds one. */
+export function keepToken(text) {
+  const given = new URLSearchParams(text.slice(text.indexOf("#") + 1));
+  sessionStorage.setItem("token", given.get("token") ?? text);
 }
 
 export async function ask(path, options = {}) {
+  const token = sessionStorage.getItem("token");
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   let response;
   try {
@@ -24,7 +31,8 @@ export async function ask(path, options = {}) {
   }
   if (!response.ok) {
     const said = await response.json().catch(() => ({}));
-    throw new Error(said.error || `the studio answered ${response.status}`);
+    const error = new Error(said.error || `the studio answered ${response.status}`);
+    throw Object.assign(error, { status: response.status });
   }
   return response;
 }
