@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,10 @@ MAX_ROWS = 2**20
 MAX_COLUMNS = 1024
 MAX_CELLS = 2**23
 """Of a table, those included that are only passed over."""
+MAX_SIGNS = 2**20
+"""Tags and attributes that are held at once: of a row, a shared text, or a part that has neither,
+as styles. A row of all 16,384 columns has a tenth of it; each takes some 300 bytes."""
+_PIECES = re.compile(rb"<(?:\w+:)?(?:row|si)\b")
 
 
 def read_sheet(path: Path) -> list[tuple[Any, ...]]:
@@ -43,9 +49,29 @@ def read_sheet(path: Path) -> list[tuple[Any, ...]]:
 
 def _refuse_bomb(data: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-    if size > MAX_BYTES or (size > 2**20 and size > MAX_RATIO * len(data)):
-        raise ValueError(f"its {len(data):,} bytes unpack to {size:,}")
+        entries = archive.infolist()
+        size = sum(entry.file_size for entry in entries)
+        if size > MAX_BYTES or (size > 2**20 and size > MAX_RATIO * len(data)):
+            raise ValueError(f"its {len(data):,} bytes unpack to {size:,}")
+        for entry in entries:
+            found = _count_signs(archive.read(entry))
+            if found > MAX_SIGNS:
+                raise ValueError(
+                    f"{found:,} tags and attributes in a piece of {entry.filename[:80]}; expected "
+                    f"at most {MAX_SIGNS:,}"
+                )
+
+
+def _count_signs(part: bytes) -> int:
+    """Tags and attributes of the largest piece of a part that openpyxl holds at once."""
+    total = part.count(b"<") + part.count(b"=")
+    if total <= MAX_SIGNS:
+        return total
+    starts = [0, *(found.start() for found in _PIECES.finditer(part)), len(part)]
+    return max(
+        part.count(b"<", start, end) + part.count(b"=", start, end)
+        for start, end in pairwise(starts)
+    )
 
 
 def _list_rows(data: bytes) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ import io
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from openpyxl import Workbook, load_workbook
 
@@ -85,3 +86,46 @@ def test_a_text_is_no_formula() -> None:
     assert {cell.data_type for cell in sheet["A"]} <= {"s", "inlineStr"}
     with pytest.raises(ValueError, match="characters that a workbook cannot"):
         encode_table(["patient"], [{"patient": "a\0b"}])
+
+
+def add(path: Path, part: str, old: bytes, new: bytes) -> None:
+    """Put something into a part, and beside it what packs badly, so that the ratio is no sign."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert old in parts[part]
+    parts[part] = parts[part].replace(old, new + old, 1)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+        if "pad.bin" not in parts:
+            archive.writestr("pad.bin", np.random.default_rng(0).bytes(2**16))
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+LARGE = {
+    "styles": ("xl/styles.xml", b"</cellXfs>", b"<xf/>" * 2**20),
+    "names": ("xl/workbook.xml", b"</workbook>", b'<a b=""/>' * 2**19),
+    "a row": (SHEET, b"</sheetData>", b"<row>" + b"<c/>" * 2**20 + b"</row>"),
+    "a cell": (SHEET, b"</sheetData>", b"<row><c>" + b"<a/>" * 2**20 + b"</c></row>"),
+    "before the rows": (SHEET, b"<sheetData>", b"<a/>" * 2**20),
+    "attributes": ("xl/styles.xml", b"/>", b" " + b"".join(b'a%x=""' % n for n in range(2**20))),
+}
+
+
+@pytest.mark.parametrize("where", LARGE)
+def test_parts_that_would_fill_the_memory_are_refused_before_they_are_opened(
+    book: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    part, old, new = LARGE[where]
+    add(book, part, old, new)
+    monkeypatch.setattr(sheets, "load_workbook", lambda *_, **__: pytest.fail("it is opened"))
+    said = rf"1,0\d\d,\d\d\d tags and attributes in a piece of {part}; expected at most 1,048,576"
+    with pytest.raises(BadInput, match=said):
+        read_sheet(book)
+
+
+def test_many_styles_and_rows_are_no_bomb(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "MAX_SIGNS", 2**14)
+    add(book, "xl/styles.xml", b"</cellXfs>", b'<xf numFmtId="0" fontId="0"/>' * 3000)
+    add(book, SHEET, b"</sheetData>", b'<row><c t="n"><v>7</v></c></row>' * 2**13)
+    assert len(read_sheet(book)) == 2**13 + 3
