@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from disc.data.readers.slide_masks import name_slide
+from disc.data.tables.matching import list_some
 from disc.data.tiles.names import is_foreign, spell
 from disc.data.tiling.slide_files import list_slides
 from disc.data.wsi.scan import Scan
@@ -30,22 +34,21 @@ class GradeReport:
 
     Attributes:
         said: of each graded slide, by its folder.
-        before: folders that stood already.
+        before: the same of slides that had been graded before.
         failures: of each slide that could not be graded, why.
         notes: on what lies beside the slides.
         groovy: a line for QuPath's script editor; "": nothing to import.
     """
 
     said: dict[str, str] = field(default_factory=dict)
-    before: list[str] = field(default_factory=list)
+    before: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     groovy: str = ""
     notes: Sequence[str] = ()
 
     def __str__(self) -> str:
         lines = [*self.notes, *(f"{name}: {text}" for name, text in self.said.items())]
-        if self.before:
-            lines.append(f"{len(self.before)} slide(s) were graded before: {self.before[0]} ...")
+        lines += [f"{name}: {text} (graded before)" for name, text in self.before.items()]
         lines += [f"failed: {reason}" for reason in self.failures.values()]
         if self.groovy:
             lines.append(
@@ -70,10 +73,13 @@ def grade_files(
         raise BadInput(f"{out}: not a folder; give a new one with --out")
     report = GradeReport()
     bar = Bar("grading", total=len(paths), unit="slide")
-    names = _name(paths)
+    names, faults = _name(paths)
     try:
         for path, name in zip(paths, names, strict=True):
-            _grade_one(path, out / name, key, grade, report)
+            if name in faults:
+                report.failures[name] = faults[name]
+            else:
+                _grade_one(path, out / name, key, grade, report)
             if name in report.failures:
                 _note_failure(path, out / FAILED / name, report.failures[name], mpp)
             bar.advance()
@@ -111,15 +117,19 @@ def slide_key(path: Path) -> dict[str, Any]:
     return {"file": path.name, "bytes": found.st_size, "changed": found.st_mtime_ns}
 
 
+def graded_key(path: Path, key: str) -> str:
+    """What says that a folder is of this slide, by graders and settings of a key."""
+    return digest({"graders": key, "slide": slide_key(path)})
+
+
 def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeReport) -> None:
     name = folder.name
     try:
         if is_foreign(path.name):
             raise BadInput(f"{spell(path.name)}: its name cannot be written; rename the file")
-        expected = digest({"graders": key, "slide": slide_key(path)})
+        expected = graded_key(path, key)
         if has_marker(folder, DONE):
-            _check_graded(folder, expected)
-            report.before.append(name)
+            report.before[name] = _check_graded(folder, expected).tell()
         else:
             with whole_folder(folder) as temporary:
                 record = grade(path, temporary)
@@ -131,8 +141,8 @@ def _grade_one(path: Path, folder: Path, key: str, grade: Grade, report: GradeRe
         report.failures[name] = " ".join(str(error).split())
 
 
-def _check_graded(folder: Path, key: str) -> None:
-    """See that a slide was graded by the same, and that its record is what was written.
+def _check_graded(folder: Path, key: str) -> GradeRecord:
+    """What was said of a slide that was graded by the same.
 
     Of its other files, which nothing reads again, sizes are compared.
 
@@ -149,7 +159,7 @@ def _check_graded(folder: Path, key: str) -> None:
         )
     if not is_unnoted:
         check_files(folder, is_hashed=False)
-    read_record(folder)
+    return read_record(folder)
 
 
 def _note_failure(path: Path, folder: Path, reason: str, mpp: float | None) -> None:
@@ -160,18 +170,30 @@ def _note_failure(path: Path, folder: Path, reason: str, mpp: float | None) -> N
     write_looked_at(folder / "looked_at.png", Scan(path, mpp))
 
 
-def _name(paths: Sequence[Path]) -> list[str]:
+def _name(paths: Sequence[Path]) -> tuple[list[str], dict[str, str]]:
     """A folder's name for each: as QuPath calls it, with its suffix where two would be the same.
 
-    Raises:
-        BadInput: if two files have the same name.
+    Returns:
+        The names, and for those of slides that have no name to themselves, why they fail.
     """
-    stems = [spell(path.stem.removesuffix(".ome")) for path in paths]
-    names = [
-        stem if stems.count(stem) == 1 else spell(path.name)
+    stems = [spell(name_slide(path)) for path in paths]
+    counts = Counter(stems)
+    wanted = [
+        stem if counts[stem] == 1 else spell(path.name)
         for path, stem in zip(paths, stems, strict=True)
     ]
-    twice = [name for name in names if names.count(name) > 1 or name == FAILED]
-    if twice:
-        raise BadInput(f"{twice[0]}: two slides of this name, or a name that is taken; rename one")
-    return names
+    owners: dict[str, list[str]] = {FAILED: []}
+    for path, name in zip(paths, wanted, strict=True):
+        owners.setdefault(name, []).append(spell(str(path)))
+    taken, names, faults = set(owners), list[str](), dict[str, str]()
+    for path, name in zip(paths, wanted, strict=True):
+        if len(owners[name]) == 1 and name != FAILED:
+            names.append(name)
+            continue
+        own = next(free for i in count(1) if (free := f"{name} ({i})") not in taken)
+        taken.add(own)
+        others = list_some([other for other in owners[name] if other != spell(str(path))])
+        what = f"has the same name as {others}" if others else "has a name that is taken"
+        names.append(own)
+        faults[own] = f"{spell(str(path))}: {what}; rename one"
+    return names, faults

@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 from disc.data.wsi.scan import Scan
-from disc.files import digest, sync_all, whole_folder
+from disc.files import digest, printable, sync_all, whole_folder
+from disc.progress import print_line
+from disc.records.markers import note_files
 from disc.slides.from_features import grade_features
 from disc.slides.grade_slide import grade_slide
-from disc.slides.grade_slides import GradeReport, grade_files
+from disc.slides.grade_slides import GradeReport, grade_files, graded_key
 from disc.slides.graders import Examples, Graders
 from disc.slides.judging.calibrate import calibrate
 from disc.slides.judging.calibration import Calibration
@@ -52,9 +54,11 @@ class Grading:
                 return self._grade(slide, folder, mpp, passes)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+        key = self._key({"mpp": mpp, "passes": passes})
         with whole_folder(out) as folder:
             record = self._grade(slide, folder, mpp, passes)
             sync_all()
+            note_files(folder, graded_key(slide, key))
         return record
 
     def grade_slides(
@@ -89,7 +93,11 @@ class Grading:
         return export_wsinfer(self.graders, self.calibration.temperature, out)
 
     def _grade(self, path: Path, folder: Path, mpp: float | None, passes: int) -> GradeRecord:
-        return grade_slide(self.graders, self.calibration, Scan(path, mpp), folder, passes)
+        scan = Scan(path, mpp)
+        if mpp is not None and not scan.is_given_um:
+            said = f"{printable(path.name)}: says {scan.um_per_px:.4g} µm per pixel itself"
+            print_line(f"{said}; {mpp:g} is for slides that do not say")
+        return grade_slide(self.graders, self.calibration, scan, folder, passes)
 
     def _key(self, settings: dict[str, object]) -> str:
         return digest({"schema": SCHEMA, "weights": dict(self.graders.hashes), **settings})

@@ -257,7 +257,7 @@ def _read_graded(folder: Path) -> object:
     report = _grade(folder)
     if report.failures:
         raise BadInput(report.failures["S1"])
-    assert report.before == ["S1"]
+    assert list(report.before) == ["S1"]
     return read_record(folder / "S1").model_dump_json()
 
 

@@ -1,6 +1,7 @@
 """Numbers and places in the files of a graded slide."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,29 @@ def test_areas_of_a_large_map_are_those_of_a_coarser_copy(
     assert found[0] == pytest.approx(own, rel=1e-6)
     # a pixel of the copy reaches one of the map's further, right and down
     assert own * (1 + 1e-3) < found[1] < own * (1 + 1e-2)
+
+
+def test_one_slide_from_python_is_whole_for_the_command(
+    model: Model, slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the marker that says so, and every file says what the graders have seen."""
+    record = model.grade(slide, tmp_path / slide.stem, passes=1)
+    report = model.grade_slides([slide], tmp_path, passes=1)
+    assert not capsys.readouterr().out
+    assert not report.said and not report.failures
+    assert report.before == {slide.stem: record.tell()}
+    assert f"{slide.stem}: {record.tell()} (graded before)" in str(report)
+    outlines = json.loads((tmp_path / slide.stem / "regions.geojson").read_text())["features"]
+    for outline in outlines:
+        said = outline["properties"]["metadata"]
+        assert said["trained on"] == record.trained_on
+        assert said.get("no grade", "") == ", ".join(reason.code for reason in record.abstained)
+
+
+def test_a_resolution_that_is_not_needed_is_said(
+    model: Model, slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = model.grade(slide, passes=1, mpp=2.0)
+    assert record.source.um_per_px == pytest.approx(0.5)
+    said = f"{slide.name}: says 0.5 µm per pixel itself; 2 is for slides that do not say"
+    assert said in capsys.readouterr().out
