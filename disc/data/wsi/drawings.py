@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from disc.files import MAX_TEXT, BadInput, read_bytes, reason
 SUFFIXES = (".xml", ".geojson", ".json")
 """Of files that hold drawings."""
 MAX_VERTICES = 2**22
+_MAX_TAGS = 2**21
+"""Points and areas of XML, each of which takes 600 bytes; such a file has 64 MiB, too."""
+_MAX_TAG = 2**20
+"""Bytes of a tag of XML, whose attributes are all held at once."""
 _FARTHEST = 2**31
 """In pixels; no slide is as wide."""
 _UNNAMED = "unnamed"
@@ -87,12 +92,50 @@ _FAULTS = (
 def _read_xml(data: bytes) -> Iterator[Drawing | None]:
     if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data:
         raise ValueError("it defines entities")
-    root = ElementTree.fromstring(data)
+    if re.search(rb"<[^<]{%d}" % _MAX_TAG, data):
+        raise ValueError(f"a tag or text of over {_MAX_TAG:,} bytes")
+    root = _parse(data)
     if root.tag == "ASAP_Annotations":
         return _read_asap(root)
     if root.tag == "Annotations":
         return _read_aperio(root)
     raise ValueError(f"its root is {root.tag[:40]}; expected ASAP_Annotations or Annotations")
+
+
+def _parse(data: bytes) -> ElementTree.Element:
+    """The root, with what says where areas lie and what they are: other things take no room."""
+    parser = ElementTree.XMLParser(target=_Builder())
+    parser.feed(data)
+    root: ElementTree.Element = parser.close()
+    return root
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Builds elements and attributes that are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._num_kept = 0
+
+    def start(self, tag: Any, attrs: dict[Any, Any]) -> Any:
+        self._depth += 1
+        if self._depth > 1 and tag not in _TAGS:
+            return None
+        self._num_kept += 1
+        if self._num_kept > _MAX_TAGS:
+            raise ValueError(f"more than {_MAX_TAGS:,} points; simplify its shapes")
+        return super().start(tag, {name: attrs[name] for name in attrs.keys() & _ATTRIBUTES})
+
+    def end(self, tag: str) -> Any:
+        self._depth -= 1
+        return super().end(tag) if not self._depth or tag in _TAGS else None
+
+    def data(self, data: Any) -> None:
+        """Text says nothing."""
+
+
+_TAGS = {"Annotation", "Attribute", "Coordinate", "Region", "Vertex"}
+_ATTRIBUTES = {"Id", "Name", "NegativeROA", "Order", "PartOfGroup", "Text", "Type", "X", "Y"}
 
 
 def _read_asap(root: ElementTree.Element) -> Iterator[Drawing | None]:
@@ -173,6 +216,8 @@ def _sound(area: BaseGeometry, name: str) -> Drawing:
 
 
 def _read_geojson(data: bytes) -> Iterator[Drawing | None]:
+    if max(data.count(b"{"), data.count(b"[")) > MAX_VERTICES:
+        raise ValueError(f"more than {MAX_VERTICES:,} objects or points; simplify its shapes")
     whole = json.loads(data)
     features = whole if isinstance(whole, list) else _object(whole).get("features", [whole])
     for feature in features:

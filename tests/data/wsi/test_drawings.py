@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from disc.data.readers.class_folders import find_class
+from disc.data.wsi import drawings
 from disc.data.wsi.drawings import read_drawings
 from disc.data.wsi.drawn_annotation import DrawnAnnotation
 from disc.files import BadInput
 from disc.labels import GRADES
+from tests.damage.campaign import read_peak, start_peak
 
 SQUARE = [(100, 200), (500, 200), (500, 600), (100, 600)]
 HOLE = [(200, 300), (300, 300), (300, 400), (200, 400)]
@@ -229,3 +231,40 @@ def test_a_class_without_a_meaning_is_named(tmp_path):
     path = asap(tmp_path / "a.xml")
     with pytest.raises(BadInput, match=r"1 class\(es\) .*'not graded'.*--classes 'not graded' 3"):
         DrawnAnnotation(path, {"GG3": 3, "benign": 0}.get, Slide())
+
+
+@pytest.mark.parametrize(
+    "part", ['<a b=""/>', '<Vertex b="" c="" d=""/>', "<Attribute>a</Attribute>"]
+)
+def test_what_says_nothing_of_areas_takes_no_room(tmp_path, part):
+    """Seven million elements would take 2.6 GB if they were kept."""
+    areas = aperio(tmp_path / "a.xml").read_text()
+    right = read_drawings(tmp_path / "a.xml").areas
+    many = part * (2**19 if part.startswith("<a ") else 2**18)
+    (tmp_path / "a.xml").write_text(areas.replace("<Annotation ", f"{many}<Annotation ", 1))
+    is_counted, before = start_peak(), read_peak()
+    found = read_drawings(tmp_path / "a.xml").areas
+    assert not is_counted or read_peak() - before < 2**26
+    assert [(one.name, one.area) for one in found] == [(one.name, one.area) for one in right]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.xml",
+            "<Annotations>" + "<Vertex/>" * 1000 + "</Annotations>",
+            "more than 1,000 points",
+        ),
+        ("a.xml", "<Annotations " + "a" * 2**20 + '=""/>', "a tag or text of over 1,048,576 bytes"),
+        ("a.geojson", "[" + "{}," * 1000 + "{}]", "more than 1,000 objects or points"),
+        ("a.geojson", "[" + "[]," * 1000 + "[]]", "more than 1,000 objects or points"),
+    ],
+)
+def test_too_many_things_are_refused(tmp_path, monkeypatch, name, text, message):
+    monkeypatch.setattr(drawings, "MAX_VERTICES", 1000)
+    monkeypatch.setattr(drawings, "_MAX_TAGS", 1000)
+    monkeypatch.setattr(drawings.json, "loads", lambda _: pytest.fail("it is read"))
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadInput, match=message):
+        read_drawings(tmp_path / name)
