@@ -260,6 +260,7 @@ def _show_tiles(graders: Graders, reading: SlideReading) -> Iterator[ShownTile]:
     if graders.slide:
         looked = attend(graders.slide, reading.evidence.features)
         kinds["most attention of the slide grader"] = looked
+    across, down = reading.grid.edges
     for heading, values in kinds.items():
         for place in np.argsort(-values, kind="stable")[:NUM_SHOWN]:
             box = reading.windows[place]
@@ -267,4 +268,7 @@ def _show_tiles(graders: Graders, reading: SlideReading) -> Iterator[ShownTile]:
                 pixels = reading.cells.read(box, [box])
             except BadInput:
                 continue
-            yield ShownTile(heading=heading, value=float(values[place]), pixels=pixels)
+            corner = int(across[max(0, box.x)]), int(down[max(0, box.y)])
+            yield ShownTile(
+                heading=heading, value=float(values[place]), corner=corner, pixels=pixels
+            )

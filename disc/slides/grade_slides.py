@@ -81,7 +81,8 @@ def grade_files(
             else:
                 _grade_one(path, out / name, key, grade, report)
             if name in report.failures:
-                _note_failure(path, out / FAILED / name, report.failures[name], mpp)
+                reason = report.failures[name]
+                report.failures[name] += _note_failure(path, out / FAILED / name, reason, mpp)
             bar.advance()
     finally:
         bar.close()
@@ -162,12 +163,18 @@ def _check_graded(folder: Path, key: str) -> GradeRecord:
     return read_record(folder)
 
 
-def _note_failure(path: Path, folder: Path, reason: str, mpp: float | None) -> None:
-    """Leave the reason, and a picture of what was looked at where there is something to see."""
+def _note_failure(path: Path, folder: Path, reason: str, mpp: float | None) -> str:
+    """Leave the reason, and a picture of what was looked at where there is something to see.
+
+    Returns:
+        Where that picture is, to be said behind the reason.
+    """
     write_json(folder / "failed.json", {"file": spell(path.name), "reason": reason})
     if "no tissue found" not in reason:
-        return
-    write_looked_at(folder / "looked_at.png", Scan(path, mpp))
+        return ""
+    picture = folder / "looked_at.png"
+    write_looked_at(picture, Scan(path, mpp))
+    return f"; {picture} shows what was looked at" if picture.exists() else ""
 
 
 def _name(paths: Sequence[Path]) -> tuple[list[str], dict[str, str]]:

@@ -24,8 +24,7 @@ def require_tensorboard() -> None:
     if find_spec("tensorboard") is None:
         raise BadInput(
             "validation.tensorboard: the package tensorboard is not installed; "
-            "pip install 'disc-gleason[tensorboard]', or leave the option out (log.jsonl holds "
-            "the same numbers)"
+            "pip install tensorboard, or leave the option out (log.jsonl holds the same numbers)"
         )
 
 

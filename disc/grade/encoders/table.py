@@ -225,8 +225,7 @@ def require_extra(encoder: PublicEncoder) -> None:
     """
     if missing := [package for package in ("timm", "torchvision") if find_spec(package) is None]:
         raise BadInput(
-            f"{encoder.title} needs {' and '.join(missing)}; install them: "
-            "pip install 'disc-gleason[encoders]'"
+            f"{encoder.title} needs {' and '.join(missing)}; pip install timm torchvision"
         )
 
 

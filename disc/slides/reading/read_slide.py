@@ -69,7 +69,7 @@ def read_slide(
     # What no level tells is taken for tissue: it counts as such that cannot be read.
     tissue = find_tissue(overview, overview_um, TissueRule()) | unknown
     if not tissue.any() or (tissue == unknown).all():
-        raise NoTissue(f"{scan.path}: no tissue found in it; see the picture of what was looked at")
+        raise NoTissue(f"{scan.path}: no tissue found in it; is it the right slide?")
     encoder = graders.encoder
     plan = Plan(
         grid=grid,

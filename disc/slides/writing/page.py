@@ -30,11 +30,13 @@ class ShownTile:
     Attributes:
         heading: of which kind it is.
         value: what it was chosen by, 0 to 1.
+        corner: level-0 x and y of its upper left one.
         pixels: uint8 [P, P, 3].
     """
 
     heading: str
     value: float
+    corner: tuple[int, int]
     pixels: Pixels
 
     @property
@@ -44,8 +46,9 @@ class ShownTile:
 
     @property
     def caption(self) -> str:
-        """What it was chosen by."""
-        return f"{self.value:.0%}" if self.value >= 0.1 else f"{self.value:.1%}"
+        """What it was chosen by, and where it lies."""
+        share = f"{self.value:.0%}" if self.value >= 0.1 else f"{self.value:.1%}"
+        return "{} at {:,}, {:,} px".format(share, *self.corner)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
