@@ -21,9 +21,8 @@ from disc.data.wsi.scan import Scan
 from disc.files import BadInput
 from disc.labels import IGNORE, PALETTES, Label
 from disc.slides.grade_slide import _show_tiles
-from disc.slides.grade_slides import GradeReport, find_slides, grade_files
 from disc.slides.judging.calibrate import calibrate
-from disc.slides.judging.record import GradeRecord, read_record
+from disc.slides.judging.record import read_record
 from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.map_grid import Box
 from disc.slides.writing.page import tell_limits
@@ -90,31 +89,6 @@ def test_a_missing_slide_does_not_stop_the_others(graded: Path, run: Path, slide
     assert reason == f"{missing}: no such file; correct its path"
     shutil.rmtree(graded / "failed" / "none")
     assert cli.main(["grade", str(run), str(missing), "--out", str(graded)]) == 2
-
-
-def test_what_lies_beside_slides_is_told(slide: Path, tmp_path: Path) -> None:
-    shutil.copy(slide, tmp_path / "a.tiff")
-    (tmp_path / "b.qptiff").touch()
-    slides, notes = find_slides([tmp_path])
-    assert slides == [tmp_path / "a.tiff"] and "1 .qptiff (b.qptiff)" in notes[0]
-    assert str(replace(GradeReport(), notes=notes)).startswith(notes[0])
-
-
-def test_folders_are_called_as_qupath_calls_slides(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("a.ome.tiff", "b.svs", "c.tiff", "c.svs")]
-
-    def grade(path: Path, folder: Path) -> GradeRecord:
-        raise BadInput(f"{path.name}: damaged")
-
-    odd = tmp_path / os.fsdecode(b"d\xff\x01.svs")
-    for path in (*paths, odd):
-        path.touch()
-    report = grade_files([odd], tmp_path / "odd", "key", grade)
-    assert report.failures == {
-        "d%dcff%1": "d%dcff%1.svs: its name cannot be written; rename the file"
-    }
-    found = list(grade_files(paths, tmp_path / "out", "key", grade).failures)
-    assert found == ["a", "b", "c.tiff", "c.svs"]
 
 
 def test_outlines_and_tiles_are_what_the_map_says(graded: Path, slide: Path) -> None:
@@ -187,10 +161,11 @@ def test_the_likeliest_tiles_are_those_of_the_map(tmp_path: Path) -> None:
     canvas.write(canvas.whole(), probabilities * tissue, tissue)
     windows = [Box(0, 0, 4, 4), Box(6, 2, 4, 4), Box(2, -2, 4, 4)]  # two reach beyond the map
     cells = SimpleNamespace(read=lambda box, _: np.full((4, 4, 3), box.x, np.uint8))
-    reading = SimpleNamespace(canvas=canvas, windows=windows, cells=cells)
+    grid = SimpleNamespace(edges=(np.arange(9) * 10, np.arange(5) * 10))
+    reading = SimpleNamespace(canvas=canvas, windows=windows, cells=cells, grid=grid)
     shown = list(_show_tiles(SimpleNamespace(slide=()), reading))  # type: ignore[arg-type]
     gg4 = [(int(one.pixels[0, 0, 0]), round(one.value, 2)) for one in shown if "GG4" in one.heading]
-    assert gg4 == [(0, 0.8), (2, 0.4), (6, 0.0)]
+    assert gg4 == [(0, 0.8), (2, 0.4), (6, 0.0)] and shown[1].caption == "10% at 20, 0 px"
 
 
 def test_pictures_have_a_scale_bar_and_a_legend(graded: Path, slide: Path) -> None:

@@ -11,9 +11,10 @@ from disc.data.pixels.mask_values import SICAPV2, Meaning
 from disc.data.readers.class_folders import read_class
 from disc.data.readers.image_scale import measure_all, note_sizes, square_px, with_scale
 from disc.data.readers.listed_tiles import place_tiles
+from disc.data.readers.slide_masks import names_beside
 from disc.data.readers.slide_table import Row, note_unscored, read_slide_table
 from disc.data.readers.source import Source
-from disc.data.tables.image_files import IMAGES, Listing, list_images
+from disc.data.tables.image_files import IMAGES, Listing, list_images, name_file
 from disc.data.tables.matching import list_some, match_heads
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.names import parse_name
@@ -121,8 +122,12 @@ def find_masks(root: Path, pattern: str, images: Mapping[str, Path]) -> dict[str
         BadInput: if there is no mask of any image.
     """
     if "{name}" in pattern:
-        paths = {name: root / pattern.replace("{name}", name) for name in images}
-        found = {name: path for name, path in paths.items() if path.is_file()}
+        found = {
+            name: path
+            for name, image in images.items()
+            for beside in reversed(names_beside(image))
+            if (path := root / pattern.replace("{name}", beside)).is_file()
+        }
     else:
         listed = list_images(root / pattern, deep=True).images
         found = {name: path for name, path in listed.items() if name in images}
@@ -157,14 +162,15 @@ def _heads(name: str) -> tuple[str, ...]:
 
 def _tile(path: Path, slide_id: str, masks: Sequence[Path], row: Row) -> Tile:
     x, y = 0, 0
+    name = name_file(path)
     try:
-        match = parse_name(path.stem)
+        match = parse_name(name)
     except BadInput:
         pass
     else:
         slide_id, x, y = match["slide"], int(match["x"]), int(match["y"])
     return Tile(
-        name=path.stem,
+        name=name,
         slide_id=slide_id,
         image=path,
         mask=masks[0] if masks else None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from disc.data.readers.slide_masks import name_places
 from disc.data.tables.image_files import list_images
 from disc.data.tiles.records import OfficialSplit, Slide, Tile
-from disc.data.wsi.coordinates import SUFFIX, read_coordinates
+from disc.data.wsi.coordinates import read_coordinates
 from disc.files import BadInput
 
 
@@ -22,7 +23,7 @@ def place_tiles(
 
     Args:
         slides: each with the file that it is in.
-        folder: of HDF5 files, named as the slides' files, with `_patches` behind or without.
+        folder: of HDF5 files, named as the slides, with `_patches` behind or without.
         splits: official parts by slide.
         more_masks: further masks by slide.
 
@@ -35,15 +36,15 @@ def place_tiles(
     unplaced = []
     for slide in slides:
         assert slide.image is not None
-        stem = slide.image.stem
-        path = files.get(f"{stem}{SUFFIX}", files.get(stem))
+        names = name_places(slide.image)
+        path = next((files[name] for name in names if name in files), None)
         if path is None:
             unplaced.append(slide.slide_id)
             continue
         split = (splits or {}).get(slide.slide_id, "")
         tiles += _tiles_of(slide, path, split, (more_masks or {}).get(slide.slide_id, ()))
     if not tiles:
-        raise BadInput(f"{folder}: no coordinates of any slide; expected names like {stem}.h5")
+        raise BadInput(f"{folder}: no coordinates of any slide; expected names like {names[1]}.h5")
     if not unplaced:
         return tiles, []
     return tiles, [f"{folder}: no coordinates of {len(unplaced)} slide(s), first {unplaced[0]}"]

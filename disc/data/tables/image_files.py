@@ -12,6 +12,7 @@ from disc.files import BadInput
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 KNOWN = IMAGES | {".h5"}
 """Suffixes of files that are read; a folder or a stray link with one of them is refused."""
+_OME = ".ome"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Listing:
 
     folder: Path
     images: dict[str, Path]
-    """Images by stem, in order of stems."""
+    """Images by name without their type, in order of names."""
     others: tuple[str, ...]
     """Names of what is no image: Thumbs.db, hidden files."""
 
@@ -29,6 +30,15 @@ class Listing:
         if not self.others:
             return []
         return [f"{self.folder}: {len(self.others)} file(s) are no images, first {self.others[0]}"]
+
+
+def name_file(path: Path) -> str:
+    """A file's name without its type; the `.ome` of `x.ome.tiff` is a part of that."""
+    return _without_ome(path.stem)
+
+
+def _without_ome(stem: str) -> str:
+    return stem[: -len(_OME)] if stem.lower().endswith(_OME) else stem
 
 
 def list_images(folder: Path, suffixes: Collection[str] = IMAGES, *, deep: bool = False) -> Listing:
@@ -70,7 +80,7 @@ def sort_files(
     strange = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         is_image = path.suffix.lower() in suffixes and not path.name.startswith(".")
-        if not is_image or images.setdefault(path.stem, path) != path:
+        if not is_image or images.setdefault(name_file(path), path) != path:
             strange.append(path)
     return images, strange
 
@@ -86,7 +96,7 @@ def _walk(folder: Path, deep: bool) -> Iterator[tuple[Path, str, str]]:
         raise BadInput(f"{folder}: cannot be listed ({error.strerror})") from error
     for entry in found:
         stem, suffix = os.path.splitext(entry.name)
-        suffix = suffix.lower()
+        stem, suffix = _without_ome(stem), suffix.lower()
         if suffix in KNOWN and not stem.startswith("."):
             _refuse_odd(entry, folder)
         elif entry.is_dir(follow_symlinks=False):

@@ -64,7 +64,8 @@ def cut_slide(
     Returns:
         What the division into parts needs: `side` of a tile in level-0 pixels, `axis` along which
         the slide is longer, and for each tile its name, place, label, and whether it is mixed;
-        `given_um`, the width of its pixels, where the file does not say it; `pen`, the fraction
+        `um_per_px`, the width of its pixels; `given_um`, the same where the file does not say it;
+        `pen`, the fraction
         that strokes of a pen have of all that is coloured; `others`, how many drawn things are no
         area; `pixels` of each label in its tiles.
 
@@ -90,7 +91,8 @@ def cut_slide(
     given = scan.um_per_px if scan.is_given_um else None
     drawn = plan.annotation if isinstance(plan.annotation, DrawnAnnotation) else None
     others = drawn.num_others if drawn else 0
-    facts = {"side": side, "axis": axis, "given_um": given, "pen": plan.pen, "others": others}
+    facts = {"side": side, "axis": axis, "um_per_px": scan.um_per_px, "given_um": given}
+    facts |= {"pen": plan.pen, "others": others}
     return {**facts, "tiles": tiles, "pixels": pixels.tolist()}
 
 
@@ -153,13 +155,19 @@ def _open(job: Job) -> Scan:
         BadInput: if it does, or it is no slide.
     """
     scan = Scan(job.path, job.um_per_px)
-    listed = job.um_per_px if job.is_listed_um else None
-    if listed is not None and abs(scan.um_per_px / listed - 1) > _TOLERANCE:
+    if contradicts(job, scan.um_per_px):
         raise BadInput(
             f"{job.path}: says {scan.um_per_px:.3g} µm per pixel, and the table of --labels mpp "
-            f"{listed:.3g}; correct one of them"
+            f"{job.um_per_px:.3g}; correct one of them"
         )
     return scan
+
+
+def contradicts(job: Job, um_per_px: float | None) -> bool:
+    """Whether the table says another width of a slide's pixels than was found (None: unknown)."""
+    if um_per_px is None or job.um_per_px is None or not job.is_listed_um:
+        return False
+    return abs(um_per_px / job.um_per_px - 1) > _TOLERANCE
 
 
 def _read_listed(path: Path, request: TileRequest, scan: Scan) -> Coordinates:

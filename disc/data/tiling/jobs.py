@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from disc.data.pixels.mask_values import BY_NAME, Meaning
-from disc.data.readers.slide_masks import TEMPLATE, find_mask, name_slide
+from disc.data.readers.slide_masks import (
+    TEMPLATE,
+    find_mask,
+    name_places,
+    name_slide,
+    names_beside,
+)
 from disc.data.readers.slide_table import Row, note_unscored, read_slide_table
-from disc.data.tables.matching import match_names
+from disc.data.tables.matching import list_some, match_names
 from disc.data.tiles.names import MAX_BYTES, as_id, find_name_fault, spell
 from disc.data.tiles.records import Slide
 from disc.data.tiling.request import TileRequest
@@ -37,6 +43,8 @@ class Job:
     """Whether the table says so."""
     fault: str = ""
     """Why it cannot be tiled; the other slides can."""
+    formers: tuple[str, ...] = ()
+    """Other names that earlier tries may have known it by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +75,36 @@ def list_jobs(request: TileRequest) -> JobList:
         _job(request, path, rows.get(name_slide(path), Row()), masks[path], listed.get(path))
         for path in paths
     ]
-    slide_id, count = Counter(job.slide.slide_id for job in jobs).most_common(1)[0]
-    if count > 1:
-        same = ", ".join(job.path.name for job in jobs if job.slide.slide_id == slide_id)
-        raise BadInput(f"{request.slides}: {same} would all be called {slide_id}; rename them")
-    return JobList(jobs=jobs, notes=(*notes, *found))
+    return JobList(jobs=_tell_apart(jobs), notes=(*notes, *found))
+
+
+def _tell_apart(jobs: list[Job]) -> list[Job]:
+    """The jobs with one id each; of sound slides that would have the same, all fail."""
+    same: dict[str, list[Job]] = {}
+    for job in jobs:
+        same.setdefault(job.slide.slide_id, []).append(job)
+    taken = set(same)
+    told = []
+    for job in jobs:
+        slide_id = job.slide.slide_id
+        sound = [each.path for each in same[slide_id] if not each.fault]
+        if len(same[slide_id]) == 1 or sound == [job.path]:
+            told.append(job)
+            continue
+        own = next(n for n in (f"{slide_id} ({i})" for i in count(1)) if n not in taken)
+        taken.add(own)
+        others = list_some([ascii(str(path)) for path in sound if path != job.path])
+        # Escaped: names that differ in blanks or kinds of characters look the same.
+        told.append(
+            replace(
+                job,
+                slide=replace(job.slide, slide_id=own),
+                fault=job.fault
+                or f"{str(job.path)!a}: would be called {slide_id} like {others}; rename one",
+                formers=job.formers if job.fault else (*job.formers, name_slide(job.path)),
+            )
+        )
+    return told
 
 
 def _match_rows(table: Path | None, paths: list[Path]) -> tuple[dict[str, Row], tuple[str, ...]]:
@@ -93,6 +126,7 @@ def _job(
         slide=_slide(path, case),
         mask=mask,
         coordinates=coordinates,
+        formers=names_beside(path)[1:],
         um_per_px=case.um_per_px or request.mpp,
         is_listed_um=case.um_per_px is not None,
     )
@@ -117,7 +151,7 @@ def _refuse_unlisted(job: Job, request: TileRequest) -> None:
     if job.coordinates is None:
         raise BadInput(
             f"{job.path}: {request.coordinates} has neither {name_slide(job.path)}.h5 nor "
-            f"{name_slide(job.path)}_patches.h5; add it, or take the slide away"
+            f"{name_slide(job.path)}{SUFFIX}.h5; add it, or take the slide away"
         )
     _refuse_outside(job.coordinates, request.coordinates)
 
@@ -162,19 +196,16 @@ def _find_coordinates(folder: Path | None, slides: list[Path]) -> dict[Path, Pat
         return {}
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; correct --coordinates")
-    names = {
-        slide: (f"{name_slide(slide)}.h5", f"{name_slide(slide)}{SUFFIX}.h5") for slide in slides
-    }
-    found = {
-        slide: folder / name
-        for slide, both in names.items()
-        for name in both
-        if (folder / name).is_file()
-    }
+    found = {}
+    for slide in slides:
+        paths = (folder / f"{name}.h5" for name in name_places(slide))
+        if path := next((path for path in paths if path.is_file()), None):
+            found[slide] = path
     if not found:
+        first = name_slide(slides[0])
         raise BadInput(
-            f"{folder}: no coordinates of any slide; expected names like "
-            f"{' or '.join(names[slides[0]])}"
+            f"{folder}: no coordinates of any slide; expected names like {first}.h5 or "
+            f"{first}{SUFFIX}.h5"
         )
     return found
 

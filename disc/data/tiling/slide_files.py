@@ -33,11 +33,17 @@ def list_slides(slides: Path, leave_out: Collection[Path] = ()) -> tuple[list[Pa
         raise FileNotFoundError(f"{slides}: no such slide or folder; correct its path")
     paths = sorted(_walk(slides, {path.resolve() for path in leave_out}))
     found = [path for path in paths if _is_slide(path)]
-    kept = [path for path in found if not name_slide(path).endswith("_mask")]
+    masks = [path for path in found if _is_mask(path)]
+    kept = [path for path in found if not _is_mask(path)]
     others = [path for path in paths if not _is_slide(path)]
     notes = [f"{slides}: {len(others)} file(s) are not read: {_count(others)}"] if others else []
+    if masks:
+        notes.append(
+            f"{slides}: {len(masks)} file(s) are called like masks (..._mask), so no slides: "
+            f"{list_some([path.name for path in masks])}"
+        )
     if not kept:
-        held = f"; found {_count(others)}" if others else ""
+        held = f"; found {_count([*others, *masks])}" if others or masks else ""
         raise BadInput(f"{slides}: no slides in it; expected {', '.join(sorted(SUFFIXES))}{held}")
     return kept, notes
 
@@ -45,6 +51,10 @@ def list_slides(slides: Path, leave_out: Collection[Path] = ()) -> tuple[list[Pa
 def _is_slide(path: Path) -> bool:
     """Whether a file is called like a slide; folders come only where they are one (DICOM)."""
     return path.suffix.lower() in SUFFIXES or path.is_dir()
+
+
+def _is_mask(path: Path) -> bool:
+    return name_slide(path).endswith("_mask")
 
 
 def _count(paths: list[Path]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from disc.data.tiles.records import Slide
 from disc.data.tiling.jobs import Job, list_jobs
 from disc.data.tiling.request import TileRequest
-from disc.data.tiling.workers import cut_slides, is_done, record_of
+from disc.data.tiling.workers import cut_slides, discard_former, is_done, record_of
 from disc.data.writing.convert import score_by_masks
 from disc.data.writing.new_split import (
     NUM_GROUPS,
@@ -22,7 +22,7 @@ from disc.data.writing.new_split import (
     name_partitions,
 )
 from disc.data.writing.set_writer import SetWriter
-from disc.files import BadInput, claim_folder, read_json
+from disc.files import BadInput, claim_folder, digest, read_json, write_json
 from disc.labels import NAMES, NUM_LABELS, Label
 from disc.processes import own_share, wait_for_all
 
@@ -116,14 +116,8 @@ def tile_slides(request: TileRequest) -> TileReport:
     listed, share = list_jobs(request), own_share()
     jobs = listed.jobs
     if share.is_first:
-        # Slides whose files say their resolution stand, whatever --mpp is; the others know theirs.
-        facts = {**asdict(request), "mpp": None}
-        for name in ("processes", "scores_from_masks"):  # They change no tile.
-            del facts[name]
-        for name in ("classes", "outside"):  # Unless given, they are those of earlier sets.
-            if getattr(request, name) == getattr(TileRequest, name, {}):
-                del facts[name]
-        claim_folder(request.out, facts)
+        _claim(request)
+        discard_former(jobs, request)
     wait_for_all()
     own = [job for number, job in enumerate(jobs) if share.has(number)]
     cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
@@ -135,6 +129,25 @@ def tile_slides(request: TileRequest) -> TileReport:
     report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
     return replace(report, notes=notes)
+
+
+def _claim(request: TileRequest) -> None:
+    """Note what the folder is for; refused, if that is something else.
+
+    Slides whose files say their resolution stand, whatever --mpp is; the others know theirs. A
+    table that is given later says of slides that stand what the workbooks hold, and no more: where
+    masks need it to be read, slides without it have failed.
+    """
+    facts = {**asdict(request), "mpp": None}
+    for name in ("processes", "scores_from_masks"):  # They change no tile.
+        del facts[name]
+    for name in ("classes", "outside"):  # Unless given, they are those of earlier sets.
+        if getattr(request, name) == getattr(TileRequest, name, {}):
+            del facts[name]
+    noted, before = request.out / "request.json", {"request": digest({**facts, "labels": None})}
+    if request.labels is not None and noted.exists() and read_json(noted) == before:
+        write_json(noted, {"request": digest(facts)})
+    claim_folder(request.out, facts)
 
 
 def _score(jobs: Sequence[Job], request: TileRequest, notes: list[str]) -> list[Job]:

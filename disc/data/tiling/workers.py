@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from disc.data.readers.slide_masks import name_slide
-from disc.data.tiling.cut_slide import cut_slide
+from disc.data.tiles.names import as_id
+from disc.data.tiling.cut_slide import contradicts, cut_slide
 from disc.data.tiling.jobs import Job
 from disc.data.tiling.request import TileRequest
 from disc.data.writing.set_writer import SetWriter
@@ -35,13 +36,32 @@ def record_of(request: TileRequest, job: Job) -> Path:
 def is_done(request: TileRequest, job: Job) -> bool:
     """Whether the tiles of a slide stand; one that failed is tried again.
 
-    So is one whose file does not say its resolution, when another is given for it.
+    So is one whose file does not say its resolution, when another is given for it, and one whose
+    file the table contradicts, to be refused.
     """
     path = record_of(request, job)
-    facts = read_json(path) if path.exists() else {"failed": ""}
+    facts: Facts = read_json(path) if path.exists() else {"failed": ""}
     if request.scores_from_masks and "pixels" not in facts:
         return False
+    if contradicts(job, facts.get("um_per_px")):
+        return False
     return "failed" not in facts and facts.get("given_um") in (None, job.um_per_px)
+
+
+def discard_former(jobs: Sequence[Job], request: TileRequest) -> None:
+    """Take away what earlier tries filed under names that slides have no more.
+
+    These are slides whose name another one has got since, and OME-TIFFs, once called `x.ome`.
+    """
+    current = {job.slide.slide_id for job in jobs}
+    names = {name for job in jobs for name in job.formers if as_id(name) not in current}
+    records = {name: request.out / "slides" / f"{as_id(name)}.json" for name in names}
+    # Two names may have one record, and it is the last to go.
+    found = {name: record for name, record in records.items() if record.exists()}
+    for name in found:
+        _discard(as_id(name), name, request)
+    for record in found.values():
+        record.unlink(missing_ok=True)
 
 
 def cut_slides(jobs: Sequence[Job], request: TileRequest, *, shown: bool) -> None:
@@ -55,7 +75,7 @@ def cut_slides(jobs: Sequence[Job], request: TileRequest, *, shown: bool) -> Non
     for job in jobs:
         if record_of(request, job).exists():
             record_of(request, job).unlink()
-            _discard(job, request)
+            _discard_job(job, request)
     count = request.processes or num_cores()
     num_parts = 1 if len(jobs) >= 2 * count else count
     parts = [(job, Share(rank, num_parts)) for job in jobs for rank in range(num_parts)]
@@ -87,7 +107,7 @@ def _record_all(results: Iterator[tuple[Part, Facts]], request: TileRequest, bar
 def _record(cut: Sequence[tuple[Job, Facts]], request: TileRequest) -> None:
     for job, facts in cut:
         if "failed" in facts:
-            _discard(job, request)
+            _discard_job(job, request)
     sync_all()
     for job, facts in cut:
         write_json(record_of(request, job), facts)
@@ -103,10 +123,16 @@ def _join(parts: Sequence[Facts]) -> Facts:
     return {**parts[0], "tiles": ordered, "pixels": pixels}
 
 
-def _discard(job: Job, request: TileRequest) -> None:
+def _discard_job(job: Job, request: TileRequest) -> None:
     """Take away what was written of a slide before it failed."""
-    start = f"{job.slide.slide_id}_Block_"
-    whole = {"thumbnails": f"{job.slide.slide_id}.jpg", "patches": f"{name_slide(job.path)}.h5"}
+    slide_id, name = job.slide.slide_id, name_slide(job.path)
+    # One with an id of its own, for another has its name, has left nothing under that.
+    _discard(slide_id, name if as_id(name) == slide_id else "", request)
+
+
+def _discard(slide_id: str, name: str, request: TileRequest) -> None:
+    start = f"{slide_id}_Block_"
+    whole = {"thumbnails": f"{slide_id}.jpg", "patches": f"{name}.h5"}
     for folder in (request.out / name for name in ("images", "masks", *whole)):
         names = list(folder.iterdir()) if folder.is_dir() else []
         for path in names:

@@ -55,6 +55,21 @@ def test_slides_lie_in_folders_beside_other_files(tmp_path: Path, picture: Path)
         list_slides(tmp_path / "none")
 
 
+def test_what_is_called_like_a_mask_is_named(tmp_path: Path) -> None:
+    """Slides of such a name were left out without a word."""
+    for name in ("a.tiff", "a_mask.tiff", "b_mask.ome.tif"):
+        (tmp_path / name).touch()
+    paths, notes = list_slides(tmp_path)
+    assert [path.name for path in paths] == ["a.tiff"]
+    assert notes == [
+        f"{tmp_path}: 2 file(s) are called like masks (..._mask), so no slides: a_mask.tiff, "
+        "b_mask.ome.tif"
+    ]
+    (tmp_path / "a.tiff").unlink()
+    with pytest.raises(BadInput, match=r"no slides in it; .*found .*\(a_mask\.tiff, b_mask"):
+        list_slides(tmp_path)
+
+
 def test_the_folder_of_a_mirax_slide_is_a_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/Data0000.jpg").touch()

@@ -148,8 +148,12 @@ def test_the_command_tells_by_its_exit_code(
 
 def test_two_slides_of_one_name(folder: Path) -> None:
     shutil.copy(folder / "slides/a.tiff", folder / "slides/a.tif")
-    with pytest.raises(BadInput, match=r"a\.tif, a\.tiff would all be called a; rename them"):
-        tile_slides(request_for(folder))
+    report = tile_slides(request_for(folder, processes=2))
+    assert list(report.failures) == ["a (1)", "a (2)"] and report.num_slides == 2
+    for slide in (folder / "slides/b.tiff", folder / "slides/c.tiff"):
+        slide.unlink()
+    with pytest.raises(BadInput, match=r"none of 2 slides .*a\.tif': would be called a like"):
+        tile_slides(request_for(folder, out=folder / "second"))
 
 
 def save_places(path: Path, xy: np.ndarray, **attributes: object) -> None:
