@@ -13,7 +13,7 @@ from disc.data.readers.slide_table import NAMES, Row, note_unscored, read_slide_
 from disc.data.readers.source import Source
 from disc.data.tables.image_files import Listing, list_images
 from disc.data.tables.matching import match_names
-from disc.data.tables.tables import cell_text, read_table
+from disc.data.tables.tables import cell_text, fact_text, is_nothing, read_table
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
@@ -178,7 +178,9 @@ def _group_duplicates(source: Source, slides: list[Slide], notes: list[str]) -> 
         (("slide", slide.slide_id), ("patient", slide.patient_id)) for slide in slides
     ]
     for name, row in rows:
-        if group := cell_text(row["group_id"]).removesuffix(".0"):
+        # Rows without a name are no one slide.
+        is_named = name in slide_of or not is_nothing(name)
+        if is_named and (group := fact_text(row["group_id"]).removesuffix(".0")):
             links.append((("slide", slide_of.get(name, name)), ("group", group)))
     firsts = _join(links)
     found = [(slide, firsts["slide", slide.slide_id]) for slide in slides]

@@ -9,7 +9,14 @@ from typing import Any
 
 from disc.data.readers.slide_table import read_grade
 from disc.data.tables.matching import stem_of
-from disc.data.tables.tables import cell_text, encode_table, find_table, read_table
+from disc.data.tables.tables import (
+    cell_text,
+    encode_table,
+    fact_text,
+    find_table,
+    is_nothing,
+    read_table,
+)
 from disc.data.tiles.records import OfficialSplit, Slide
 from disc.files import BadInput
 from disc.labels import Label, check_score
@@ -156,9 +163,10 @@ def _stem(row: Mapping[str, Any]) -> str:
 
 def _slide(path: Path, row: Mapping[str, Any]) -> Slide:
     name, patient = (cell_text(row[column]) for column in SLIDE_COLUMNS[:2])
-    if not name or not patient:
+    # A slide that is really called NA may be its own patient.
+    if not name or (is_nothing(patient) and patient != name):
         raise BadInput(f"{path}: a row has slide_id '{name}', patient_id '{patient}'; give both")
-    primary, secondary = (cell_text(row[column]) for column in SLIDE_COLUMNS[2:])
+    primary, secondary = (fact_text(row[column]) for column in SLIDE_COLUMNS[2:])
     if not primary and not secondary:
         return Slide(slide_id=name, patient_id=patient)
     try:

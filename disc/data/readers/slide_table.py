@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from disc.data.tables.matching import list_some
-from disc.data.tables.tables import cell_text, read_table
+from disc.data.tables.tables import cell_text, fact_text, read_table
 from disc.data.tiles.names import is_foreign
 from disc.data.tiles.records import OfficialSplit
 from disc.files import BadInput
@@ -59,7 +59,8 @@ def read_slide_table(path: Path, *, is_unique: bool = False) -> dict[str, Row]:
 
     The name is in a column image_id, slide_id, slide_name, image_name or wsi. The others may be
     there: patient_id; gleason_score, or (Gleason_)primary and (Gleason_)secondary, or isup_grade;
-    split or partition; data_provider; mpp, the width of a level-0 pixel in micrometres.
+    split or partition; data_provider; mpp, the width of a level-0 pixel in micrometres. Where they
+    hold NA, nan, None and the like, they say nothing.
 
     Args:
         path: the table.
@@ -82,7 +83,7 @@ def read_slide_table(path: Path, *, is_unique: bool = False) -> dict[str, Row]:
         )
     rows: dict[str, Row] = {}
     for cells in found:
-        name, row = _first(cells, NAMES), _row(path, cells)
+        name, row = _name(cells), _row(path, cells)
         if not name:
             raise BadInput(f"{path}: a row names no slide; give its name, or remove the row")
         if name in rows and (is_unique or rows[name] != row):
@@ -122,7 +123,7 @@ def _row(path: Path, row: Mapping[str, Any]) -> Row:
         patient = _patient(row)
         um_per_px = _um(row)
     except ValueError as error:
-        raise BadInput(f"{path}: {_first(row, NAMES)}: {error}") from error
+        raise BadInput(f"{path}: {_name(row)}: {error}") from error
     has_score = any(_first(row, (column,)) for column in _SCORES[:-1])
     return Row(
         score=score if has_score or isup is None else score_of_isup(isup),
@@ -189,4 +190,10 @@ def _um(row: Mapping[str, Any]) -> float | None:
 
 def _first(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:
     """The first of some columns that says something, as text."""
-    return next((text for column in columns if (text := cell_text(row.get(column)))), "")
+    return next((text for column in columns if (text := fact_text(row.get(column)))), "")
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """The name of a row's slide; it may be NA, where no column has another."""
+    texts = [cell_text(row.get(column)) for column in NAMES]
+    return _first(row, NAMES) or next((text for text in texts if text), "")

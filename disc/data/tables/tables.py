@@ -22,9 +22,13 @@ from disc.data.tables.xlsx import MAX_CELLS, check_columns, read_sheet
 from disc.files import MAX_TEXT, BadInput, read_bytes, reason
 
 _DIVIDERS = (",", ";", "\t")
+_SHOWN = 5
+"""Columns that an error lists."""
 _TEXTS = {".csv", ".tsv", ".txt"}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _WHOLE = re.compile(r"\s*\d+\.0\s*")
+_NOTHING = frozenset({"", "NA", "N/A", "#N/A", "nan", "NaN", "NULL", "null", "None"})
+"""What R, pandas, Excel and databases write where there is nothing."""
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 _SHEET, _NO_ROWS = "xl/worksheets/sheet1.xml", b"<sheetData></sheetData>"
 
@@ -47,7 +51,8 @@ def read_table(
 
     Raises:
         FileNotFoundError: if there is no such workbook.
-        BadInput: if it is no table, lacks a column, or a row is longer than the header.
+        BadInput: if it is no table, lacks a column or has it twice, or a row is longer than the
+            header.
     """
     header, *rows = _read_rows(path) or [()]
     found = [str(cell).strip() for cell in header if cell is not None]
@@ -60,6 +65,7 @@ def read_table(
         )
     _refuse_long(path, header, rows)
     present = [*columns, *(column for column in optional if _simple(column) in places)]
+    _refuse_twice(path, header, present)
     wanted = {column: places[_simple(column)] for column in present}
     # Workbooks leave out empty cells at the end of a row.
     return [
@@ -76,6 +82,19 @@ def _refuse_long(path: Path, header: Sequence[Any], rows: Sequence[Sequence[Any]
             cells = [cell_text(cell) for cell in row]
             what = "if the table is whole, give every column a header, or remove those without"
             raise _odd_length(path, cells, len(header), what)
+
+
+def _refuse_twice(path: Path, header: Sequence[Any], columns: Sequence[str]) -> None:
+    for column in columns:
+        same = [place for place, cell in enumerate(header) if _simple(cell) == _simple(column)]
+        if len(same) > 1:
+            where = " and ".join(
+                f"{place + 1} ('{str(header[place]).strip()[:40]}')" for place in same[:_SHOWN]
+            )
+            raise BadInput(
+                f"{path}: {len(same)} columns are called {column}: columns {where}; expected one; "
+                "remove or rename the others"
+            )
 
 
 def _odd_length(
@@ -123,7 +142,7 @@ def _read_text(path: Path) -> list[tuple[Any, ...]]:
 
 def _as_numbers(column: Sequence[str]) -> Sequence[str]:
     """A column without the .0 that other programs write behind every whole number of it."""
-    is_whole = all(_WHOLE.fullmatch(cell) for cell in column if cell)
+    is_whole = all(_WHOLE.fullmatch(cell) for cell in column if not is_nothing(cell))
     return [cell.strip().removesuffix(".0") for cell in column] if is_whole else column
 
 
@@ -150,6 +169,17 @@ def cell_text(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return clean(str(cell))
+
+
+def fact_text(cell: object) -> str:
+    """A cell as text, "" where there is nothing; not for names, for a slide may be called NA."""
+    text = cell_text(cell)
+    return "" if is_nothing(text) else text
+
+
+def is_nothing(text: str) -> bool:
+    """Whether a cell is empty, or holds what programs write where there is nothing."""
+    return text.strip() in _NOTHING
 
 
 def encode_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from disc.data.tables.matching import clean
+from disc.data.tables.tables import is_nothing
 from disc.data.tiles.names import as_id, find_name_fault, format_name, is_foreign
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
@@ -32,7 +33,7 @@ def name_slides(tiles: TileSet) -> tuple[dict[str, Slide], dict[str, str]]:
             continue
         # Cells are cleaned where they are read, so patients that differ in blanks are one.
         new = replace(slide, slide_id=as_id(old), patient_id=clean(slide.patient_id))
-        if fault := find_name_fault(new.slide_id) or _find_patient_fault(new.patient_id):
+        if fault := find_name_fault(new.slide_id) or _find_patient_fault(new):
             faults[old] = f"{str(files[old])!a}: {fault}"
         else:
             slides[old] = new
@@ -44,12 +45,15 @@ def name_slides(tiles: TileSet) -> tuple[dict[str, Slide], dict[str, str]]:
     return slides, faults
 
 
-def _find_patient_fault(patient: str) -> str:
-    if patient and not is_foreign(patient):
+def _find_patient_fault(slide: Slide) -> str:
+    patient = slide.patient_id
+    is_named = not is_nothing(patient) or (patient and patient == slide.slide_id)
+    if is_named and not is_foreign(patient):
         return ""
     return (
-        f"its patient is called {patient!a}; expected a name of characters that tables can hold; "
-        "rename the folder, or correct the table, that calls it so"
+        f"its patient is called {patient!a}; expected a name of characters that tables can hold, "
+        "and none that says nothing (NA, None, ...); rename the folder, or correct the table, that "
+        "calls it so"
     )
 
 
