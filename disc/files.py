@@ -115,7 +115,7 @@ def append_line(path: Path, line: str) -> None:
         OSError: if the disk is full or not writable.
     """
     try:
-        with open(path, "a") as file:
+        with open(path, "a", encoding="utf-8") as file:
             file.write(f"{line}\n")
     except OSError as error:
         raise _cannot_write(path, len(line) + 1, error) from error

@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -118,3 +120,12 @@ def test_escape_sequences_reach_no_terminal(capsys):
     assert told == "slide" + r"\x1b]0;owned\x07\x9b2J\u202e" + ".tif: damaged"
     print_line(name)
     assert chr(27) not in capsys.readouterr().out
+
+
+def test_lines_are_utf8_whatever_the_machine_speaks(tmp_path):
+    program = (
+        f"from disc.files import append_line; append_line({str(tmp_path / 'log')!r}, '\\u674e')"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, **plain})
+    assert (tmp_path / "log").read_text("utf-8") == "李\n"
