@@ -139,5 +139,5 @@ def test_a_closed_gate_is_one_line(tmp_path: Path, monkeypatch) -> None:
 
 @pytest.mark.skipif(has_timm, reason="the extra is installed")
 def test_without_the_extra_it_says_what_to_install() -> None:
-    with pytest.raises(BadInput, match="needs .*; pip install timm torchvision"):
+    with pytest.raises(BadInput, match=r"needs .*; pip install timm torchvision"):
         build_encoder("uni")
