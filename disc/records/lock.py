@@ -59,7 +59,7 @@ def hold_folder(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         BadInput: if another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _open(folder / NAME) as descriptor:
+    with _open(folder / NAME, os.O_RDWR | os.O_CREAT) as descriptor:
         if left := _take(folder / NAME, descriptor):
             say(f"{folder}: {left} is no more; its lock is taken over")
         try:
@@ -70,23 +70,29 @@ def hold_folder(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def find_holder(folder: Path) -> Holder | None:
-    """Who holds a folder; None: nobody, or a process that is no more."""
+    """Who holds a folder; None: nobody, or a process that is no more.
+
+    Nothing is written: the folder may be one that can only be read.
+
+    Raises:
+        BadInput: if the lock cannot be read.
+    """
     path = folder / NAME
     if not path.is_file():
         return None
-    with _open(path) as descriptor:
+    with _open(path, os.O_RDONLY) as descriptor:
         is_free, left = _lock(descriptor), _read(path, descriptor)
         return None if left is None or (is_free and _is_over(left, descriptor)) else left
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[int]:
+def _open(path: Path, access: int) -> Iterator[int]:
     # O_NONBLOCK: a pipe of this name must not be waited for.
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    flags = access | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
-        raise BadInput(f"{path}: no lock can be there ({error.strerror}); delete it") from error
+        raise BadInput(f"{path}: {_tell(path, error, access)}") from error
     _OPEN.add(descriptor)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -95,6 +101,18 @@ def _open(path: Path) -> Iterator[int]:
     finally:
         _OPEN.discard(descriptor)
         os.close(descriptor)
+
+
+def _tell(path: Path, error: OSError, access: int) -> str:
+    """Why there is no lock; what is a file may be another process's lock, and is not deleted."""
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        return f"no lock can be there ({error.strerror}); delete it"
+    if access == os.O_RDONLY:
+        return f"cannot be read ({error.strerror}); see its permissions"
+    return (
+        f"cannot be written ({error.strerror}), so whether another process is at work there cannot "
+        "be told; see the permissions of the folder and of this file"
+    )
 
 
 def _let_go() -> None:
@@ -123,14 +141,20 @@ def _take(path: Path, descriptor: int) -> Holder | None:
 def _lock(descriptor: int) -> bool:
     """Whether no other process of this machine holds the lock, so far as the system knows."""
     try:
-        import fcntl
+        _flock(descriptor)
     except ImportError:  # Windows
         return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno in _NO_LOCKS
     return True
+
+
+def _flock(descriptor: int) -> None:
+    import fcntl
+
+    # Some systems give a file that is only read no other lock than one that readers share.
+    is_read = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    fcntl.flock(descriptor, (fcntl.LOCK_SH if is_read else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 def _is_over(left: Holder, descriptor: int) -> bool:
@@ -143,9 +167,7 @@ def _is_over(left: Holder, descriptor: int) -> bool:
 
 def _knows_locks(descriptor: int) -> bool:
     try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock(descriptor)
     except (ImportError, OSError):
         return False
     return True

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -101,6 +102,50 @@ def test_what_is_no_file_in_its_place_is_named(tmp_path, make):
     make(tmp_path / lock.NAME)
     with pytest.raises(BadInput, match=r"\.lock: .*; delete it"), hold_folder(tmp_path, print):
         pass
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """What the system answers to somebody who may only read (the tests may run as root)."""
+    really = os.open
+
+    def open_(path, flags, *more, **kept):
+        if str(path).endswith(lock.NAME) and flags & (os.O_RDWR | os.O_WRONLY | os.O_CREAT):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return really(path, flags, *more, **kept)
+
+    monkeypatch.setattr(os, "open", open_)
+
+
+@pytest.mark.usefixtures("read_only")
+def test_the_holder_of_a_folder_that_may_only_be_read_is_told(tmp_path, other):
+    before = (tmp_path / lock.NAME).read_bytes(), (tmp_path / lock.NAME).stat().st_mtime_ns
+    assert find_holder(tmp_path).pid == other.pid
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    assert find_holder(tmp_path) is None
+    after = (tmp_path / lock.NAME).read_bytes(), (tmp_path / lock.NAME).stat().st_mtime_ns
+    assert after == before
+
+
+@pytest.mark.usefixtures("read_only")
+def test_nobody_is_told_to_delete_a_lock_that_may_be_held(tmp_path):
+    write_holder(tmp_path)
+    said = r"\.lock: cannot be written \(Permission denied\), so .* see the permissions"
+    with pytest.raises(BadInput, match=said) as refusal, hold_folder(tmp_path, print):
+        pass
+    assert "delete it" not in str(refusal.value)
+
+
+def test_to_look_is_to_read(tmp_path, monkeypatch):
+    write_holder(tmp_path)
+
+    def refuse(path, flags, *more, **kept):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(BadInput, match=r"\.lock: cannot be read \(Permission denied\)"):
+        find_holder(tmp_path)
 
 
 def test_a_forked_worker_does_not_keep_it(tmp_path):
