@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from skimage.filters import threshold_otsu
-from skimage.measure import label
-from skimage.morphology import disk, remove_small_objects
+from skimage.morphology import disk
 
 from disc.data.pixels.images import Pixels
 from disc.data.tiling.request import TissueRule
+
+T = TypeVar("T", bound=np.generic)
 
 UM_PER_PX = 8.0
 """Resolution at which tissue is looked for."""
@@ -29,6 +32,8 @@ _TINGE, _NAVY = 3, 72
 _MIN_STROKE_UM2 = 20_000
 _RIM_UM = 24
 _ENDLESS = 1e12
+_STRIP = 256
+"""Rows that are worked on at once where each pixel is by itself."""
 
 _BIOPSY = TissueRule(
     blur="gaussian",
@@ -92,16 +97,14 @@ def find_tissue(
         and clam-resection are CLAM's.
     """
     rule = complete_rule(rule or TissueRule())
-    saturation = _saturation(image)
-    if not rule.keep_pen:
-        saturation[find_pen(image, um_per_px)] = 0
-    smooth = _blur(saturation, rule, um_per_px)
+    smooth = _blur(_saturation_of(image, rule, um_per_px), rule, um_per_px)
     if smooth.max() <= _MIN_SATURATION:
         return np.zeros(smooth.shape, np.bool_)
     threshold = rule.saturation or threshold_otsu(smooth) * _OTSU_FRACTION
     coloured = smooth > max(threshold, _MIN_SATURATION)
-    pieces = remove_small_objects(
-        _close(coloured, rule.close_um or 0, um_per_px), max_size=_area(rule.min_um2, um_per_px)
+    del smooth  # an overview may have 10^8 pixels
+    pieces = _drop_small(
+        _close(coloured, rule.close_um or 0, um_per_px), _area(rule.min_um2, um_per_px)
     )
     return _fill(pieces, _area(rule.min_hole_um2, um_per_px), rule.max_holes or 0)
 
@@ -116,14 +119,11 @@ def find_pen(image: Pixels, um_per_px: float = UM_PER_PX) -> npt.NDArray[np.bool
         image: overview, uint8 [H, W, 3].
         um_per_px: its resolution.
     """
-    red, green, blue = (image[..., channel].astype(np.int16) for channel in range(3))
-    colour = image.max(-1).astype(np.int16) - image.min(-1)
-    is_ink = (green - red > _INK) & (colour > 3 * _INK // 2)
-    is_ink |= (blue - red > 4 * _INK) & (red < _DARK)
-    is_ink |= (green - red > _TINGE) & (blue - green > 2 * _INK) & (red < _NAVY)
-    is_ink |= (image.max(-1) < _DARK) & (colour < _INK)
-    strokes = remove_small_objects(
-        ndimage.binary_opening(is_ink, np.ones((2, 2))), max_size=_area(_MIN_STROKE_UM2, um_per_px)
+    is_ink = _by_strips(image, _find_ink, np.bool_)
+    if not is_ink.any():
+        return is_ink
+    strokes = _drop_small(
+        ndimage.binary_opening(is_ink, np.ones((2, 2))), _area(_MIN_STROKE_UM2, um_per_px)
     )
     # The rim of a stroke is a mixture with glass.
     wide: npt.NDArray[np.bool_] = ndimage.binary_dilation(
@@ -132,10 +132,35 @@ def find_pen(image: Pixels, um_per_px: float = UM_PER_PX) -> npt.NDArray[np.bool
     return wide
 
 
+def _find_ink(image: Pixels) -> npt.NDArray[np.bool_]:
+    red, green, blue = (image[..., channel].astype(np.int16) for channel in range(3))
+    colour = image.max(-1).astype(np.int16) - image.min(-1)
+    is_ink: npt.NDArray[np.bool_] = (green - red > _INK) & (colour > 3 * _INK // 2)
+    is_ink |= (blue - red > 4 * _INK) & (red < _DARK)
+    is_ink |= (green - red > _TINGE) & (blue - green > 2 * _INK) & (red < _NAVY)
+    is_ink |= (image.max(-1) < _DARK) & (colour < _INK)
+    return is_ink
+
+
 def find_black(image: Pixels) -> npt.NDArray[np.bool_]:
     """Glass that a scanner left black: bool [H, W] of an image uint8 [H, W, 3]."""
     black: npt.NDArray[np.bool_] = image.max(-1) < _BLACK
     return black
+
+
+def _by_strips(image: Pixels, work: Callable[[Pixels], npt.NDArray[T]], kind: type[T]) -> Any:
+    """What some work makes of each pixel, with room for that of some rows alone: `kind` [H, W]."""
+    found = np.empty(image.shape[:2], kind)
+    for top in range(0, len(image), _STRIP):
+        found[top : top + _STRIP] = work(image[top : top + _STRIP])
+    return found
+
+
+def _saturation_of(image: Pixels, rule: TissueRule, um_per_px: float) -> npt.NDArray[np.float32]:
+    saturation: npt.NDArray[np.float32] = _by_strips(image, _saturation, np.float32)
+    if not rule.keep_pen:
+        saturation[find_pen(image, um_per_px)] = 0
+    return saturation
 
 
 def _saturation(image: Pixels) -> npt.NDArray[np.float32]:
@@ -144,6 +169,23 @@ def _saturation(image: Pixels) -> npt.NDArray[np.float32]:
     # Of what is next to black, noise alone makes a colour.
     saturation[find_black(image)] = 0
     return saturation
+
+
+def _drop_small(pieces: npt.NDArray[np.bool_], max_px: int) -> npt.NDArray[np.bool_]:
+    """What is larger than so many pixels, whose sides touch: scikit-image's in less memory."""
+    labels, number = ndimage.label(pieces)
+    is_kept = _count(labels, number) > max_px
+    is_kept[0] = False
+    large: npt.NDArray[np.bool_] = is_kept[labels]
+    return large
+
+
+def _count(labels: npt.NDArray[np.int32], number: int) -> npt.NDArray[np.int64]:
+    """Pixels of each label, 0 and the last one included."""
+    counts = np.zeros(number + 1, np.int64)
+    for top in range(0, len(labels), _STRIP):  # bincount copies what it counts
+        np.add.at(counts, *np.unique(labels[top : top + _STRIP], return_counts=True))
+    return counts
 
 
 def _blur(
@@ -171,8 +213,8 @@ def _close(
 
 def _fill(tissue: npt.NDArray[np.bool_], min_px: int, max_holes: int) -> npt.NDArray[np.bool_]:
     """Fill holes but the largest few; glass that reaches the border is no hole."""
-    glass = label(~tissue, connectivity=1)
-    sizes = np.bincount(glass.ravel())
+    glass, number = ndimage.label(~tissue)
+    sizes = _count(glass, number)
     sizes[0] = 0
     border = np.unique(np.concatenate([glass[0], glass[-1], glass[:, 0], glass[:, -1]]))
     is_kept = np.zeros(len(sizes), np.bool_)

@@ -1,8 +1,13 @@
 """Presets of tissue detection: what each keeps, and that they are CLAM's where they say so."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy import ndimage
+from skimage.morphology import disk, remove_small_objects
 
+from disc.data.tiling import tissue
 from disc.data.tiling.request import TissueRule
 from disc.data.tiling.tissue import complete_rule, find_pen, find_tissue
 
@@ -110,3 +115,42 @@ def test_glass_that_was_left_black_is_no_tissue(black: tuple[int, int, int] | No
     image[60:140, 60:140] = (190, 110, 160)
     found = find_tissue(image)
     assert found[65:135, 65:135].all() and found.mean() < 0.2
+
+
+def naive_pieces(image: np.ndarray, um: float) -> np.ndarray:
+    """Strokes of a pen, found at once, with scikit-image's rule of small pieces."""
+    red, green, blue = np.moveaxis(image.astype(int), -1, 0)
+    colour = image.max(-1).astype(int) - image.min(-1)
+    is_ink = (green - red > 24) & (colour > 36) | (blue - red > 96) & (red < 100)
+    is_ink |= (green - red > 3) & (blue - green > 48) & (red < 72)
+    is_ink |= (image.max(-1) < 100) & (colour < 24)
+    opened = ndimage.binary_opening(is_ink, np.ones((2, 2)))
+    strokes = remove_small_objects(opened, max_size=round(20_000 / um**2))
+    return ndimage.binary_dilation(strokes, disk(max(1, round(24 / um))))
+
+
+@pytest.mark.parametrize("um", [8.0, 16.0])
+def test_strips_change_nothing(um: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    noise = ndimage.gaussian_filter(rng.normal(size=(301, 260)), 8) * 30
+    image = glass(301)[:, :260]
+    for ink, low in ((PINK, 0.3), (INKS["navy"], 0.9), (INKS["black"], 1.4)):
+        image[noise > low] = ink
+    right = find_tissue(image, um)
+    np.testing.assert_array_equal(find_pen(image, um), naive_pieces(image, um))
+    monkeypatch.setattr(tissue, "_STRIP", 13)
+    np.testing.assert_array_equal(find_tissue(image, um), right)
+    np.testing.assert_array_equal(find_pen(image, um), naive_pieces(image, um))
+    assert 0.05 < right.mean() < 0.9
+
+
+def test_an_overview_of_10000_by_10000_takes_less_than_2_gib() -> None:
+    """Told from a small one: bytes a pixel, beside those of the image."""
+    image = np.full((800, 800, 3), 245, np.uint8)
+    image[::2, ::2] = PINK
+    image[200:300, 50:700] = INKS["navy"]
+    tracemalloc.start()
+    found = find_tissue(image)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.any() and most / found.size < 16
