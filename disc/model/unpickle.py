@@ -32,8 +32,15 @@ HARMFUL = re.compile(
 """Best known among what runs programs or reads files, and what makes tensors in ways that are not
 known here: refused by name, so that somebody hears of it. Whatever else lies beside the weights is
 stood in for. Nothing of either is loaded."""
+HARMLESS = re.compile(
+    r"torch\.(nn\.(modules\.\w+|functional|init)|_C\._nn|optim(\.\w+)?|distributions\.\w+|"
+    r"return_types)\.\w+|torch\._C\.Generator"
+)
+"""Of PyTorch: losses, layers, optimisers and functions that settings name; none makes a weight."""
 DICTIONARIES = re.compile(r"[\w.]+\.AttributeDict|easydict\.EasyDict|yacs\.config\.CfgNode")
 """Settings that are filled key by key, which PyTorch does for dictionaries alone."""
+LISTS = re.compile(r"collections\.deque")
+"""The same of lists."""
 OLD_PICKLES = 4
 """Before the tensors of a checkpoint that is no zip; the last is the checkpoint itself."""
 AVERAGES = "model_ema."
@@ -51,6 +58,25 @@ class Inert:
 
     def __setstate__(self, state: object) -> None:
         """Forget what the real one would have been."""
+
+
+def make_dictionary(*_: Any) -> OrderedDict[Any, Any]:
+    """Stands in for a dictionary of another class, whose keys and values follow."""
+    return OrderedDict()
+
+
+def make_list(*_: Any) -> list[Any]:
+    """The same for a list."""
+    return []
+
+
+def stand_in(name: str) -> Any:
+    """What is put in place of a class or function, by its name; nothing of it is loaded."""
+    if LISTS.fullmatch(name):
+        return make_list
+    if name == "collections.defaultdict":
+        return make_dictionary
+    return OrderedDict if DICTIONARIES.fullmatch(name) else Inert
 
 
 def first_stage(names: Iterable[str]) -> dict[str, str]:
@@ -85,9 +111,9 @@ def main(source: str, target: str) -> None:
     else:
         found = _list_globals(source)
     inert: list[Any] = [
-        (OrderedDict if DICTIONARIES.fullmatch(name) else Inert, name)
+        (stand_in(name), name)
         for name in sorted(found)
-        if not HARMFUL.fullmatch(name)
+        if HARMLESS.fullmatch(name) or not HARMFUL.fullmatch(name)
     ]
     with torch.serialization.safe_globals(inert):
         loaded = torch.load(

@@ -5,7 +5,7 @@ import pickle
 import re
 import sys
 import types
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import torch.utils.cpp_extension
 
 from disc.model.foreign import read_foreign
 from tests.model.compvis_reference import as_checkpoint, draw_network
@@ -36,6 +37,10 @@ class Settings:
 
     mode: Mode
     channels: range = range(1, 4)
+
+
+class Filled(dict):
+    """Of somebody's program, too."""
 
 
 def settings_of(kind, monkeypatch):
@@ -76,6 +81,58 @@ def test_settings_beside_the_weights_are_passed_over(tmp_path, tiles, monkeypatc
     check_equal(read_foreign(path), network, tiles)
 
 
+BESIDE = {
+    "loss": lambda: torch.nn.MSELoss(),
+    "network": lambda: torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.GELU()),
+    "class": lambda: torch.nn.SiLU,
+    "function": lambda: [torch.nn.functional.relu, torch.nn.functional.gelu, torch.nn.init.zeros_],
+    "optimiser": lambda: partial(torch.optim.Adam, lr=1),
+    "schedule": lambda: torch.optim.lr_scheduler.StepLR,
+    "generator": lambda: torch.Generator(),
+    "result": lambda: torch.ones(2, 2).max(0),
+    "distribution": lambda: torch.distributions.Normal(0.0, 1.0),
+    "defaultdict": lambda: defaultdict(list, {"a": [1]}),
+    "deque": lambda: deque([1, deque([2])], 3),
+}
+
+
+@pytest.mark.usefixtures("here")
+def test_what_pytorch_and_python_have_beside_weights_is_passed_over(tmp_path, tiles, monkeypatch):
+    network = draw_network()
+    beside = {kind: make() for kind, make in BESIDE.items()}
+    path = save(tmp_path / "model.ckpt", network, hyper_parameters=beside)
+    for name in ("Module", "MSELoss", "Sequential"):
+        monkeypatch.setattr(getattr(torch.nn, name), "__setstate__", never, raising=False)
+    monkeypatch.setattr(torch._C, "Generator", never)
+    check_equal(read_foreign(path), network, tiles)
+
+
+def never(*_):
+    """What stands beside weights is not made."""
+    pytest.fail("it is run")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "planted",
+    [torch.hub.load, torch.load, torch.jit.load, torch.utils.cpp_extension.load, torch.relu],
+)
+def test_what_of_pytorch_could_run_is_refused(tmp_path, planted):
+    path = save(tmp_path / "model.ckpt", draw_network(), planted=planted)
+    assert "which is code and no weights" in refusal(path)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_stand_in_is_no_weight(tmp_path):
+    network = draw_network()
+    checkpoint = as_checkpoint(network)
+    checkpoint["state_dict"]["encoder.conv_in.weight"] = torch.nn.MSELoss()
+    torch.save(checkpoint, tmp_path / "model.ckpt")
+    assert "'encoder.conv_in.weight' is a Inert; expected a dense" in refusal(
+        tmp_path / "model.ckpt"
+    )
+
+
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", ["eval", "getattr", "__import__", "open"])
 def test_what_could_run_is_refused(tmp_path, name):
@@ -85,7 +142,7 @@ def test_what_could_run_is_refused(tmp_path, name):
 
 @pytest.mark.usefixtures("here")
 def test_a_list_of_an_own_class_is_refused_in_words(tmp_path):
-    planted = defaultdict(dict, {"a": {}})  # PyTorch fills dictionaries and lists that it knows
+    planted = Filled({"a": {}})  # PyTorch fills dictionaries and lists that it knows
     path = save(tmp_path / "model.ckpt", draw_network(), planted=planted)
     assert "holds a list or a dictionary of a class that is not known" in refusal(path)
 
