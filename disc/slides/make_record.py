@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from disc.data.readers.slide_masks import name_slide
 from disc.slides.graders import TrainedGraders
 from disc.slides.judging.record import GradeRecord, Source
 from disc.slides.judging.verdict import Verdict
@@ -52,7 +53,7 @@ def describe_source(graders: TrainedGraders, path: Path, um_per_px: float | None
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Source(
-        slide=path.stem,
+        slide=name_slide(path),
         file=path.name,
         sha256=sha256,
         um_per_px=um_per_px,

@@ -4,10 +4,12 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from disc.files import BadInput
 from disc.slides.grade_slides import GradeReport, find_slides, grade_files
 from disc.slides.judging.record import GradeRecord
+from disc.slides.make_record import describe_source
 
 
 def test_what_lies_beside_slides_is_told(tmp_path: Path) -> None:
@@ -58,3 +60,10 @@ def test_slides_of_one_name_fail_with_their_paths_and_the_others_go_on(tmp_path:
     assert report.failures["failed (1)"] == f"{paths[3]}: has a name that is taken; rename one"
     told = json.loads((tmp_path / "out/failed/1.tiff (2)/failed.json").read_text())
     assert told["reason"] == report.failures["1.tiff (2)"] and len(report.failures) == 6
+
+
+def test_a_record_calls_a_slide_as_tables_and_masks_do(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tiff"
+    path.touch()
+    graders = SimpleNamespace(folder=tmp_path, name="real", hashes={})
+    assert describe_source(graders, path, 0.5).slide == "a"  # type: ignore[arg-type]

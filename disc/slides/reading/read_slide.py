@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from disc.data.readers.slide_masks import name_slide
+from disc.data.tiles.names import as_id
 from disc.data.tiling.request import TissueRule
 from disc.data.tiling.tissue import UM_PER_PX, find_tissue
 from disc.data.wsi.scan import Scan
@@ -76,7 +78,7 @@ def read_slide(
         tissue=tissue,
         passes=passes,
         temperature=calibration.temperature,
-        half=0 if encoder is None else encoder.choose(scan.path.stem),
+        half=0 if encoder is None else encoder.choose(as_id(name_slide(scan.path))),
     )
     cells = Cells(scan, grid, tissue)
     canvas = Canvas.create(folder / "map.raw", grid.width, grid.height)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from disc.data.readers.read import read_source
@@ -66,3 +68,18 @@ def test_scores_that_contradict_are_none(tmp_path: Path) -> None:
         Source(root=tmp_path, kind="folder", slides=tmp_path / "slides.csv")
     ).slides
     assert (slides["a"].primary, slides["b"].primary) == (None, 4)
+
+
+@pytest.mark.parametrize("mask", ["a.png", "a_mask.png", "a.ome_mask.png"])
+def test_masks_and_rows_of_ome_tiffs(tmp_path: Path, mask: str) -> None:
+    """Tables found them without `.ome`, masks did not."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    image = tmp_path / "images/a.ome.tif"
+    tifffile.imwrite(image, np.zeros((32, 32, 3), np.uint8), ome=True, photometric="rgb")
+    Image.new("L", (32, 32)).save(tmp_path / "masks" / mask)
+    (tmp_path / "slides.csv").write_text("slide_id,patient_id\na,p\n")
+    masks = () if mask == "a.png" else ("masks/{name}_mask.png",)
+    source = Source(root=tmp_path, kind="folder", slides=tmp_path / "slides.csv", masks=masks)
+    (tile,) = read_source(source).tiles
+    assert (tile.name, tile.slide_id, tile.mask) == ("a", "a", tmp_path / "masks" / mask)
