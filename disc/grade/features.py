@@ -166,7 +166,7 @@ def _open_values(file: h5py.File, path: Path) -> h5py.Dataset:
     found = find_dataset(file, "features", path)
     if found is None:
         raise BadInput(f"{path}: not a feature file (no 'features'); {_REMEDY}")
-    shape = found.shape or ()
+    shape: tuple[int, ...] = found.shape or ()
     if not (len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)) or not shape[-2]:
         raise BadInput(f"{path}: features have shape {shape}; expected [tiles, D]")
     if found.dtype.kind not in "fiub":
@@ -186,8 +186,8 @@ def _open_each(
     found = find_dataset(file, name, path)
     if found is None:
         return None
-    shape, num_tiles = found.shape or (), features.shape[-2]
-    inner = (2,) if name == "coords" else ()
+    shape: tuple[int, ...] = found.shape or ()
+    num_tiles, inner = features.shape[-2], (2,) if name == "coords" else ()
     if len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]
     if found.dtype.kind not in "fiub" or len(shape) != 1 + len(inner) or shape[1:] != inner:

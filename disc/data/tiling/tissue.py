@@ -119,7 +119,7 @@ def find_pen(image: Pixels, um_per_px: float = UM_PER_PX) -> npt.NDArray[np.bool
         image: overview, uint8 [H, W, 3].
         um_per_px: its resolution.
     """
-    is_ink = _by_strips(image, _find_ink, np.bool_)
+    is_ink: npt.NDArray[np.bool_] = _by_strips(image, _find_ink, np.bool_)
     if not is_ink.any():
         return is_ink
     strokes = _drop_small(
