@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import struct
 import zipfile
 import zlib
@@ -60,13 +61,31 @@ def far_cells(path: Path, column: str, rows: int, value: str) -> Path:
     book.save(draft)
     cell = f'<c r="{column}%d" t="n"><v>1</v></c>' if value else f'<c r="{column}%d"/>'
     lines = "".join(f'<row r="{n}">{cell % n}</row>' for n in range(2, rows + 2)).encode()
-    with zipfile.ZipFile(draft) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
-        for name in source.namelist():
-            data = source.read(name)
-            if name == "xl/worksheets/sheet1.xml":
-                data = data.replace(b"</sheetData>", lines + b"</sheetData>")
-            out.writestr(name, data)
+    with zipfile.ZipFile(draft) as source:
+        parts = {name: source.read(name) for name in source.namelist()}
+    return pack_book(path, parts, "xl/worksheets/sheet1.xml", b"</sheetData>", lines)
+
+
+def pack_book(path: Path, parts: dict[str, bytes], name: str, end: bytes, more: bytes) -> Path:
+    """A workbook of these parts, with more before the end of something in one of them."""
+    assert end in parts[name]
+    changed = parts | {name: parts[name].replace(end, more + end, 1)}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for place, data in changed.items():
+            out.writestr(place, data)
     return path
+
+
+def many_styles(path: Path, number: int) -> Path:
+    """A workbook of so many styles, with noise beside them that makes it a plausible size."""
+    book = Workbook()
+    book.active.append(["image_id", "gleason_score"])
+    draft = io.BytesIO()
+    book.save(draft)
+    with zipfile.ZipFile(draft) as source:
+        parts = {name: source.read(name) for name in source.namelist()}
+    parts["noise.bin"] = random.Random(0).randbytes(number // 30)
+    return pack_book(path, parts, "xl/styles.xml", b"</cellXfs>", b"<xf/>" * number)
 
 
 def wide_table(path: Path, columns: int) -> Path:

@@ -124,6 +124,7 @@ _BOOKS = [
     Case(SLIDES, "row a billion", edits.sheet('<row r="2"', '<row r="1000000000"'), _BOOK, True),
     Case(SLIDES, "billion laughs", edits.laughs, _BOOK, True),
     Case(SLIDES, "zip bomb", edits.zip_bomb, "unpack to 134", True),
+    Case(SLIDES, "millions of styles", edits.many_styles, "tags and attributes", True),
     Case(FACTS, "empty", edits.write(b""), "not readable as JSON"),
     Case(FACTS, "no text", edits.write(b"\xff\xfe\x00"), "not readable as JSON"),
     Case(FACTS, "a list", edits.write(b"[1, 2]"), "not an object"),

@@ -16,6 +16,7 @@ import pandas as pd
 from openpyxl import Workbook
 from PIL import Image
 
+from tests.damage import bombs
 from tests.damage.corrupt import join_chunks
 
 Edit = Callable[[Path], None]
@@ -206,6 +207,11 @@ def zip_bomb(path: Path) -> None:
                 part.write(data)
                 for _ in range(2**7 if name.endswith("sheet1.xml") else 0):
                     part.write(b" " * 2**20)
+
+
+def many_styles(path: Path) -> None:
+    """A workbook whose styles would take gigabytes."""
+    bombs.many_styles(path, 12_000_000)
 
 
 def laughs(path: Path) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import safetensors.numpy
 
 from tests.damage.edits import Edit, void
@@ -79,6 +82,8 @@ def _other_shapes(path: Path, data: bytes) -> Iterator[tuple[str, Edit]]:
         yield from _other_tables(pd.read_parquet(io.BytesIO(data)))
     elif path.suffix == ".safetensors":
         yield from _other_tensors(safetensors.numpy.load(data))
+    elif path.suffix == ".h5":
+        yield from _other_features(data)
 
 
 def _other_json(facts: dict[str, Any]) -> Iterator[tuple[str, Edit]]:
@@ -95,8 +100,36 @@ def _other_tables(table: pd.DataFrame) -> Iterator[tuple[str, Edit]]:
 
     yield "no columns", as_edit(pd.DataFrame())
     yield "no rows", as_edit(table.iloc[:0])
+    yield "millions of rows", _many_rows(list(table.columns))
     for column in list(table.columns)[:6]:
         yield f"without {column}", as_edit(table.drop(columns=column))
+
+
+def _many_rows(columns: list[str]) -> Edit:
+    """A table that takes a megabyte, and gigabytes once it is read."""
+
+    def edit(path: Path) -> None:
+        column = pa.DictionaryArray.from_arrays(np.zeros(60_000_000, np.int8), pa.array(["a" * 80]))
+        pq.write_table(pa.table(dict.fromkeys(columns, column)), path, compression="zstd")
+
+    return edit
+
+
+def _other_features(data: bytes) -> Iterator[tuple[str, Edit]]:
+    def as_edit(name: str, *shape: int, **kept: Any) -> Edit:
+        def edit(path: Path) -> None:
+            path.write_bytes(data)
+            with h5py.File(path, "a") as file:
+                del file[name]
+                file.create_dataset(name, shape, "f8" if name == "features" else "i8", **kept)
+
+        return edit
+
+    yield "features never filled", as_edit("features", 2**28 // 72, 72, chunks=(1000, 72))
+    yield "places never filled", as_edit("coords", 400_000_000, 2, chunks=(1000, 2))
+    yield "few places never filled", as_edit("coords", 3, 2)
+    yield "features of elsewhere", as_edit("features", 3, 72, external=[("/dev/zero", 0, 1728)])
+    yield "places of elsewhere", as_edit("coords", 3, 2, external=[("/etc/hostname", 0, 48)])
 
 
 def _other_tensors(tensors: dict[str, Any]) -> Iterator[tuple[str, Edit]]:

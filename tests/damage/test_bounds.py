@@ -51,6 +51,7 @@ def tables(folder: Path) -> dict[str, tuple[Path, str]]:
         "wide": (bombs.wide_table(folder / "wide.csv", 500_000), "500,000 columns; expected"),
         "XFD": (bombs.far_cells(folder / "far.xlsx", "XFD", 20_000, "1"), "16,384 columns"),
         "empty XFD": (bombs.far_cells(folder / "blank.xlsx", "XFD", 20_000, ""), "spans more than"),
+        "styles": (bombs.many_styles(folder / "styles.xlsx", 12_000_000), "tags and attributes"),
     }
 
 
