@@ -18,7 +18,7 @@ from disc.labels import Label
 from disc.slides.graders import Graders
 from disc.slides.judging.attention import attend
 from disc.slides.judging.calibration import Calibration
-from disc.slides.judging.foci import measure_focus
+from disc.slides.judging.foci import find_sure, measure_focus
 from disc.slides.judging.record import (
     RESEARCH,
     GradeRecord,
@@ -68,7 +68,7 @@ def grade_slide(
     reading = read_slide(graders, calibration, scan, folder, passes)
     levels = build_pyramid(reading.canvas)
     level = choose_for_regions(levels)
-    focus = _find_focus(reading, level)
+    focus = _find_focus(reading, level, calibration.temperature)
     verdict = judge(replace(reading.evidence, focus_mm2=focus), calibration, graders.slide)
     stamp = _make_stamp(graders, scan, verdict)
     regions = _write_regions(folder / "regions.geojson", reading, level, stamp)
@@ -123,11 +123,13 @@ def _describe_map(
     )
 
 
-def _find_focus(reading: SlideReading, level: Canvas) -> float:
-    """The largest connected region of cancer on the map, in mm²."""
+def _find_focus(reading: SlideReading, level: Canvas, temperature: float) -> float:
+    """The largest connected region of the map that graders are sure is cancer, in mm²."""
     wide, high = (np.diff(edges) for edges in level_edges(reading.grid, level))
     sizes = np.outer(high, wide) * (reading.grid.um_per_slide_px / 1000) ** 2
-    return measure_focus(level.read(level.whole())[-1], sizes)
+    part = level.read(level.whole())
+    has_tissue = part[-1] < len(Label)
+    return measure_focus(has_tissue & find_sure(part[:-1] / np.float32(255), temperature), sizes)
 
 
 def _area_of(grid: MapGrid, box: Box) -> float:

@@ -11,7 +11,7 @@ from disc.labels import IGNORE
 from disc.settings.grading import TransMIL as Settings
 from disc.slides.judging.calibrate import best_threshold
 from disc.slides.judging.calibration import Calibration
-from disc.slides.judging.foci import measure_focus
+from disc.slides.judging.foci import find_sure, measure_focus
 from disc.slides.judging.pixel_sample import PixelSample, calibration_error
 from disc.slides.judging.rules import Score, score_areas
 from disc.slides.judging.verdict import Evidence, judge
@@ -139,7 +139,7 @@ SPREAD = evidence((0.9, 0.05, 0.05, 0))
         (
             replace(evidence((0.98, 0, 0.02, 0)), focus_mm2=0.1),
             (0.06,) * 3,
-            "a region of 0.10 mm² is read as cancer (validation slides allow 0.06)",
+            "graders are sure of 0.100 mm² in one piece (benign validation slides have less than",
         ),
     ],
 )
@@ -167,14 +167,23 @@ def test_little_that_benign_slides_have_too_is_benign(seen: Evidence, known: Cal
     assert not judge(seen, replace(known, floors=(0.06,) * 3), []).abstained
 
 
-def test_the_largest_region_of_cancer_joins_its_patterns() -> None:
-    labels = np.zeros((8, 10), np.uint8)
-    labels[1:3, 1:4], labels[3:5, 2:4], labels[6, 6:9] = 1, 3, 2
-    assert measure_focus(labels, 0.5) == 0.5 * (6 + 4)
-    assert measure_focus(np.zeros((3, 3), np.uint8), 1.0) == 0
+def test_the_largest_region_that_graders_are_sure_of_joins_patterns() -> None:
+    probabilities = np.zeros((4, 8, 10))
+    probabilities[:, :7] = np.array([0.85, 0.05, 0.05, 0.05])[:, None, None]  # below: no tissue
+    sure = [[0.02, 0.9, 0.04, 0.04], [0.05, 0.05, 0.2, 0.7], [0.03, 0.3, 0.4, 0.27]]
+    for place, each in zip(((1, 3, 1, 4), (3, 5, 2, 4), (6, 7, 6, 9)), sure, strict=True):
+        top, bottom, left, right = place
+        probabilities[:, top:bottom, left:right] = np.array(each)[:, None, None]
+    probabilities[:, 0, 9] = [0.2, 0.8, 0, 0]  # more likely than not, and not sure
+    found = find_sure(probabilities)
+    assert found.sum() == 6 + 4 + 3 and measure_focus(found, 0.5) == 0.5 * (6 + 4)
+    assert measure_focus(np.zeros((3, 3), bool), 1.0) == 0
     sizes = np.ones((8, 10))
     sizes[6] = 10
-    assert measure_focus(labels, sizes) == 30
+    assert measure_focus(found, sizes) == 30
+    logits = np.log(np.maximum(probabilities[:, :7], 1e-30)) / 1.7
+    cooled = np.exp(logits) / np.exp(logits).sum(0)
+    assert (find_sure(cooled, 1.7) == found[:7]).all(), "whatever the temperature of the map"
 
 
 def test_one_network_of_three_may_be_wrong_and_near_tissue_is_graded() -> None:

@@ -18,7 +18,7 @@ from disc.grade.slides import score_bags
 from disc.labels import IGNORE, NUM_LABELS, slide_label
 from disc.slides.graders import Examples, Graders
 from disc.slides.judging.calibration import Calibration, Floats
-from disc.slides.judging.foci import FOCUS_MM2, USUAL_MM2, measure_focus
+from disc.slides.judging.foci import FOCUS_MM2, USUAL_MM2, find_sure, measure_focus
 from disc.slides.judging.pixel_sample import PixelSample
 from disc.slides.judging.rules import CANCER
 from disc.slides.reading.mapping import halfway_features, read_logits, softmax
@@ -42,7 +42,7 @@ class _Seen:
     counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """By slide, its pixels by true and by read label, [2, 4]."""
     foci: dict[str, float] = field(default_factory=dict)
-    """By slide, the largest region of cancer that was read in a tile, in mm²."""
+    """By slide, the largest region of a tile that graders are sure is cancer, in mm²."""
 
 
 def calibrate(graders: Graders, examples: Examples) -> Calibration:
@@ -115,7 +115,8 @@ def _read_tiles(graders: Graders, tiles: TileSet) -> _Seen:
             seen.sample.add(each, mask, tile.name, patient)
             counts = seen.counts.setdefault(tile.slide_id, np.zeros((2, NUM_LABELS), np.int64))
             is_known, read = mask != IGNORE, each.argmax(0).astype(np.uint8)
-            focus = measure_focus(np.where(is_known, read, 0), (graders.um_per_px / 1000) ** 2)
+            is_sure = find_sure(softmax(each[None])[0]) & is_known
+            focus = measure_focus(is_sure, (graders.um_per_px / 1000) ** 2)
             seen.foci[tile.slide_id] = max(focus, seen.foci.get(tile.slide_id, 0.0))
             for row, labels in enumerate((mask, read)):
                 counts[row] += np.bincount(labels[is_known], minlength=NUM_LABELS)

@@ -39,7 +39,7 @@ class Settings:
         far: median distance of a slide's windows beyond which it is unlike the training tiles.
         cancer_floor: share of the tissue from which cancer of all patterns is no error of the map;
             None: not known, of weights that were exported before it was set.
-        focus_mm2: the same of a connected region of cancer, in mm².
+        focus_mm2: the same of a connected region of which graders are sure, in mm².
     """
 
     temperature: Positive

@@ -68,8 +68,9 @@ class SlideGroup(Strict):
 class MapFacts(Strict):
     """The map: its resolution, how often windows cover it, and what could not be read.
 
-    `focus_mm2` is the largest connected region of cancer on it, `focus_threshold_mm2` from which
-    size on it is no error of graders, as validation slides told; None: they were not asked.
+    `focus_mm2` is the largest connected region of which graders are sure that it is cancer,
+    `focus_threshold_mm2` from which size on that is no error, as validation slides told; None: they
+    were not asked.
     """
 
     um_per_px: float
@@ -155,10 +156,7 @@ class GradeRecord(Strict):
         if not self.shares:
             return said
         cancer = 1 - self.shares["NC"].fraction
-        said += f"; cancer in {cancer:.0%} of the {self.unit}"
-        if self.map is None or self.score.isup:
-            return said
-        return f"{said}, in regions of {self.map.focus_mm2:.2f} mm² and less"
+        return f"{said}; cancer in {cancer:.0%} of the {self.unit}"
 
 
 def list_present(labels: Mapping[str, CrossCheck]) -> list[str]:

@@ -38,7 +38,8 @@ class Evidence:
         features: of the windows in the bag, float32 [n, D].
         distances: of windows to the training tiles, [n].
         has_areas: whether areas are in mm².
-        focus_mm2: the largest connected region of cancer on the map; None: there is no map.
+        focus_mm2: the largest connected region of the map of which graders are sure that it is
+            cancer; None: there is no map.
     """
 
     areas: Floats

@@ -131,13 +131,12 @@ def tell_limits(record: GradeRecord) -> list[str]:
 
 
 def _tell_focus(facts: MapFacts) -> list[str]:
-    said = f"The largest region that is read as cancer is {facts.focus_mm2:.2f} mm²."
+    said = f"The largest region of which the graders are sure is {facts.focus_mm2:.2f} mm²."
     if facts.focus_threshold_mm2 is None:
         return [said]
     return [
-        f"{said} Regions below {facts.focus_threshold_mm2:.2f} mm² are not told from the graders' "
-        "errors: a smaller focus of cancer may be missed, and a slide that holds nothing else may "
-        "be called benign."
+        f"{said} Below {facts.focus_threshold_mm2:.3f} mm² it is not told from errors: a smaller "
+        "focus of cancer may be missed, and a slide that holds nothing else be called benign."
     ]
 
 
