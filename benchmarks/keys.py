@@ -76,9 +76,11 @@ def keep_keys(unet: nn.Module) -> Iterator[None]:
     ]
     for module, name in places:
         setattr(module, name, Kept(getattr(module, name)))
-    yield
-    for module, name in places:
-        setattr(module, name, getattr(module, name).layer)
+    try:
+        yield
+    finally:
+        for module, name in places:
+            setattr(module, name, getattr(module, name).layer)
 
 
 @torch.no_grad()

@@ -61,9 +61,19 @@ def grade_features(
             f"{graders.folder}: no validation slide of known score, or no embedded encoder, to say "
             "how many tiles make a pattern; give the slide itself"
         )
-    calibration = replace(calibration, floors=calibration.tile_floors)
+    # the other floors are of pixels
+    calibration = replace(
+        calibration, floors=calibration.tile_floors, cancer_floor=None, focus_mm2=None
+    )
     verdict = judge(_count_tiles(features), calibration, graders.slide)
-    num_tiles = _write_tiles(folder, path, features, graders)
+    stamp = Stamp(
+        slide=path.stem,
+        run=digest(dict(graders.hashes)),
+        version="features",
+        trained_on=graders.trained_on,
+        abstained=verdict.codes,
+    )
+    num_tiles = _write_tiles(folder, path, features, stamp)
     record = make_record(
         graders,
         verdict,
@@ -95,9 +105,7 @@ def _count_tiles(features: npt.NDArray[np.float32]) -> Evidence:
     )
 
 
-def _write_tiles(
-    folder: Path, path: Path, features: npt.NDArray[np.float32], graders: Graders
-) -> int:
+def _write_tiles(folder: Path, path: Path, features: npt.NDArray[np.float32], stamp: Stamp) -> int:
     """The tiles, where the file says where they are and how wide."""
     try:
         with h5py.File(path, "r") as file:
@@ -118,6 +126,5 @@ def _write_tiles(
         for (x, y), p in zip(placed.xy, shares, strict=True)
     ]
     write_table(folder / "tiles.csv", tiles, None)
-    stamp = Stamp(slide=path.stem, run=digest(dict(graders.hashes)), version="features")
     write_features(folder / "tiles.geojson.gz", tile_features(tiles, stamp))
     return len(tiles)

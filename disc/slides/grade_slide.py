@@ -102,7 +102,7 @@ def _make_stamp(graders: Graders, scan: Scan, verdict: Verdict) -> Stamp:
         version=version("disc-gleason"),
         bounds=scan.bounds,
         trained_on=graders.trained_on,
-        abstained=", ".join(reason.code for reason in verdict.abstained),
+        abstained=verdict.codes,
     )
 
 
@@ -124,7 +124,10 @@ def _describe_map(
 
 
 def _find_focus(reading: SlideReading, level: Canvas, temperature: float) -> float:
-    """The largest connected region of the map that graders are sure is cancer, in mm²."""
+    """The largest connected region of the map that graders are sure is cancer, in mm².
+
+    Of a map too large to be held, at a level whose probabilities are means.
+    """
     wide, high = (np.diff(edges) for edges in level_edges(reading.grid, level))
     sizes = np.outer(high, wide) * (reading.grid.um_per_slide_px / 1000) ** 2
     part = level.read(level.whole())

@@ -100,4 +100,7 @@ class Grading:
         return grade_slide(self.graders, self.calibration, scan, folder, passes)
 
     def _key(self, settings: dict[str, object]) -> str:
-        return digest({"schema": SCHEMA, "weights": dict(self.graders.hashes), **settings})
+        facts = {"schema": SCHEMA, "weights": dict(self.graders.hashes), **settings}
+        if isinstance(self.known, Calibration):  # else it follows from weights and tiles
+            facts["calibration"] = self.known.facts
+        return digest(facts)

@@ -70,11 +70,13 @@ def test_features_of_benign_tiles_that_hint_at_a_pattern_are_benign(
     grading = model.gradings.of_slides()
     assert grading.calibration.tile_floors is not None
     for floor, grade in ((0.1, 0), (0.05, 4)):
-        calibration = replace(grading.calibration, floors=(0, 0, 0), tile_floors=(0, floor, 0))
+        floors = {"floors": (0, 0, 0), "tile_floors": (0, floor, 0), "cancer_floor": 0.01}
+        calibration = replace(grading.calibration, **floors)
         folder = tmp_path / str(floor)
         folder.mkdir()
         record = grade_features(grading.graders, calibration, tmp_path / "a.h5", folder)
         assert record.shares["GG4"].fraction == 3 / 40 and record.score.primary == grade
+        assert "small-focus" not in {reason.code for reason in record.abstained}, "of pixels"
     page = (folder / "report.html").read_text()
     assert "There is one network" in page and "Glass, pen" not in page
     assert "share of the tiles reaches" in page and "share of the tissue" not in page

@@ -139,7 +139,7 @@ SPREAD = evidence((0.9, 0.05, 0.05, 0))
         (
             replace(evidence((0.98, 0, 0.02, 0)), focus_mm2=0.1),
             (0.06,) * 3,
-            "graders are sure of 0.100 mm² in one piece (benign validation slides have less than",
+            "graders are sure that 0.100 mm² in one piece are cancer (threshold, set on",
         ),
     ],
 )

@@ -116,7 +116,7 @@ def test_areas_of_a_large_map_are_those_of_a_coarser_copy(
 def test_one_slide_from_python_is_whole_for_the_command(
     model: Model, slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the marker that says so, and every file says what the graders have seen."""
+    """With the marker that says so; outlines say what the graders have seen."""
     record = model.grade(slide, tmp_path / slide.stem, passes=1)
     report = model.grade_slides([slide], tmp_path, passes=1)
     assert not capsys.readouterr().out

@@ -144,25 +144,19 @@ def _set_floors(
     return found[0], found[1], found[2]
 
 
-def _has_cancer(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Whether slides have cancer, of their pixels by true and by read label [S, 2, 4]."""
-    found: npt.NDArray[np.bool_] = _cancer_shares(counts)[:, 0] > FLOORS[0]
-    return found
-
-
-def _cancer_shares(counts: npt.NDArray[np.int64]) -> Floats:
-    """Shares of cancer, true and as read, [S, 2]."""
-    shares: Floats = counts[..., list(CANCER)].sum(-1) / counts.sum(-1).clip(1)
-    return shares
-
-
 def _set_alarms(seen: _Seen) -> dict[str, float]:
-    """How much cancer is no error of the map: share of the tissue, and connected region in mm²."""
+    """How much cancer is no error of the map: share of the tissue, and connected region in mm².
+
+    Slides of very little cancer tell nothing of errors, and are left out.
+    """
     pixels = np.stack([seen.counts[name] for name in seen.foci])
-    shares, is_ill = _cancer_shares(pixels)[:, 1], _has_cancer(pixels)
+    shares = pixels[..., list(CANCER)].sum(-1) / pixels.sum(-1).clip(1)
+    true, foci = shares[:, 0], np.array([*seen.foci.values()])
+    is_told = (true == 0) | (true > FLOORS[0])
+    has_cancer = true[is_told] > 0
     return {
-        "cancer_floor": best_alarm(shares, is_ill, FLOORS, FLOORS[0]),
-        "focus_mm2": best_alarm([*seen.foci.values()], is_ill, FOCUS_MM2, USUAL_MM2),
+        "cancer_floor": best_alarm(shares[is_told, 1], has_cancer, FLOORS, FLOORS[0]),
+        "focus_mm2": best_alarm(foci[is_told], has_cancer, FOCUS_MM2, USUAL_MM2),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from disc.records.typed import Finite, Positive, read_record
 from disc.slides.judging.rules import CANCER
 
 Floats = npt.NDArray[np.float64]
+_ARRAYS = ("mean", "whitening")
 RECORD, FAMILIAR = "calibration.json", "familiar.safetensors"
 VERSION = 1
 REMEDY = "export the weights again"
@@ -80,8 +82,14 @@ class Calibration(Familiar, Settings):
 
     @property
     def named_floors(self) -> dict[str, float]:
-        """Floors by the names of their labels."""
-        return dict(zip((label.name for label in CANCER), self.floors, strict=True))
+        """Floors by the names of their labels, and that of all cancer where it is known."""
+        floors = dict(zip((label.name for label in CANCER), self.floors, strict=True))
+        return floors if self.cancer_floor is None else {**floors, "cancer": self.cancer_floor}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the training tiles' features."""
+        return {name: value for name, value in vars(self).items() if name not in _ARRAYS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +103,7 @@ class _Record:
 def save_calibration(calibration: Calibration, folder: Path) -> None:
     """Write `calibration.json`, and `familiar.safetensors`: mean and whitening of features."""
     values = asdict(calibration)
-    arrays = {
-        name: torch.from_numpy(values.pop(name)).float().contiguous()
-        for name in ("mean", "whitening")
-    }
+    arrays = {name: torch.from_numpy(values.pop(name)).float().contiguous() for name in _ARRAYS}
     write_json(folder / RECORD, {"version": VERSION, "settings": values})
     write_bytes(folder / FAMILIAR, seal(safetensors.torch.save(arrays, metadata={"format": "pt"})))
 

@@ -68,8 +68,8 @@ def find_overlooked(
         said.append(f"all patterns together are {share:.1%} of it (floor {known.cancer_floor:.1%})")
     if None not in (focus_mm2, known.focus_mm2) and focus_mm2 >= known.focus_mm2:  # type: ignore[operator]
         said.append(
-            f"graders are sure of {focus_mm2:.3f} mm² in one piece (benign validation slides have "
-            f"less than {known.focus_mm2:.3f})"
+            f"graders are sure that {focus_mm2:.3f} mm² in one piece are cancer (threshold, set on "
+            f"validation slides, {known.focus_mm2:.3f})"
         )
     if not said:
         return None

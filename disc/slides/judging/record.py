@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from disc.files import MAX_TEXT, BadInput, read_bytes, write_bytes
 from disc.records.listing import check_listed
 
-SCHEMA = 3
+SCHEMA = 4
 NAME = "grade.json"
 RESEARCH = "research use only"
 Code = Literal[

@@ -16,7 +16,8 @@ RULES = (
     "A pattern counts where its share of the tissue reaches a floor, which is set on validation "
     "slides: below it lies what graders call that pattern where there is none.",
     "No pattern counts: benign, 0+0. But nothing is said where all cancer on the map together, or "
-    "one piece of it that graders are sure of, is more than benign validation slides have.",
+    "one piece that graders are sure of, is more than a threshold that tells benign validation "
+    "slides from others.",
     "The primary grade is the most extensive pattern; of equal ones, the higher.",
     "If a pattern higher than the primary counts, the secondary grade is the highest of those "
     "that count (ISUP 2014 for biopsies: the most extensive and the highest, however little).",

@@ -65,6 +65,11 @@ class Verdict:
     slide_group: SlideGroup | None
     distance: float | None
 
+    @property
+    def codes(self) -> str:
+        """Codes of the reasons why nothing is said; "": it was graded."""
+        return ", ".join(reason.code for reason in self.abstained)
+
 
 def judge(evidence: Evidence, calibration: Calibration, heads: Sequence[BagGrader]) -> Verdict:
     """Score, intervals, cross-check and reasons to say nothing."""

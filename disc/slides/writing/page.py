@@ -131,7 +131,7 @@ def tell_limits(record: GradeRecord) -> list[str]:
 
 
 def _tell_focus(facts: MapFacts) -> list[str]:
-    said = f"The largest region of which the graders are sure is {facts.focus_mm2:.2f} mm²."
+    said = f"The largest piece that graders are sure is cancer has {facts.focus_mm2:.3f} mm²."
     if facts.focus_threshold_mm2 is None:
         return [said]
     return [
