@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -17,10 +17,13 @@ MAX_CHUNK = 2**28
 MAX_RATIO = 200
 """Unpacked to stored, of values above `_FEW` bytes; features pack 1 to 4 times, places 30."""
 _FEW = 2**24
-_SMALL = 2**19
-"""Bytes of a packed chunk that may unpack to a thousand times as many without harm."""
+_HARMLESS = 2**25
+"""Bytes that a piece may unpack to beyond its own: a piece that cannot do so is not looked at."""
 _SLACK = 2**12
 """Bytes by which packing may enlarge what it cannot pack."""
+_GZIP, _LZF, _SUM = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32
+_MOST = {_GZIP: 1032, _LZF: 88}
+"""Bytes that a byte can unpack to."""
 
 
 def find_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
@@ -69,25 +72,47 @@ def check_stored(found: h5py.Dataset, path: Path, max_bytes: int) -> None:
         raise BadInput(f"{path}: '{name}' was never filled with values; write it anew")
     if size > _FEW and size > MAX_RATIO * stored:
         raise BadInput(f"{path}: '{name}' unpacks {stored:,} bytes to {size:,}; write it anew")
-    if any(_unpacks_to_more(found, chunk)):
-        raise BadInput(f"{path}: a piece of '{name}' unpacks to over {chunk:,} bytes; replace it")
+    if found.chunks is not None:
+        _check_pieces(found, path, chunk)
 
 
-def _unpacks_to_more(found: h5py.Dataset, chunk: int) -> Iterator[bool]:
-    """Of each packed chunk whether it holds more than a chunk: HDF5 unpacks all of it."""
-    if found.chunks is None:
-        return
-    kept = found.id.get_create_plist()
+def _check_pieces(found: h5py.Dataset, path: Path, chunk: int) -> None:
+    """Refuse pieces that hold more than they should: HDF5 unpacks all of each."""
+    kept, name = found.id.get_create_plist(), found.name.strip("/")
     filters = [kept.get_filter(number)[0] for number in range(kept.get_nfilters())]
-    if h5py.h5z.FILTER_DEFLATE not in filters:
-        return
-    yield filters.count(h5py.h5z.FILTER_DEFLATE) > 1
+    # a checksum and the order of bytes leave their number as it is
+    packing = [one for one in filters if one not in (_SUM, h5py.h5z.FILTER_SHUFFLE)]
+    last = [one for one in filters if one != _SUM][-1:]
+    if packing and (packing[0] not in _MOST or packing != last):
+        raise BadInput(
+            f"{path}: '{name}' is packed by the filters {filters}; expected gzip or LZF, once and "
+            "last; write it anew"
+        )
+    if filters and any(_unpacks_to_more(found, chunk, filters)):
+        raise BadInput(f"{path}: a piece of '{name}' unpacks to over {chunk:,} bytes; replace it")
+    if packing == [_LZF] and _pieces(found, MAX_CHUNK // _MOST[_LZF]):
+        raise BadInput(
+            f"{path}: '{name}' has LZF in pieces of over {MAX_CHUNK // _MOST[_LZF]:,} bytes, "
+            "which could unpack to any size; write it anew, with gzip"
+        )
+
+
+def _pieces(found: h5py.Dataset, above: int) -> list[h5py.h5d.StoreInfo]:
+    """Where chunks of more bytes than `above` lie."""
     large = list[h5py.h5d.StoreInfo]()
-    found.id.chunk_iter(lambda info: large.append(info) if info.size > _SMALL else None)
-    for info in large:
+    found.id.chunk_iter(lambda info: large.append(info) if info.size > above else None)
+    return large
+
+
+def _unpacks_to_more(found: h5py.Dataset, chunk: int, filters: Sequence[int]) -> Iterator[bool]:
+    """Of each large chunk whether it holds more than a chunk."""
+    most = max(_MOST.get(one, 1) for one in filters)
+    for info in _pieces(found, (chunk + _HARMLESS) // most):
         yield info.size > chunk + chunk // 8 + _SLACK
-        packed = found.id.read_direct_chunk(info.chunk_offset)[1]
-        yield len(zlib.decompressobj().decompress(packed, chunk + _SLACK)) >= chunk + _SLACK
+        # what packing did not make smaller is stored as it is, and marked so
+        if _GZIP in filters and not info.filter_mask >> filters.index(_GZIP) & 1:
+            packed = found.id.read_direct_chunk(info.chunk_offset)[1]
+            yield len(zlib.decompressobj().decompress(packed, chunk + _SLACK)) >= chunk + _SLACK
 
 
 def read_number(found: h5py.Dataset, name: str) -> float | None:

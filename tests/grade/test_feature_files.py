@@ -1,5 +1,6 @@
 """Feature files as CLAM and TRIDENT write them, and what is refused before it is read."""
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -183,3 +184,66 @@ def test_what_would_fill_memory_or_lies_elsewhere_is_refused_unread(
     with pytest.raises(BadInput, match=UNREAD[how]) as refusal:
         read_feature_file(tmp_path / "a.h5")
     assert str(refusal.value).startswith(f"{tmp_path / 'a.h5'}: ")
+
+
+def lzf_zeros(size: int) -> bytes:
+    """Bytes that LZF unpacks to so many times 264 zeros, and one."""
+    return b"\x00\x00" + b"\xe0\xff\x00" * size
+
+
+PIECES = {
+    "lzf": (4, ["lzf"], lzf_zeros(800_000), "a piece of 'coords' unpacks to over 64 bytes"),
+    "large lzf": (2**20, ["lzf"], lzf_zeros(2**20), "'coords' has LZF in pieces of over 3,050,402"),
+    "lzf, gzip": (
+        4,
+        ["lzf", "gzip"],
+        zlib.compress(lzf_zeros(800_000)),
+        "filters .* once and last",
+    ),
+    "gzip, gzip": (4, ["gzip", "gzip"], b"", "filters .1, 1.; expected gzip or LZF, once and last"),
+    "gzip, shuffle": (4, ["gzip", "shuffle"], b"", r"by the filters \[1, 2\]"),
+    "nbit": (4, ["nbit"], b"", r"by the filters \[5\]; expected gzip or LZF"),
+    "gzip": (
+        4,
+        ["gzip", "fletcher32"],
+        b"\x78\xda" + bombs.packed_zeros(1)[: 2**18],
+        "a piece of 'coords' unpacks to over 64 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", PIECES)
+def test_pieces_that_could_unpack_to_much_are_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda *_: pytest.fail("it is read"))
+    rows, filters, packed, said = PIECES[how]
+    kept = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    kept.set_chunk((rows, 2))
+    for name in filters:
+        if name == "lzf":
+            kept.set_filter(h5py.h5z.FILTER_LZF, h5py.h5z.FLAG_OPTIONAL, (4, 0x0105, 0))
+        elif name == "nbit":
+            kept.set_filter(h5py.h5z.FILTER_NBIT)
+        else:
+            getattr(kept, f"set_{'deflate' if name == 'gzip' else name}")()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["features"] = FEATURES
+        space = h5py.h5s.create_simple((4, 2), (h5py.h5s.UNLIMITED, 2))
+        made = h5py.h5d.create(file.id, b"coords", h5py.h5t.NATIVE_INT64, space, kept)
+        made.write_direct_chunk((0, 0), packed or bytes(64))
+    with pytest.raises(BadInput, match=said):
+        read_feature_file(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("filters", [{"compression": "lzf"}, {"compression": "gzip"}, {}])
+@pytest.mark.parametrize("values", ["smooth", "noise"])
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_packed_values_are_read(tmp_path: Path, filters: dict, values: str, rows: int) -> None:
+    """Noise that packing would enlarge is stored as it is."""
+    made = np.random.default_rng(0).integers(0, 256, (1000, 1024), np.uint8)
+    made = np.sort(made, 1) if values == "smooth" else made
+    kept = {"chunks": (rows, 1024), "shuffle": bool(filters), "fletcher32": True, **filters}
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("features", data=made, **kept)
+    np.testing.assert_array_equal(read_feature_file(tmp_path / "a.h5").features, made)
