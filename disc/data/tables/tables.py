@@ -27,8 +27,8 @@ _SHOWN = 5
 _TEXTS = {".csv", ".tsv", ".txt"}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _WHOLE = re.compile(r"\s*\d+\.0\s*")
-_NOTHING = frozenset({"", "NA", "N/A", "#N/A", "nan", "NaN", "NULL", "null", "None"})
-"""What R, pandas, Excel and databases write where there is nothing."""
+_NOTHING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none"})
+"""What R, pandas, Excel and databases write where there is nothing, in any case."""
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 _SHEET, _NO_ROWS = "xl/worksheets/sheet1.xml", b"<sheetData></sheetData>"
 
@@ -179,7 +179,7 @@ def fact_text(cell: object) -> str:
 
 def is_nothing(text: str) -> bool:
     """Whether a cell is empty, or holds what programs write where there is nothing."""
-    return text.strip() in _NOTHING
+    return text.strip().lower() in _NOTHING
 
 
 def encode_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:

@@ -19,6 +19,7 @@ from disc.data.writing.request import ConvertRequest
 from disc.files import BadInput
 
 NOTHING = ["NA", "N/A", "#N/A", "nan", "NaN", "NULL", "null", "None", " NA "]
+NOTHING += ["none", "NONE", "n/a", "<NA>", "NaT", "Na", " nAn"]
 FACTS = "patient_id", "gleason_score", "data_provider", "mpp", "isup_grade", "split"
 
 
@@ -36,8 +37,9 @@ def test_cells_that_say_nothing(tmp_path: Path, nothing: str) -> None:
 
 def test_words_that_only_look_so_are_names(tmp_path: Path) -> None:
     path = tmp_path / "slides.csv"
-    path.write_text("slide_id,patient_id\na,Na\nb,NA1\nc,none\n")
-    assert [row.patient for row in read_slide_table(path).values()] == ["Na", "NA1", "none"]
+    path.write_text("slide_id,patient_id\na,Nat1\nb,NA1\nc,no\nd,nones\n")
+    found = [row.patient for row in read_slide_table(path).values()]
+    assert found == ["Nat1", "NA1", "no", "nones"]
 
 
 def test_numbers_among_cells_that_say_nothing(tmp_path: Path) -> None:
@@ -49,8 +51,9 @@ def test_numbers_among_cells_that_say_nothing(tmp_path: Path) -> None:
 def test_a_slide_that_is_called_so_stays(tmp_path: Path) -> None:
     """It is kept by name; rows without one are told apart by another column, or refused."""
     path = tmp_path / "slides.csv"
-    path.write_text("slide_id,gleason_score\nNA,3+4\nb,4+4\n")
-    assert list(read_slide_table(path)) == ["NA", "b"]
+    for name in ("NA", "none", "<NA>"):
+        path.write_text(f"slide_id,gleason_score\n{name},3+4\nb,4+4\n")
+        assert list(read_slide_table(path)) == [name, "b"]
     path.write_text("image_id,slide_id,gleason_score\nNA,a,3+4\nNA,b,4+4\n")
     assert list(read_slide_table(path)) == ["a", "b"]
     path.write_text("slide_id,gleason_score\nNA,3+4\nNA,4+4\n")
