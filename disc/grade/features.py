@@ -14,13 +14,14 @@ import torch.nn.functional as F
 
 from disc.files import BadInput, read_bytes, reason, write_bytes
 from disc.labels import NUM_LABELS
-from disc.records.hdf5 import check_stored, find_dataset, read_number
+from disc.records.hdf5 import check_stored, find_dataset, read_side
 from disc.records.listing import check_listed
 
 GRID = 4
 """Cells a side over which posteriors are averaged."""
 MAX_VALUES = 2**28
 """Of a slide: 100,000 tiles of 2,560 values."""
+MAX_TILES = 2**24
 _MAX_BYTES = 4 * MAX_VALUES
 """Of these, of whatever type."""
 _BLOCK = 2**22
@@ -149,7 +150,7 @@ def read_feature_file(path: Path) -> FeatureFile:
             read = FeatureFile(
                 features,
                 None if coords is None else np.asarray(coords[()], np.int64).reshape(-1, 2),
-                None if coords is None else _side(coords),
+                None if coords is None else read_side(coords, alone=True),
                 None if labels is None else np.asarray(labels[()], np.uint8),
             )
     except BadInput:
@@ -167,13 +168,14 @@ def _open_values(file: h5py.File, path: Path) -> h5py.Dataset:
     if found is None:
         raise BadInput(f"{path}: not a feature file (no 'features'); {_REMEDY}")
     shape: tuple[int, ...] = found.shape or ()
-    if not (len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)) or not shape[-2]:
-        raise BadInput(f"{path}: features have shape {shape}; expected [tiles, D]")
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)) or 0 in shape:
+        raise BadInput(f"{path}: features have shape {shape}; expected [tiles, D], neither 0")
     if found.dtype.kind not in "fiub":
         raise BadInput(f"{path}: features are {found.dtype}; expected real numbers")
-    if found.size > MAX_VALUES:
+    if found.size > MAX_VALUES or shape[-2] > MAX_TILES:
         raise BadInput(
-            f"{path}: claims {found.size:,} values; expected at most {MAX_VALUES:,}; {_REMEDY}"
+            f"{path}: claims {found.size:,} values of {shape[-2]:,} tiles; expected at most "
+            f"{MAX_VALUES:,} of {MAX_TILES:,}; {_REMEDY}"
         )
     check_stored(found, path, _MAX_BYTES)
     return found
@@ -208,16 +210,6 @@ def _read_values(found: h5py.Dataset) -> npt.NDArray[np.float32]:
         rows = slice(start, start + step)
         values[rows] = found[rows] if found.ndim == 2 else found[0, rows]
     return values
-
-
-def _side(coords: h5py.Dataset) -> float | None:
-    """Side of a tile at level 0, from what CLAM or TRIDENT say of coordinates."""
-    side, patch = (read_number(coords, name) for name in ("patch_size_level0", "patch_size"))
-    if side is not None or patch is None:
-        return side
-    # CLAM's patches are of a level; ours have no downsample
-    downsample = read_number(coords, "downsample")
-    return patch * (1.0 if downsample is None else downsample)
 
 
 def _log_odds(probabilities: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,8 @@ from disc.files import BadInput
 
 MAX_CHUNK = 2**28
 """Bytes that are unpacked at once."""
+MAX_PLACE = 2**31
+"""In level-0 pixels; no slide is as wide."""
 MAX_RATIO = 200
 """Unpacked to stored, of values above `_FEW` bytes; features pack 1 to 4 times, places 30."""
 _FEW = 2**24
@@ -115,7 +117,34 @@ def _unpacks_to_more(found: h5py.Dataset, chunk: int, filters: Sequence[int]) ->
             yield len(zlib.decompressobj().decompress(packed, chunk + _SLACK)) >= chunk + _SLACK
 
 
-def read_number(found: h5py.Dataset, name: str) -> float | None:
+def read_side(coords: h5py.Dataset, *, alone: bool = False) -> float | None:
+    """Side of a tile in level-0 pixels, as TRIDENT says it, or else CLAM; None: that is not said.
+
+    Args:
+        coords: with the attributes of either.
+        alone: whether a `patch_size` beside which nothing is said is of level 0, as in files of
+            features of tiles that come from no slide.
+    """
+    side, patch, level, downsample, scanned, target = (
+        _read_number(coords, name)
+        for name in (
+            *("patch_size_level0", "patch_size", "patch_level", "downsample"),
+            *("level0_magnification", "target_magnification"),
+        )
+    )
+    if side is None and patch is not None:
+        if scanned and target:
+            # TRIDENT's patches are of the target
+            side = patch * scanned / target
+        elif level == 0 or (alone and level is None and downsample is None):
+            side = patch
+        elif downsample:
+            # CLAM's patches are of a level
+            side = patch * downsample
+    return side if side is not None and 1 <= side <= MAX_PLACE else None
+
+
+def _read_number(found: h5py.Dataset, name: str) -> float | None:
     """An attribute that is a number, or two of them for across and down; None: there is none."""
     if name not in found.attrs:
         return None

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from disc.data.wsi.coordinates import read_coordinates
 from disc.files import BadInput
 from disc.grade import features as ours
 from disc.grade.encoder import encode_slides
@@ -51,6 +52,48 @@ def test_clams_files_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.features, FEATURES)
     np.testing.assert_array_equal(found.coords, COORDS)
     assert found.tile_px == 1024
+
+
+SIDES = {
+    "trident": ({"level0_magnification": 40, "target_magnification": 20}, 512, 512),
+    "trident, said": (
+        {"patch_size_level0": 500, "level0_magnification": 40, "target_magnification": 20},
+        500,
+        500,
+    ),
+    "trident, level": (
+        {"patch_level": 0, "level0_magnification": 40, "target_magnification": 10},
+        1024,
+        1024,
+    ),
+    "clam": ({"patch_level": 1, "downsample": np.array([4.0, 4.0])}, 1024, 1024),
+    "clam, level 0": ({"patch_level": 0}, 256, 256),
+    "a level of unknown width": ({"patch_level": 1}, None, None),
+    "no side": ({"patch_size_level0": np.nan}, None, None),
+    "alone": ({}, 256, None),
+}
+
+
+@pytest.mark.parametrize("said", SIDES)
+def test_tiles_and_places_have_one_side(tmp_path: Path, said: str) -> None:
+    """A file of features may be given where places are asked for; ours alone say a side only."""
+    facts, of_tiles, of_places = SIDES[said]
+    path = write(tmp_path / "a.h5", FEATURES, COORDS, patch_size=256, **facts)
+    assert read_feature_file(path).tile_px == of_tiles
+    if of_places is None:
+        with pytest.raises(BadInput, match="does not say how wide its squares are"):
+            read_coordinates(path)
+    else:
+        assert read_coordinates(path).side == of_places
+
+
+@pytest.mark.parametrize("shape", [(2**60, 0), (2**34, 0), (4, 0), (2**24 + 1, 1), (0, 3)])
+def test_features_of_no_width_or_of_endless_tiles_are_refused(tmp_path: Path, shape: tuple) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("features", shape, "f4")
+    said = "of 16,777,217 tiles; expected at most" if all(shape) else "D], neither 0"
+    with pytest.raises(BadInput, match=said):
+        read_feature_file(tmp_path / "a.h5")
 
 
 def test_ours_are_read_back_and_have_what_both_look_for(tmp_path: Path) -> None:
@@ -151,7 +194,7 @@ def fill(file: h5py.File, how: str, beside: Path) -> None:
 
 UNREAD = {
     "features, too many": "'features' has 2,147,483,520 bytes in pieces of",
-    "features, more than can be": "claims 536,870,912 values; expected at most 268,435,456",
+    "features, more than can be": "claims 536,870,912 values of 134,217,728 tiles; expected",
     "features, packed": "'features' unpacks 288,000 bytes to 301,989,888",
     "coords, too many": r"coords are float64 \[3728270\]; expected numbers \[tiles, 2\]",
     "coords, more than can be": r"coords are float32 \[134217728, 4\]",

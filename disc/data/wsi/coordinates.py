@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from disc.files import BadInput
-from disc.records.hdf5 import check_stored, find_dataset, read_number
+from disc.records.hdf5 import MAX_PLACE, check_stored, find_dataset, read_side
 
 SUFFIX = "_patches"
 """What TRIDENT puts behind a slide's name; CLAM puts nothing."""
 MAX_PLACES = 5_000_000
-_MAX_LEVEL_0 = 2**31
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +53,7 @@ def read_coordinates(path: Path) -> Coordinates:
         raise BadInput(
             f"{path}: not readable as HDF5 coordinates ({error}); replace the file"
         ) from error
-    if xy.size and (xy.min() < 0 or xy.max() > _MAX_LEVEL_0):
+    if xy.size and (xy.min() < 0 or xy.max() > MAX_PLACE):
         raise BadInput(
             f"{path}: places from {xy.min()} to {xy.max()}; expected level-0 pixels of a slide"
         )
@@ -78,19 +77,8 @@ def _dataset(file: h5py.File, path: Path) -> h5py.Dataset:
 
 
 def _side(dataset: h5py.Dataset, path: Path) -> float:
-    """Side in level-0 pixels, as TRIDENT says it, or else CLAM."""
-    side, patch = (read_number(dataset, name) for name in ("patch_size_level0", "patch_size"))
-    if side is None and patch is not None:
-        scanned, target = (
-            read_number(dataset, f"{name}_magnification") for name in ("level0", "target")
-        )
-        if scanned and target:
-            side = patch * scanned / target
-        elif read_number(dataset, "patch_level") == 0:
-            side = patch
-        elif downsample := read_number(dataset, "downsample"):
-            side = patch * downsample
-    if side is None or not 1 <= side <= _MAX_LEVEL_0:
+    side = read_side(dataset)
+    if side is None:
         raise BadInput(
             f"{path}: 'coords' does not say how wide its squares are; expected the attributes "
             "patch_size_level0 (TRIDENT), or patch_size with patch_level and downsample (CLAM)"
