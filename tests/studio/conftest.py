@@ -71,11 +71,11 @@ def pictures(response):
 
 
 @contextlib.contextmanager
-def listen(app):
+def listen(app, port=0):
     """Let a studio listen; its address."""
     # a page that is open still would be waited for
     config = uvicorn.Config(
-        app, port=0, log_level="critical", access_log=False, timeout_graceful_shutdown=1
+        app, port=port, log_level="critical", access_log=False, timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -28,6 +28,11 @@ def says(page, words):
     expect(page.locator("#status")).to_contain_text(words, timeout=PATIENCE)
 
 
+def hush(page):
+    """What is said then is new."""
+    page.locator("#status").evaluate("(it) => { it.textContent = ''; }")
+
+
 def test_a_link_asks_for_what_these_weights_lack(page):
     before = page.locator("#pictures figure").all_text_contents()
     follow_link(page, "columns=sd-disc-fast,sd-disc-cotrain")
@@ -36,11 +41,11 @@ def test_a_link_asks_for_what_these_weights_lack(page):
         "the link asks for sd-disc-fast, sd-disc-cotrain; these weights have sd, sd-sc, sd-disc",
     )
     for columns in ("columns=", "count=1"):
-        page.locator("#status").evaluate("(it) => { it.textContent = ''; }")
+        hush(page)
         follow_link(page, columns)
         says(page, "no variant is chosen; choose one or more")
     assert page.locator("#pictures figure").all_text_contents() == before
-    page.locator("#status").evaluate("(it) => { it.textContent = ''; }")
+    hush(page)
     page.evaluate("location.hash += '&columns=sd,sd-disc-fast'")
     says(page, "The link asks for sd-disc-fast too, which these weights lack.")
     assert page.locator("#pictures figure").count() == 1
@@ -114,3 +119,64 @@ def test_a_copied_link_asks_for_the_token_and_goes_on(browser, model, tmp_path):
         assert np.array_equal(labels_of(other), labels_of(page))
         for each in (page, other):
             each.context.close()
+
+
+def give_token(page, token):
+    hush(page)
+    page.locator("#token").fill(token)
+    page.get_by_role("button", name="Open").first.click()
+
+
+def kept_token(page):
+    return page.evaluate("sessionStorage.getItem('token')")
+
+
+def test_a_wrong_token_in_a_link_leaves_the_right_one(browser, model, tmp_path):
+    with listen(build_app(model, tmp_path / "quiz.csv", token="right-secret")) as address:
+        page = browser.new_context().new_page()
+        page.goto(f"{address}#token=wrong-secret")
+        says(page, "the token is missing or wrong")
+        assert page.locator("#token").is_visible() and kept_token(page) is None
+        give_token(page, "right-secret")
+        wait_for_pictures(page)
+        # signs that no header holds, too
+        for wrong in ("wrong-secret", "%E2%82%AC%0A", ""):
+            hush(page)
+            page.evaluate("(it) => { location.hash += `&seed=12&token=${it}`; }", wrong)
+            wait_for_pictures(page)
+            assert page.locator("#token").is_hidden() and kept_token(page) == "right-secret"
+            assert "token" not in page.url
+        page.context.close()
+
+
+def test_a_studio_with_another_token_asks_for_it_whatever_is_pressed(browser, model, tmp_path):
+    def serve(token, port=0):
+        return listen(build_app(model, tmp_path / "quiz.csv", token=token), port)
+
+    with serve("first-secret") as address:
+        page = open_page(browser, address, "#token=first-secret")
+    port = int(address.rstrip("/").rpartition(":")[2])
+    with serve("second-secret", port):
+        page.locator("#generate").click()
+        says(page, "the token is missing or wrong")
+        assert page.locator("#paint-view").is_hidden()
+        give_token(page, "wrong-secret")
+        says(page, "the token is missing or wrong")
+        assert kept_token(page) == "first-secret"
+        give_token(page, "second-secret")
+        says(page, "Press again")
+        assert page.locator("#token").is_hidden() and kept_token(page) == "second-secret"
+        page.locator("#generate").click()
+        wait_for_pictures(page)
+    with serve("third-secret", port):
+        page.locator("#to-quiz").click()
+        page.get_by_role("button", name="Begin").click()
+        says(page, "the token is missing or wrong")
+        assert page.locator("#quiz-view").is_hidden() and page.locator("nav").is_hidden()
+        give_token(page, "third-secret")
+        says(page, "Press again")
+        assert page.locator("#quiz-view").is_visible() and page.locator("#paint-view").is_hidden()
+        page.get_by_role("button", name="Begin").click()
+        page.locator("#question-number", has_text="Question 1").wait_for(timeout=PATIENCE)
+    assert all("401" in fault for fault in page.faults)
+    page.context.close()

@@ -1,26 +1,45 @@
 // Talking to the server: a sentence when it refuses, events while it works.
 
+/** A token that the server has not seen yet. */
+let offered = "";
 takeToken();
 
 /** The secret stands behind # in the address that was printed; it is taken out of sight, so that no
- * link that is copied holds it. Returns whether it was there. */
+ * link that is copied holds it. */
 export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1));
-  if (!given.has("token")) return false;
-  sessionStorage.setItem("token", given.get("token"));
+  if (!given.has("token")) return;
+  offered = given.get("token");
   given.delete("token");
   history.replaceState(null, "", `${location.pathname}#${given}`);
-  return true;
 }
 
-/** For this tab, until it is closed: a token, or the printed address that holds one. */
-export function keepToken(text) {
+/** A token, or the printed address that holds one. */
+export function offerToken(text) {
   const given = new URLSearchParams(text.slice(text.indexOf("#") + 1));
-  sessionStorage.setItem("token", given.get("token") ?? text);
+  offered = given.get("token") ?? text;
 }
 
-export async function ask(path, options = {}) {
-  const token = sessionStorage.getItem("token");
+/** What the weights are. A token that was offered is kept, for this tab until it is closed, if the
+ * server takes it; else the one before stays. */
+export async function askAbout() {
+  const token = offered;
+  offered = "";
+  // no header holds other signs, nor does any token
+  if (/^[!-~]+$/.test(token)) {
+    try {
+      const about = await askJson("about", { token });
+      sessionStorage.setItem("token", token);
+      return about;
+    } catch (error) {
+      if (error.status !== 401) throw error;
+    }
+  }
+  return askJson("about");
+}
+
+/** Where the kept token is refused, or none is kept, the window hears `refused`. */
+export async function ask(path, { token = keptToken(), ...options } = {}) {
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   let response;
   try {
@@ -30,12 +49,16 @@ export async function ask(path, options = {}) {
     throw new Error("the studio does not answer; is it still running?");
   }
   if (!response.ok) {
+    // an answer to the token before the one that is kept now tells nothing
+    if (response.status === 401 && token === keptToken()) dispatchEvent(new Event("refused"));
     const said = await response.json().catch(() => ({}));
     const error = new Error(said.error || `the studio answered ${response.status}`);
     throw Object.assign(error, { status: response.status });
   }
   return response;
 }
+
+const keptToken = () => sessionStorage.getItem("token");
 
 export const askJson = async (path, options) => (await ask(path, options)).json();
 
