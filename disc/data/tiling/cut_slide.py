@@ -32,7 +32,7 @@ from disc.data.wsi.annotation import Annotation, Labels
 from disc.data.wsi.coordinates import Coordinates, Grid, encode_coordinates, read_coordinates
 from disc.data.wsi.drawn_annotation import DrawnAnnotation
 from disc.data.wsi.scan import Scan
-from disc.files import BadInput, write_bytes
+from disc.files import BadInput, digest, write_bytes
 from disc.labels import GRADES, IGNORE, NUM_LABELS
 from disc.processes import Share
 
@@ -67,7 +67,7 @@ def cut_slide(
         `um_per_px`, the width of its pixels; `given_um`, the same where the file does not say it;
         `pen`, the fraction
         that strokes of a pen have of all that is coloured; `others`, how many drawn things are no
-        area; `pixels` of each label in its tiles.
+        area; `meaning`, of what its mask's values mean; `pixels` of each label in its tiles.
 
     Raises:
         BadInput: if slide or mask cannot be used.
@@ -92,14 +92,14 @@ def cut_slide(
     drawn = plan.annotation if isinstance(plan.annotation, DrawnAnnotation) else None
     others = drawn.num_others if drawn else 0
     facts = {"side": side, "axis": axis, "um_per_px": scan.um_per_px, "given_um": given}
-    facts |= {"pen": plan.pen, "others": others}
+    facts |= {"pen": plan.pen, "others": others, "meaning": sign_meaning(job)}
     return {**facts, "tiles": tiles, "pixels": pixels.tolist()}
 
 
 def _plan(job: Job, request: TileRequest) -> _Plan:
     if job.fault:
         raise BadInput(job.fault)
-    scan = _open(job)
+    scan = open_slide(job)
     scale = request.um_per_px / scan.um_per_px
     listed = None
     if job.coordinates is not None:
@@ -148,7 +148,7 @@ def _share_of_pen(whole: Pixels, tissue: npt.NDArray[np.bool_], um_per_px: float
     return float(pen.sum() / max(1, (pen | tissue).sum()))
 
 
-def _open(job: Job) -> Scan:
+def open_slide(job: Job) -> Scan:
     """A slide, unless the table says another resolution of it than its file.
 
     Raises:
@@ -161,6 +161,13 @@ def _open(job: Job) -> Scan:
             f"{job.um_per_px:.3g}; correct one of them"
         )
     return scan
+
+
+def sign_meaning(job: Job) -> str | None:
+    """A hash of what the values of a slide's mask mean; None: they mean nothing."""
+    if job.meaning is None:
+        return None
+    return digest([sorted(job.meaning.grades.items()), job.meaning.stroma])
 
 
 def contradicts(job: Job, um_per_px: float | None) -> bool:

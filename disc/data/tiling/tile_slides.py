@@ -10,9 +10,17 @@ from typing import Any
 import numpy as np
 
 from disc.data.tiles.records import Slide
+from disc.data.tiling.cut_slide import sign_meaning
 from disc.data.tiling.jobs import Job, list_jobs
 from disc.data.tiling.request import TileRequest
-from disc.data.tiling.workers import cut_slides, discard_former, is_done, record_of
+from disc.data.tiling.workers import (
+    cut_slides,
+    discard_former,
+    find_refused,
+    is_done,
+    read_facts,
+    record_of,
+)
 from disc.data.writing.convert import score_by_masks
 from disc.data.writing.new_split import (
     NUM_GROUPS,
@@ -116,11 +124,14 @@ def tile_slides(request: TileRequest) -> TileReport:
     listed, share = list_jobs(request), own_share()
     jobs = listed.jobs
     if share.is_first:
-        _claim(request)
+        _claim(jobs, request)
         discard_former(jobs, request)
     wait_for_all()
+    refused = find_refused(jobs, request)
+    wait_for_all()
     own = [job for number, job in enumerate(jobs) if share.has(number)]
-    cut_slides([job for job in own if not is_done(request, job)], request, shown=share.is_first)
+    own = [job for job in own if job.slide.slide_id not in refused and not is_done(request, job)]
+    cut_slides(own, request, shown=share.is_first)
     wait_for_all()
     writer = SetWriter(request.out, um_per_px=request.um_per_px)
     notes = list(listed.notes)
@@ -128,15 +139,15 @@ def tile_slides(request: TileRequest) -> TileReport:
         jobs = _score(jobs, request, notes)
     report = _divide(jobs, request, writer if share.is_first else None)
     wait_for_all()
-    return replace(report, notes=notes)
+    return replace(report, notes=notes, failures={**report.failures, **refused})
 
 
-def _claim(request: TileRequest) -> None:
+def _claim(jobs: Sequence[Job], request: TileRequest) -> None:
     """Note what the folder is for; refused, if that is something else.
 
     Slides whose files say their resolution stand, whatever --mpp is; the others know theirs. A
-    table that is given later says of slides that stand what the workbooks hold, and no more: where
-    masks need it to be read, slides without it have failed.
+    table that is given later, or corrected, wherever it lies, says of slides that stand what the
+    workbooks hold, and no more: where masks need it to be read, slides without it have failed.
     """
     facts = {**asdict(request), "mpp": None}
     for name in ("processes", "scores_from_masks"):  # They change no tile.
@@ -144,10 +155,27 @@ def _claim(request: TileRequest) -> None:
     for name in ("classes", "outside"):  # Unless given, they are those of earlier sets.
         if getattr(request, name) == getattr(TileRequest, name, {}):
             del facts[name]
-    noted, before = request.out / "request.json", {"request": digest({**facts, "labels": None})}
-    if request.labels is not None and noted.exists() and read_json(noted) == before:
-        write_json(noted, {"request": digest(facts)})
-    claim_folder(request.out, facts)
+    # Without a table, with one, and as earlier versions noted the one that was given.
+    claims = [{**facts, "labels": table} for table in (None, True, request.labels)]
+    noted, known = request.out / "request.json", [{"request": digest(claim)} for claim in claims]
+    if request.labels is None:
+        claim_folder(request.out, claims[0])
+        return
+    if noted.exists() and read_json(noted) in known:
+        _refuse_other_meanings(jobs, request)
+        write_json(noted, known[1])
+    claim_folder(request.out, claims[1])
+
+
+def _refuse_other_meanings(jobs: Sequence[Job], request: TileRequest) -> None:
+    """Refuse a table by which masks would be read otherwise, whose tiles stand."""
+    for job in jobs:
+        before, now = read_facts(request, job).get("meaning"), sign_meaning(job)
+        if before and now and before != now:
+            raise BadInput(
+                f"{request.labels}: gives slide {job.slide.slide_id} another data_provider than "
+                f"its tiles in {request.out} were cut by; correct it, or give another --out"
+            )
 
 
 def _score(jobs: Sequence[Job], request: TileRequest, notes: list[str]) -> list[Job]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from disc.data.readers.slide_masks import name_slide
 from disc.data.tiles.names import as_id
-from disc.data.tiling.cut_slide import contradicts, cut_slide
+from disc.data.tiling.cut_slide import contradicts, cut_slide, open_slide
 from disc.data.tiling.jobs import Job
 from disc.data.tiling.request import TileRequest
 from disc.data.writing.set_writer import SetWriter
@@ -26,6 +26,8 @@ Facts = dict[str, Any]
 
 _SYNC_SECONDS = 5.0
 """Slides become durable together, at most this far apart: a sync takes as long for one."""
+_UNDONE = {"failed": "its tiles were being taken away"}
+"""Recorded before the first of them goes: a kill may follow."""
 
 
 def record_of(request: TileRequest, job: Job) -> Path:
@@ -37,15 +39,48 @@ def is_done(request: TileRequest, job: Job) -> bool:
     """Whether the tiles of a slide stand; one that failed is tried again.
 
     So is one whose file does not say its resolution, when another is given for it, and one whose
-    file the table contradicts, to be refused.
+    file said another than the table does.
     """
+    facts = read_facts(request, job)
+    if "failed" in facts or (request.scores_from_masks and "pixels" not in facts):
+        return False
+    return not _has_other_width(job, facts)
+
+
+def find_refused(jobs: Sequence[Job], request: TileRequest) -> dict[str, str]:
+    """Why slides whose tiles stand would fail now, by id; their tiles are to stay as they are.
+
+    These are slides that a table given later contradicts, or whose resolution is not given any
+    more. A file that agrees by now is to be cut anew.
+    """
+    refused = {}
+    for job in jobs:
+        facts = read_facts(request, job)
+        if "failed" in facts or not _has_other_width(job, facts):
+            continue
+        if why := job.fault or _find_refusal(job):
+            refused[job.slide.slide_id] = f"{why}; until then its tiles stay as they were"
+    return refused
+
+
+def _find_refusal(job: Job) -> str:
+    try:
+        open_slide(job)
+    except BadInput as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def read_facts(request: TileRequest, job: Job) -> Facts:
+    """What is recorded of a slide; it has `failed`, unless its tiles stand."""
     path = record_of(request, job)
     facts: Facts = read_json(path) if path.exists() else {"failed": ""}
-    if request.scores_from_masks and "pixels" not in facts:
-        return False
-    if contradicts(job, facts.get("um_per_px")):
-        return False
-    return "failed" not in facts and facts.get("given_um") in (None, job.um_per_px)
+    return facts
+
+
+def _has_other_width(job: Job, facts: Facts) -> bool:
+    is_same = facts.get("given_um") in (None, job.um_per_px)
+    return contradicts(job, facts.get("um_per_px")) or not is_same
 
 
 def discard_former(jobs: Sequence[Job], request: TileRequest) -> None:
@@ -58,6 +93,8 @@ def discard_former(jobs: Sequence[Job], request: TileRequest) -> None:
     records = {name: request.out / "slides" / f"{as_id(name)}.json" for name in names}
     # Two names may have one record, and it is the last to go.
     found = {name: record for name, record in records.items() if record.exists()}
+    for record in set(found.values()):
+        write_json(record, _UNDONE)
     for name in found:
         _discard(as_id(name), name, request)
     for record in found.values():
@@ -74,7 +111,8 @@ def cut_slides(jobs: Sequence[Job], request: TileRequest, *, shown: bool) -> Non
     """
     for job in jobs:
         if record_of(request, job).exists():
-            record_of(request, job).unlink()
+            if "failed" not in read_facts(request, job):
+                write_json(record_of(request, job), _UNDONE)
             _discard_job(job, request)
     count = request.processes or num_cores()
     num_parts = 1 if len(jobs) >= 2 * count else count

@@ -4,6 +4,7 @@ import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -228,5 +229,30 @@ def test_tiles_that_were_cut_under_the_name_with_ome_are_cut_anew(
     for folder in ("images", "masks"):
         for path in (request.out / folder).glob("a_*"):
             path.rename(path.with_name(path.name.replace("a_", "a.ome_", 1)))
+    tile_slides(request)
+    assert contents(request.out) == expected
+
+
+def test_a_kill_while_former_tiles_are_taken_away(
+    tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record still said that they stood, and the set listed images that were gone."""
+    request = request_for(tmp_path, picture, ["a.png", "b.png"])
+    tile_slides(request)
+    expected = contents(request.out)
+    second = request.slides / "a .png"
+    shutil.copy(request.slides / "a.png", second)
+    unlink = Path.unlink
+
+    def stop(path: Path, *args: Any, **kwargs: Any) -> None:
+        unlink(path, *args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tile_slides(request)
+    monkeypatch.undo()
+    second.unlink()
+    assert contents(request.out) != expected
     tile_slides(request)
     assert contents(request.out) == expected
