@@ -81,6 +81,32 @@ def test_what_the_xml_says_wins_however_it_is_written(tmp_path: Path, unit: str,
     assert Scan(path, 0.25).um_per_px == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        *((word, 1.0) for word in ("micrometers", "micrometres", "Micron", "MICRONS", "µM", "Um")),
+        *(("millimeter", 1e3), ("Millimetres", 1e3), ("mm", 1e3), ("Mm", 1e12), ("meters", 1e6)),
+        *(("nanometer", 1e-3), ("inches", 25400.0), ("Inch", 25400.0), ("Feet", 304_800.0)),
+    ],
+)
+def test_words_for_units(unit: str, expected: float) -> None:
+    assert read_width("1", unit, "") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("unit", ["MM", "NM", "CM", "sec", "furlong"])
+def test_symbols_in_another_case_are_not_guessed(unit: str) -> None:
+    with pytest.raises(BadInput, match=f"a: size in '{unit}'; expected a unit of length"):
+        read_width("1", unit, "a: size")
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "-inf", "-0.5", "1e300000", "1e308"])
+def test_sizes_that_no_pixel_has(tmp_path: Path, size: str) -> None:
+    """They were dropped, and --mpp won."""
+    path = state(tmp_path / "a.ome.tiff", "mm", size)
+    with pytest.raises(BadInput, match=rf"PhysicalSizeX '{size}'; expected a number, finite and"):
+        Scan(path, 0.25)
+
+
 def test_single_quotes_and_a_declaration(tmp_path: Path) -> None:
     path = state(tmp_path / "a.ome.tiff", quote="'")
     assert Scan(path, 0.25).um_per_px == pytest.approx(0.5)
@@ -162,11 +188,18 @@ def test_imagej_says_its_unit_in_words(tmp_path: Path, unit: str, expected: floa
 
 def test_imagej_without_a_unit_or_with_an_unknown_one(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    for unit in ("pixel", ""):
+    for unit in ("pixel", "Pixels", "", "sec", "second", "furlong"):
         tifffile.imwrite(path, PICTURE, imagej=True, resolution=(2, 2), metadata={"unit": unit})
         assert Scan(path, 0.25).um_per_px == 0.25
-    tifffile.imwrite(path, PICTURE, imagej=True, resolution=(2, 2), metadata={"unit": "second"})
-    with pytest.raises(BadInput, match=r"a\.tif: ImageJ's description .* in 'second'; expected"):
+        with pytest.raises(BadInput, match="does not say how wide its pixels are; give --mpp"):
+            _ = Scan(path).um_per_px
+
+
+def test_a_stack_of_imagej_is_refused_in_words(tmp_path: Path) -> None:
+    path, stack = tmp_path / "a.tif", np.stack([PICTURE[:64, :64]] * 3)
+    how = {"imagej": True, "resolution": (2, 2)}
+    tifffile.imwrite(path, stack, metadata={"unit": "micron", "axes": "ZYXS"}, **how)
+    with pytest.raises(BadInput, match=r"a\.tif: a stack of 3 images .* expected one image"):
         Scan(path, 0.25)
 
 
