@@ -97,19 +97,7 @@ def cut_slide(
 
 
 def _plan(job: Job, request: TileRequest) -> _Plan:
-    if job.fault:
-        raise BadInput(job.fault)
-    scan = open_slide(job)
-    scale = request.um_per_px / scan.um_per_px
-    listed = None
-    if job.coordinates is not None:
-        listed = _read_listed(job.coordinates, request, scan)
-        scale = listed.side / request.tile_px
-    if scale < 0.99:
-        raise BadInput(
-            f"{scan.path}: has {scan.um_per_px:.3g} µm per pixel, coarser than --um-per-px "
-            f"{request.um_per_px:g}; ask for {scan.um_per_px:.3g} or more"
-        )
+    scan, scale, listed = open_slide(job, request)
     annotation = _open_labels(job, request, scan)
     overview_um = max(UM_PER_PX, scan.um_per_px)
     whole = scan.read_whole(UM_PER_PX)
@@ -148,19 +136,32 @@ def _share_of_pen(whole: Pixels, tissue: npt.NDArray[np.bool_], um_per_px: float
     return float(pen.sum() / max(1, (pen | tissue).sum()))
 
 
-def open_slide(job: Job) -> Scan:
-    """A slide, unless the table says another resolution of it than its file.
+def open_slide(job: Job, request: TileRequest) -> tuple[Scan, float, Coordinates | None]:
+    """A slide, how many of its pixels are one of a tile, and where its tiles are listed.
 
     Raises:
-        BadInput: if it does, or it is no slide.
+        BadInput: if it is no slide, has a fault, or is too coarse, or if the table says another
+            resolution of it than its file.
     """
+    if job.fault:
+        raise BadInput(job.fault)
     scan = Scan(job.path, job.um_per_px)
     if contradicts(job, scan.um_per_px):
         raise BadInput(
             f"{job.path}: says {scan.um_per_px:.3g} µm per pixel, and the table of --labels mpp "
             f"{job.um_per_px:.3g}; correct one of them"
         )
-    return scan
+    scale = request.um_per_px / scan.um_per_px
+    listed = None
+    if job.coordinates is not None:
+        listed = _read_listed(job.coordinates, request, scan)
+        scale = listed.side / request.tile_px
+    if scale < 0.99:
+        raise BadInput(
+            f"{scan.path}: has {scan.um_per_px:.3g} µm per pixel, coarser than --um-per-px "
+            f"{request.um_per_px:g}; ask for {scan.um_per_px:.3g} or more"
+        )
+    return scan, scale, listed
 
 
 def sign_meaning(job: Job) -> str | None:

@@ -58,14 +58,14 @@ def find_refused(jobs: Sequence[Job], request: TileRequest) -> dict[str, str]:
         facts = read_facts(request, job)
         if "failed" in facts or not _has_other_width(job, facts):
             continue
-        if why := job.fault or _find_refusal(job):
+        if why := _find_refusal(job, request):
             refused[job.slide.slide_id] = f"{why}; until then its tiles stay as they were"
     return refused
 
 
-def _find_refusal(job: Job) -> str:
+def _find_refusal(job: Job, request: TileRequest) -> str:
     try:
-        open_slide(job)
+        open_slide(job, request)
     except BadInput as error:
         return " ".join(str(error).split())
     return ""

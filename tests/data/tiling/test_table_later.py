@@ -96,6 +96,20 @@ def test_a_resolution_that_is_not_given_any_more_takes_no_tile(folder: Path) -> 
     assert stamps(folder / "out") == expected
 
 
+def test_a_resolution_with_which_a_slide_could_not_be_cut_takes_no_tile(folder: Path) -> None:
+    drop_resolution(folder / "slides/b.tiff")
+    table = folder / "labels.csv"
+    table.write_text("image_id,mpp\nb,2\n")
+    assert not tile_slides(request_for(folder, labels=table)).failures
+    expected = stamps(folder / "out")
+    table.write_text("image_id,mpp\nb,200\n")
+    report = tile_slides(request_for(folder, labels=table))
+    assert list(report.failures) == ["b"] and "coarser than --um-per-px" in report.failures["b"]
+    table.write_text("image_id,mpp\nb,2\n")
+    assert not tile_slides(request_for(folder, labels=table)).failures
+    assert stamps(folder / "out") == expected
+
+
 def test_a_table_by_which_masks_would_be_read_otherwise_is_refused(folder: Path) -> None:
     tables = [folder / "first.csv", folder / "second.csv"]
     for table, maker in zip(tables, ("radboud", "karolinska"), strict=True):
