@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -20,7 +23,7 @@ SUFFIXES = (".xml", ".geojson", ".json")
 """Of files that hold drawings."""
 MAX_VERTICES = 2**22
 _MAX_TAGS = 2**21
-"""Points and areas of XML, each of which takes 600 bytes; such a file has 64 MiB, too."""
+"""Areas and attributes of XML, each of which takes hundreds of bytes; points take 24."""
 _MAX_TAG = 2**20
 """Bytes of a tag of XML, whose attributes are all held at once."""
 _FARTHEST = 2**31
@@ -94,63 +97,93 @@ def _read_xml(data: bytes) -> Iterator[Drawing | None]:
         raise ValueError("it defines entities")
     if re.search(rb"<[^<]{%d}" % _MAX_TAG, data):
         raise ValueError(f"a tag or text of over {_MAX_TAG:,} bytes")
-    root = _parse(data)
+    root, points = _parse(data)
     if root.tag == "ASAP_Annotations":
-        return _read_asap(root)
+        return _read_asap(root, points)
     if root.tag == "Annotations":
-        return _read_aperio(root)
+        return _read_aperio(root, points)
     raise ValueError(f"its root is {root.tag[:40]}; expected ASAP_Annotations or Annotations")
 
 
-def _parse(data: bytes) -> ElementTree.Element:
+_Points = Mapping[ElementTree.Element, "array[float]"]
+"""Of each area: the order, x and y of its points, one after the other."""
+
+
+def _parse(data: bytes) -> tuple[ElementTree.Element, _Points]:
     """The root, with what says where areas lie and what they are: other things take no room."""
-    parser = ElementTree.XMLParser(target=_Builder())
+    builder = _Builder()
+    parser = ElementTree.XMLParser(target=builder)
     parser.feed(data)
     root: ElementTree.Element = parser.close()
-    return root
+    return root, builder.points
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """Builds elements and attributes that are read."""
+    """Builds elements and attributes that are read; points become numbers at once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._depth = self._num_kept = 0
+        self._depth = self._num_kept = self._num_points = 0
+        self._area: ElementTree.Element | None = None
+        self.points = dict[ElementTree.Element, "array[float]"]()
 
     def start(self, tag: Any, attrs: dict[Any, Any]) -> Any:
         self._depth += 1
+        if self._depth > 1 and tag in _AREA_OF:
+            return self._add_point(tag, attrs)
         if self._depth > 1 and tag not in _TAGS:
             return None
         self._num_kept += 1
         if self._num_kept > _MAX_TAGS:
-            raise ValueError(f"more than {_MAX_TAGS:,} points; simplify its shapes")
-        return super().start(tag, {name: attrs[name] for name in attrs.keys() & _ATTRIBUTES})
+            raise ValueError(f"more than {_MAX_TAGS:,} areas and attributes; draw fewer")
+        found = super().start(tag, {name: attrs[name] for name in attrs.keys() & _ATTRIBUTES})
+        if tag in _AREA_OF.values():
+            self._area = found
+        return found
+
+    def _add_point(self, tag: str, attrs: dict[str, str]) -> None:
+        self._num_points += 1
+        if self._num_points > MAX_VERTICES:
+            raise ValueError(f"more than {MAX_VERTICES:,} points; simplify its shapes")
+        if self._area is not None and self._area.tag == _AREA_OF[tag]:
+            # Some programs write decimal commas.
+            place = _place(*(attrs[axis].replace(",", ".") for axis in ("X", "Y")))
+            order = float(attrs.get("Order", "0")) if tag == "Coordinate" else 0.0
+            self.points.setdefault(self._area, array("d")).extend((order, *place))
 
     def end(self, tag: str) -> Any:
         self._depth -= 1
+        if tag in _AREA_OF.values():
+            self._area = None
         return super().end(tag) if not self._depth or tag in _TAGS else None
 
     def data(self, data: Any) -> None:
         """Text says nothing."""
 
 
-_TAGS = {"Annotation", "Attribute", "Coordinate", "Region", "Vertex"}
-_ATTRIBUTES = {"Id", "Name", "NegativeROA", "Order", "PartOfGroup", "Text", "Type", "X", "Y"}
+_TAGS = {"Annotation", "Attribute", "Region"}
+_AREA_OF = {"Coordinate": "Annotation", "Vertex": "Region"}
+"""Of ASAP and of Aperio: a tag of a point, and of what it is a point of."""
+_ATTRIBUTES = {"Id", "Name", "NegativeROA", "PartOfGroup", "Text", "Type"}
 
 
-def _read_asap(root: ElementTree.Element) -> Iterator[Drawing | None]:
+def _read_asap(root: ElementTree.Element, points: _Points) -> Iterator[Drawing | None]:
     """The class of an area is its group; of one that is in none, its name."""
     for one in root.iter("Annotation"):
         group = one.get("PartOfGroup", "None")
         name = one.get("Name", "") if group in ("None", "") else group
         is_area = one.get("Type") in ("Polygon", "Spline", "Rectangle")
-        points = sorted(
-            (float(point.get("Order", "0")), _point(point)) for point in one.iter("Coordinate")
-        )
-        yield _ring([place for _, place in points], name) if is_area else None
+        # by order, and by place where that is the same
+        listed = _numbers(points, one)
+        listed = listed[np.lexsort(listed.T[::-1])]
+        yield _ring(listed[:, 1:], name) if is_area else None
 
 
-def _read_aperio(root: ElementTree.Element) -> Iterator[Drawing | None]:
+def _numbers(points: _Points, area: ElementTree.Element) -> npt.NDArray[np.float64]:
+    return np.array(points.get(area, ()), np.float64).reshape(-1, 3)
+
+
+def _read_aperio(root: ElementTree.Element, points: _Points) -> Iterator[Drawing | None]:
     """The class is the layer's name; regions that are drawn as negative are holes in its others.
 
     Of a layer without a name it is its regions' text, or else an attribute's name. The text comes
@@ -161,13 +194,13 @@ def _read_aperio(root: ElementTree.Element) -> Iterator[Drawing | None]:
         others = [*listed, f"layer {layer.get('Id', '')}"]
         regions = list(layer.iter("Region"))
         holes = [region for region in regions if region.get("NegativeROA") == "1"]
-        cut = shapely.union_all([hole.area for one in holes if (hole := _region(one, ""))])
+        cut = shapely.union_all([hole.area for one in holes if (hole := _region(one, points, ""))])
         for region in regions:
             if region in holes:
                 continue
             said = (layer.get("Name", ""), region.get("Text", ""), *others)
             name = next(name.strip() for name in said if name.strip())
-            drawing = _region(region, name)
+            drawing = _region(region, points, name)
             if drawing is not None and not cut.is_empty:
                 drawing = Drawing(name=name, area=drawing.area.difference(cut))
             yield drawing
@@ -177,25 +210,20 @@ _POLYGON, _RECTANGLE, _ELLIPSE = "0", "1", "2"
 """Aperio's types of regions; the others are arrows and rulers."""
 
 
-def _region(region: ElementTree.Element, name: str) -> Drawing | None:
-    points = [_point(vertex) for vertex in region.iter("Vertex")]
+def _region(region: ElementTree.Element, listed: _Points, name: str) -> Drawing | None:
+    points = _numbers(listed, region)[:, 1:]
     kind = region.get("Type", _POLYGON)
     if kind not in (_POLYGON, _RECTANGLE, _ELLIPSE) or len(points) < 2:
         return None
     if kind == _POLYGON:
         return _ring(points, name)
-    box = shapely.MultiPoint(points).bounds
+    box = (*points.min(0).tolist(), *points.max(0).tolist())
     if kind == _RECTANGLE:
         return Drawing(name=name or _UNNAMED, area=shapely.box(*box))
     (left, top, right, bottom), turns = box, [2 * math.pi * i / 256 for i in range(256)]
     across, down = (right - left) / 2, (bottom - top) / 2
     round_ = [(left + across * (1 + math.cos(t)), top + down * (1 + math.sin(t))) for t in turns]
     return _ring(round_, name)
-
-
-def _point(element: ElementTree.Element) -> tuple[float, float]:
-    # Some programs write decimal commas.
-    return _place(*(element.attrib[axis].replace(",", ".") for axis in ("X", "Y")))
 
 
 def _place(x: str | float, y: str | float) -> tuple[float, float]:
@@ -206,7 +234,9 @@ def _place(x: str | float, y: str | float) -> tuple[float, float]:
     return place
 
 
-def _ring(points: Sequence[tuple[float, float]], name: str) -> Drawing | None:
+def _ring(
+    points: Sequence[tuple[float, float]] | npt.NDArray[np.float64], name: str
+) -> Drawing | None:
     return None if len(points) < 3 else _sound(shapely.Polygon(points), name)
 
 

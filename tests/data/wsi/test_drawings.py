@@ -253,8 +253,13 @@ def test_what_says_nothing_of_areas_takes_no_room(tmp_path, part):
     [
         (
             "a.xml",
-            "<Annotations>" + "<Vertex/>" * 1000 + "</Annotations>",
-            "more than 1,000 points",
+            "<Annotations>" + "<Vertex/>" * 1001 + "</Annotations>",
+            "more than 1,000 points; simplify its shapes",
+        ),
+        (
+            "a.xml",
+            "<Annotations>" + "<Region/>" * 1000 + "</Annotations>",
+            "more than 1,000 areas and attributes; draw fewer",
         ),
         ("a.xml", "<Annotations " + "a" * 2**20 + '=""/>', "a tag or text of over 1,048,576 bytes"),
         ("a.geojson", "[" + "{}," * 1000 + "{}]", "more than 1,000 objects or points"),
@@ -268,3 +273,24 @@ def test_too_many_things_are_refused(tmp_path, monkeypatch, name, text, message)
     (tmp_path / name).write_text(text)
     with pytest.raises(BadInput, match=message):
         read_drawings(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["asap", "aperio"])
+def test_points_are_not_counted_as_areas(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(drawings, "_MAX_TAGS", 3)
+    turns = [2 * np.pi * n / 500 for n in range(500)]
+    places = [(500 + 400 * np.cos(turn), 500 + 400 * np.sin(turn)) for turn in turns]
+    if kind == "asap":
+        points = "".join(
+            f'<Coordinate Order="{n}" X="{places[n][0]}" Y="{places[n][1]}"/>' for n in range(500)
+        )
+        text = (
+            f'<ASAP_Annotations><Annotation Type="Polygon">{points}</Annotation></ASAP_Annotations>'
+        )
+    else:
+        points = "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in places)
+        text = f"<Annotations><Annotation><Region>{points}</Region></Annotation></Annotations>"
+    (tmp_path / "a.xml").write_text(text)
+    (found,) = read_drawings(tmp_path / "a.xml").areas
+    assert found.area.area == pytest.approx(np.pi * 400**2, rel=1e-3)
+    assert len(found.area.exterior.coords) == 501
