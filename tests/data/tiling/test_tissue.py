@@ -144,8 +144,8 @@ def test_strips_change_nothing(um: float, monkeypatch: pytest.MonkeyPatch) -> No
     assert 0.05 < right.mean() < 0.9
 
 
-def test_an_overview_of_10000_by_10000_takes_less_than_2_gib() -> None:
-    """Told from a small one: bytes a pixel, beside those of the image."""
+def test_finding_tissue_takes_less_than_16_bytes_a_pixel() -> None:
+    """Beside those of the image, in a small one: of 10,000 x 10,000 that is 1.5 GiB."""
     image = np.full((800, 800, 3), 245, np.uint8)
     image[::2, ::2] = PINK
     image[200:300, 50:700] = INKS["navy"]
