@@ -46,13 +46,15 @@ def find_ome_image(path: Path, *, is_mask: bool = False) -> StatedImage | None:
         listed = _list_pixels(path, text)
         sizes = _list_sizes(path, file) if len(listed) > 1 else []
     number = max(range(len(sizes)), key=lambda place: math.prod(sizes[place]), default=0)
+    if is_mask:
+        return StatedImage(number=number, um_per_px=(0.0, 0.0))
     said = [each for each in listed if not sizes or _said_size(each) == sizes[number]]
     if listed and not said:
         raise BadInput(
             f"{path}: its OME-XML lists no image of {sizes[number][0]} x {sizes[number][1]} px, "
             "as its largest is; convert the file"
         )
-    if is_mask or not said:
+    if not said:
         return StatedImage(number=number, um_per_px=(0.0, 0.0))
     across, down = (_width(path, said[0], axis) for axis in "XY")
     return StatedImage(number=number, um_per_px=(across, down))

@@ -134,6 +134,22 @@ def test_a_mask_needs_no_resolution(tmp_path: Path) -> None:
     assert Scan(path, is_mask=True).width == 768
 
 
+def test_a_mask_need_not_be_found_in_the_xml(tmp_path: Path) -> None:
+    """Once the largest image is known, the XML is asked for the width of pixels alone."""
+    path = tmp_path / "a.ome.tif"
+    how = {"photometric": "rgb", "tile": (128, 128), "metadata": {"axes": "YXS"}}
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(PICTURE[::8, ::4], **how)
+        writer.write(PICTURE, **how)
+    said = tifffile.tiffcomment(path)
+    assert said.count('SizeX="768"') == 1
+    tifffile.tiffcomment(path, said.replace('SizeX="768"', 'SizeX=" 768"').encode())
+    with pytest.raises(BadInput, match="lists no image of 768 x 1024 px"):
+        Scan(path, 0.25)
+    assert (scan := Scan(path, is_mask=True)).width == 768
+    assert np.array_equal(scan.read(64, 32, (50, 40), 1.0), PICTURE[32:72, 64:114])
+
+
 def test_pixels_are_no_length(tmp_path: Path) -> None:
     assert Scan(state(tmp_path / "a.ome.tiff", "pixel"), 0.25).um_per_px == 0.25
 
