@@ -43,11 +43,19 @@ def list_repeated(data: bytes) -> list[str]:
     """Columns of text that would be large if each value stood for itself.
 
     Raises:
+        ValueError: if one of them is the index of a pandas table.
         Exception: of any kind, if the file is damaged.
     """
-    _, pieces = _read_facts(data)
+    facts, pieces = _read_facts(data)
     names = dict.fromkeys(one.path_in_schema for one in pieces if one.physical_type in _TEXTS)
-    return [name for name in names if _count_text(data, name) > LARGE_TEXT]
+    large = [name for name in names if _count_text(data, name) > LARGE_TEXT]
+    pandas = facts.schema.to_arrow_schema().pandas_metadata or {}
+    if index := [name for name in large if name in pandas.get("index_columns", ())]:
+        raise ValueError(
+            f"'{index[0]}' is an index with over {LARGE_TEXT:,} bytes of text; expected a column, "
+            "as reset_index makes it"
+        )
+    return large
 
 
 def _read_facts(data: bytes) -> tuple[Any, list[Any]]:

@@ -81,3 +81,20 @@ def test_tables_are_read_as_pandas_reads_them(
     right, found = pd.read_parquet(path), read_table(path, ("tile",), "")
     pd.testing.assert_frame_equal(found, right, check_dtype=large > 10)
     assert parquet._count_text(path.read_bytes(), "tile") >= 20 * 6
+
+
+@pytest.mark.parametrize("large", [parquet.LARGE_TEXT, 10])
+def test_an_index_of_text_is_read_unless_it_is_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    """Pandas said that there was no column of this name, and the file was told to be damaged."""
+    monkeypatch.setattr(parquet, "LARGE_TEXT", large)
+    names = pd.Index(["slide one", "slide two"], name="tile")
+    pd.DataFrame({"score": [1, 2]}, index=names).to_parquet(tmp_path / "a.parquet")
+    if large > 10:
+        found = read_table(tmp_path / "a.parquet", ("score",), "")
+        assert list(found.index) == list(names)
+    else:
+        said = "'tile' is an index with over 10 bytes of text; expected a column"
+        with pytest.raises(BadInput, match=said):
+            read_table(tmp_path / "a.parquet", ("score",), "")
