@@ -49,7 +49,7 @@ def given(here, **changes):
             {"grade": {"encoders": ("carcino", "uni"), "encoder_weights": "."}},
             "{}: no weights of uni (UNI): CC BY-NC-ND 4.0",
         ),
-        ({"grade": {"encoders": ("uni",), "download": True}}, "needs timm and torchvision; inst"),
+        ({"grade": {"encoders": ("uni",), "download": True}}, "needs timm and torchvision; pip"),
     ],
 )
 def test_what_is_missing_is_said_before_the_first_stage(changes, said, tmp_path, monkeypatch):
