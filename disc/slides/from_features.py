@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from disc.data.wsi.coordinates import read_coordinates
-from disc.files import BadInput, digest
+from disc.files import BadInput
 from disc.grade.features import likeliest_labels, read_features
 from disc.labels import NUM_LABELS
 from disc.slides.graders import Graders
 from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import GradeRecord, write_record
-from disc.slides.judging.verdict import Evidence, Verdict, judge
-from disc.slides.make_record import describe_source, make_record
+from disc.slides.judging.verdict import Evidence, judge
+from disc.slides.make_record import describe_source, make_record, make_stamp
 from disc.slides.writing.geojson import Stamp, write_features
 from disc.slides.writing.page import Shown, write_page
 from disc.slides.writing.tiles import TileReading, tile_features, write_table
@@ -66,7 +66,9 @@ def grade_features(
         calibration, floors=calibration.tile_floors, cancer_floor=None, focus_mm2=None
     )
     verdict = judge(_count_tiles(features), calibration, graders.slide)
-    num_tiles = _write_tiles(folder, path, features, _make_stamp(graders, path, verdict))
+    num_tiles = _write_tiles(
+        folder, path, features, make_stamp(graders, verdict, slide=path.stem, version="features")
+    )
     record = make_record(
         graders,
         verdict,
@@ -81,16 +83,6 @@ def grade_features(
     write_record(folder, record)
     write_page(folder / "report.html", Shown(record=record))
     return record
-
-
-def _make_stamp(graders: Graders, path: Path, verdict: Verdict) -> Stamp:
-    return Stamp(
-        slide=path.stem,
-        run=digest(dict(graders.hashes)),
-        version="features",
-        trained_on=graders.trained_on,
-        abstained=verdict.codes,
-    )
 
 
 def _count_tiles(features: npt.NDArray[np.float32]) -> Evidence:

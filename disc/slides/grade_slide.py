@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from disc.data.pixels.images import encode_png
 from disc.data.wsi.scan import Scan
-from disc.files import BadInput, digest, write_bytes
+from disc.files import BadInput, write_bytes
 from disc.labels import Label
 from disc.slides.graders import Graders
 from disc.slides.judging.attention import attend
@@ -27,8 +27,8 @@ from disc.slides.judging.record import (
     write_record,
 )
 from disc.slides.judging.rules import CANCER
-from disc.slides.judging.verdict import Verdict, judge
-from disc.slides.make_record import describe_source, make_record
+from disc.slides.judging.verdict import judge
+from disc.slides.make_record import describe_source, make_record, make_stamp
 from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions, level_edges
 from disc.slides.reading.map_grid import Box, MapGrid
 from disc.slides.reading.read_slide import SlideReading, read_slide
@@ -70,7 +70,8 @@ def grade_slide(
     level = choose_for_regions(levels)
     focus = _find_focus(reading, level, calibration.temperature)
     verdict = judge(replace(reading.evidence, focus_mm2=focus), calibration, graders.slide)
-    stamp = _make_stamp(graders, scan, verdict)
+    program = version("disc-gleason")
+    stamp = make_stamp(graders, verdict, slide=scan.path.name, version=program, bounds=scan.bounds)
     regions = _write_regions(folder / "regions.geojson", reading, level, stamp)
     tiles = (reading.canvas, reading.grid, graders.tile_px)
     num_tiles = write_table(folder / "tiles.csv", list_tiles(*tiles), scan.um_per_px)
@@ -93,17 +94,6 @@ def grade_slide(
     for level in levels:
         level.path.unlink()
     return record
-
-
-def _make_stamp(graders: Graders, scan: Scan, verdict: Verdict) -> Stamp:
-    return Stamp(
-        slide=scan.path.name,
-        run=digest(dict(graders.hashes)),
-        version=version("disc-gleason"),
-        bounds=scan.bounds,
-        trained_on=graders.trained_on,
-        abstained=verdict.codes,
-    )
 
 
 def _describe_map(

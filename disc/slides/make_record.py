@@ -1,4 +1,4 @@
-"""From a verdict to what `grade.json` holds."""
+"""From a verdict to what `grade.json` holds, and what outlines carry."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from disc.data.readers.slide_masks import name_slide
+from disc.files import digest
 from disc.slides.graders import TrainedGraders
 from disc.slides.judging.record import GradeRecord, Source
 from disc.slides.judging.verdict import Verdict
+from disc.slides.writing.geojson import Stamp
 
 
 def make_record(
@@ -45,6 +47,25 @@ def make_record(
             "distance_threshold": verdict.distance and round(far, 6),
             **rest,
         }
+    )
+
+
+def make_stamp(
+    graders: TrainedGraders,
+    verdict: Verdict,
+    *,
+    slide: str,
+    version: str,
+    bounds: tuple[int, int] = (0, 0),
+) -> Stamp:
+    """What outlines and tiles carry of a verdict; arguments as of `Stamp`."""
+    return Stamp(
+        slide=slide,
+        run=digest(dict(graders.hashes)),
+        version=version,
+        bounds=bounds,
+        trained_on=graders.trained_on,
+        abstained=verdict.codes,
     )
 
 
