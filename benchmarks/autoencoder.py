@@ -89,8 +89,10 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
         optim=replace(half.optim, steps=2 * half.optim.steps),
         decoder=replace(half.decoder, optim=last),
     )
+    harder = replace(plain.decoder, adversarial_weight=1.0, feature_weight=1.0)
     return {
         "the run's": plain,
+        "a harder contest": replace(plain, decoder=harder),
         "half the width": half,
         "half the width, twice the steps": longer,
         "crops": crops,

@@ -86,7 +86,8 @@ def grade_files(
             bar.advance()
     finally:
         bar.close()
-    if any((out / name / "regions.geojson").is_file() for name in names):
+    graded = (*report.said, *report.before)
+    if any((out / name / "regions.geojson").is_file() for name in graded):
         script = "importObjectsFromFile('{}/' + getCurrentImageNameWithoutExtension() + '/{}')"
         where = str(out.resolve()).replace("'", "\\'")
         return GradeReport(**{**vars(report), "groovy": script.format(where, "regions.geojson")})
