@@ -18,7 +18,7 @@ from disc.labels import IGNORE, NUM_LABELS
 from disc.slides.graders import Graders
 from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, MapGrid, list_blocks, list_windows
-from disc.slides.reading.passes import list_offsets, weight_sums, window_weights
+from disc.slides.reading.passes import list_offsets, trust, window_weights
 
 Floats = npt.NDArray[np.float32]
 _Real = TypeVar("_Real", np.float32, np.float64)
@@ -70,8 +70,9 @@ class Part:
         box: its place.
         probabilities: calibrated, float [4, h, w]; 0 where there is no tissue.
         tissue: where there is any, bool [h, w], without what could not be read.
-        opinions: labels as each network alone reads them, uint8 [M, h, w]; 255: no tissue. Of
-            a single pixel grader, those of the map, so that intervals lie around what it says.
+        opinions: labels as each network alone reads them, in the windows of the first pass, uint8
+            [M, h, w]; 255: no tissue. Of a single pixel grader, those of the map, so that
+            intervals lie around what it says.
         windows: those that are half a window apart and have their middle in the block.
     """
 
@@ -127,15 +128,12 @@ def _map_block(
     reading.blend(windows)
     kept = reading.ask_encoder(passes[0])
     probabilities = reading.probabilities(tissue)
+    opinions = reading.opinions.argmax(1).astype(np.uint8)
     if len(graders.pixel) == 1:
-        reading.opinions[0] = probabilities.argmax(0)
-    reading.opinions[:, ~tissue] = IGNORE
+        opinions[0] = probabilities.argmax(0)
+    opinions[:, ~tissue] = IGNORE
     return Part(
-        box=box,
-        probabilities=probabilities,
-        tissue=tissue,
-        opinions=reading.opinions,
-        windows=kept,
+        box=box, probabilities=probabilities, tissue=tissue, opinions=opinions, windows=kept
     )
 
 
@@ -145,21 +143,25 @@ class _Reading:
     def __init__(self, graders: Graders, plan: Plan, box: Box, image: Pixels, around: Box) -> None:
         self.graders, self.plan, self.box = graders, plan, box
         self.image, self.around = image, around
-        shape = (len(graders.members), box.height, box.width)
-        self.opinions = np.full(shape, IGNORE, np.uint8)
-        self.sums = np.zeros((NUM_LABELS, box.height, box.width), np.float32)
+        shape = (NUM_LABELS, box.height, box.width)
+        self.opinions = np.zeros((len(graders.members), *shape), np.float32)
+        self.sums, self.counted = np.zeros(shape, np.float32), np.zeros(shape[1:], np.float32)
         self.weights = window_weights(graders.tile_px)
+        tissue = plan.grid.spread(plan.tissue, around)
+        self.tissue = np.pad(tissue.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
 
     def blend(self, windows: Sequence[Box]) -> None:
-        """Add the pixel graders' logits, and keep what each reads in the middle of windows."""
+        """Add the pixel graders' logits, and those of each alone in windows of the first pass."""
         for chunk, images in self._chunks(windows):
             logits = [read_logits(net, images) for net in self.graders.pixel]
             for number, each in enumerate(logits):
                 self._note(number, chunk, each)
             mean = np.mean(logits, axis=0) if len(logits) > 1 else logits[0]
-            for window, values in zip(chunk, mean * self.weights, strict=True):
-                inner, outer = self.box.within(window), window.within(self.box)
-                self.sums[(slice(None), *outer.slices)] += values[(slice(None), *inner.slices)]
+            for window, values in zip(chunk, mean, strict=True):
+                weights = self._weigh(window)
+                inner, outer = self.box.within(window).slices, window.within(self.box).slices
+                self.sums[:, *outer] += (values * weights)[:, *inner]
+                self.counted[outer] += weights[inner]
 
     def ask_encoder(self, windows: Sequence[Box]) -> list[Window]:
         """Keep what the encoder's networks read; windows with enough tissue, for the bag."""
@@ -186,14 +188,7 @@ class _Reading:
 
     def probabilities(self, tissue: npt.NDArray[np.bool_]) -> Floats:
         """The blended, calibrated map, 0 where there is no tissue."""
-        sums = weight_sums(self.graders.tile_px, self.plan.passes)
-        rows, columns = (
-            (np.arange(start, start + length) - moved) % len(sums)
-            for start, length, moved in zip(
-                (self.box.y, self.box.x), tissue.shape, self.plan.shift[::-1], strict=True
-            )
-        )
-        self.sums /= sums[np.ix_(rows, columns)] * np.float32(self.plan.temperature)
+        self.sums /= np.where(tissue, self.counted, 1) * np.float32(self.plan.temperature)
         blended: Floats = softmax(self.sums[None])[0] * tissue
         return blended
 
@@ -202,19 +197,24 @@ class _Reading:
             chunk = windows[start : start + CHUNK]
             yield chunk, [self.image[window.within(self.around).slices] for window in chunk]
 
+    def _weigh(self, window: Box) -> Floats:
+        """How much each pixel of a window counts, float [side, side]."""
+        return self.weights * trust(self._share(window))
+
+    def _share(self, window: Box) -> float:
+        """The fraction of a window that is tissue."""
+        rows, columns = window.within(self.around).slices
+        ends = self.tissue[np.ix_((rows.start, rows.stop), (columns.start, columns.stop))]
+        return float(ends[1, 1] - ends[0, 1] - ends[1, 0] + ends[0, 0]) / self.weights.size
+
     def _note(self, number: int, windows: Sequence[Box], logits: Floats) -> None:
-        """Keep labels of the first pass: the middles of its windows fill the plane."""
-        reach = self.graders.tile_px // 2
-        margin, (right, down) = reach // 2, self.plan.shift
+        """Add what a network alone says of windows of the first pass."""
+        step, (right, down) = self.graders.tile_px // 2, self.plan.shift
         for window, values in zip(windows, logits, strict=True):
-            if (window.x - right) % reach or (window.y - down) % reach:
+            if (window.x - right) % step or (window.y - down) % step:
                 continue
-            read = values.argmax(0).astype(np.uint8)
-            middle = Box(window.x + margin, window.y + margin, reach, reach)
-            inner, outer = self.box.within(middle), middle.within(self.box)
-            if outer.width and outer.height:
-                target = self.opinions[number][outer.slices]
-                target[...] = read[margin : margin + reach, margin : margin + reach][inner.slices]
+            inner, outer = self.box.within(window).slices, window.within(self.box).slices
+            self.opinions[number][:, *outer] += (values * self._weigh(window))[:, *inner]
 
     def _owns(self, window: Box) -> bool:
         """Whether a window has its middle in the block, and enough tissue."""
@@ -222,8 +222,7 @@ class _Reading:
         x, y = window.x + half - box.x, window.y + half - box.y
         if not (0 <= x < box.width and 0 <= y < box.height):
             return False
-        tissue = self.plan.grid.spread(self.plan.tissue, window)
-        return bool(tissue.mean() >= MIN_TISSUE)
+        return self._share(window) >= MIN_TISSUE
 
 
 def softmax(logits: npt.NDArray[_Real]) -> npt.NDArray[_Real]:
