@@ -175,7 +175,7 @@ def phantom() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=replace(_sharp_autoencoder(5000, 450, batch=3), channels=(16, 32, 64)),
+        autoencoder=replace(_sharp_autoencoder(5000, 1800, contest=1.0), channels=(16, 32, 64)),
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
@@ -206,10 +206,10 @@ def phantom() -> Run:
     )
 
 
-def _sharp_autoencoder(steps: int, decoder_steps: int, batch: int = 4) -> Autoencoder:
-    """Trained on crops, then its decoder alone on `batch` whole tiles a step."""
-    tuning = DecoderTuning()
-    optim = replace(tuning.optim, steps=decoder_steps, batch=batch)
+def _sharp_autoencoder(steps: int, decoder_steps: int, contest: float = 0.5) -> Autoencoder:
+    """Trained on crops, then its decoder alone, against a discriminator of weight `contest`."""
+    tuning = DecoderTuning(adversarial_weight=contest, feature_weight=contest)
+    optim = replace(tuning.optim, steps=decoder_steps)
     return Autoencoder(
         channels=(8, 16, 32),
         groups=4,
