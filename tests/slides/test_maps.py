@@ -23,7 +23,7 @@ from disc.slides.reading.cells import Cells
 from disc.slides.reading.map_grid import Box, lay_grid
 from disc.slides.reading.mapping import Plan, map_slide
 from disc.slides.reading.overview import read_overview
-from disc.slides.reading.passes import GENERATORS, list_offsets
+from disc.slides.reading.passes import GENERATORS, list_offsets, trust
 from disc.slides.reading.read_slide import read_slide
 from disc.slides.request import GradeRequest
 
@@ -150,6 +150,33 @@ def test_the_rim_of_tissue_is_read_in_windows_that_hold_little_glass(
         [part.opinions[1][part.tissue] for part in parts],
     ):
         assert (np.concatenate(labels) == Label.GG4).mean() > 0.85
+
+
+def test_a_pixel_is_the_weighted_mean_of_the_windows_over_it(model: Model, slide: Path) -> None:
+    """Held against a sum over all windows, written out."""
+    graders = replace(
+        model.gradings.of_slides().graders, pixel=(Striped(),), encoder=None, tile_px=32
+    )
+    scan = Scan(slide)
+    found = read_map(graders, scan, passes=5, temperature=2.0)
+    y, x = (int(places.mean()) for places in np.nonzero(found.any(0)))
+    y = int(np.flatnonzero(found[:, :, x].any(0))[2])  # where windows hold unlike much glass
+    tissue = np.zeros((64, 32), bool)
+    tissue[20:40, 8:24] = True
+    grid, ramp = lay_grid(scan, graders.um_per_px), np.sin(np.pi * (np.arange(32) + 0.5) / 32)
+    logits = Striped()(torch.zeros(1, 3, 32, 32))[0, 1].detach().numpy()
+    total, counted, shares = 0.0, 0.0, set()
+    for right, down in list_offsets(32, 5):
+        for left, top in product(range(x - 31, x + 1), range(y - 31, y + 1)):
+            if (left - right) % 16 or (top - down) % 16:
+                continue
+            share = grid.spread(tissue, Box(left, top, 32, 32)).mean()
+            weight = ramp[y - top] * ramp[x - left] * trust(share)
+            total, counted = total + weight * logits[y - top, x - left], counted + weight
+            shares.add(float(share))
+    assert len(shares) > 3
+    odds = np.exp(total / counted / 2.0)
+    assert found[Label.GG3, y, x] == pytest.approx(odds / (odds + 3), rel=1e-4)
 
 
 @pytest.mark.parametrize("hole", [(100.0, 100.0), (130.0, 134.0)])

@@ -124,14 +124,14 @@ def _map_block(
     image = cells.read(around, windows)
     for lost in cells.unreadable:
         tissue[lost.within(box).slices] = False
-    reading = _Reading(graders, plan, box, image, around)
+    known = plan.grid.spread(plan.tissue, around)
+    for lost in cells.unreadable:
+        known[lost.within(around).slices] = False
+    reading = _Reading(graders, plan, box, image, around, tissue=known)
     reading.blend(windows)
     kept = reading.ask_encoder(passes[0])
     probabilities = reading.probabilities(tissue)
-    opinions = reading.opinions.argmax(1).astype(np.uint8)
-    if len(graders.pixel) == 1:
-        opinions[0] = probabilities.argmax(0)
-    opinions[:, ~tissue] = IGNORE
+    opinions = reading.opinions(probabilities, tissue)
     return Part(
         box=box, probabilities=probabilities, tissue=tissue, opinions=opinions, windows=kept
     )
@@ -140,15 +140,27 @@ def _map_block(
 class _Reading:
     """What is added up of the windows of a block."""
 
-    def __init__(self, graders: Graders, plan: Plan, box: Box, image: Pixels, around: Box) -> None:
+    def __init__(
+        self,
+        graders: Graders,
+        plan: Plan,
+        box: Box,
+        image: Pixels,
+        around: Box,
+        *,
+        tissue: npt.NDArray[np.bool_],
+    ) -> None:
+        """Take a block, and the picture and tissue around it that its windows reach."""
         self.graders, self.plan, self.box = graders, plan, box
         self.image, self.around = image, around
         shape = (NUM_LABELS, box.height, box.width)
-        self.opinions = np.zeros((len(graders.members), *shape), np.float32)
+        # a single pixel grader's opinion is the map
+        first = 1 if len(graders.pixel) == 1 else 0
+        self.alone = {k: np.zeros(shape, np.float32) for k in range(first, len(graders.members))}
         self.sums, self.counted = np.zeros(shape, np.float32), np.zeros(shape[1:], np.float32)
         self.weights = window_weights(graders.tile_px)
-        tissue = plan.grid.spread(plan.tissue, around)
-        self.tissue = np.pad(tissue.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+        corners = tissue.astype(np.int32).cumsum(0, dtype=np.int32).cumsum(1, dtype=np.int32)
+        self.corners = np.pad(corners, ((1, 0), (1, 0)))
 
     def blend(self, windows: Sequence[Box]) -> None:
         """Add the pixel graders' logits, and those of each alone in windows of the first pass."""
@@ -192,6 +204,16 @@ class _Reading:
         blended: Floats = softmax(self.sums[None])[0] * tissue
         return blended
 
+    def opinions(
+        self, probabilities: Floats, tissue: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.uint8]:
+        """Labels as each network alone reads them, uint8 [M, h, w]."""
+        found = np.empty((len(self.graders.members), *tissue.shape), np.uint8)
+        for number, labels in enumerate(found):
+            labels[...] = self.alone.get(number, probabilities).argmax(0)
+        found[:, ~tissue] = IGNORE
+        return found
+
     def _chunks(self, windows: Sequence[Box]) -> Iterator[tuple[Sequence[Box], list[Pixels]]]:
         for start in range(0, len(windows), CHUNK):
             chunk = windows[start : start + CHUNK]
@@ -204,17 +226,19 @@ class _Reading:
     def _share(self, window: Box) -> float:
         """The fraction of a window that is tissue."""
         rows, columns = window.within(self.around).slices
-        ends = self.tissue[np.ix_((rows.start, rows.stop), (columns.start, columns.stop))]
+        ends = self.corners[np.ix_((rows.start, rows.stop), (columns.start, columns.stop))]
         return float(ends[1, 1] - ends[0, 1] - ends[1, 0] + ends[0, 0]) / self.weights.size
 
     def _note(self, number: int, windows: Sequence[Box], logits: Floats) -> None:
         """Add what a network alone says of windows of the first pass."""
+        if number not in self.alone:
+            return
         step, (right, down) = self.graders.tile_px // 2, self.plan.shift
         for window, values in zip(windows, logits, strict=True):
             if (window.x - right) % step or (window.y - down) % step:
                 continue
             inner, outer = self.box.within(window).slices, window.within(self.box).slices
-            self.opinions[number][:, *outer] += (values * self._weigh(window))[:, *inner]
+            self.alone[number][:, *outer] += (values * self._weigh(window))[:, *inner]
 
     def _owns(self, window: Box) -> bool:
         """Whether a window has its middle in the block, and enough tissue."""
