@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 from disc.audit.request import AuditRequest
 from disc.command_line.help import Command
@@ -188,10 +189,9 @@ def studio(request: StudioRequest) -> int:
     prepare_process()
     from disc.studio.serve import serve_studio
 
-    try:
+    with suppress(KeyboardInterrupt):  # that is how it ends; of two, none may be left of it
         serve_studio(request)
-    except KeyboardInterrupt:  # that is how it ends
-        print("studio ended")
+    print("studio ended")
     return 0
 
 
