@@ -9,6 +9,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
+from disc import cli
 from disc.studio.request import StudioRequest
 from disc.studio.serve import tell_address
 from disc.studio.workshop import Workshop
@@ -42,6 +43,13 @@ def test_two_interrupts_end_it_without_a_trace_while_it_computes(run):
         process.wait()
         late.cancel()
     assert (rest, process.returncode) == ("studio ended\n", 0)
+
+
+def test_it_says_that_it_ended_however_it_did(monkeypatch, capsys):
+    """Of two interrupts, none may be left as an exception."""
+    monkeypatch.setattr("disc.studio.serve.serve_studio", lambda request: None)
+    assert cli.studio(StudioRequest()) == 0
+    assert capsys.readouterr().out == "studio ended\n"
 
 
 def test_the_end_waits_for_the_step_that_is_computed():
