@@ -35,6 +35,7 @@ from disc.evaluate.gradients import gradient_energy
 from disc.evaluate.reconstruction import measure_psnr, measure_ssim
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json, write_json
+from disc.grade.carcino import CarcinoNet
 from disc.labels import Label
 from disc.model.autoencoder import Autoencoder
 from disc.model.quantiser import measure_use
@@ -89,7 +90,12 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
         optim=replace(half.optim, steps=2 * half.optim.steps),
         decoder=replace(half.decoder, optim=last),
     )
-    harder = replace(plain.decoder, adversarial_weight=1.0, feature_weight=1.0)
+    contest = plain.decoder
+    harder = replace(
+        contest,
+        adversarial_weight=2 * contest.adversarial_weight,
+        feature_weight=2 * contest.feature_weight,
+    )
     return {
         "the run's": plain,
         "a harder contest": replace(plain, decoder=harder),
@@ -117,10 +123,12 @@ def recall_by_label(masks: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def measure(context: Context, autoencoder: Autoencoder, num: int) -> dict[str, float]:
-    """What a trained autoencoder keeps of test tiles."""
+def measure(
+    context: Context, autoencoder: Autoencoder, num: int, referee: CarcinoNet | None = None
+) -> dict[str, float]:
+    """What a trained autoencoder keeps of test tiles, by a referee; None: the run's."""
     images, masks = choose_tiles(context.judged, num)
-    referee = load_referee(context)
+    referee = load_referee(context) if referee is None else referee
     latents = torch.cat(
         [autoencoder.encode(part) for part in torch.split(torch.from_numpy(images), 32)]
     )

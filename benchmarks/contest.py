@@ -29,6 +29,7 @@ from disc.api import SHIPPED
 from disc.cli import prepare_process
 from disc.evaluate.referee import read_tiles
 from disc.files import read_json, write_json
+from disc.grade.carcino import CarcinoNet
 from disc.model.autoencoder import Autoencoder
 from disc.pipeline.context import Context
 from disc.pipeline.run import execute
@@ -53,9 +54,11 @@ def load_shipped() -> Autoencoder:
     return Autoencoder.load(SHIPPED / "vqvae").eval()
 
 
-def tune_all(context: Context, options: Options) -> Iterator[dict[str, object]]:
+def tune_all(
+    context: Context, referee: CarcinoNet, options: Options
+) -> Iterator[dict[str, object]]:
     """Tune and measure every way; a row each."""
-    yield {"way": "shipped", **kept.measure(context, load_shipped(), options.tiles)}
+    yield {"way": "shipped", **kept.measure(context, load_shipped(), options.tiles, referee)}
     for way in options.ways:
         folder = options.out / way
         path = folder / "measured.json"
@@ -71,7 +74,7 @@ def tune_all(context: Context, options: Options) -> Iterator[dict[str, object]]:
             autoencoder = load_shipped()
             batches = draw_tiles(context.split.train, batch=int(batch), seed=0, workers=0)
             tune_decoder(autoencoder.vq, tuning, batches, folder, 0)
-            write_json(path, kept.measure(context, autoencoder.eval(), options.tiles))
+            write_json(path, kept.measure(context, autoencoder.eval(), options.tiles, referee))
         yield {"way": way, **read_json(path)}
 
 
@@ -82,10 +85,9 @@ def main() -> None:
     run = replace(presets.phantom(), out=options.out, name="data", until="data")
     execute(run)
     context, referee = Context(run, options.out / "data"), disc.load().weights.referee()
-    kept.load_referee = lambda context: referee
     images, masks = kept.choose_tiles(context.judged, options.tiles)
     real = kept.recall_by_label(masks, read_tiles(referee, images))
-    rows = [{"way": "real tiles", **real}, *tune_all(context, options)]
+    rows = [{"way": "real tiles", **real}, *tune_all(context, referee, options)]
     print(pd.DataFrame(rows).set_index("way").T.round(3).to_string())
     print(json.dumps({"contest": rows}))
 

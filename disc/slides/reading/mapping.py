@@ -122,11 +122,10 @@ def _map_block(
     windows = [window for each in passes for window in each]
     around = Box(box.x - side, box.y - side, box.width + 2 * side, box.height + 2 * side)
     image = cells.read(around, windows)
-    for lost in cells.unreadable:
-        tissue[lost.within(box).slices] = False
     known = plan.grid.spread(plan.tissue, around)
     for lost in cells.unreadable:
         known[lost.within(around).slices] = False
+    tissue = known[box.within(around).slices]
     reading = _Reading(graders, plan, box, image, around, tissue=known)
     reading.blend(windows)
     kept = reading.ask_encoder(passes[0])
