@@ -43,6 +43,8 @@ def test_the_shipped_weights_are_under_the_licence_of_the_package() -> None:
 
 
 def test_figures_of_the_readme_are_measured_ones() -> None:
-    quoted = set(re.findall(r"(?<![\d.])\.\d{3}\b", (ROOT / "README.md").read_text()))
-    measured = set(re.findall(r"(?<![\d.])\.\d{3}\b", (ROOT / "docs/results.md").read_text()))
+    figure = re.compile(r"(?<![\d.])\.\d{3}\b")
+    quoted = set(figure.findall((ROOT / "README.md").read_text()))
+    pages = [ROOT / "docs/results.md", *(ROOT / "docs/results").glob("*.md")]
+    measured = {one for page in pages for one in figure.findall(page.read_text())}
     assert len(quoted) == 20 and quoted <= measured
