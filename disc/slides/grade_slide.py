@@ -30,19 +30,20 @@ from disc.slides.judging.rules import CANCER
 from disc.slides.judging.verdict import judge
 from disc.slides.make_record import describe_source, make_record, make_stamp
 from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions, level_edges
-from disc.slides.reading.map_grid import Box, MapGrid
 from disc.slides.reading.read_slide import SlideReading, read_slide
-from disc.slides.writing.geojson import UNREADABLE, Area, Stamp, area_features, write_features
-from disc.slides.writing.outlines import Region, number_regions, trace_regions
+from disc.slides.writing.geojson import area_features, write_features
 from disc.slides.writing.page import Shown, ShownTile, write_page
 from disc.slides.writing.pictures import colour_map, draw_overlay, look_at, with_bar
 from disc.slides.writing.rasters import write_map
+from disc.slides.writing.regions import (
+    Edges,
+    find_areas,
+    measure_box,
+    measure_pixels,
+    outline_lost,
+)
 from disc.slides.writing.tiles import list_tiles, tile_features, write_table
 
-MIN_REGION_MM2 = 0.01
-"""Smaller pieces are counted, and not drawn."""
-_STRIP_PX = 128
-"""Rows of a map whose regions are measured at once."""
 NUM_SHOWN = 4
 """Tiles of a kind that the page shows."""
 
@@ -68,11 +69,21 @@ def grade_slide(
     reading = read_slide(graders, calibration, scan, folder, passes)
     levels = build_pyramid(reading.canvas)
     level = choose_for_regions(levels)
-    focus = _find_focus(reading, level, calibration.temperature)
+    part, edges = level.read(level.whole()), level_edges(reading.grid, level)
+    focus = find_focus(part, edges, reading.grid.um_per_slide_px, calibration.temperature)
     verdict = judge(replace(reading.evidence, focus_mm2=focus), calibration, graders.slide)
     program = version("disc-gleason")
     stamp = make_stamp(graders, verdict, slide=scan.path.name, version=program, bounds=scan.bounds)
-    regions = _write_regions(folder / "regions.geojson", reading, level, stamp)
+    areas, dropped = find_areas(part, edges, reading.grid.um_per_slide_px)
+    lost = [outline_lost(reading.grid, box) for box in reading.cells.unreadable]
+    path = folder / "regions.geojson"
+    regions = RegionFacts(
+        kept=write_features(path, area_features(chain(areas, lost), stamp)),
+        um_per_px=round(reading.grid.um_per_px * level.step, 6),
+        dropped=len(dropped),
+        dropped_mm2=round(float(sum(dropped)), 6),
+        simplified=0,
+    )
     tiles = (reading.canvas, reading.grid, graders.tile_px)
     num_tiles = write_table(folder / "tiles.csv", list_tiles(*tiles), scan.um_per_px)
     write_features(folder / "tiles.geojson.gz", tile_features(list_tiles(*tiles), stamp))
@@ -99,7 +110,7 @@ def grade_slide(
 def _describe_map(
     reading: SlideReading, calibration: Calibration, *, graders: Graders, passes: int, focus: float
 ) -> MapFacts:
-    lost = sum(float(_area_of(reading.grid, box)) for box in reading.cells.unreadable)
+    lost = sum(float(measure_box(reading.grid, box)) for box in reading.cells.unreadable)
     return MapFacts(
         um_per_px=round(reading.grid.um_per_px, 6),
         window_px=graders.tile_px,
@@ -113,115 +124,22 @@ def _describe_map(
     )
 
 
-def _find_focus(reading: SlideReading, level: Canvas, temperature: float) -> float:
-    """The largest connected region of the map that graders are sure is cancer, in mm².
+def find_focus(
+    part: npt.NDArray[np.uint8], edges: Edges, um_per_px: float, temperature: float
+) -> float:
+    """The largest connected region of a map that graders are sure is cancer, in mm².
 
     Of a map too large to be held, at a level whose probabilities are means.
-    """
-    wide, high = (np.diff(edges) for edges in level_edges(reading.grid, level))
-    sizes = np.outer(high, wide) * (reading.grid.um_per_slide_px / 1000) ** 2
-    part = level.read(level.whole())
-    has_tissue = part[-1] < len(Label)
-    return measure_focus(has_tissue & find_sure(part[:-1] / np.float32(255), temperature), sizes)
-
-
-def _area_of(grid: MapGrid, box: Box) -> float:
-    inside = Box(
-        box.x, box.y, min(box.width, grid.width - box.x), min(box.height, grid.height - box.y)
-    )
-    return float(grid.areas_mm2(inside).sum())
-
-
-def _round_area(mm2: float) -> float:
-    """To 9 digits: small regions agree with their outlines as closely as large ones."""
-    return float(f"{mm2:.9g}")
-
-
-def _write_regions(path: Path, reading: SlideReading, level: Canvas, stamp: Stamp) -> RegionFacts:
-    """Write outlines of every label, and of what could not be read."""
-    part = level.read(level.whole())
-    edges = level_edges(reading.grid, level)
-    areas, dropped = find_areas(part, edges, reading.grid.um_per_slide_px)
-    lost = [_outline_lost(reading.grid, box) for box in reading.cells.unreadable]
-    kept = write_features(path, area_features(chain(areas, lost), stamp))
-    return RegionFacts(
-        kept=kept,
-        um_per_px=round(reading.grid.um_per_px * level.step, 6),
-        dropped=len(dropped),
-        dropped_mm2=round(float(sum(dropped)), 6),
-        simplified=0,
-    )
-
-
-def find_areas(
-    part: npt.NDArray[np.uint8],
-    edges: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
-    um_per_px: float,
-) -> tuple[Iterator[Area], list[float]]:
-    """Regions of a map at level 0, and the areas in mm² of those that are too small to draw.
 
     Args:
         part: of a canvas, uint8 [5, h, w].
         edges: level-0 coordinates between its pixels, across and down.
         um_per_px: width of a level-0 pixel.
-
-    Returns:
-        The regions, which are outlined one by one as they are asked for; and the areas.
+        temperature: by which logits were divided.
     """
-    numbers, owners = number_regions(part[-1], [int(label) for label in Label])
-    mm2, means = _measure_regions(numbers, len(owners), part, edges, um_per_px)
-    is_small = mm2 < MIN_REGION_MM2
-    # What is not drawn is not traced either.
-    gone = np.append(False, is_small)
-    for rows in _list_strips(len(numbers)):
-        numbers[rows][gone[numbers[rows]]] = 0
-
-    def outline(region: Region) -> Area:
-        shell, *holes = (
-            np.stack([edges[0][ring[:, 0]], edges[1][ring[:, 1]]], 1)
-            for ring in (region.shell, *region.holes)
-        )
-        place = region.number - 1
-        size, mean = _round_area(mm2[place]), round(float(means[place]), 4)
-        measured = {"Area mm2": size, "Mean probability": mean}
-        name = Label(owners[place]).name
-        return Area(kind=name, shell=shell, holes=holes, measurements=measured)
-
-    return map(outline, trace_regions(numbers)), mm2[is_small].tolist()
-
-
-def _measure_regions(
-    numbers: npt.NDArray[np.int32],
-    count: int,
-    part: npt.NDArray[np.uint8],
-    edges: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
-    um_per_px: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Areas of numbered regions in mm², and mean probabilities of their labels, [count] each."""
-    mm2, sums = np.zeros(count + 1), np.zeros(count + 1)
-    wide, high = (np.diff(each) for each in edges)
-    for rows in _list_strips(len(numbers)):
-        sizes = np.outer(high[rows], wide) * (um_per_px / 1000) ** 2
-        labels = np.minimum(part[-1:, rows], len(Label) - 1)
-        own = np.take_along_axis(part[:-1, rows], labels, 0)[0]
-        # Added pixel by pixel, so that strips change no digit of a sum.
-        np.add.at(mm2, numbers[rows].ravel(), sizes.ravel())
-        np.add.at(sums, numbers[rows].ravel(), (own * sizes).ravel())
-    return mm2[1:], sums[1:] / np.maximum(mm2[1:], 1e-12) / 255
-
-
-def _list_strips(height: int) -> Iterator[slice]:
-    for top in range(0, height, _STRIP_PX):
-        yield slice(top, top + _STRIP_PX)
-
-
-def _outline_lost(grid: MapGrid, box: Box) -> Area:
-    across, down = grid.edges
-    right, bottom = min(box.x + box.width, grid.width), min(box.y + box.height, grid.height)
-    x, y = (across[box.x], across[right]), (down[box.y], down[bottom])
-    shell = np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])])
-    size = {"Area mm2": _round_area(_area_of(grid, box))}
-    return Area(kind=UNREADABLE, shell=shell, holes=(), measurements=size)
+    has_tissue = part[-1] < len(Label)
+    is_sure = has_tissue & find_sure(part[:-1] / np.float32(255), temperature)
+    return measure_focus(is_sure, measure_pixels(edges, um_per_px))
 
 
 def _write_pictures(

@@ -1,13 +1,12 @@
 """How much cancer on a map is no error of graders: set on validation slides, measured on slides."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from disc.labels import Label
-from disc.slides.grade_slide import _find_focus
+from disc.slides.grade_slide import find_focus
 from disc.slides.judging.calibrate import MARGIN, _Seen, _set_alarms
 from disc.slides.judging.pixel_sample import PixelSample
 from disc.slides.reading.canvas import Canvas
@@ -55,6 +54,6 @@ def test_a_focus_is_measured_in_mm2_before_the_temperature(
     tissue = np.ones((4, 8), bool)
     tissue[0, 0] = False
     canvas.write(canvas.whole(), cooled / cooled.sum(0) * tissue, tissue)
-    reading = SimpleNamespace(grid=grid)
-    focus = _find_focus(reading, canvas, temperature)  # type: ignore[arg-type]
+    part = canvas.read(canvas.whole())
+    focus = find_focus(part, grid.edges, grid.um_per_slide_px, temperature)
     assert focus == pytest.approx(5 * 0.02**2)

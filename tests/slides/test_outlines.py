@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 from scipy import ndimage
 
-from disc.slides.grade_slide import find_areas
+from disc.slides.writing.regions import find_areas
 
 SIDE_PX = 2000
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from disc.labels import IGNORE, PALETTES, Label
-from disc.slides.grade_slide import find_areas
 from disc.slides.writing.geojson import Area, Stamp, area_features, classify, write_features
 from disc.slides.writing.outlines import number_regions, trace_regions
+from disc.slides.writing.regions import find_areas
 from disc.slides.writing.tiles import TileReading, tile_features
 from tests.slides.qupath_reader import read_objects
 

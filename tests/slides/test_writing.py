@@ -13,10 +13,10 @@ import tifffile
 from disc.api import Model
 from disc.data.wsi.formats import open_pyramid
 from disc.labels import IGNORE, Label
-from disc.slides.grade_slide import _outline_lost, find_areas
 from disc.slides.reading.canvas import Canvas, build_pyramid, choose_for_regions, level_edges
 from disc.slides.reading.map_grid import Box, MapGrid
 from disc.slides.writing.rasters import write_map
+from disc.slides.writing.regions import find_areas, outline_lost
 from tests.slides.qupath_reader import read_objects
 
 GRID = MapGrid(width=200, height=150, scale=7.93, um_per_px=2.0, slide_px=(1586, 1189))
@@ -29,7 +29,7 @@ def test_areas_are_those_of_their_outlines() -> None:
     part[-1, 3:55, 5:60], part[-1, 60:149, 7:190] = Label.GG3, Label.GG5
     part[-1, 70:90, 20:31] = Label.NC
     areas, dropped = find_areas(part, GRID.edges, GRID.um_per_slide_px)
-    lost = [_outline_lost(GRID, box) for box in (Box(32, 32, 32, 32), Box(192, 128, 32, 32))]
+    lost = [outline_lost(GRID, box) for box in (Box(32, 32, 32, 32), Box(192, 128, 32, 32))]
     found = [*areas, *lost]
     assert len(found) == 4 and len(dropped) == 1
     for each in found:
