@@ -175,7 +175,7 @@ def phantom() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=replace(_sharp_autoencoder(5000, 1800, contest=1.0), channels=(16, 32, 64)),
+        autoencoder=_sharp_autoencoder(10000, 1800, contest=1.0),
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
@@ -196,9 +196,12 @@ def phantom() -> Run:
             student=_student(1000, discriminator_weight=0.0),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
-        grade=Grade(carcino=_small_carcino(12, 900, 8, lr=3e-3), balance_weights=(0.3,)),
+        grade=Grade(
+            carcino=replace(_small_carcino(12, 4000, 8, lr=3e-3), patience=8),
+            balance_weights=(0.3,),
+        ),
         evaluate=Evaluate(
-            referee=_small_carcino(12, 500, 16),
+            referee=_small_carcino(12, 3000, 16),
             num_uniform=64,
             num_mixed=192,
             num_synthesis=96,
