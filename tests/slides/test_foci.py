@@ -7,7 +7,7 @@ import pytest
 
 from disc.labels import Label
 from disc.slides.grade_slide import find_focus
-from disc.slides.judging.calibrate import MARGIN, _Seen, _set_alarms
+from disc.slides.judging.calibrate import MARGIN, _Seen, _set_benign_limits
 from disc.slides.judging.pixel_sample import PixelSample
 from disc.slides.reading.canvas import Canvas
 from disc.slides.reading.map_grid import MapGrid
@@ -28,8 +28,8 @@ BENIGN = {"a": (0.0, 0.0, 0.0), "b": (0.0, 0.03, 0.012), "c": (0.0, 0.05, 0.02)}
 ILL = {"d": (0.3, 0.4, 0.14), "e": (0.6, 0.5, 0.14)}
 
 
-def test_alarms_lie_little_above_what_is_read_in_benign_slides() -> None:
-    found = _set_alarms(see({**BENIGN, **ILL}))
+def test_limits_lie_little_above_what_is_read_in_benign_slides() -> None:
+    found = _set_benign_limits(see({**BENIGN, **ILL}))
     assert found["cancer_floor"] == pytest.approx(MARGIN * 0.05)
     assert found["focus_mm2"] == pytest.approx(MARGIN * 0.02)
 
@@ -37,7 +37,9 @@ def test_alarms_lie_little_above_what_is_read_in_benign_slides() -> None:
 def test_a_slide_of_a_true_small_focus_hides_no_other() -> None:
     """It is neither benign nor much of a cancer, so what is read in it says nothing of errors."""
     small = {"f": (0.008, 0.06, 0.08)}
-    assert _set_alarms(see({**BENIGN, **small, **ILL})) == _set_alarms(see({**BENIGN, **ILL}))
+    assert _set_benign_limits(see({**BENIGN, **small, **ILL})) == _set_benign_limits(
+        see({**BENIGN, **ILL})
+    )
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.8])

@@ -43,7 +43,7 @@ class Job:
     """Whether the table says so."""
     fault: str = ""
     """Why it cannot be tiled; the other slides can."""
-    formers: tuple[str, ...] = ()
+    earlier_names: tuple[str, ...] = ()
     """Other names that earlier tries may have known it by."""
 
 
@@ -101,7 +101,9 @@ def _tell_apart(jobs: list[Job]) -> list[Job]:
                 slide=replace(job.slide, slide_id=own),
                 fault=job.fault
                 or f"{str(job.path)!a}: would be called {slide_id} like {others}; rename one",
-                formers=job.formers if job.fault else (*job.formers, name_slide(job.path)),
+                earlier_names=job.earlier_names
+                if job.fault
+                else (*job.earlier_names, name_slide(job.path)),
             )
         )
     return told
@@ -126,7 +128,7 @@ def _job(
         slide=_slide(path, case),
         mask=mask,
         coordinates=coordinates,
-        formers=names_beside(path)[1:],
+        earlier_names=names_beside(path)[1:],
         um_per_px=case.um_per_px or request.mpp,
         is_listed_um=case.um_per_px is not None,
     )

@@ -89,7 +89,7 @@ def discard_former(jobs: Sequence[Job], request: TileRequest) -> None:
     These are slides whose name another one has got since, and OME-TIFFs, once called `x.ome`.
     """
     current = {job.slide.slide_id for job in jobs}
-    names = {name for job in jobs for name in job.formers if as_id(name) not in current}
+    names = {name for job in jobs for name in job.earlier_names if as_id(name) not in current}
     records = {name: request.out / "slides" / f"{as_id(name)}.json" for name in names}
     # Two names may have one record, and it is the last to go.
     found = {name: record for name, record in records.items() if record.exists()}

@@ -63,7 +63,7 @@ def calibrate(graders: Graders, examples: Examples) -> Calibration:
         num_slides=len({tile.slide_id for tile in val.tiles}),
         num_tiles=len(val),
         floors=_set_floors(seen.counts),
-        **_set_alarms(seen),
+        **_set_benign_limits(seen),
         tile_floors=_set_floors(_count_tiles(seen, bags)) if bags and graders.encoder else None,
         heads=set_heads(graders.slide, bags),
         mean=mean,
@@ -144,7 +144,7 @@ def _set_floors(
     return found[0], found[1], found[2]
 
 
-def _set_alarms(seen: _Seen) -> dict[str, float]:
+def _set_benign_limits(seen: _Seen) -> dict[str, float]:
     """How much cancer is no error of the map: share of the tissue, and connected region in mm².
 
     Slides of very little cancer tell nothing of errors, and are left out.
@@ -155,17 +155,19 @@ def _set_alarms(seen: _Seen) -> dict[str, float]:
     is_told = (true == 0) | (true > FLOORS[0])
     has_cancer = true[is_told] > 0
     return {
-        "cancer_floor": best_alarm(shares[is_told, 1], has_cancer, FLOORS, FLOORS[0]),
-        "focus_mm2": best_alarm(foci[is_told], has_cancer, FOCUS_MM2, USUAL_MM2),
+        "cancer_floor": benign_limit(shares[is_told, 1], has_cancer, FLOORS, FLOORS[0]),
+        "focus_mm2": benign_limit(foci[is_told], has_cancer, FOCUS_MM2, USUAL_MM2),
     }
 
 
-def best_alarm(
+def benign_limit(
     values: npt.ArrayLike, truth: npt.ArrayLike, limits: tuple[float, float], usual: float
 ) -> float:
-    """As `best_threshold`, but not far beyond the largest value of those without: `MARGIN` times.
+    """The largest value that is no cancer: as `best_threshold`, but not far beyond the benign.
 
-    >>> best_alarm([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], (0, 1), usual=0.5)
+    That is at most `MARGIN` times the largest value of those without the property.
+
+    >>> benign_limit([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], (0, 1), usual=0.5)
     0.28
     """
     found = best_threshold(values, truth, limits, usual)
