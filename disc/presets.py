@@ -196,10 +196,7 @@ def phantom() -> Run:
             student=_student(1000, discriminator_weight=0.0),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
-        grade=Grade(
-            carcino=replace(_small_carcino(12, 4000, 8, lr=3e-3), patience=8),
-            balance_weights=(0.3,),
-        ),
+        grade=Grade(carcino=_small_carcino(12, 4000, 8, 3e-3, patience=8), balance_weights=(0.3,)),
         evaluate=Evaluate(
             referee=_small_carcino(12, 3000, 16),
             num_uniform=64,
@@ -233,9 +230,11 @@ def _student(steps: int, discriminator_weight: float = 0.1) -> Student:
     return Student(discriminator_weight=discriminator_weight, optim=optim)
 
 
-def _small_carcino(width: int, steps: int, batch: int, lr: float = 2e-3) -> CarcinoNet:
+def _small_carcino(
+    width: int, steps: int, batch: int, lr: float = 2e-3, *, patience: int = 0
+) -> CarcinoNet:
     optim = Optim(steps=steps, batch=batch, lr=lr, warmup=20, decay="cosine")
-    return CarcinoNet(width=width, optim=optim)
+    return CarcinoNet(width=width, optim=optim, patience=patience)
 
 
 def gpu() -> Run:

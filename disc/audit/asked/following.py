@@ -63,37 +63,44 @@ def _agreement(
         text="mask agreement: mean recall of the labels that cover 5 % of a tile or more",
     )
     values = _mean([primary_measure(synthetic.masks, read) for read in readings])
-    kept = np.isfinite(values)
-    if kept.sum() < MIN_TILES:
-        return refuse(figure, int(kept.sum()), MIN_TILES)
-    figure = _interval(figure, values, synthetic.patients)
+    figure = _measure(figure, values, synthetic.patients, primary_measure(real.masks, own))
+    if figure.refused:
+        return figure
     rng, shuffled = numpy_generator(seed, "shuffled masks"), []
     for _ in range(SHUFFLES):
         other = synthetic.masks[rng.permutation(len(synthetic))]
         shuffled += [float(np.nanmean(primary_measure(other, read))) for read in readings]
-    ceiling = float(np.nanmean(primary_measure(real.masks, own)))
-    return replace(figure, ceiling=ceiling, chance=float(np.mean(shuffled)))
+    return replace(figure, chance=float(np.mean(shuffled)))
 
 
 def _by_label(
     real: AuditSet, synthetic: AuditSet, own: Pixels, readings: Sequence[Pixels]
 ) -> list[Figure]:
-    figures = []
     found = _mean([recalls(synthetic.masks, read) for read in readings])
     best = recalls(real.masks, own)
-    for label in Label:
-        figure = Figure(
-            part="asked",
-            name=f"recall.{label.name}",
-            text=f"recall of {NAMES[label]} in the tiles that ask for it",
+    return [
+        _measure(
+            Figure(
+                part="asked",
+                name=f"recall.{label.name}",
+                text=f"recall of {NAMES[label]} in the tiles that ask for it",
+            ),
+            found[:, label],
+            synthetic.patients,
+            best[:, label],
         )
-        num = int(np.isfinite(found[:, label]).sum())
-        if num < MIN_TILES:
-            figures.append(refuse(figure, num, MIN_TILES))
-            continue
-        figure = _interval(figure, found[:, label], synthetic.patients)
-        figures.append(replace(figure, ceiling=_nanmean(best[:, label])))
-    return figures
+        for label in Label
+    ]
+
+
+def _measure(
+    figure: Figure, values: Array, owners: npt.NDArray[np.str_], best: Array, of: str = "tiles"
+) -> Figure:
+    """A mean over those that have a value, with that of real tiles as ceiling; refused of few."""
+    num = int(np.isfinite(values).sum())
+    if num < MIN_TILES:
+        return refuse(figure, num, MIN_TILES, of)
+    return replace(_interval(figure, values, owners), ceiling=_nanmean(best))
 
 
 def _by_size(
@@ -107,12 +114,9 @@ def _by_size(
         text = f"recall of regions that cover {name} of the tile"
         figure = Figure(part="asked", name=f"size.{name}", text=text)
         chosen = (sizes >= low) & (sizes < high)
-        if chosen.sum() < MIN_TILES:
-            figures.append(refuse(figure, int(chosen.sum()), MIN_TILES, "regions"))
-            continue
-        figure = _interval(figure, values[chosen], owners[chosen])
         like = (best_sizes >= low) & (best_sizes < high)
-        figures.append(replace(figure, ceiling=_nanmean(best[like])))
+        found = values[chosen], owners[chosen], best[like]
+        figures.append(_measure(figure, *found, of="regions"))
     return figures
 
 
@@ -141,20 +145,19 @@ def _by_distance(
     scale = synthetic.tile_px / synthetic.images.shape[1]
     found = _mean([_beyond(synthetic.masks, read, scale) for read in readings])
     best = _beyond(real.masks, own, scale)
-    figures = []
-    for number, tolerance in enumerate(TOLERANCES):
-        figure = Figure(
-            part="asked",
-            name=f"boundary.{tolerance}",
-            text=f"pixel accuracy farther than {tolerance} px from a border",
+    return [
+        _measure(
+            Figure(
+                part="asked",
+                name=f"boundary.{tolerance}",
+                text=f"pixel accuracy farther than {tolerance} px from a border",
+            ),
+            found[:, number],
+            synthetic.patients,
+            best[:, number],
         )
-        num = int(np.isfinite(found[:, number]).sum())
-        if num < MIN_TILES:
-            figures.append(refuse(figure, num, MIN_TILES))
-            continue
-        figure = _interval(figure, found[:, number], synthetic.patients)
-        figures.append(replace(figure, ceiling=_nanmean(best[:, number])))
-    return figures
+        for number, tolerance in enumerate(TOLERANCES)
+    ]
 
 
 def _beyond(masks: Pixels, read: Pixels, scale: float) -> Array:
