@@ -90,15 +90,14 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
         optim=replace(half.optim, steps=2 * half.optim.steps),
         decoder=replace(half.decoder, optim=last),
     )
-    contest = plain.decoder
-    harder = replace(
-        contest,
-        adversarial_weight=2 * contest.adversarial_weight,
-        feature_weight=2 * contest.feature_weight,
-    )
+    weights = 2 * plain.decoder.adversarial_weight, 2 * plain.decoder.feature_weight
+    harder = replace(plain.decoder, adversarial_weight=weights[0], feature_weight=weights[1])
     return {
         "the run's": plain,
         "a harder contest": replace(plain, decoder=harder),
+        "a harder contest, labels evenly": replace(
+            plain, decoder=replace(harder, even_labels=True)
+        ),
         "half the width": half,
         "half the width, twice the steps": longer,
         "crops": crops,

@@ -56,6 +56,7 @@ ADDED: dict[str, Any] = {
     "pixel_variants": None,
     "discriminator_weight": 0.0,
     "discriminator_start": 0.1,
+    "even_labels": False,
 }
 """Settings that came later, by the last part of their name, with the value that changes nothing."""
 

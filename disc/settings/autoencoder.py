@@ -27,6 +27,8 @@ class DecoderTuning:
     """Fraction of the steps after which the discriminator counts; until then it learns."""
     channels: int = 24
     """Channels of the discriminator's first layer; doubled twice."""
+    even_labels: bool = False
+    """Draw tiles of every label equally often, by the label that covers most of a tile."""
     optim: Optim = field(
         default_factory=lambda: Optim(
             steps=0, batch=4, lr=1e-3, warmup=10, decay="cosine", betas=(0.5, 0.9)

@@ -31,7 +31,7 @@ def make_autoencoder(context: Context, folder: Path) -> str:
         done = f"{optim.steps} steps of {optim.batch}{start}"
     if tuning.steps:
         last = folder / "decoder"
-        tiles = _tiles(context, tuning.batch)
+        tiles = _tiles(context, tuning.batch, is_even=settings.decoder.even_labels)
         tune_decoder(trained.vq, settings.decoder, tiles, last, context.run.seed)
         write_once(lambda: (last / CHECKPOINT).unlink(missing_ok=True))
         done += f", then the decoder {tuning.steps} of {tuning.batch}"
@@ -47,9 +47,9 @@ def finish(trained: Autoencoder, folder: Path) -> None:
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _tiles(context: Context, batch: int) -> NamedBatches:
-    workers = context.run.data.workers
-    return draw_tiles(context.split.train, batch=batch, seed=context.run.seed, workers=workers)
+def _tiles(context: Context, batch: int, is_even: bool = False) -> NamedBatches:
+    run, tiles = context.run, context.split.train
+    return draw_tiles(tiles, batch=batch, seed=run.seed, workers=run.data.workers, is_even=is_even)
 
 
 def make_latents(context: Context, folder: Path) -> str:

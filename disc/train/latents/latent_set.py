@@ -18,6 +18,7 @@ from disc.records.typed import read_record
 from disc.seeds import numpy_generator
 from disc.train.diagnose import NamedBatches
 from disc.train.draws import epoch_indices
+from disc.train.even_draws import choose_evenly, main_labels
 from disc.train.latents.encoding import NAME, Index
 from disc.train.latents.shards import Shard, Store, StoredLatents, StoredMasks, shard_path
 from disc.train.loop import Batch
@@ -138,9 +139,21 @@ def draw_batches(
     return NamedBatches.by_rows(part_at, batch, names_at)
 
 
-def draw_tiles(tiles: TileSet, *, batch: int, seed: int, workers: int = 0) -> NamedBatches:
-    """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], flipped and rotated at random."""
-    draws = TileDraws(tiles, seed=seed, purpose="autoencoder", has_masks=False)
+def draw_tiles(
+    tiles: TileSet, *, batch: int, seed: int, workers: int = 0, is_even: bool = False
+) -> NamedBatches:
+    """Batches of tiles for the autoencoder, uint8 [B, H, W, 3], flipped and rotated at random.
+
+    Args:
+        tiles: the set.
+        batch: tiles of a step.
+        seed: of all draws.
+        workers: processes that decode ahead.
+        is_even: whether each label's tiles come equally often; masks are read for that.
+    """
+    purpose = "autoencoder"
+    choose = choose_evenly(main_labels(tiles), seed=seed, purpose=purpose) if is_even else None
+    draws = TileDraws(tiles, seed=seed, purpose=purpose, choose=choose, has_masks=False)
     batches = Batches(draws, size=batch, workers=workers)
 
     def part_at(step: int, rows: range) -> Batch:
