@@ -175,7 +175,7 @@ def phantom() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=_sharp_autoencoder(10000, 1800, contest=1.0),
+        autoencoder=_sharp_autoencoder(10000, 2700, is_harder=True),
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
@@ -206,9 +206,13 @@ def phantom() -> Run:
     )
 
 
-def _sharp_autoencoder(steps: int, decoder_steps: int, contest: float = 0.5) -> Autoencoder:
-    """Trained on crops, then its decoder alone, against a discriminator of weight `contest`."""
-    tuning = DecoderTuning(adversarial_weight=contest, feature_weight=contest)
+def _sharp_autoencoder(steps: int, decoder_steps: int, *, is_harder: bool = False) -> Autoencoder:
+    """Trained on crops, then its decoder alone against a discriminator.
+
+    A harder contest takes thousands of steps: twice its weight, and tiles of every label alike.
+    """
+    weight = 1.0 if is_harder else 0.5
+    tuning = DecoderTuning(adversarial_weight=weight, feature_weight=weight, even_labels=is_harder)
     optim = replace(tuning.optim, steps=decoder_steps)
     return Autoencoder(
         channels=(8, 16, 32),
