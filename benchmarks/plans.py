@@ -29,6 +29,7 @@ import tyro
 from side_by_side import (
     Reading,
     draw_masks,
+    open_run,
     open_runs,
     own_folder,
     read,
@@ -64,6 +65,8 @@ class Options:
     """Of the solver; None: as in the runs."""
     masks: int = 320
     """Masks of each set of several labels, and a quarter as many of one."""
+    referee: Path | None = None
+    """Run whose referee reads all tiles; None: each run's own."""
 
 
 def list_readings(context: Context, options: Options) -> Iterator[Reading]:
@@ -83,12 +86,14 @@ def list_readings(context: Context, options: Options) -> Iterator[Reading]:
 def compare(options: Options) -> pd.DataFrame:
     """Read everything in every run; a row a set of masks and reading."""
     readings, real = dict[str, list[pd.DataFrame]](), []
+    judge = open_run(options.referee, ()) if options.referee else None
+    by = f"masks {options.masks}" + (f" by {judge.folder.name}" if judge else "")
     draw = partial(draw_masks, num=options.masks)
     for context, asked in open_runs(options.runs, draw, TRAINED):
-        out = own_folder(options.out, context) / f"masks {options.masks}"
-        real.append(read_real(context, asked, out))
+        out = own_folder(options.out, context) / by
+        real.append(read_real(context, asked, out, judge=judge))
         for reading in list_readings(context, options):
-            table = read(context, reading, asked, out / f"{reading.title}.parquet")
+            table = read(context, reading, asked, out / f"{reading.title}.parquet", judge)
             readings.setdefault(reading.title, []).append(table)
     return summarise(readings, real, asked, dict(zip(BASES, readings, strict=False)))
 

@@ -141,8 +141,13 @@ def draw_masks(context: Context, num: int) -> Asked:
     return Asked(np.concatenate([part[0] for part in parts]), everything, np.array(names))
 
 
-def read(context: Context, reading: Reading, targets: Asked, path: Path) -> pd.DataFrame:
-    """What the referee reads in the tiles of a network, and how they look; a row a mask."""
+def read(
+    context: Context, reading: Reading, targets: Asked, path: Path, judge: Context | None = None
+) -> pd.DataFrame:
+    """What the referee reads in the tiles of a network, and how they look; a row a mask.
+
+    The referee is the run's own, or that of the run `judge`.
+    """
     if path.exists():
         return pd.read_parquet(path)
     run, start = context.run, time.perf_counter()
@@ -154,7 +159,7 @@ def read(context: Context, reading: Reading, targets: Asked, path: Path) -> pd.D
     latents = sampler.draw_latents(reading.variant, targets.masks, targets.seeds)
     images = sampler.decode(latents)
     seconds = (time.perf_counter() - start) / len(images)
-    columns = measure(context, latents, images, targets)
+    columns = measure(judge or context, latents, images, targets)
     plan, schedule = plan_of(reading.variant, reading.plan), nets["sd"].schedule
     columns["evaluations"] = count_evaluations(targets.masks, plan, schedule, reading.solver)
     table = pd.DataFrame(columns).assign(seconds=seconds, steps=reading.solver.steps)
@@ -175,13 +180,17 @@ def measure(
 
 
 def read_real(
-    context: Context, targets: Asked, folder: Path, view: str = "reconstruction"
+    context: Context,
+    targets: Asked,
+    folder: Path,
+    view: str = "reconstruction",
+    judge: Context | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Real tiles of the labels of each set of masks, through the autoencoder or as they are."""
     title = "real" if view == "reconstruction" else f"{view}, as they are,"
     paths = {name: folder / f"{title} {name}.parquet" for name in targets.names}
     if missing := [name for name, path in paths.items() if not path.exists()]:
-        referee, tiles = load_referee(context), survey(context.judged)
+        referee, tiles = load_referee(judge or context), survey(context.judged)
         for name in missing:
             masks = targets.masks[targets.sets == name]
             gallery = hang_real(context, referee, tiles, masks)[view]
