@@ -191,9 +191,9 @@ def phantom() -> Run:
             ),
         ),
         distil=Distil(
-            num_bundles=400,
+            num_bundles=1600,
             variants=("sd-disc-fast",),
-            student=_student(1000, discriminator_weight=0.0),
+            student=_student(3000, discriminator_weight=0.0),
         ),
         synthesis=Synthesis(tiles=(10, 14), variants=("sd-sc",)),
         grade=Grade(carcino=_small_carcino(12, 4000, 8, 3e-3, patience=8), balance_weights=(0.3,)),
