@@ -143,7 +143,7 @@ def laptop() -> Run:
         synthesis=Synthesis(tiles=(10, 14)),
         grade=_laptop_grade(),
         evaluate=Evaluate(
-            referee=_small_carcino(16, 450, 32),
+            referee=_small_carcino(16, 2500, 16),
             num_uniform=64,
             num_mixed=320,
             num_synthesis=128,
