@@ -161,7 +161,7 @@ def _laptop_grade() -> Grade:
 
 
 def phantom() -> Run:
-    """The model that the package ships: simulated tiles of 96 px, 4 µm; two hours of one thread.
+    """The model that the package ships: simulated tiles of 96 px, 4 µm; three hours of a thread.
 
     Differs from paper: as `laptop`.
     """
