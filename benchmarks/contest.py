@@ -28,7 +28,7 @@ from disc import presets
 from disc.api import SHIPPED
 from disc.cli import prepare_process
 from disc.evaluate.referee import read_tiles
-from disc.files import read_json, write_json
+from disc.files import BadInput, read_json, write_json
 from disc.grade.carcino import CarcinoNet
 from disc.model.autoencoder import Autoencoder
 from disc.pipeline.context import Context
@@ -63,6 +63,8 @@ def tune_all(
         folder = options.out / way
         path = folder / "measured.json"
         if not path.exists():
+            if way.split()[4:] not in (["as"], ["even"]):
+                raise BadInput(f"{way!r}: expected steps, tiles, two weights, and as or even")
             steps, batch, adversarial, feature, which = way.split()
             settings = context.run.autoencoder.decoder
             tuning = replace(

@@ -39,7 +39,10 @@ from side_by_side import (
 )
 
 from disc.cli import prepare_process
+from disc.files import BadInput
+from disc.model.store import hash_weights
 from disc.pipeline.context import Context
+from disc.pipeline.stages.referee import load_referee
 from disc.settings.synthesis import STUDENT
 
 TRAINED = ("sd", "sd-disc", "sd-disc-cotrain", STUDENT)
@@ -87,9 +90,13 @@ def compare(options: Options) -> pd.DataFrame:
     """Read everything in every run; a row a set of masks and reading."""
     readings, real = dict[str, list[pd.DataFrame]](), []
     judge = open_run(options.referee, ()) if options.referee else None
-    by = f"masks {options.masks}" + (f" by {judge.folder.name}" if judge else "")
+    by = f"masks {options.masks}"
+    if judge:
+        by += f" by {judge.folder.name} {hash_weights(load_referee(judge))[:8]}"
     draw = partial(draw_masks, num=options.masks)
     for context, asked in open_runs(options.runs, draw, TRAINED):
+        if judge and judge.run.data.um_per_px != context.run.data.um_per_px:
+            raise BadInput(f"{judge.folder}: its tiles have another scale than {context.folder}'s")
         out = own_folder(options.out, context) / by
         real.append(read_real(context, asked, out, judge=judge))
         for reading in list_readings(context, options):

@@ -117,4 +117,4 @@ def test_a_slide_needs_no_run(slide, tmp_path):
     record = read_record(tmp_path / slide.stem)
     assert record.trained_on == "simulated tissue only"
     assert not record.abstained and record.score.primary == 4
-    assert max(record.map.ece_before, record.map.ece_after) < 0.02  # calibrated as it is
+    assert max(record.map.ece_before, record.map.ece_after) < 0.02  # .008, .010: it needs none

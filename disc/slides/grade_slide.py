@@ -84,6 +84,7 @@ def grade_slide(
         dropped_mm2=round(float(sum(dropped)), 6),
         simplified=0,
     )
+    del part  # may be the largest array of all
     tiles = (reading.canvas, reading.grid, graders.tile_px)
     num_tiles = write_table(folder / "tiles.csv", list_tiles(*tiles), scan.um_per_px)
     write_features(folder / "tiles.geojson.gz", tile_features(list_tiles(*tiles), stamp))

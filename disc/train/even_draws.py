@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,14 +36,17 @@ def choose_evenly(labels: npt.NDArray[np.int64], *, seed: int, purpose: str) -> 
         seed: of the order, and of flips and rotations.
         purpose: part of the seed.
     """
-    known = [label for label in np.unique(labels) if label != NONE] or [NONE]
-    groups = [np.flatnonzero(labels == label) for label in known]
+    known = [int(label) for label in np.unique(labels) if label != NONE] or [NONE]
+    groups = {label: np.flatnonzero(labels == label) for label in known}
+    return partial(_choose, groups, seed, purpose)
 
-    def choose(draw: int) -> tuple[int, int]:
-        turn, number = divmod(draw, len(groups))
-        group, own = groups[number], f"{purpose} {known[number]}"
-        (place,) = epoch_indices(len(group), step=turn, batch=1, seed=seed, purpose=own)
-        version = numpy_generator(seed, purpose, "turn", draw).integers(NUM_DIHEDRAL)
-        return int(group[place]), int(version)
 
-    return choose
+def _choose(
+    groups: Mapping[int, npt.NDArray[np.int64]], seed: int, purpose: str, draw: int
+) -> tuple[int, int]:
+    turn, number = divmod(draw, len(groups))
+    label, group = list(groups.items())[number]
+    own = f"{purpose} {label}"
+    (place,) = epoch_indices(len(group), step=turn, batch=1, seed=seed, purpose=own)
+    version = numpy_generator(seed, purpose, "turn", draw).integers(NUM_DIHEDRAL)
+    return int(group[place]), int(version)
