@@ -33,6 +33,8 @@ SMALLER = {
     r"optim\.steps \d+": "optim.steps 2",
     r"^(phantom (?!.*--slides).*)": r"\1 --slides 2 2 2 2",
     r"^(audit .*)": r"\1 --segmenter-steps 2",
+    r"\bRUN( RUN)*\b": "runs/mine",
+    r"(--(?:grader|pixel)-seeds) [1-9]": r"\1 1",
     r"^(phantom .*)": r"\1 --core-um 500 700",
 }
 """What is asked of a program, in less of it."""

@@ -20,6 +20,7 @@ CHUNK = 16
 ISUP = "ISUP"
 """Label of the rows whose truth and score are ISUP grade groups."""
 ROWS = ["patient", "slide", "label", "truth", "score"]
+_ATTENTION = {"slide": str, "tile": np.int64, "x": np.int64, "y": np.int64, "attention": np.float32}
 
 
 @torch.no_grad()
@@ -42,7 +43,8 @@ def attend_bags(net: BagGrader, bags: Sequence[Bag]) -> list[npt.NDArray[np.floa
 
 def attention_table(net: BagGrader, bags: Sequence[Bag]) -> pd.DataFrame:
     """Attention as rows: slide, tile (its number in the bag), x, y, attention."""
-    parts = []
+    # a set without scored slides has no row, and these columns all the same
+    parts = [pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _ATTENTION.items()})]
     for bag, attention in zip(bags, attend_bags(net, bags), strict=True):
         coords = np.full((len(attention), 2), -1) if bag.coords is None else bag.coords
         columns = {"slide": bag.slide_id, "tile": np.arange(len(attention))}

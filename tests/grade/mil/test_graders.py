@@ -72,6 +72,8 @@ def test_attention_is_a_share_for_every_tile(name: str) -> None:
     for bag in bags:
         rows = table[table["slide"] == bag.slide_id]
         np.testing.assert_array_equal(rows[["x", "y"]].to_numpy(), bag.coords)
+    nothing = attention_table(net, [])  # as of patches whose slides have no score
+    assert nothing.empty and (nothing.dtypes == table.dtypes).all()
 
 
 @every_grader
