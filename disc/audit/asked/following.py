@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -78,18 +78,22 @@ def _by_label(
 ) -> list[Figure]:
     found = _mean([recalls(synthetic.masks, read) for read in readings])
     best = recalls(real.masks, own)
+    told = {
+        f"recall.{label.name}": f"recall of {NAMES[label]} in the tiles that ask for it"
+        for label in Label
+    }
+    return _by_column(told, found, synthetic.patients, best)
+
+
+def _by_column(
+    told: Mapping[str, str], found: Array, owners: npt.NDArray[np.str_], best: Array
+) -> list[Figure]:
+    """A figure a column, of names and texts in the columns' order."""
     return [
         _measure(
-            Figure(
-                part="asked",
-                name=f"recall.{label.name}",
-                text=f"recall of {NAMES[label]} in the tiles that ask for it",
-            ),
-            found[:, label],
-            synthetic.patients,
-            best[:, label],
+            Figure(part="asked", name=name, text=text), found[:, place], owners, best[:, place]
         )
-        for label in Label
+        for place, (name, text) in enumerate(told.items())
     ]
 
 
@@ -145,19 +149,11 @@ def _by_distance(
     scale = synthetic.tile_px / synthetic.images.shape[1]
     found = _mean([_beyond(synthetic.masks, read, scale) for read in readings])
     best = _beyond(real.masks, own, scale)
-    return [
-        _measure(
-            Figure(
-                part="asked",
-                name=f"boundary.{tolerance}",
-                text=f"pixel accuracy farther than {tolerance} px from a border",
-            ),
-            found[:, number],
-            synthetic.patients,
-            best[:, number],
-        )
-        for number, tolerance in enumerate(TOLERANCES)
-    ]
+    told = {
+        f"boundary.{tolerance}": f"pixel accuracy farther than {tolerance} px from a border"
+        for tolerance in TOLERANCES
+    }
+    return _by_column(told, found, synthetic.patients, best)
 
 
 def _beyond(masks: Pixels, read: Pixels, scale: float) -> Array:
