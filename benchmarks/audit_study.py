@@ -10,7 +10,7 @@ can be started apart from each other (`--part`); without, they run side by side.
   `sd`, are asked for by their own masks (`--canary-labels one`: tiles of one label, looked for in
   tiles of several).
 - `annotation`: the phantom is drawn again with 0, 1/2, 1 and 2 times the annotators' errors, all is
-  trained on the first run's autoencoder with a share of the steps, one seed each, and audited.
+  trained on the first run's autoencoder with a share of the steps, and audited.
 
 Intervals are 95 %, t over trainings; of one training there is none. Uses a GPU where there is one.
 Stopped, the same command goes on.
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,17 +37,15 @@ import pandas as pd
 import scipy.stats
 import tyro
 from audit_canaries import find_canaries
-from audit_ways import NEEDS, Sizes, audit_runs, draw_asked, join_pictures
+from audit_errors import ErrorJob, tell_gains, train_levels
+from audit_ways import Sizes, audit_runs, draw_asked, join_pictures
 from canary_tiles import Labels
 from side_by_side import open_run, open_runs
 
 from disc.audit.copies.detector import rate_of
 from disc.cli import prepare_process
 from disc.files import write_json
-from disc.pipeline.run import execute
-from disc.processes import num_cores, spread
-from disc.settings.run import Run
-from disc.settings.training import Optim
+from disc.processes import num_cores
 
 SHOWN = (
     *("agreement", "recall.GG5", "kid.embedded", "kid.texture", "probe", "gradient.GG4"),
@@ -83,6 +81,8 @@ class Options:
     """Annotation errors, as multiples of the standard level."""
     noise_share: float = 0.5
     """Of the run's steps, for trainings at other errors."""
+    noise_trainings: int = 1
+    """At each level of errors, each under a seed of its own."""
 
     @property
     def processes(self) -> int:
@@ -92,7 +92,9 @@ class Options:
 
 def run_audit(options: Options) -> None:
     """Every way of every run."""
-    opened = list(open_runs(options.runs, lambda c: draw_asked(c, options.sizes), NEEDS))
+    opened = list(
+        open_runs(options.runs, lambda c: draw_asked(c, options.sizes), options.sizes.needs)
+    )
     runs = [(context.folder, asked) for context, asked in opened]
     table = audit_runs(runs, options.out, options.sizes, options.processes, apart=False)
     found = summarise(table, ["way", "name"])
@@ -123,61 +125,30 @@ def run_canary(options: Options) -> None:
 
 def run_annotation(options: Options) -> None:
     """Every way at every level of annotators' errors."""
-    with spread(min(options.processes, len(options.noises))) as apply:
-        folders = list(apply(train_noise, [(options, noise) for noise in options.noises]))
-    contexts = [open_run(folder, NEEDS) for folder in folders]
-    runs = [(context.folder, draw_asked(context, options.sizes)) for context in contexts]
-    place = options.out / "annotation"
-    table = audit_runs(runs, place, options.sizes, options.processes, apart=True)
-    noise_of = {str(folder): noise for folder, noise in zip(folders, options.noises, strict=True)}
-    table = table.assign(noise=table["run"].map(noise_of))
-    for context in contexts:
+    sizes, place = options.sizes, options.out / "annotation"
+    variant = [
+        name for name in open_run(options.runs[0], ()).run.distil.variants if name in sizes.needs
+    ]
+    job = ErrorJob(
+        *(options.runs[0], place, options.noises[0], 0, options.noise_share),
+        last=variant[-1] if variant else "sd",
+    )
+    noise_of = train_levels(job, options.noises, options.noise_trainings, options.processes)
+    contexts = [open_run(folder, sizes.needs) for folder in noise_of]
+    runs = [(context.folder, draw_asked(context, sizes)) for context in contexts]
+    table = audit_runs(runs, place, sizes, options.processes, apart=True)
+    table = table.assign(noise=table["run"].map({str(key): one for key, one in noise_of.items()}))
+    for context in contexts[:: options.noise_trainings]:
         noise = context.run.phantom.annotation_noise
-        join_pictures(context, place, options.sizes, f"annotation {noise:g}")
+        join_pictures(context, place, sizes, f"annotation {noise:g}")
     found = summarise(table, ["way", "noise", "name"])
     show(found)
-    write(options, "annotation", {"figures": to_rows(found)})
-
-
-def train_noise(task: tuple[Options, float]) -> Path:
-    """A run at a level of errors, up to its last denoiser; its referee is hardly trained."""
-    options, noise = task
-    base = open_run(options.runs[0], ()).run
-    run = shorten_run(base, options.noise_share)
-    run = replace(
-        run,
-        name=f"noise-{noise:g} {options.noise_share:g}",
-        out=options.out / "annotation",
-        phantom=replace(
-            base.phantom,
-            annotation_noise=noise,
-            external_slides=(1, 1, 1, 1),
-            referee_slides=(1, 1, 1, 1),
-        ),
-        autoencoder=replace(base.autoencoder, source=options.runs[0].resolve() / "autoencoder"),
-        until=f"denoiser/{base.distil.variants[-1]}",
-        redo=False,
+    gains = summarise(tell_gains(table), ["way", "noise", "name"])
+    shown = gains[gains["name"].isin([f"{name} beyond sd" for name in SHOWN])]
+    print(
+        shown[["way", "noise", "name", "value", "low", "high", "trainings"]].to_string(index=False)
     )
-    execute(run)
-    return run.out / run.name
-
-
-def shorten_run(run: Run, share: float) -> Run:
-    """The same with a share of every training's steps; 20 of the referee, whom no audit asks."""
-
-    def part(optim: Optim) -> Optim:
-        return replace(optim, steps=max(4, round(share * optim.steps)), warmup=1)
-
-    student = replace(run.distil.student, optim=part(run.distil.student.optim))
-    referee = replace(
-        run.evaluate.referee, optim=replace(run.evaluate.referee.optim, steps=20, warmup=1)
-    )
-    return replace(
-        run,
-        denoiser=replace(run.denoiser, optim=part(run.denoiser.optim)),
-        distil=replace(run.distil, optim=part(run.distil.optim), student=student),
-        evaluate=replace(run.evaluate, referee=referee),
-    )
+    write(options, "annotation", {"figures": to_rows(found), "gains": to_rows(gains)})
 
 
 def summarise(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

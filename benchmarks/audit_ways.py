@@ -23,7 +23,7 @@ from disc.audit.sets import AuditSet, hold, hold_arrays
 from disc.data.pixels.images import encode_png
 from disc.data.pixels.mask_colours import colour_mask
 from disc.data.tiles.tile_set import TileSet
-from disc.files import write_bytes, write_parquet
+from disc.files import BadInput, write_bytes, write_parquet
 from disc.grade.carcino import CarcinoNet
 from disc.pipeline.context import Context
 from disc.pipeline.evaluation_masks import draw_targets
@@ -38,9 +38,13 @@ WAYS = (
     *(("sd-disc", ""), ("sd-disc-cotrain", ""), (STUDENT, "")),
 )
 """Variants and, of separated conditions, plans."""
-NEEDS = tuple(dict.fromkeys(name for name, _ in WAYS if name != "sd-sc"))
 SHOWN = 8
 """Tiles of a picture."""
+
+
+def title(way: tuple[str, str]) -> str:
+    """What tables call a way."""
+    return " ".join(filter(None, way))
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,24 @@ class Sizes:
     """Training steps of each of the segmenters of the audits."""
     seeds: int = 1
     """Of the noise."""
+    ways: tuple[str, ...] = tuple(title(way) for way in WAYS)
+    """Variants, with their plans, that are audited; `sd`, which errors compare with, is one."""
+
+    def __post_init__(self) -> None:
+        names = [title(way) for way in WAYS]
+        if "sd" not in self.ways or set(self.ways) - set(names):
+            found = " ".join(self.ways)
+            raise BadInput(f"ways: {found}; expected sd, and any of {', '.join(names[1:])}")
+
+    @property
+    def chosen(self) -> list[tuple[str, str]]:
+        """The ways, as variants and plans."""
+        return [way for way in WAYS if title(way) in self.ways]
+
+    @property
+    def needs(self) -> list[str]:
+        """Variants whose networks are asked."""
+        return list(dict.fromkeys("sd" if name == "sd-sc" else name for name, _ in self.chosen))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +170,8 @@ def audit_runs(
     """
     jobs = []
     for run, asked in runs:
-        folder = own_folder(out, open_run(run, NEEDS))
-        for way, seed in product(WAYS, range(sizes.seeds)):
+        folder = own_folder(out, open_run(run, sizes.needs))
+        for way, seed in product(sizes.chosen, range(sizes.seeds)):
             path = folder / f"{_name(way, sizes, seed)}.parquet"
             jobs.append(Job(run if apart else runs[0][0], run, asked, way, seed, path))
     missing = [job for job in jobs if not job.path.exists()]
@@ -171,14 +193,9 @@ def join_pictures(context: Context, out: Path, sizes: Sizes, name: str) -> None:
     folder = own_folder(out, context)
     masks = draw_asked(context, sizes).masks[-SHOWN:]
     rows = [np.concatenate([colour_mask(mask) for mask in masks], axis=1)]
-    rows += [np.asarray(Image.open(folder / f"{_name(way, sizes, 0)}.png")) for way in WAYS]
+    rows += [np.asarray(Image.open(folder / f"{_name(way, sizes, 0)}.png")) for way in sizes.chosen]
     write_bytes(out / f"{name}.png", encode_png(np.concatenate(rows)))
 
 
 def _name(way: tuple[str, str], sizes: Sizes, seed: int) -> str:
     return f"{title(way)} {sizes.masks} {sizes.real} {sizes.segmenter_steps} {seed}"
-
-
-def title(way: tuple[str, str]) -> str:
-    """What tables call a way."""
-    return " ".join(filter(None, way))

@@ -12,6 +12,11 @@ def study(load):
     return load("audit_study")
 
 
+@pytest.fixture
+def errors(load):
+    return load("audit_errors")
+
+
 def test_intervals_are_over_trainings(study):
     values = {"a": (1.0, 3.0), "b": (4.0, 4.0), "c": (6.0, 6.0)}
     facts = {"way": "sd", "name": "agreement", "low": 0.0, "high": 9.0, "refused": ""}
@@ -44,8 +49,32 @@ def test_canaries_are_counted_with_and_without(study):
     assert row["gain high"] - 0.7 == pytest.approx(12.706 * 0.1, rel=1e-3)
 
 
-def test_a_share_of_the_steps_is_trained(study):
-    run = study.shorten_run(laptop(), 0.5)
+def test_a_share_of_the_steps_is_trained(errors):
+    run = errors.shorten_run(laptop(), 0.5)
     assert run.denoiser.optim.steps == laptop().denoiser.optim.steps // 2
     assert run.distil.student.optim.steps == laptop().distil.student.optim.steps // 2
     assert run.evaluate.referee.optim.steps == 20
+
+
+def test_gains_are_over_plain_sampling_of_the_same_training(study, errors):
+    facts = dict.fromkeys(("low", "high", "floor", "ceiling", "chance"), 0.5)
+    rows = [
+        {"run": run, "seed": 0, "name": "agreement", "way": way, "value": value + gain, **facts}
+        for run, value, by in (("a", 0.5, 0.1), ("b", 0.9, 0.3))
+        for way, gain in (("sd", 0.0), ("sd-sc end", by))
+    ]
+    (gain,) = study.summarise(errors.tell_gains(pd.DataFrame(rows)), ["way", "name"]).to_dict(
+        "records"
+    )
+    assert gain["way"] == "sd-sc end" and gain["name"] == "agreement beyond sd"
+    # gains .1 and .3: deviation .141, t of one degree 12.706
+    assert gain["value"] == pytest.approx(0.2) and gain["trainings"] == 2
+    assert gain["high"] - 0.2 == pytest.approx(12.706 * 0.1, rel=1e-3)
+
+
+def test_ways_that_do_not_exist_are_refused(load):
+    ways = load("audit_ways")
+    assert ways.Sizes(ways=("sd", "sd-sc step")).needs == ["sd"]
+    for wrong in (("sd", "sd-sc"), ("sd-sc end",)):
+        with pytest.raises(ValueError, match="expected sd, and any of sd-sc end, sd-sc step"):
+            ways.Sizes(ways=wrong)
