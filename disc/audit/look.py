@@ -24,6 +24,8 @@ from disc.seeds import numpy_generator
 MIN_TILES = 20
 """Of each set with a label, without which nothing is told of it."""
 MIN_PROBED = 100
+NUM_FOLDS = 4
+"""Of patients, for the probe."""
 _SPLITS = 12
 _SHARE = 0.1
 """Of a tile that a label covers, for its stain to be measured."""
@@ -57,9 +59,9 @@ def measure_probe(
     num = min(MOST, *(len(view.chosen) for view in views), len(synthetic))
     if num < MIN_PROBED:
         return refuse(figure, num, MIN_PROBED)
-    if min(real.num_patients, synthetic.num_patients) < 4:
-        fewest = min(real.num_patients, synthetic.num_patients)
-        return refuse(figure, fewest, 4, "patients or slides of one set")
+    fewest = min(real.num_patients, synthetic.num_patients)
+    if fewest < NUM_FOLDS:
+        return refuse(figure, fewest, NUM_FOLDS, "patients or slides of one set")
     found = [_probe(view, real, synthetic, num, seed) for view in views]
     best = max(found, key=lambda part: part[0])
     return replace(
@@ -67,7 +69,7 @@ def measure_probe(
         value=best[0],
         low=best[1],
         high=best[2],
-        floor=float(np.mean([part[3] for part in found])),
+        floor=float(np.mean([part[3] for part in found])),  # NaN: too few patients of one
         tiles=num,
         clusters=real.num_patients + synthetic.num_patients,
     )
@@ -76,7 +78,7 @@ def measure_probe(
 def _probe(
     view: View, real: AuditSet, synthetic: AuditSet, num: int, seed: int
 ) -> tuple[float, float, float, float]:
-    """AUROC with its interval, and that between two halves of the real patients."""
+    """AUROC with its interval, and that between two halves of the real patients, if they are 4."""
     rng = numpy_generator(seed, "probe")
     some, made = (rng.choice(len(part), num, replace=False) for part in (view.real, synthetic))
     features = np.concatenate([view.real[some], view.synthetic[made]])
@@ -92,6 +94,8 @@ def _probe(
         return np.asarray(area(weights.T), np.float64)[:, None]
 
     value, low, high = cluster_bootstrap(statistic, int(codes.max()) + 1, draws=DRAWS, seed=0)
+    if len(set(real.patients[view.chosen])) < NUM_FOLDS:
+        return float(value[0]), float(low[0]), float(high[0]), np.nan
     one, other = halve(real.patients[view.chosen], num // 2, rng)
     features = view.real[np.concatenate([one, other])]
     owners = real.patients[view.chosen][np.concatenate([one, other])]
@@ -101,11 +105,15 @@ def _probe(
 
 
 def _scores(features: Array, truth: npt.NDArray[np.int64], owners: npt.NDArray[np.str_]) -> Array:
-    """Scores of tiles by probes that did not see their patients, ranked within each fold."""
+    """Scores of tiles by probes that did not see their patients.
+
+    Both kinds weigh alike in each probe: patients differ in size, so that folds differ in what is
+    left to learn from, and an intercept that knew it would rank the folds the wrong way round.
+    """
     scores = np.zeros(len(truth))
-    for train, test in GroupKFold(n_splits=4).split(features, truth, owners):
+    for train, test in GroupKFold(n_splits=NUM_FOLDS).split(features, truth, owners):
         mean, deviation = features[train].mean(axis=0), features[train].std(axis=0) + 1e-9
-        probe = LogisticRegression(C=0.1, max_iter=300)
+        probe = LogisticRegression(C=0.1, max_iter=300, class_weight="balanced")
         if len(set(truth[train])) == 2:
             probe.fit((features[train] - mean) / deviation, truth[train])
             scores[test] = probe.decision_function((features[test] - mean) / deviation)

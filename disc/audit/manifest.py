@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from disc.data.tiles.names import split_ids
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.records.typed import read_table
@@ -30,7 +31,7 @@ def read_manifest(
             f"{path}: of another set: {len(unknown)} of {len(synthetic)} tiles are not in it, "
             f"first {unknown[0]}; put this set's own there, or remove it"
         )
-    seen = frozenset(" ".join(set(rows.values())).split())
+    seen = frozenset(name for text in set(rows.values()) for name in split_ids(text))
     if absent := sorted(seen - set(real.slides)):
         raise BadInput(
             f"{path}: its generator saw {len(absent)} of {len(seen)} slides that {_name_of(real)} "

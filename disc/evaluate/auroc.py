@@ -130,11 +130,24 @@ def _measure(
     return weigh(truth, score)(columns.astype(np.float64)).astype(np.float64)
 
 
+def check_truth(truth: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Which observations are positive.
+
+    Raises:
+        ValueError: if one is neither 0 nor 1: an unknown label is no negative, and no positive.
+    """
+    values = np.asarray(truth, np.float64)
+    if num := int((~np.isin(values, (0, 1))).sum()):
+        raise ValueError(f"{num} of {len(values)} labels are neither 0 nor 1")
+    positive: npt.NDArray[np.bool_] = values == 1
+    return positive
+
+
 def _check(
     truth: npt.ArrayLike, score: npt.ArrayLike, rows: Sequence[int] | None
 ) -> tuple[npt.NDArray[np.bool_], Array, npt.NDArray[np.int64]]:
     """Truth, scores, and the row of the weights of each observation."""
-    positive, values = np.asarray(truth, bool), np.asarray(score, np.float64)
+    positive, values = check_truth(truth), np.asarray(score, np.float64)
     if np.isnan(values).any():
         raise ValueError(f"{np.isnan(values).sum()} of {len(values)} scores are NaN")
     owner = np.arange(len(values)) if rows is None else np.asarray(rows, np.int64)

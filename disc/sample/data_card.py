@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from disc.data.tiles.names import split_ids
 from disc.data.tiles.records import Slide
 from disc.files import write_bytes
 from disc.labels import NAMES, Label, label_of_grade
@@ -67,7 +68,7 @@ def _count(numbers: Mapping[Label, int]) -> str:
 
 
 def _count_training(made: Mapping[str, Any]) -> str:
-    names = str(made["training_slides"]).split()
+    names = split_ids(str(made["training_slides"]))
     return f"{len(names)}, fold {made['fold']}; their names are in `manifest.parquet`"
 
 

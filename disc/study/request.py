@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ variant's bags with the labels of each other."""
 CONTROLS: tuple[Control, ...] = get_args(Control)
 AGAIN, BALANCED, REMIXED, SHUFFLED = CONTROLS
 REAL_CONTROLS = (AGAIN, BALANCED, REMIXED)
+TAKEN = ("real", "in", "shifted", "out-of-fold")
+"""Names of a study's own sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,15 @@ class StudyRequest:
         require(is_split, "--pixel-processes: 0, or 2 or more with 2 of --processes left")
         require(self.draws >= 2, "--draws must be 2 or more")
         require("files" not in self.encoders, "--encoders: a study encodes tiles itself, not files")
-        for name, chosen in (("encoders", self.encoders), ("graders", self.graders)):
-            is_set = bool(chosen) and len(set(chosen)) == len(chosen)
-            require(is_set, f"--{name}: name at least one, and none twice")
-        require(not {"in", "shifted"} & {*self.external}, "--external: 'in', 'shifted' are taken")
+        require(bool(self.encoders) and bool(self.graders), "--encoders, --graders: name one")
+        for name in ("encoders", "graders", "controls", "balance_weights", "pixel_weights"):
+            # a cell is called by six digits of its weight
+            chosen = [
+                part if isinstance(part, str) else f"{part:g}" for part in getattr(self, name)
+            ]
+            is_set = len(set(chosen)) == len(chosen)
+            require(is_set, f"--{name.replace('_', '-')} {' '.join(chosen)}: name none twice")
+        for name in self.external:
+            is_own = name in TAKEN or not re.fullmatch(r"\w[\w.-]*", name)
+            said = "take another, of letters, digits, '-', '_', '.'"
+            require(not is_own, f"--external {name}: cannot be called so; {said}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from disc.data.tiles.names import split_ids
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.pipeline.config_file import read_config
@@ -67,20 +70,27 @@ def open_runs(folders: Sequence[Path]) -> list[StudyRun]:
                 "runs that differ in --data.fold, --seed or --denoiser.condition"
             )
         seen[key] = run.context.folder
-    _check_bases(runs)
+    _check_grid(runs)
     _check_same_data(contexts)
     return runs
 
 
-def _check_bases(runs: Sequence[StudyRun]) -> None:
-    """See that every fold has a run that is conditioned as the first is."""
-    plain = {run.fold for run in runs if not run.condition}
-    for run in runs:
-        if run.fold not in plain:
-            raise BadInput(
-                f"{run.context.folder}: fold {run.fold} has no run conditioned as "
-                f"{runs[0].context.folder} is; give one of that fold too"
-            )
+def _check_grid(runs: Sequence[StudyRun]) -> None:
+    """See that every fold has a run of every condition and of each of its seeds.
+
+    Else means over folds and seeds would be of other folds for one variant than for another.
+    """
+    folds = list(dict.fromkeys(run.fold for run in runs))
+    for condition in dict.fromkeys(run.condition for run in runs):
+        some = [run for run in runs if run.condition == condition]
+        there = {(run.fold, run.seed) for run in some}
+        for fold, seed in product(folds, sorted({run.seed for run in some})):
+            if (fold, seed) not in there:
+                kind = some[0].context.run.denoiser.condition
+                raise BadInput(
+                    f"no run of fold {fold}, seed {seed} and condition {kind} as "
+                    f"{some[0].context.folder} has; give one, or leave that fold or seed out"
+                )
 
 
 def _open(folder: Path) -> Context:
@@ -106,13 +116,19 @@ def check_patients(train: TileSet, tests: Iterable[tuple[str, str, TileSet]]) ->
 
     Args:
         train: tiles that graders learn from.
-        tests: data set, split and tiles; those of other hospitals count no patient as the same.
+        tests: data set, split and tiles; those of other hospitals count no patient as the same,
+            but may not hold a tile that is learned from.
 
     Raises:
         BadInput: with the names.
     """
     learned = _patients(train)
     for data_set, split, tiles in tests:
+        if copies := [] if data_set == "in" else _shared_tiles(train, tiles):
+            raise BadInput(
+                f"{len(copies)} tile(s) of {data_set} are learned from, first {copies[0]}; give "
+                "a test set of other slides"
+            )
         if data_set == "in" and (shared := learned & _patients(tiles)):
             raise BadInput(
                 f"patient(s) {_name(shared)} are learned from and in {split}; correct the "
@@ -137,7 +153,7 @@ def check_generator(root: Path, patients: Mapping[str, str], tested: TileSet) ->
     counts = table["training_slides"].value_counts(dropna=False)
     found: dict[str, int] = {}
     for text, count in counts.items():
-        seen = {patients.get(slide, slide) for slide in str(text).split()}
+        seen = {patients.get(slide, slide) for slide in split_ids(str(text))}
         for patient in seen & _patients(tested):
             found[patient] = found.get(patient, 0) + int(count)
     if found:
@@ -145,6 +161,16 @@ def check_generator(root: Path, patients: Mapping[str, str], tested: TileSet) ->
             f"{root}: {max(found.values())} synthetic tile(s) whose generator saw test patient(s) "
             f"{_name(found)}; train the generator without them"
         )
+
+
+def _shared_tiles(train: TileSet, tested: TileSet) -> list[str]:
+    """Names of tiles that both hold, byte for byte."""
+    paths = {tile.name: tile.image for tile in train.tiles}
+    return [
+        tile.name
+        for tile in tested.tiles
+        if (path := paths.get(tile.name)) and filecmp.cmp(path, tile.image, shallow=False)
+    ]
 
 
 def _patients(tiles: TileSet) -> set[str]:

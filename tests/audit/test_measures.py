@@ -17,7 +17,7 @@ from disc.audit.distances import (
     frechet_statistic,
     moments,
 )
-from disc.audit.encoders import encode, see, texture
+from disc.audit.encoders import View, encode, see, texture
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import halve, measure_nearness
 from disc.audit.request import AuditEncoder
@@ -114,6 +114,31 @@ def test_a_probe_tells_blurred_tiles_and_not_others(real, like, blurred):
     )
     assert soft.low > 0.95
     assert plain.value < 0.75
+
+
+def test_a_probe_of_noise_is_at_chance_whatever_the_sizes_of_patients():
+    rng = np.random.default_rng(0)
+    owners = [
+        np.repeat([f"{kind}{n}" for n in range(20)], rng.permutation(5 * np.arange(1, 21)))
+        for kind in "RS"
+    ]
+    views = [rng.normal(size=(len(part), 30)) for part in owners]
+    drawn = [rng.integers(0, 256, (len(part), 32, 32, 3), np.uint8) for part in owners]
+    sets = [hold_arrays("n", b, b[..., 0], o, 4.0) for b, o in zip(drawn, owners, strict=True)]
+    view = View(np.arange(len(owners[0])), *views)
+    found = measure_probe([view], *sets, seed=0)
+    assert abs(found.value - 0.5) < 0.05 and abs(found.floor - 0.5) < 0.05
+
+
+@pytest.mark.parametrize(("patients", "has_floor"), [(6, False), (8, True)])
+def test_a_probe_on_half_of_few_patients_has_no_floor(patients, has_floor, like):
+    few = make_set("few", patients, side=192)
+    half = np.flatnonzero(np.isin(few.patients, sorted(set(few.patients))[: patients // 2]))
+    rng = np.random.default_rng(0)
+    drawn = [rng.normal(size=(len(part), 8)) for part in (half, like)]
+    few_tiles = View(np.repeat(half, 4), np.repeat(drawn[0], 4, axis=0), drawn[1])
+    found = measure_probe([few_tiles], few, like, seed=0)
+    assert np.isfinite(found.value) and np.isfinite(found.floor) == has_floor
 
 
 def test_too_few_tiles_are_refused_with_the_number_that_would_do(real, other):

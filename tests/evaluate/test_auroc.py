@@ -39,3 +39,5 @@ def test_scores_that_are_not_numbers_are_refused() -> None:
     for area in (auroc, auprc):
         with pytest.raises(ValueError, match="1 of 3 scores are NaN"):
             area([0, 1, 1], [0.1, np.nan, 0.3])
+        with pytest.raises(ValueError, match="2 of 3 labels are neither 0 nor 1"):
+            area([0, np.nan, 2], [0.1, 0.2, 0.3])

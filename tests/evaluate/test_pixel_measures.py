@@ -120,6 +120,18 @@ def test_confusion_adds_up_to_the_pixels_of_a_truth() -> None:
     np.testing.assert_allclose(found.loc[names, names], expected)
 
 
+def test_a_label_that_no_tile_has_is_undefined_and_no_test() -> None:
+    """Also where it is predicted: its Dice is 0 whatever the grader."""
+    absent = COUNTS[-4:]  # truth GG5
+    parts = []
+    for weight, errors in ((0.0, 0.3), (0.3, 0.2)):
+        table = tiles(weight, errors, 0)[0]
+        parts += [table.assign(**dict.fromkeys(absent, 0), split=name) for name in ("test", "val")]
+    found = pixel_statistics(pd.concat(parts), draws=100, seed=0)["dice_tests"].set_index("label")
+    assert found.loc["GG5", "verdict"] == "undefined" and np.isnan(found.loc["GG5", "p_holm"])
+    assert np.isfinite(found.loc["GG4", "p_holm"])
+
+
 def test_verdicts_on_pixel_graders() -> None:
     """The weight with the best Dice on validation counts, and only what the baseline has learnt."""
     parts = []

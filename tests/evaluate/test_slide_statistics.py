@@ -152,6 +152,9 @@ def test_delong_agrees_with_the_bootstrap_and_holds_the_true_difference() -> Non
 def test_delong_says_nothing_where_patients_have_several_slides() -> None:
     scores = simulate_scores({"real": 1.0, "sd": 1.0}, 0, slides=40)
     assert np.isnan(delong_errors(scores, auroc_tables(scores, draws=5, seed=0)[1])).all()
+    named = scores.drop_duplicates(["patient", "label", "variant"]).assign(slide="1")
+    tests = auroc_tables(named, draws=5, seed=0)[1]
+    assert np.isfinite(delong_errors(named, tests[tests["label"] == "GG4"])).all()
     assert np.isnan(delong([0, 0, 0], [[1, 2, 3]], [1])).all()
     assert np.isnan(delong([0, 0, 1], [[1, 2, 3]], [1])[1])
     with pytest.raises(ValueError, match="1 of 3 scores are NaN"):

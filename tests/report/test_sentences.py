@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disc.report.graders.sentences import verdict_sentence
+from disc.report.graders.sentences import grading_sentences, verdict_sentence
 from disc.report.limitations import limitations
 from disc.report.numbers import measure
 from disc.report.sentences import agreement_sentence, headline, signed, verdict
@@ -61,6 +61,21 @@ def test_equal_variants_are_not_called_different() -> None:
     assert len(sentences) == 1
     assert sentences[0].count("includes zero") == 2, "on both sets of masks"
     assert "against sd (plain) includes zero: +0.000 [0.000" in sentences[0]
+
+
+def test_graders_are_named_where_there_are_several() -> None:
+    facts = {"label": "GG4", "low": 0.1, "high": 0.2, "p_holm": 0.01, "smallest": 0.04}
+    rows = [
+        {"grader": grader, "encoder": "carcino", "data_set": "in", "variant": "sd", **facts}
+        | {"value": value, "verdict": verdict, "freedom": 2.0}
+        for grader, value, verdict in (("transmil", 0.15, "helps"), ("abmil", -0.15, "harms"))
+    ]
+    none = pd.DataFrame()
+    said = grading_sentences(SimpleNamespace(auroc_tests=pd.DataFrame(rows), dice_tests=none))  # type: ignore[arg-type]
+    assert len(said) == 2 and "by abmil" in said[0] and "by transmil" in said[1]
+    assert "harms" in said[0] and "harms" not in said[1]
+    (one,) = grading_sentences(SimpleNamespace(auroc_tests=pd.DataFrame(rows[:1]), dice_tests=none))  # type: ignore[arg-type]
+    assert " by " not in one
 
 
 def test_verdicts_in_words() -> None:

@@ -72,7 +72,16 @@ def test_every_encoder_has_every_grader() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"graders": ()}, "--graders: name at least one"),
+        ({"graders": ()}, "--graders: name one"),
+        ({"controls": ("real-again", "real-again")}, "none twice"),
+        (
+            {"balance_weights": (0.3, 0.5, 0.30000001)},
+            "--balance-weights 0.3 0.5 0.3: .*none twice",
+        ),
+        ({"pixel_weights": (0.1, 0.1)}, "none twice"),
+        ({"external": {"real": Path()}}, "--external real: cannot be called so"),
+        ({"external": {"../up": Path()}}, "cannot be called so"),
+        ({"external": {"sd g0": Path()}}, "cannot be called so"),
         ({"encoders": ("carcino", "carcino")}, "none twice"),
         ({"encoders": ("files",)}, "encodes tiles itself"),
         ({"processes": 4, "pixel_processes": 3}, "--pixel-processes"),

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from disc.data.tiles.records import Slide
+from disc.data.tiles.names import join_ids, split_ids
+from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.pipeline.context import Context
@@ -18,7 +19,7 @@ from disc.study.conduct import POOLED, RECORD, _claim, _rows, conduct, join
 from disc.study.grid import real_cell
 from disc.study.page import _attention, _pictures
 from disc.study.request import StudyRequest
-from disc.study.runs import StudyRun, _check_bases, check_generator, check_patients
+from disc.study.runs import StudyRun, _check_grid, check_generator, check_patients
 from disc.study.study import Study
 
 
@@ -64,14 +65,49 @@ def test_validation_slides_of_all_folds_are_joined_out_of_fold() -> None:
     assert (table["split"] == "test").sum() == 2
 
 
-def test_a_fold_of_another_condition_alone_is_refused() -> None:
-    def run(fold: str, condition: str = "") -> StudyRun:
-        settings = SimpleNamespace(data=SimpleNamespace(fold=fold))
+def test_every_fold_has_a_run_of_each_condition_and_seed() -> None:
+    """Else a variant would be averaged over other folds than the graders of real tiles."""
+
+    def run(fold: str, condition: str = "", seed: int = 0) -> StudyRun:
+        denoiser = SimpleNamespace(condition=condition or "hybrid")
+        settings = SimpleNamespace(data=SimpleNamespace(fold=fold), seed=seed, denoiser=denoiser)
         return StudyRun(SimpleNamespace(run=settings, folder=Path(fold)), condition)  # type: ignore[arg-type]
 
-    _check_bases([run("Val1"), run("Val1", "layout")])
-    with pytest.raises(BadInput, match="fold Val2 has no run conditioned as Val1 is"):
-        _check_bases([run("Val1"), run("Val2", "layout")])
+    _check_grid([run("Val1"), run("Val1", "layout"), run("Val1", seed=1)])
+    _check_grid([run("Val1"), run("Val2"), run("Val1", "layout", 3), run("Val2", "layout", 3)])
+    for last, words in (
+        (run("Val2", "layout"), "no run of fold Val2, seed 0 and condition hybrid"),
+        (run("Val2", seed=1), "no run of fold Val1, seed 1"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            _check_grid([run("Val1"), last])
+    with pytest.raises(BadInput, match="no run of fold Val2, seed 0 and condition layout"):
+        _check_grid([run("Val1"), run("Val2"), run("Val1", "layout")])
+
+
+def test_ids_with_blanks_are_known_again(tmp_path: Path) -> None:
+    rows = {"tile": ["a"], "training_slides": [join_ids(["case 1", "case 2"])]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "manifest.parquet")
+    with pytest.raises(BadInput, match=r"1 synthetic tile\(s\) .* p2;"):
+        check_generator(tmp_path, {"case 1": "p1", "case 2": "p2"}, tiles("p2"))
+    for ids in (["a", "b"], ["[a", "b"], ["a b"], [], ["a\u00a0b", '"']):
+        assert split_ids(join_ids(ids)) == ids
+    with pytest.raises(BadInput, match="no whole JSON list"):
+        split_ids('["a"')
+
+
+def test_an_external_set_that_holds_training_tiles_is_refused(tmp_path: Path) -> None:
+    def tile_set(folder: str, content: bytes) -> TileSet:
+        image = tmp_path / folder / "a.jpg"
+        image.parent.mkdir()
+        image.write_bytes(content)
+        tile = Tile(name="a", slide_id="sp1", image=image, mask=None, x=0, y=0)
+        return replace(tiles("p1"), tiles=(tile,))
+
+    train = tile_set("train", b"1")
+    check_patients(train, [("panda", "test", tile_set("other", b"2"))])
+    with pytest.raises(BadInput, match=r"1 tile\(s\) of panda are learned from, first a; give"):
+        check_patients(train, [("panda", "test", tile_set("same", b"1"))])
 
 
 @pytest.mark.parametrize("text", ["[1]", "{}", '{"runs": "a"}', "{"])

@@ -163,9 +163,9 @@ def find_unlearnt(
         seed: of shuffled masks.
     """
     rng = numpy_generator(seed, "unlearnt")
-    masks = np.concatenate([real.masks[rng.permutation(len(real))] for _ in range(SHUFFLES)])
     right = _large_recalls(real.masks, own)
-    by_chance = _large_recalls(masks, np.tile(own, (SHUFFLES, 1, 1)))
+    shuffled = (real.masks[rng.permutation(len(real))] for _ in range(SHUFFLES))
+    by_chance = np.concatenate([_large_recalls(masks, own) for masks in shuffled])
     found = []
     for label in Label:
         values = right[:, label][np.isfinite(right[:, label])]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from disc.data.tables.matching import clean
 from disc.files import BadInput
@@ -40,6 +42,31 @@ def format_name(slide_id: str, place: tuple[int, int], x: int, y: int) -> str:
 def as_id(name: str) -> str:
     """A slide's id, of its name: as tables are read, and without what divides names of tiles."""
     return re.sub(r"[_\\]", "-", clean(name))
+
+
+def join_ids(ids: Sequence[str]) -> str:
+    """Ids of slides in one cell of a table: with blanks between, or JSON where an id has one.
+
+    >>> join_ids(["a", "b"]), join_ids(["case 1", "b"])
+    ('a b', '["case 1", "b"]')
+    """
+    text = " ".join(ids)
+    is_plain = text.split() == list(ids) and not text.startswith("[")
+    return text if is_plain else json.dumps(list(ids), ensure_ascii=False)
+
+
+def split_ids(text: str) -> list[str]:
+    """The ids that `join_ids` wrote.
+
+    Raises:
+        BadInput: if they are not whole.
+    """
+    if not text.startswith("["):
+        return text.split()
+    try:
+        return [str(name) for name in json.loads(text)]
+    except ValueError:
+        raise BadInput(f"ids of slides '{text[:40]}': no whole JSON list") from None
 
 
 def is_foreign(text: str) -> bool:

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from disc.evaluate.auroc import check_truth
+
 Array = npt.NDArray[np.float64]
 
 
@@ -31,7 +33,7 @@ def delong(
     >>> round(value, 3), round(error, 3)
     (0.75, 0.354)
     """
-    positive, values = np.asarray(truth, bool), np.atleast_2d(np.asarray(scores, np.float64))
+    positive, values = check_truth(truth), np.atleast_2d(np.asarray(scores, np.float64))
     if np.isnan(values).any():
         raise ValueError(f"{np.isnan(values).sum()} of {values.size} scores are NaN")
     num_positive, num_negative = int(positive.sum()), int((~positive).sum())

@@ -109,11 +109,12 @@ def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array
 
     Args:
         confusion: pixels by (truth, predicted), [D, 4, 4].
-        counted: labels that the mean Dice is over, [4]; it is NaN where one of them is absent.
+        counted: labels that the whole sample holds, [4]: those that the mean Dice is over; it is
+            NaN where one of them is absent.
 
     Returns:
-        [D, 9]; Dice is NaN for a label that is neither present nor predicted, precision for a
-        grade never predicted.
+        [D, 9]; Dice is NaN for a label that is absent from the sample, or neither present nor
+        predicted in a draw; precision for a grade never predicted.
 
     >>> confusion, counted = np.diag([3.0, 4, 0, 0])[None], np.array([True, True, False, False])
     >>> confusion[0, 0, 1] = 1  # a pixel of NC, predicted as GG3
@@ -123,7 +124,7 @@ def measure_confusion(confusion: Array, counted: npt.NDArray[np.bool_]) -> Array
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     target, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     # 2 TP / (2 TP + FN + FP), [D, 4]
-    dice = _ratio(2 * hits, target + predicted)
+    dice = np.where(counted, _ratio(2 * hits, target + predicted), np.nan)
     mean = np.where((target > 0)[:, counted], dice[:, counted], np.nan).mean(axis=1)
     # TP / (TP + FP) of the grades, [D, 3]
     precision = _ratio(hits[:, 1:], predicted[:, 1:])

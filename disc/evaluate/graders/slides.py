@@ -111,10 +111,10 @@ def delong_errors(scores: pd.DataFrame, tests: pd.DataFrame) -> list[float]:
     errors = pd.Series(np.nan, tests.index)
     for key, some in tests.groupby(keys, dropna=False):
         part = parts.get_group(key) if key in parts.groups else rows[:0]
-        slides = part.drop_duplicates(["patient", "slide"]).set_index("slide")
-        if slides["patient"].duplicated().any() or not len(slides):
+        slides = part.drop_duplicates(["patient", "slide"]).set_index("patient")
+        if slides.index.duplicated().any() or not len(slides):
             continue
-        table = part.pivot(index="slide", columns=[*CONFIGURATION, *RUN], values="score")
+        table = part.pivot(index="patient", columns=[*CONFIGURATION, *RUN], values="score")
         truth = slides["truth"].reindex(table.index)
         for place, row in some.iterrows():
             errors[place] = _delong(table, truth, (row["variant"], row["balance_weight"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from disc.data.tiles.names import join_ids
 from disc.pipeline.context import Context
 from disc.sample.generation import VariantSampler, generate_slides
 from disc.settings.synthesis import Variant
@@ -32,4 +33,4 @@ def synthesise(context: Context, variant: Variant, folder: Path) -> str:
 def list_training(context: Context) -> dict[str, str]:
     """Which slides the generator was trained on, as manifests say it."""
     slides = sorted(context.split.train.slides)
-    return {"training_slides": " ".join(slides), "fold": context.run.data.fold}
+    return {"training_slides": join_ids(slides), "fold": context.run.data.fold}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from disc.data.tiles.names import join_ids
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
@@ -119,7 +120,7 @@ class ExportedWeights:
     def origin(self) -> dict[str, str]:
         """Which slides the generator was trained on, as manifests say it."""
         names = sorted(slide.slide_id for slide in self.slides)
-        return {"training_slides": " ".join(names), "fold": self.facts.fold}
+        return {"training_slides": join_ids(names), "fold": self.facts.fold}
 
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn, as the run was configured."""

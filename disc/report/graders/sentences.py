@@ -36,9 +36,12 @@ def grading_sentences(numbers: Numbers) -> list[str]:
     """One sentence a test set and grader: what the primary tests say."""
     sentences = []
     if not numbers.auroc_tests.empty:
-        for (encoder, data_set), part in numbers.auroc_tests.groupby(["encoder", "data_set"]):
+        tests, keys = numbers.auroc_tests, ["grader", "encoder", "data_set"]
+        is_one = tests["grader"].nunique() == 1
+        for (grader, encoder, data_set), part in tests.groupby(keys):
+            by = SLIDE_GRADING if is_one else f"{SLIDE_GRADING} by {grader}"
             features = ENCODER_NAMES.get(encoder, encoder)
-            where = f"{SLIDE_GRADING} on {features} features, {DATA_NAMES.get(data_set, data_set)}"
+            where = f"{by} on {features} features, {DATA_NAMES.get(data_set, data_set)}"
             sentences.append(verdict_sentence(part, where, "AUROC"))
     tests = numbers.dice_tests
     if not tests.empty:

@@ -8,12 +8,13 @@ from pathlib import Path
 from disc.data.check.contents import Contents, Item
 from disc.data.check.report import Case
 from disc.data.check.rules.split import TEST
+from disc.data.tiles.names import split_ids
 from disc.files import BadInput
 from disc.records.typed import read_table
 
 MANIFEST = "manifest.parquet"
 SEEN = "training_slides"
-"""Column of the manifest: ids of the slides that the tile's generator saw, with spaces between."""
+"""Column of the manifest: ids of the slides that the tile's generator saw, as `join_ids` writes."""
 
 
 def check_synthetic(contents: Contents, others: Sequence[Contents]) -> None:
@@ -80,5 +81,5 @@ def _read_manifest(contents: Contents, path: Path) -> dict[str, frozenset[str]]:
         contents.error("bad-manifest", text, [Case(files=(path,))])
         return {}
     # Equal for all tiles of a variant: split once.
-    split = {text: frozenset(str(text).split()) for text in table[SEEN].unique()}
+    split = {text: frozenset(split_ids(str(text))) for text in table[SEEN].unique()}
     return dict(zip(table["tile"], table[SEEN].map(split), strict=True))
