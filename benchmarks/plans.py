@@ -16,7 +16,7 @@ thread; stopped, the same command goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ import tyro
 from side_by_side import (
     Reading,
     draw_masks,
+    is_trained,
     open_run,
     open_runs,
     own_folder,
@@ -72,16 +73,29 @@ class Options:
     """Run whose referee reads all tiles; None: each run's own."""
 
 
-def list_readings(context: Context, options: Options) -> Iterator[Reading]:
-    """Every variant and plan of a run."""
+def list_trained(runs: Sequence[Path]) -> list[str]:
+    """Variants that every run has trained; what one lacks is said and left out."""
+    found = []
+    for name in TRAINED:
+        lacking = [str(run) for run in runs if not is_trained(run, name)]
+        if lacking and len(lacking) < len(runs):
+            print(f"{name}: not trained in {', '.join(lacking)}; left out", flush=True)
+        if not lacking or name == "sd":
+            found.append(name)
+    return found
+
+
+def list_readings(context: Context, options: Options, trained: Sequence[str]) -> Iterator[Reading]:
+    """Every plan of a run, and of its variants those named."""
     folder, solver = context.folder / "denoiser", context.run.sample.solver
     solver = solver if options.steps is None else replace(solver, steps=options.steps)
     yield Reading("sd", folder / "sd", solver)
     for plan in options.plans:
         yield Reading("sd-sc", folder / "sd", solver, "sd-sc", plan)
-    for name in ("sd-disc", "sd-disc-cotrain"):
-        yield Reading(name, folder / name, solver)
-    for num in options.evaluations:
+    for name in trained:
+        if name not in ("sd", STUDENT):
+            yield Reading(name, folder / name, solver)
+    for num in options.evaluations if STUDENT in trained else ():
         few = replace(context.run.solver_of(STUDENT), steps=num)
         yield Reading(STUDENT, folder / STUDENT, few)
 
@@ -93,13 +107,13 @@ def compare(options: Options) -> pd.DataFrame:
     by = f"masks {options.masks}"
     if judge:
         by += f" by {judge.folder.name} {hash_weights(load_referee(judge))[:8]}"
-    draw = partial(draw_masks, num=options.masks)
-    for context, asked in open_runs(options.runs, draw, TRAINED):
+    draw, trained = partial(draw_masks, num=options.masks), list_trained(options.runs)
+    for context, asked in open_runs(options.runs, draw, trained):
         if judge and judge.run.data.um_per_px != context.run.data.um_per_px:
             raise BadInput(f"{judge.folder}: its tiles have another scale than {context.folder}'s")
         out = own_folder(options.out, context) / by
         real.append(read_real(context, asked, out, judge=judge))
-        for reading in list_readings(context, options):
+        for reading in list_readings(context, options, trained):
             table = read(context, reading, asked, out / f"{reading.title}.parquet", judge)
             readings.setdefault(reading.title, []).append(table)
     return summarise(readings, real, asked, dict(zip(BASES, readings, strict=False)))

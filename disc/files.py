@@ -211,13 +211,13 @@ def holds_files(folder: Path) -> bool:
     return folder.is_dir() and any(not child.name.startswith(".") for child in folder.iterdir())
 
 
-def refuse_filled(folder: Path) -> None:
-    """Refuse to write a set where something else is.
+def refuse_filled(folder: Path, *, even_hidden: bool = False) -> None:
+    """Refuse to write a set where something else is; hidden files count where a rename needs it.
 
     Raises:
         BadInput: if the folder holds files, or is one.
     """
-    if folder.is_file() or holds_files(folder):
+    if folder.is_file() or (any(folder.glob("*")) if even_hidden else holds_files(folder)):
         raise BadInput(f"{folder}: is not an empty folder; give a new one")
 
 
@@ -229,7 +229,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         BadInput: if the folder holds files, or is one.
         OSError: if it cannot be written.
     """
-    refuse_filled(folder)
+    refuse_filled(folder, even_hidden=True)
     _sweep_dead(folder.parent.glob(f".{glob.escape(folder.name[:40])}.*.tmp"))
     temporary = folder.parent / _temporary_name(folder.name)
     temporary.mkdir(parents=True)

@@ -114,6 +114,21 @@ def test_a_folder_that_a_killed_process_was_writing_is_removed(tmp_path):
     assert not dead.exists() and alive.exists() and (tmp_path / "out" / "file").exists()
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "file"])
+def test_a_folder_that_cannot_be_replaced_is_refused_before_the_work(tmp_path, name):
+    """`os.replace` takes no folder with a file in it, hidden or not."""
+    out = tmp_path / "out"
+    out.mkdir()
+    with files.whole_folder(out) as folder:
+        (folder / "made").touch()
+    with pytest.raises(files.BadInput, match="is not an empty folder"), files.whole_folder(out):
+        raise AssertionError("the work began")
+    (out / "made").rename(out / name)
+    with pytest.raises(files.BadInput, match="is not an empty folder"), files.whole_folder(out):
+        raise AssertionError("the work began")
+    assert (out / name).exists()
+
+
 def test_escape_sequences_reach_no_terminal(capsys):
     name = "slide" + chr(27) + "]0;owned" + chr(7) + chr(0x9B) + "2J" + chr(0x202E) + ".tif"
     told = str(files.BadInput(f"{name}: damaged"))

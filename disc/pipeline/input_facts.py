@@ -1,4 +1,7 @@
-"""What stages depend on outside the run: settings of the data, and files of others."""
+"""What stages depend on: settings that are not the default, those of the data, others' files.
+
+Runs from before there was another choice than the default stay done.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,15 @@ from disc.grade.encoders.table import (
     require_encoder,
     require_extra,
 )
+from disc.pipeline.configurations import ENCODER
 from disc.pipeline.context import Context
 from disc.pipeline.renamed import as_json
 from disc.records.listing import hash_once
+from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.grading import CarcinoNet, EncoderName, Grade
+from disc.settings.run import Run
+from disc.settings.sampling import Sample
 
 LARGE = 2**30
 """Bytes of a file that is looked into before it is hashed; vq-f4 has a quarter."""
@@ -156,3 +163,38 @@ def _given_slides(context: Context) -> list[tuple[str, str]] | None:
         return None
     sets = graded_sets(own, ())
     return [(place, tile.slide_id) for place, tiles in sets for tile in tiles.tiles]
+
+
+def require_plan(run: Run) -> None:
+    """See that the solver visits the time steps that the plan asks for.
+
+    Raises:
+        BadInput: if it does not.
+    """
+    plan = plan_of("sd-sc", run.sample.plan)
+    if plan.name == "heal":
+        from disc.model.schedule import Schedule
+
+        plan.healing_steps(Schedule(run.denoiser.zero_terminal_snr).time_steps(run.sample.solver))
+
+
+def other_sampling(variant: str, sample: Sample) -> list[str]:
+    """A plan that is not the paper's, and a precision."""
+    plan = plan_of(variant, sample.plan)
+    texts = [] if plan.name in ("plain", "end") else [str(plan)]
+    return texts if sample.precision == "float32" else [*texts, sample.precision]
+
+
+def other_graders(grade: Grade) -> list[Any]:
+    """Encoders and graders that are not the default."""
+    chosen = [list(grade.encoders), list(grade.slide_graders)]
+    return [] if chosen == [[ENCODER], ["transmil"]] else chosen
+
+
+def deciding_settings(run: Run) -> list[Any]:
+    """The validation settings that the weights depend on: none, unless they choose weights."""
+    settings = run.validation
+    measured = [settings.num_tiles, settings.num_bands]
+    if settings.keep == "best":
+        return [settings.keep, settings.every, *measured]
+    return measured if run.denoiser.protocol == "paper" else []

@@ -22,21 +22,24 @@ from disc.pipeline.configurations import (
 from disc.pipeline.context import FOLDS, QUALITY, Context
 from disc.pipeline.input_facts import (
     data_settings,
+    deciding_settings,
     encoder_file,
     first_weights,
     list_features,
+    other_graders,
+    other_sampling,
     require_data,
     require_features,
     require_first,
+    require_plan,
     require_public,
     require_source,
     source_hash,
 )
 from disc.pipeline.renamed import as_json
 from disc.pipeline.stage import Stage
-from disc.sample.plans import plan_of
 from disc.settings.distillation import Distilled
-from disc.settings.grading import EncoderName, Grade
+from disc.settings.grading import EncoderName
 from disc.settings.synthesis import STUDENT, Variant, weights_of
 
 LATENTS = "latents.json"
@@ -55,6 +58,7 @@ def generator_stages(context: Context) -> list[Stage]:
     """The stages from data to distilled denoisers."""
     run = context.run
     sampling = [as_json(run.sample.solver), run.distil.num_bundles, run.seed]
+    sampling += other_sampling("sd", run.sample)
     return [
         Stage(
             name="data",
@@ -115,7 +119,7 @@ def _training(context: Context, name: str, needs: tuple[str, ...]) -> Stage:
     return Stage(
         name=f"denoiser/{name}",
         needs=needs,
-        settings=[kept, context.run.seed, *deciding_settings(context)],
+        settings=[kept, context.run.seed, *deciding_settings(context.run)],
         work=_later(context, f"denoiser/{name}"),
         is_shared=True,
         is_trained=True,
@@ -124,7 +128,7 @@ def _training(context: Context, name: str, needs: tuple[str, ...]) -> Stage:
 
 def _distilling(context: Context, variant: Distilled) -> Stage:
     run = context.run
-    settings = [as_json(run.distil.optim), run.seed, *deciding_settings(context)]
+    settings = [as_json(run.distil.optim), run.seed, *deciding_settings(run)]
     if variant == STUDENT:
         student = as_json(run.distil.student)
         # how many evaluations it is sampled with changes no weight
@@ -160,7 +164,7 @@ def judge_stages(context: Context) -> list[Stage]:
     # which variants are generated for graders changes no mask
     del recipes["variants"]
     sampling = [as_json(run.sample.solver), as_json(run.evaluate), recipes, run.seed]
-    sampling += _other_plan("sd-sc", run.sample.plan)
+    sampling += other_sampling("sd-sc", run.sample)
     if STUDENT in run.variants:
         sampling.append(as_json(run.solver_of(STUDENT)))
     trained = [f"denoiser/{variant}" for variant in run.variants if variant != "sd-sc"]
@@ -175,6 +179,7 @@ def judge_stages(context: Context) -> list[Stage]:
                 context.folder / "agreement" / QUALITY,
             ),
             is_shared=True,
+            look_ahead=partial(require_plan, run),
         ),
     ]
 
@@ -194,7 +199,7 @@ def grading_stages(context: Context) -> list[Stage]:
                 as_json(grade.transmil),
                 [configuration.name for configuration in slide_configurations(run)],
                 grade.seeds,
-                *_other_graders(grade),
+                *other_graders(grade),
             ],
             work=_later(context, "graders/slides"),
             outputs=(context.folder / "scores.parquet",),
@@ -245,28 +250,16 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
     )
 
 
-def _other_graders(grade: Grade) -> list[Any]:
-    """Encoders and graders that are not the default; runs from before there were any stay done."""
-    chosen = [list(grade.encoders), list(grade.slide_graders)]
-    return [] if chosen == [[ENCODER], ["transmil"]] else chosen
-
-
 def _synthesis(context: Context, variant: Variant) -> Stage:
     run = context.run
     sampling = [as_json(run.synthesis), as_json(run.solver_of(variant))]
     return Stage(
         name=f"synthetic/{variant}",
         needs=("data", f"denoiser/{weights_of(variant)}"),
-        settings=[*sampling, *_other_plan(variant, run.sample.plan)],
+        settings=[*sampling, *other_sampling(variant, run.sample)],
         work=_later(context, f"synthetic/{variant}"),
         is_shared=True,
     )
-
-
-def _other_plan(variant: str, text: str) -> list[str]:
-    """A plan that is not the paper's; runs from before there were others stay done."""
-    plan = plan_of(variant, text)
-    return [] if plan.name in ("plain", "end") else [str(plan)]
 
 
 def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
@@ -279,14 +272,6 @@ def page_stage(context: Context, before: Sequence[Stage]) -> Stage:
         work=_later(context, "report", names),
         outputs=(context.folder / "report" / "index.html",),
     )
-
-
-def deciding_settings(context: Context) -> list[Any]:
-    """The validation settings that the weights depend on: none, unless the best are kept."""
-    settings = context.run.validation
-    if settings.keep == "last":
-        return []
-    return [settings.keep, settings.every, settings.num_tiles, settings.num_bands]
 
 
 def _later(context: Context, name: str, *facts: Any) -> Callable[[Path], str]:

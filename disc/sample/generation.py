@@ -73,6 +73,8 @@ class VariantSampler:
             "checkpoint": hash_weights(self.sampler.denoisers[weights_of(self.variant)]),
             "solver": name_solver(self.sampler.solver_of(self.variant)),
             "plan": str(plan_of(self.variant, settings.plan)),
+            "precision": settings.precision,
+            "autoencoder": hash_weights(self.sampler.autoencoder),
         }
 
     def draw_latents(self, plan: SlideRecipe, masks: Masks) -> torch.Tensor:
@@ -100,7 +102,8 @@ class BankSampler:
         made = self.bank.facts
         assert made is not None
         named = {"checkpoint": made.weights, "solver": made.solver, "plan": made.plan}
-        return {"variant": self.variant, **named}
+        decoded = {"autoencoder": hash_weights(self.sampler.autoencoder)}
+        return {"variant": self.variant, **named, "precision": made.precision, **decoded}
 
     def draw_latents(self, plan: SlideRecipe, masks: Masks) -> torch.Tensor:
         """Latents [N, 3, h, w] of a slide's masks uint8 [N, H, W]."""

@@ -108,7 +108,7 @@ class Plan:
         place = f":{self.band}" if self.band else ""
         if self.name == "guide" and self.interval != (0, 999):
             place = f":{self.interval[0]}-{self.interval[1]}"
-        return f"{self.name}@{self.value:g}{place}"
+        return f"{self.name}@{repr(self.value).removesuffix('.0')}{place}"
 
     def phases(self, time_steps: Sequence[int]) -> list[Phase]:
         """What is done at each of some falling time steps (before `heal` begins anew)."""

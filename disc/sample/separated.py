@@ -8,10 +8,8 @@ import torch
 
 from disc.model.denoiser import Denoiser
 from disc.model.latent_shape import LATENT_FACTOR
-from disc.sample.plans import Plan
 from disc.sample.regions import shrink_masks
 from disc.sample.solver import denoise
-from disc.sample.trajectory import Order, follow_plan
 from disc.settings.sampling import Sample
 
 
@@ -71,17 +69,3 @@ def denoise_labels(
     bundles = torch.zeros(len(noise), wanted.shape[1], *noise.shape[1:])
     bundles[rows, labels] = latents
     return bundles
-
-
-def denoise_separated(
-    denoiser: Denoiser,
-    noise: torch.Tensor,
-    masks: torch.Tensor,
-    settings: Sample,
-    slides: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """z_0^mixed for every noise and mask; only labels present in a mask are denoised.
-
-    Paper: Eq. (2), Sec. 2.3 (SD-SC).
-    """
-    return follow_plan(denoiser, Order(noise, masks, slides), Plan(name="end"), settings)

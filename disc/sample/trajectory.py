@@ -67,7 +67,7 @@ def follow_plan(
     Raises:
         ValueError: if noise is added on the way and the order names no seeds.
 
-    Paper: Sec. 2.2; Eq. (2), Sec. 2.3.
+    Paper: Sec. 2.2; Eq. (2), Sec. 2.3 (SD-SC: the plan `end`).
     """
     if order.seeds is None and (sample.solver.eta > 0 or plan.name == "heal"):
         raise ValueError("solver.eta and the plan heal add noise, which is drawn from seeds")

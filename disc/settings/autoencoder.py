@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_least
 from disc.settings.training import Optim
 
 
@@ -81,6 +81,8 @@ class Autoencoder:
     """Training of its decoder alone, afterwards."""
 
     def __post_init__(self) -> None:
+        counts = {"layers": self.layers, "groups": self.groups, "num_codes": self.num_codes}
+        require_least("autoencoder", 1, channels=self.channels, **counts)
         require(self.crop_px >= 0, "autoencoder.crop_px must be >= 0")
         require(self.crop_px % 4 == 0, f"autoencoder.crop_px {self.crop_px}: no multiple of 4")
         require(0 <= self.quantise_from <= 1, "autoencoder.quantise_from must be in [0, 1]")

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def require(condition: bool, message: str) -> None:
     """Refuse a setting that is out of range or contradicts another."""
     if not condition:
         raise ValueError(message)
+
+
+def require_least(room: str, least: int, **counts: int | Iterable[int]) -> None:
+    """Refuse counts of a room that are below the least that makes sense."""
+    for name, found in counts.items():
+        values = [found] if isinstance(found, int) else [*found]
+        said = f"{room}.{name} {found}: must be {least} or more"
+        require(bool(values) and min(values) >= least, said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_least
 from disc.settings.training import Optim
 
 Condition = Literal["hybrid", "crossattn", "concat", "layout", "tile-label", "tile+slide-label"]
@@ -67,6 +67,8 @@ class Denoiser:
 
     def __post_init__(self) -> None:
         require(self.final_epochs >= 0, "denoiser.final_epochs must be >= 0")
+        counts = {"layers": self.layers, "head_channels": self.head_channels}
+        require_least("denoiser", 1, channels=self.channels, **counts)
         require(
             len(self.channels) == len(self.attention),
             "denoiser.attention: as many values as denoiser.channels",

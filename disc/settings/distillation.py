@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_least
 from disc.settings.sampling import Solver
 from disc.settings.training import Optim
 
@@ -82,3 +82,11 @@ class Distil:
     def __post_init__(self) -> None:
         is_set = len(set(self.variants)) == len(self.variants)
         require(is_set, "distil.variants: one comes twice")
+        if self.variants:
+            require_least("distil", 1, num_bundles=self.num_bundles)
+        is_halved = "sd-disc-cotrain" in self.variants
+        require(
+            not is_halved or self.optim.batch % 2 == 0,
+            f"distil.optim.batch {self.optim.batch}: sd-disc-cotrain takes half of it from the "
+            "bank and half of real tiles; give an even number",
+        )

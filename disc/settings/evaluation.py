@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_least
 from disc.settings.grading import CarcinoNet
 from disc.settings.training import Optim
 
@@ -29,6 +29,10 @@ class Evaluate:
     """Bootstrap samples of every confidence interval."""
 
     def __post_init__(self) -> None:
+        counts = {"num_uniform": self.num_uniform, "num_mixed": self.num_mixed}
+        require_least("evaluate", 0, **counts, num_synthesis=self.num_synthesis)
+        require(sum(counts.values()) > 0, "evaluate.num_uniform or num_mixed must be above 0")
+        require_least("evaluate", 1, num_bootstrap=self.num_bootstrap)
         is_plain = (self.referee.architecture, self.referee.classes, self.referee.patience)
         require(
             is_plain == ("own", 4, 0),

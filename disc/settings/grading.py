@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_least
 from disc.settings.synthesis import Variant
 from disc.settings.training import Optim
 
@@ -54,6 +54,7 @@ class CarcinoNet:
             is_public or self.encoder_weights is None,
             "carcino.encoder_weights are a ResNet-50's; set carcino.architecture public too",
         )
+        require_least("carcino", 1, width=self.width, blocks=self.blocks)
         require(self.validate_every >= 1, "carcino.validate_every must be >= 1")
         require(self.patience >= 0, "carcino.patience must be >= 0")
 
@@ -77,6 +78,12 @@ class TransMIL:
         )
     )
     """Training of the grader; `batch` counts bags, the tiles of one slide each."""
+
+    def __post_init__(self) -> None:
+        require_least("transmil", 1, width=self.width, heads=self.heads)
+        divides = self.width % self.heads == 0
+        require(divides, f"transmil.width {self.width}: no multiple of transmil.heads {self.heads}")
+        require(0 <= self.dropout < 1, "transmil.dropout must be in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +119,7 @@ class Grade:
     """Number of seeds with which each grader is trained."""
 
     def __post_init__(self) -> None:
+        require_least("grade", 1, seeds=self.seeds)
         weights = (*self.balance_weights, self.pixel_balance_weight)
         require(
             all(0 < w < 1 for w in weights),

@@ -47,5 +47,8 @@ class Synthesis:
             1 <= self.tiles[0] <= self.tiles[1],
             "synthesis.tiles must be (min, max), 1 <= min <= max",
         )
+        require(min(self.weights) >= 0, f"synthesis.weights {self.weights}: none below 0")
+        is_set = len(set(self.variants)) == len(self.variants)
+        require(is_set, "synthesis.variants: one comes twice")
         total = sum(self.weights)
         require(abs(total - 1) < 0.015, f"synthesis.weights add up to {total:.3f}, not to 1")

@@ -24,6 +24,7 @@ from disc.pipeline.stage_list import all_stages
 from disc.pipeline.stages import grading_data
 from disc.presets import smoke
 from disc.records import listing
+from disc.settings.sampling import Solver
 from tests.test_cli import write_set
 
 
@@ -50,6 +51,10 @@ def given(here, **changes):
             "{}: no weights of uni (UNI): CC BY-NC-ND 4.0",
         ),
         ({"grade": {"encoders": ("uni",), "download": True}}, "needs timm and torchvision; pip"),
+        (
+            {"sample": {"plan": "heal@50", "solver": Solver(steps=10, spacing="trailing")}},
+            "plan heal@50: the solver's last time step is 99",
+        ),
     ],
 )
 def test_what_is_missing_is_said_before_the_first_stage(changes, said, tmp_path, monkeypatch):

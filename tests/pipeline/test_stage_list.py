@@ -56,6 +56,31 @@ def test_another_plan_makes_stale_what_separated_conditions_generate(tmp_path):
         settings("mix")
 
 
+@pytest.mark.parametrize(
+    ("preset", "changes", "stale"),
+    [
+        (
+            "smoke",
+            {"sample": {"precision": "bfloat16"}},
+            {"bank", "agreement", "synthetic/sd", "synthetic/sd-sc"},
+        ),
+        (
+            "paper",  # the lower validation loss chooses the fold
+            {"validation": {"num_tiles": 4}},
+            {"denoiser/Val1", "denoiser/Val2", "denoiser/sd", "denoiser/sd-disc"},
+        ),
+    ],
+)
+def test_what_changes_tiles_makes_them_stale(preset, changes, stale, tmp_path):
+    run = PRESETS[preset]()
+    rooms = {room: replace(getattr(run, room), **facts) for room, facts in changes.items()}
+    before, after = (
+        {stage.name: stage.settings for stage in all_stages(Context(one, tmp_path))}
+        for one in (run, replace(run, **rooms))
+    )
+    assert stale <= {name for name in before if before[name] != after[name]}
+
+
 def test_a_student_makes_stale_what_judges_alone(tmp_path):
     run = PRESETS["smoke"]()
 

@@ -11,6 +11,7 @@ from disc.sample.data_card import write_card
 
 MADE = {
     **{"variant": "sd-sc", "plan": "end", "solver": "ddim 15 leading", "checkpoint": "c0ffee"},
+    **{"precision": "float32", "autoencoder": "ffee"},
     **{"training_slides": "S1 S2 S3", "fold": "Val1"},
 }
 ROWS = [{"tile": f"T{i}", "seed": i, "shape_source": f"M{i % 2}", **MADE} for i in range(3)]

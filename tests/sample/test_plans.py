@@ -289,3 +289,8 @@ def test_slides_labels_reach_every_label_of_a_tile(masks):
     close(found[..., 4:], right[..., 4:])
     other = follow_plan(by_slide, Order(noise, mask, 1 - bits), Plan.parse("end"), sample)
     assert (found - other).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("text", ["guide@1.2345678", "switch@0.75", "heal@250:2", "guide@1e-07"])
+def test_a_plan_is_read_back_as_it_was(text):
+    assert Plan.parse(str(Plan.parse(text))) == Plan.parse(text)

@@ -1,12 +1,19 @@
 import pytest
 import torch
 
-from disc.sample.separated import denoise_labels, denoise_separated, fuse, shrink_masks
+from disc.sample.plans import Plan
+from disc.sample.separated import denoise_labels, fuse, shrink_masks
 from disc.sample.solver import denoise, draw_noise
+from disc.sample.trajectory import Order, follow_plan
 from disc.settings.sampling import Sample, Solver
 from tests.sample.small_denoiser import build_small_denoiser
 
 SETTINGS = Sample(solver=Solver(steps=3, spacing="trailing"), batch=4)
+
+
+def denoise_separated(denoiser, noise, masks):
+    """As the paper's plan has it, the way that samplers go."""
+    return follow_plan(denoiser, Order(noise, masks), Plan(name="end"), SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +47,20 @@ def test_fusing_refuses_what_is_no_label():
 def test_for_a_single_class_mask_separated_is_plain(denoiser, masks):
     noise = draw_noise([7], 8)
     plain = denoise(denoiser, noise, masks[:1], SETTINGS)
-    torch.testing.assert_close(denoise_separated(denoiser, noise, masks[:1], SETTINGS), plain)
+    torch.testing.assert_close(denoise_separated(denoiser, noise, masks[:1]), plain)
 
 
 def test_each_region_is_its_label_alone(denoiser, masks):
     noise = draw_noise([1, 2, 3], 8)
-    mixed = denoise_separated(denoiser, noise, masks, SETTINGS)
+    mixed = denoise_separated(denoiser, noise, masks)
     alone = denoise(denoiser, noise[1:2], torch.ones(1, 32, 32, dtype=torch.uint8), SETTINGS)
     torch.testing.assert_close(mixed[1, :, :, 4:], alone[0, :, :, 4:], atol=1e-4, rtol=1e-4)
 
 
 def test_a_tile_depends_on_its_seed_alone(denoiser, masks):
     noise = draw_noise([1, 2, 3], 8)
-    together = denoise_separated(denoiser, noise, masks, SETTINGS)
-    last = denoise_separated(denoiser, draw_noise([3], 8), masks[2:], SETTINGS)
+    together = denoise_separated(denoiser, noise, masks)
+    last = denoise_separated(denoiser, draw_noise([3], 8), masks[2:])
     torch.testing.assert_close(together[2:], last, atol=1e-4, rtol=1e-4)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput, write_json
-from disc.labels import IGNORE
+from disc.labels import IGNORE, Label
 from disc.model.autoencoder import Autoencoder
 from disc.phantom.sets import write_external_set, write_referee_set, write_training_set
 from disc.pipeline.context import Context
@@ -84,7 +84,9 @@ def prepare_data(context: Context, folder: Path) -> str:
     notes = [note for tiles in sets for note in tiles.notes]
     if external is not None:
         notes += compare_scales(split.train, sets[-1], external)
-    known, *_ = [read_all(tiles) for tiles in given]
+    known, *others = [read_all(tiles) for tiles in given]
+    if not context.is_simulated:
+        look_at_judges(context, known, (others[0], others[1]), notes)
     write_shapes(folder / "shapes", split.train)
     plan_ahead(context, known, notes)
     sizes = {name: len(getattr(split, name)) for name in ("train", "val", "test")}
@@ -103,6 +105,40 @@ def compare_scales(training: TileSet, external: TileSet, root: Path) -> list[str
         f"{root}: {test:.3g} µm per pixel, training tiles {train:.3g}: graders see another "
         "magnification; give --data.external-um-per-px, or tiles of the same scale"
     ]
+
+
+def look_at_judges(
+    context: Context,
+    known: Collection[int],
+    others: tuple[Collection[int], Collection[int]],
+    notes: list[str],
+) -> None:
+    """See that validation tiles can teach the referee, and test tiles can judge it.
+
+    Args:
+        context: of the run.
+        known: labels of training tiles.
+        others: labels of validation and of test tiles.
+        notes: to which it is added what the referee cannot learn.
+
+    Raises:
+        BadInput: if no mask of either part has a label, and the run goes so far.
+    """
+    split, until = context.split, context.run.until.partition("/")[0]
+    parts = {"validation": (split.val, {"data"}), "test": (split.test, _BEFORE_SLIDES)}
+    for labels, (name, (tiles, before)) in zip(others, parts.items(), strict=True):
+        if len(tiles) and not labels and until not in before:
+            raise BadInput(
+                f"{context.root}: no mask of the {name} tiles of fold {context.run.data.fold} has "
+                "a label; give masks, or another fold: the referee is trained on validation "
+                "tiles, and mask agreement is held against test tiles"
+            )
+    unlearnt = [Label(label).name for label in sorted(set(known) - set(others[0]))]
+    if unlearnt and len(split.val):
+        notes.append(
+            f"{context.root}: no validation tile has {', '.join(unlearnt)}: the referee is "
+            "trained on these, so that its agreement on such labels says nothing"
+        )
 
 
 def plan_ahead(context: Context, known: Collection[int], notes: list[str]) -> None:

@@ -211,5 +211,7 @@ def _generate(
 ) -> npt.NDArray[np.uint8]:
     """Tiles of a denoiser in training, from the same noise at every validation."""
     seeds = [derive(context.run.seed, purpose, i) for i in range(len(masks))]
-    sampler = Sampler(context.autoencoder, {"sd": network}, context.run.sample)  # type: ignore[dict-item]
+    # the averaged network is a new copy every time: compiling it would cost more than it saves
+    sample = replace(context.run.sample, compile=False)
+    sampler = Sampler(context.autoencoder, {"sd": network}, sample)  # type: ignore[dict-item]
     return sampler.generate("sd", masks, seeds)

@@ -10,7 +10,7 @@ import pytest
 
 from disc.data.tiles.records import Slide
 from disc.files import BadInput
-from disc.pipeline.stages.data import plan_ahead
+from disc.pipeline.stages.data import look_at_judges, plan_ahead
 from disc.presets import smoke
 from disc.sample.synthesis import ShapeBook
 
@@ -69,6 +69,19 @@ def test_grades_that_lack_no_slide() -> None:
     balanced.run = replace(smoke(), until="bank")
     plan_ahead(balanced, [0, 1], notes)
     assert len(notes) == 1 and "no primary grade lacks" in notes[0]
+
+
+def test_judges_without_labels() -> None:
+    """Found out at the referee, and at agreement, after every denoiser was trained."""
+    context, tiles = context_of([1, 2], 3), [0, 1]
+    context.split = SimpleNamespace(val=tiles, test=tiles)
+    notes: list[str] = []
+    for others, name in ((([], [0]), "validation"), (([0], []), "test")):
+        with pytest.raises(BadInput, match=f"no mask of the {name} tiles of fold Val1 has a label"):
+            look_at_judges(context, [0], others, notes)
+    context.run = replace(context.run, until="bank")
+    look_at_judges(context, [0, 2, 3], ([0, 3], []), notes)
+    assert len(notes) == 1 and "no validation tile has GG4: the referee" in notes[0]
 
 
 def test_pixel_graders_that_nothing_stops() -> None:
