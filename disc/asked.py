@@ -48,10 +48,23 @@ def check_masks(masks: npt.NDArray[np.generic], side: int) -> Masks:
     if wrong:
         advice = "; give masks_from_sicapv2(masks)" if set(wrong) <= {4, 5} else ""
         raise BadInput(f"mask value {wrong[0]}; expected classes 0 to 3, or 255{advice}")
-    is_empty = (stack == IGNORE).all(axis=(1, 2))
-    if is_empty.any():
-        raise BadInput(f"mask {int(is_empty.argmax())}: 255 everywhere; nothing is asked for")
+    for number, mask in enumerate(stack):
+        refuse_empty(mask, f"mask {number}")
     return stack.astype(np.uint8)
+
+
+def refuse_empty(mask: npt.NDArray[np.generic], name: object) -> None:
+    """Refuse a mask [H, W] that asks for nothing.
+
+    Args:
+        mask: classes.
+        name: of the mask or of its file, for the message.
+
+    Raises:
+        BadInput: if it is 255 everywhere.
+    """
+    if (mask == IGNORE).all():
+        raise BadInput(f"{name}: 255 everywhere; nothing is asked for")
 
 
 def check_tiles(array: Tiles, side: int) -> Tiles:

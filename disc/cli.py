@@ -119,8 +119,7 @@ def sample(request: SampleRequest) -> int:
     prepare_process()
     from disc.command_line.sample import sample_tiles
 
-    print(printable(sample_tiles(request)))
-    return 0
+    return _say(sample_tiles(request))
 
 
 def synthesize(request: SynthesisRequest) -> int:

@@ -1,12 +1,17 @@
 """`disc sample`: masks in, tiles, masks and a sheet out."""
 
+import shutil
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import disc
 from disc import cli
-from disc.command_line.sample import _read_masks
+from disc.command_line import sample
+from disc.model.denoiser import Denoiser
+from disc.presets import smoke
 from disc.report.sheet_figure import draw_sheet
 from disc.sample.request import SampleRequest
 from tests.tiny_run import write_tiny_run
@@ -31,6 +36,14 @@ def masks(tmp_path):
     return folder
 
 
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
 def call(run, out, *words):
     return cli.main(["sample", "--run", str(run), "--out", str(out), *words])
 
@@ -53,6 +66,52 @@ def test_tiles_are_those_of_the_door(run, masks, tmp_path, capsys):
     assert wide > 1.5 * high, "two masks and tiles side by side"
     assert call(run, out, *words, "--plan", "end") == 2
     assert "holds tiles of another request" in capsys.readouterr().err
+
+
+def test_a_folder_is_taken_whole_or_a_line_says_what_is_not(run, masks, tmp_path, capsys):
+    shutil.copy(masks / "a.png", masks / "c.PNG")
+    (masks / "notes.txt").touch()
+    (masks / "more").mkdir()
+    words = ("--mask", str(masks), "--values", "sicapv2", "--steps", "1")
+    assert call(run, tmp_path / "out", *words) == 0
+    said = capsys.readouterr().out
+    assert f"3 tile(s) by sd-sc, their masks, sheet.png; 2 in {masks} not taken as masks" in said
+    assert "first more" in said and said.count("\n") == 1
+    written = sorted(path.name for path in (tmp_path / "out" / "images").iterdir())
+    assert written == ["a.png", "b.png", "c.png"]
+    shutil.copy(masks / "a.png", masks / "a.PNG")
+    assert call(run, tmp_path / "two", *words) == 2 and not (tmp_path / "two").exists()
+    assert "named as a.PNG; rename one of them" in capsys.readouterr().err
+
+
+def test_tiles_of_other_masks_or_weights_are_refused(run, masks, tmp_path, capsys):
+    own, out = tmp_path / "own run", tmp_path / "out"
+    shutil.copytree(run, own)
+    words = ("--mask", str(masks), "--values", "sicapv2", "--steps", "1", "--variant", "sd")
+    assert call(own, out, *words) == 0
+    before = contents(out)
+    (masks / "a.png").rename(masks / "c.png")
+    assert call(own, out, *words) == 2
+    (masks / "c.png").rename(masks / "a.png")
+    assert call(own, out, *words) == 0
+    mask = pixels(masks / "a.png").copy()
+    mask[-1, -1] = 5
+    Image.fromarray(mask).save(masks / "a.png")
+    assert call(own, out, *words) == 2
+    mask[-1, -1] = 0
+    Image.fromarray(mask).save(masks / "a.png")
+    torch.manual_seed(1)
+    Denoiser(smoke().denoiser).save(own / "denoiser" / "sd")
+    assert call(own, out, *words) == 2
+    assert capsys.readouterr().err.count("holds tiles of another request") == 3
+    assert contents(out) == before
+
+
+def test_a_mask_that_asks_for_nothing_is_named(run, masks, tmp_path, capsys):
+    Image.fromarray(np.full((SIDE, SIDE), 255, np.uint8)).save(masks / "b.png")
+    assert call(run, tmp_path / "out", "--mask", str(masks), "--values", "sicapv2") == 2
+    assert f"{masks}/b.png: 255 everywhere; nothing is asked for" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_sheet_shows_so_many_under_short_names(run, tmp_path, monkeypatch, capsys):
@@ -136,5 +195,5 @@ def test_a_recipe_may_say_its_sum(tmp_path):
             return np.zeros((tiles, SIDE, SIDE), np.uint8)
 
     for recipe in ("3+4", "3+4=7", "negative"):
-        names, _ = _read_masks(SampleRequest(out=tmp_path, recipe=recipe, tiles=1), Shapes())
-    assert asked == [(3, 4), (3, 4), (0, 0)] and names == ["0-0-000"]
+        drawn = sample._draw_masks(SampleRequest(out=tmp_path, recipe=recipe, tiles=1), Shapes())
+    assert asked == [(3, 4), (3, 4), (0, 0)] and drawn.names == ["0-0-000"]

@@ -103,6 +103,14 @@ def test_two_processes_write_the_set_of_one(run, undisturbed, tmp_path):
     assert_same_tiles(*parts)
 
 
+def test_two_processes_sample_the_tiles_of_one(run, tmp_path):
+    words = ("--recipe", "4+3", "--tiles", "70", "--steps", "2")
+    assert start(run, tmp_path / "one", *words, command="sample").wait() == 0
+    assert start(run, tmp_path / "two", *words, command="sample", launcher=SIDE_BY_SIDE).wait() == 0
+    assert len(list((tmp_path / "one" / "images").iterdir())) == 70
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+
+
 def test_two_processes_fill_the_bank_of_one(run, tmp_path):
     words = ("--bundles", "130", "--steps", "2")
     assert start(run, tmp_path / "one", *words, command="bank").wait() == 0
