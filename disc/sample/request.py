@@ -18,7 +18,7 @@ class SampleRequest:
     """Folder of a trained run, or of exported weights, which may stand first, without --run; None:
     the weights that disc ships, which know simulated tissue only."""
     out: Path
-    """New folder for tiles, masks and a contact sheet; one that the same command began is continued."""
+    """New folder for tiles, masks and a contact sheet, or one that the same command began."""
     mask: Path | None = None
     """A PNG mask, or a folder of them, of the side of the run's tiles."""
     values: Literal["sicapv2", "classes"] | None = None
