@@ -1,11 +1,13 @@
 """Trainings at several levels of annotators' errors, for the audit study.
 
 The phantom's slides are drawn again with each level's errors, and everything is trained on the
-first run's autoencoder with a share of the steps.
+first run's autoencoder with a share of the steps. Trainings of a level share slides and
+autoencoder.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -34,13 +36,24 @@ class ErrorJob:
     last: str
     """Variant that is trained last."""
 
+    @property
+    def name(self) -> str:
+        """Of its run."""
+        apart = f" seed {self.seed}" if self.seed else ""
+        return f"noise-{self.noise:g} {self.share:g}{apart}"
+
     def train(self) -> Path:
         """Train what is missing; the folder. Its referee is hardly trained."""
-        base = open_run(self.base, ()).run
-        apart = f" seed {self.seed}" if self.seed else ""
+        base, first = open_run(self.base, ()).run, replace(self, seed=0)
+        autoencoder = replace(base.autoencoder, source=self.base.resolve() / "autoencoder")
+        if self.seed:
+            share_data(self.out.resolve() / first.name, self.out / self.name)
+            source = self.out.resolve() / first.name / "autoencoder"
+            tuning = replace(autoencoder.decoder, optim=replace(autoencoder.decoder.optim, steps=0))
+            autoencoder = replace(autoencoder, source=source, decoder=tuning)
         run = replace(
             shorten_run(base, self.share),
-            name=f"noise-{self.noise:g} {self.share:g}{apart}",
+            name=self.name,
             out=self.out,
             seed=base.seed + self.seed,
             phantom=replace(
@@ -49,7 +62,7 @@ class ErrorJob:
                 external_slides=(1, 1, 1, 1),
                 referee_slides=(1, 1, 1, 1),
             ),
-            autoencoder=replace(base.autoencoder, source=self.base.resolve() / "autoencoder"),
+            autoencoder=autoencoder,
             until=f"denoiser/{self.last}",
             redo=False,
         )
@@ -61,11 +74,24 @@ def train_levels(
     job: ErrorJob, noises: Sequence[float], num_seeds: int, processes: int
 ) -> dict[Path, float]:
     """Folders of several trainings at each level, and their levels; `job` says the rest."""
-    pairs = list(product(noises, range(num_seeds)))
-    jobs = [replace(job, noise=noise, seed=seed) for noise, seed in pairs]
-    with spread(min(processes, len(jobs))) as apply:
-        folders = list(apply(ErrorJob.train, jobs))
-    return {folder: noise for folder, (noise, _) in zip(folders, pairs, strict=True)}
+    jobs = [
+        replace(job, noise=noise, seed=seed) for noise, seed in product(noises, range(num_seeds))
+    ]
+    found = dict[ErrorJob, Path]()
+    for is_first in (True, False):
+        part = [one for one in jobs if (one.seed == 0) == is_first]
+        with spread(min(processes, len(part))) as apply:
+            found |= dict(zip(part, apply(ErrorJob.train, part), strict=True))
+    return {found[one]: one.noise for one in jobs}
+
+
+def share_data(first: Path, folder: Path) -> None:
+    """Let a run that is new use the slides of another, which are equal but for the draw."""
+    place = folder / "data"
+    if not place.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(first / "config.json", folder / "config.json")
+        place.symlink_to(first / "data", target_is_directory=True)
 
 
 def shorten_run(run: Run, share: float) -> Run:
