@@ -28,13 +28,13 @@ class ErrorJob:
 
     base: Path
     out: Path
-    noise: float
-    """Of the annotators, as a multiple of the standard level."""
-    seed: int
     share: float
     """Of the steps of the base's trainings."""
     last: str
     """Variant that is trained last."""
+    noise: float = 1.0
+    """Of the annotators, as a multiple of the standard level."""
+    seed: int = 0
 
     @property
     def name(self) -> str:

@@ -126,13 +126,9 @@ def run_canary(options: Options) -> None:
 def run_annotation(options: Options) -> None:
     """Every way at every level of annotators' errors."""
     sizes, place = options.sizes, options.out / "annotation"
-    variant = [
-        name for name in open_run(options.runs[0], ()).run.distil.variants if name in sizes.needs
-    ]
-    job = ErrorJob(
-        *(options.runs[0], place, options.noises[0], 0, options.noise_share),
-        last=variant[-1] if variant else "sd",
-    )
+    variants = open_run(options.runs[0], ()).run.distil.variants
+    last = [name for name in ("sd", *variants) if name in sizes.needs][-1]
+    job = ErrorJob(options.runs[0], place, options.noise_share, last)
     noise_of = train_levels(job, options.noises, options.noise_trainings, options.processes)
     contexts = [open_run(folder, sizes.needs) for folder in noise_of]
     runs = [(context.folder, draw_asked(context, sizes)) for context in contexts]

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 import tyro
-from side_by_side import open_run
+from side_by_side import open_run, own_folder
 
 from disc.cli import prepare_process
 from disc.data.tiles.tile_set import TileSet
@@ -156,11 +156,11 @@ def measure(
 
 def train_all(context: Context, options: Options) -> Iterator[dict[str, object]]:
     """Train and measure every way; a row a training."""
-    ways = list_ways(context.run.autoencoder)
+    ways, out = list_ways(context.run.autoencoder), own_folder(options.out, context)
     for way in options.ways or ways:
         for seed in range(options.seeds):
-            folder = options.out / f"{way} seed {seed}"
-            path = folder / "measured.json"
+            folder = out / f"{way} seed {seed}"
+            path = folder / f"measured on {options.tiles}.json"
             if not path.exists():
                 run = replace(context.run, autoencoder=ways[way], seed=seed)
                 own, start = Context(run, context.folder), time.perf_counter()

@@ -46,7 +46,8 @@ from disc.pipeline.context import Context
 from disc.pipeline.stages.referee import load_referee
 from disc.settings.synthesis import STUDENT
 
-TRAINED = ("sd", "sd-disc", "sd-disc-cotrain", STUDENT)
+TRAINED = ("sd-disc", "sd-disc-cotrain", STUDENT)
+"""Beside `sd`."""
 BASES = ("sd", "end")
 
 
@@ -74,13 +75,13 @@ class Options:
 
 
 def list_trained(runs: Sequence[Path]) -> list[str]:
-    """Variants that every run has trained; what one lacks is said and left out."""
-    found = []
+    """`sd`, and the variants that every run has trained; what one lacks is said and left out."""
+    found = ["sd"]
     for name in TRAINED:
         lacking = [str(run) for run in runs if not is_trained(run, name)]
-        if lacking and len(lacking) < len(runs):
+        if lacking:
             print(f"{name}: not trained in {', '.join(lacking)}; left out", flush=True)
-        if not lacking or name == "sd":
+        else:
             found.append(name)
     return found
 

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 import tyro
 from autoencoder import choose_tiles, recall_by_label, tell
-from side_by_side import open_run
+from side_by_side import open_run, own_folder
 
 from disc.cli import prepare_process
 from disc.evaluate.agreement import primary_measure
@@ -83,10 +83,11 @@ def train_all(context: Context, options: Options) -> Iterator[dict[str, object]]
     images, masks = choose_tiles(context.judged, options.tiles)
     views = {"real": images, "through": rebuild(context.autoencoder, images)}
     settings = {way: parse(way, context.run.evaluate) for way in options.ways}
+    out = own_folder(options.out, context)
     for way, evaluate in settings.items():
         for seed in range(options.seeds):
-            folder = options.out / f"{way} seed {seed}"
-            path = folder / "measured.json"
+            folder = out / f"{way} seed {seed}"
+            path = folder / f"measured on {options.tiles}.json"
             if not path.exists():
                 run, start = replace(context.run, evaluate=evaluate, seed=seed), time.process_time()
                 make_referee(Context(run, context.folder), folder)
@@ -115,7 +116,7 @@ def main() -> None:
     """Train, measure, print a table for people, and one JSON line with every number."""
     prepare_process()
     options = tyro.cli(Options)
-    rows = pd.DataFrame(train_all(open_run(options.run, ()), options))
+    rows = pd.DataFrame(train_all(open_run(options.run, ("sd",)), options))
     print(tell(rows).to_string())
     print(json.dumps({"referees": rows.to_dict("records")}))
 

@@ -100,7 +100,7 @@ def demo() -> Run:
         grade=replace(run.grade, carcino=_small_carcino(12, 500, 8, lr=3e-3)),
         evaluate=replace(
             run.evaluate,
-            referee=_small_carcino(16, 300, 32),
+            referee=_small_carcino(12, 800, 16),
             num_uniform=40,
             num_mixed=160,
             num_synthesis=80,

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
+from disc.grade.carcino import CarcinoNet as Net
 from disc.settings.autoencoder import Autoencoder
 from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Distil
 from disc.settings.evaluation import Evaluate
 from disc.settings.grading import CarcinoNet, Grade, TransMIL
+from disc.settings.phantom import Phantom
+from disc.settings.run import Run
 from disc.settings.synthesis import Synthesis
 from disc.settings.training import Optim
 
@@ -37,7 +40,16 @@ def test_counts_of_nothing_are_refused(room: type, name: str, value: int) -> Non
     [
         (Denoiser, {"channels": (), "attention": ()}, "denoiser.channels"),
         (CarcinoNet, {"blocks": (1, 0)}, "carcino.blocks"),
-        (TransMIL, {"width": 32, "heads": 3}, "transmil.width 32: no multiple of transmil.heads 3"),
+        (
+            Grade,
+            {"transmil": TransMIL(width=32, heads=3)},
+            "transmil.width 32: no multiple of transmil.heads 3",
+        ),
+        (Grade, {"balance_weights": (0.3, 0.3)}, "grade.balance_weights: one comes twice"),
+        (Grade, {"pixel_variants": ("sd", "sd")}, "grade.pixel_variants: one comes twice"),
+        (Phantom, {"slides": (0, 0, 0, 0)}, "phantom.slides .*: no slide at all"),
+        (Phantom, {"test_slides": (-1, 1, 1, 1)}, "phantom.test_slides .*: must be 0 or more"),
+        (Run, {"name": "r", "folds": ("Val1", "Val1")}, "folds: one comes twice"),
         (
             Distil,
             {"optim": Optim(steps=1, batch=33)},
@@ -56,5 +68,11 @@ def test_what_cannot_go_together_is_refused(
         room(**settings)
 
 
-def test_an_odd_batch_is_no_matter_without_cotrain() -> None:
+def test_what_is_not_used_may_be_anything() -> None:
     assert Distil(variants=("sd-disc",), optim=Optim(steps=1, batch=33))
+    assert Grade(slide_graders=("abmil",), transmil=TransMIL(width=30))
+
+
+@pytest.mark.parametrize("width", [1, 7, 11, 13, 16])
+def test_a_carcino_net_is_of_any_width(width: int) -> None:
+    assert CarcinoNet(width=width) and Net(CarcinoNet(width=width))

@@ -31,7 +31,7 @@ def read_manifest(
             f"{path}: of another set: {len(unknown)} of {len(synthetic)} tiles are not in it, "
             f"first {unknown[0]}; put this set's own there, or remove it"
         )
-    seen = frozenset(name for text in set(rows.values()) for name in split_ids(text))
+    seen = frozenset(name for text in set(rows.values()) for name in split_ids(text, path))
     if absent := sorted(seen - set(real.slides)):
         raise BadInput(
             f"{path}: its generator saw {len(absent)} of {len(seen)} slides that {_name_of(real)} "

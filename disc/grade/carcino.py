@@ -113,6 +113,15 @@ class CarcinoNet(nn.Module):
         return features
 
 
+def count_groups(channels: int) -> int:
+    """Groups of about `GROUP` channels each, all of one size.
+
+    >>> [count_groups(channels) for channels in (4, 16, 28, 32)]
+    [1, 2, 2, 4]
+    """
+    return next(num for num in range(max(1, channels // GROUP), 0, -1) if channels % num == 0)
+
+
 class ConvNorm(nn.Sequential):
     """Convolution, GroupNorm, ReLU."""
 
@@ -120,7 +129,7 @@ class ConvNorm(nn.Sequential):
         """Keep the resolution, or divide it by the stride."""
         super().__init__(
             nn.Conv2d(before, after, size, stride, size // 2, bias=False),
-            nn.GroupNorm(max(1, after // GROUP), after),
+            nn.GroupNorm(count_groups(after), after),
             nn.ReLU(inplace=True),
         )
 
@@ -134,7 +143,7 @@ class Residual(nn.Module):
         self.first = ConvNorm(before, after, size=3, stride=stride)
         self.second = nn.Sequential(
             nn.Conv2d(after, after, 3, padding=1, bias=False),
-            nn.GroupNorm(max(1, after // GROUP), after),
+            nn.GroupNorm(count_groups(after), after),
         )
         self.short = (
             nn.Identity()

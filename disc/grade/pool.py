@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from disc.data.tiles.tile_set import Pixels, TileSet
+from disc.files import BadInput
 from disc.labels import NUM_LABELS
 from disc.seeds import numpy_generator
 from disc.train.draws import NUM_DIHEDRAL
@@ -122,7 +123,9 @@ class TilePool:
         counts = self.label_counts.astype(np.float64)
         weights = (counts / counts.sum(axis=0).clip(min=1)) @ self.chances
         if not weights.any():
-            raise ValueError("no pixel of the training masks has a known label")
+            place = self.tiles.tiles[0].image.parent.parent if len(self) else "no tiles"
+            said = "no pixel of its masks has a label, and a network is to learn from them"
+            raise BadInput(f"{place}: {said}; give masks, or another fold")
         cumulative: npt.NDArray[np.float64] = np.cumsum(weights / weights.sum())
         # Rounding may leave the last entry below 1, and a draw beyond it.
         cumulative[np.flatnonzero(weights)[-1] :] = 1.0

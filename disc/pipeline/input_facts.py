@@ -26,6 +26,8 @@ from disc.settings.grading import CarcinoNet, EncoderName, Grade
 from disc.settings.run import Run
 from disc.settings.sampling import Sample
 
+PAPER_VALIDATION = [256, 5]
+"""Tiles and bands by which the preset `paper` chooses its fold."""
 LARGE = 2**30
 """Bytes of a file that is looked into before it is hashed; vq-f4 has a quarter."""
 
@@ -192,9 +194,13 @@ def other_graders(grade: Grade) -> list[Any]:
 
 
 def deciding_settings(run: Run) -> list[Any]:
-    """The validation settings that the weights depend on: none, unless they choose weights."""
+    """The validation settings that the weights depend on: none, unless they choose weights.
+
+    Paper: Sec. 3 (the fold of the lower validation error goes on).
+    """
     settings = run.validation
     measured = [settings.num_tiles, settings.num_bands]
     if settings.keep == "best":
         return [settings.keep, settings.every, *measured]
-    return measured if run.denoiser.protocol == "paper" else []
+    is_choosing = run.denoiser.protocol == "paper" and measured != PAPER_VALIDATION
+    return measured if is_choosing else []

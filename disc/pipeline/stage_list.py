@@ -128,7 +128,8 @@ def _training(context: Context, name: str, needs: tuple[str, ...]) -> Stage:
 
 def _distilling(context: Context, variant: Distilled) -> Stage:
     run = context.run
-    settings = [as_json(run.distil.optim), run.seed, *deciding_settings(run)]
+    decided = deciding_settings(run) if run.validation.keep == "best" else []
+    settings = [as_json(run.distil.optim), run.seed, *decided]
     if variant == STUDENT:
         student = as_json(run.distil.student)
         # how many evaluations it is sampled with changes no weight

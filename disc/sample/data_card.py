@@ -70,7 +70,7 @@ def _count(numbers: Mapping[Label, int]) -> str:
 
 
 def _count_training(made: Mapping[str, Any]) -> str:
-    names = split_ids(str(made["training_slides"]))
+    names = split_ids(str(made["training_slides"]), Path(NAME))
     return f"{len(names)}, fold {made['fold']}; their names are in `manifest.parquet`"
 
 

@@ -81,8 +81,6 @@ class TransMIL:
 
     def __post_init__(self) -> None:
         require_least("transmil", 1, width=self.width, heads=self.heads)
-        divides = self.width % self.heads == 0
-        require(divides, f"transmil.width {self.width}: no multiple of transmil.heads {self.heads}")
         require(0 <= self.dropout < 1, "transmil.dropout must be in [0, 1)")
 
 
@@ -120,6 +118,14 @@ class Grade:
 
     def __post_init__(self) -> None:
         require_least("grade", 1, seeds=self.seeds)
+        width, heads = self.transmil.width, self.transmil.heads
+        has_heads = bool({"transmil", "nystrom", "nystrom-0.0.9"} & set(self.slide_graders))
+        divides = not has_heads or width % heads == 0
+        require(divides, f"transmil.width {width}: no multiple of transmil.heads {heads}")
+        named = [f"{weight:g}" for weight in self.balance_weights]
+        require(len(set(named)) == len(named), "grade.balance_weights: one comes twice")
+        variants = self.pixel_variants or ()
+        require(len(set(variants)) == len(variants), "grade.pixel_variants: one comes twice")
         weights = (*self.balance_weights, self.pixel_balance_weight)
         require(
             all(0 < w < 1 for w in weights),

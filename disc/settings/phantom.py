@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,3 +29,7 @@ class Phantom:
 
     def __post_init__(self) -> None:
         require(self.annotation_noise >= 0, "phantom.annotation_noise must be >= 0")
+        for name in ("slides", "test_slides", "external_slides", "referee_slides"):
+            counts = getattr(self, name)
+            require_least("phantom", 0, **{name: counts})
+            require(sum(counts) > 0, f"phantom.{name} {counts}: no slide at all")

@@ -73,6 +73,7 @@ class Run:
             "denoiser.zero_terminal_snr needs sample.solver.spacing trailing, linspace or logsnr: "
             "leading leaves out the last time step",
         )
+        require(len(set(self.folds)) == len(self.folds), "folds: one comes twice")
         is_default = self.data.fold == Data.fold
         require(is_default or not self.folds, "folds and data.fold: give one of them")
         is_paper, is_all = self.denoiser.protocol == "paper", self.data.fold == "All"

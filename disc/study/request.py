@@ -98,6 +98,8 @@ class StudyRequest:
             is_set = len(set(chosen)) == len(chosen)
             require(is_set, f"--{name.replace('_', '-')} {' '.join(chosen)}: name none twice")
         for name in self.external:
-            is_own = name in TAKEN or not re.fullmatch(r"\w[\w.-]*", name)
-            said = "take another, of letters, digits, '-', '_', '.'"
-            require(not is_own, f"--external {name}: cannot be called so; {said}")
+            own = f"{', '.join(TAKEN)} are a study's own sets"
+            require(name not in TAKEN, f"--external {name}: taken ({own}); choose another name")
+            is_name = re.fullmatch(r"\w[\w.-]*", name) is not None
+            said = "expected letters, digits, '-', '_' and '.', since a folder is called so"
+            require(is_name, f"--external {name}: no name; {said}")

@@ -153,7 +153,13 @@ def check_generator(root: Path, patients: Mapping[str, str], tested: TileSet) ->
     counts = table["training_slides"].value_counts(dropna=False)
     found: dict[str, int] = {}
     for text, count in counts.items():
-        seen = {patients.get(slide, slide) for slide in split_ids(str(text))}
+        slides = split_ids(str(text), path)
+        if unknown := [slide for slide in slides if slide not in patients]:
+            raise BadInput(
+                f"{path}: names {len(unknown)} slide(s) that the runs' data lack, first "
+                f"{unknown[0]}; make the set again"
+            )
+        seen = {patients[slide] for slide in slides}
         for patient in seen & _patients(tested):
             found[patient] = found.get(patient, 0) + int(count)
     if found:
@@ -164,13 +170,16 @@ def check_generator(root: Path, patients: Mapping[str, str], tested: TileSet) ->
 
 
 def _shared_tiles(train: TileSet, tested: TileSet) -> list[str]:
-    """Names of tiles that both hold, byte for byte."""
-    paths = {tile.name: tile.image for tile in train.tiles}
-    return [
-        tile.name
-        for tile in tested.tiles
-        if (path := paths.get(tile.name)) and filecmp.cmp(path, tile.image, shallow=False)
-    ]
+    """Names of tested tiles that both hold, byte for byte, whatever they are called."""
+    by_size: dict[int, list[Path]] = {}
+    for tile in train.tiles:
+        by_size.setdefault(tile.image.stat().st_size, []).append(tile.image)
+    shared = []
+    for tile in tested.tiles:
+        like = by_size.get(tile.image.stat().st_size, [])
+        if any(filecmp.cmp(path, tile.image, shallow=False) for path in like):
+            shared.append(tile.name)
+    return shared
 
 
 def _patients(tiles: TileSet) -> set[str]:

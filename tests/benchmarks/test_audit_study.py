@@ -1,5 +1,7 @@
 """The audit study's tables: intervals over trainings, and canaries with and without."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,18 @@ def test_a_share_of_the_steps_is_trained(errors):
     assert run.denoiser.optim.steps == laptop().denoiser.optim.steps // 2
     assert run.distil.student.optim.steps == laptop().distil.student.optim.steps // 2
     assert run.evaluate.referee.optim.steps == 20
+
+
+def test_trainings_of_a_level_share_its_slides(errors, tmp_path):
+    first, other = tmp_path / "noise-2", tmp_path / "noise-2 seed 1"
+    (first / "data").mkdir(parents=True)
+    for name in ("config.json", "data/done.json"):
+        (first / name).write_text("{}")
+    for _ in range(2):
+        errors.share_data(first, other)
+    assert (other / "data").resolve() == first / "data" and (other / "config.json").exists()
+    job = errors.ErrorJob(first, tmp_path, 0.5, "sd", noise=2.0)
+    assert replace(job, seed=1).name == f"{job.name} seed 1" == "noise-2 0.5 seed 1"
 
 
 def test_gains_are_over_plain_sampling_of_the_same_training(study, errors):

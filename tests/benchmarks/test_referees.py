@@ -18,15 +18,3 @@ def test_a_way_says_width_steps_tiles_and_rate(load):
     assert same.lr == plain.referee.optim.lr and same.decay == plain.referee.optim.decay
     with pytest.raises(ValueError, match="--ways 12x800: expected width x steps x tiles"):
         referees.parse("12x800", plain)
-
-
-def test_plans_are_of_what_every_run_has_trained(load, tmp_path, capsys):
-    plans = load("plans")
-    for run, names in {"a": ("sd", "sd-disc"), "b": ("sd",)}.items():
-        for name in names:
-            folder = tmp_path / run / "denoiser" / name
-            folder.mkdir(parents=True)
-            (folder / "done.json").touch()
-    assert plans.list_trained([tmp_path / "a", tmp_path / "b"]) == ["sd"]
-    assert f"sd-disc: not trained in {tmp_path / 'b'}; left out" in capsys.readouterr().out
-    assert plans.list_trained([tmp_path / "a"]) == ["sd", "sd-disc"]

@@ -10,10 +10,12 @@ import pytest
 from disc.files import BadInput, digest, write_json
 from disc.pipeline.config_file import read_config, to_json
 from disc.pipeline.context import Context
+from disc.pipeline.input_facts import PAPER_VALIDATION
 from disc.pipeline.stage import why_stale
 from disc.pipeline.stage_list import LATENTS, all_stages
 from disc.pipeline.stage_work import find_work
 from disc.presets import PRESETS
+from disc.settings.synthesis import VARIANTS
 from disc.train.latents.encoding import NAME
 
 
@@ -62,12 +64,12 @@ def test_another_plan_makes_stale_what_separated_conditions_generate(tmp_path):
         (
             "smoke",
             {"sample": {"precision": "bfloat16"}},
-            {"bank", "agreement", "synthetic/sd", "synthetic/sd-sc"},
+            {"bank", "agreement", *(f"synthetic/{variant}" for variant in VARIANTS)},
         ),
         (
             "paper",  # the lower validation loss chooses the fold
             {"validation": {"num_tiles": 4}},
-            {"denoiser/Val1", "denoiser/Val2", "denoiser/sd", "denoiser/sd-disc"},
+            {"denoiser/Val1", "denoiser/Val2", "denoiser/sd"},
         ),
     ],
 )
@@ -78,7 +80,13 @@ def test_what_changes_tiles_makes_them_stale(preset, changes, stale, tmp_path):
         {stage.name: stage.settings for stage in all_stages(Context(one, tmp_path))}
         for one in (run, replace(run, **rooms))
     )
-    assert stale <= {name for name in before if before[name] != after[name]}
+    assert stale == {name for name in before if before[name] != after[name]}
+
+
+def test_validation_of_the_preset_is_in_no_key(tmp_path):
+    """Finished runs of `paper` stay done."""
+    validation = PRESETS["paper"]().validation
+    assert [validation.num_tiles, validation.num_bands] == PAPER_VALIDATION
 
 
 def test_a_student_makes_stale_what_judges_alone(tmp_path):

@@ -91,9 +91,17 @@ def test_ids_with_blanks_are_known_again(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"1 synthetic tile\(s\) .* p2;"):
         check_generator(tmp_path, {"case 1": "p1", "case 2": "p2"}, tiles("p2"))
     for ids in (["a", "b"], ["[a", "b"], ["a b"], [], ["a\u00a0b", '"']):
-        assert split_ids(join_ids(ids)) == ids
-    with pytest.raises(BadInput, match="no whole JSON list"):
-        split_ids('["a"')
+        assert split_ids(join_ids(ids), tmp_path) == ids
+    with pytest.raises(BadInput, match=r"m.parquet: ids of slides '\[\"a\"'; expected ids with"):
+        split_ids('["a"', Path("m.parquet"))
+
+
+def test_a_manifest_of_other_slides_is_refused(tmp_path: Path) -> None:
+    """As those that joined ids with blanks by blanks: nobody could tell what was seen."""
+    rows = {"tile": ["a"], "training_slides": ["case 1 case 2"]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "manifest.parquet")
+    with pytest.raises(BadInput, match=r"names 4 slide\(s\) that the runs' data lack, first case;"):
+        check_generator(tmp_path, {"case 1": "p1", "case 2": "p2"}, tiles("p2"))
 
 
 def test_an_external_set_that_holds_training_tiles_is_refused(tmp_path: Path) -> None:
@@ -101,12 +109,12 @@ def test_an_external_set_that_holds_training_tiles_is_refused(tmp_path: Path) ->
         image = tmp_path / folder / "a.jpg"
         image.parent.mkdir()
         image.write_bytes(content)
-        tile = Tile(name="a", slide_id="sp1", image=image, mask=None, x=0, y=0)
+        tile = Tile(name=folder, slide_id="sp1", image=image, mask=None, x=0, y=0)
         return replace(tiles("p1"), tiles=(tile,))
 
     train = tile_set("train", b"1")
     check_patients(train, [("panda", "test", tile_set("other", b"2"))])
-    with pytest.raises(BadInput, match=r"1 tile\(s\) of panda are learned from, first a; give"):
+    with pytest.raises(BadInput, match=r"1 tile\(s\) of panda are learned from, first same; give"):
         check_patients(train, [("panda", "test", tile_set("same", b"1"))])
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 from disc.data.tables.matching import clean
 from disc.files import BadInput
@@ -55,18 +56,19 @@ def join_ids(ids: Sequence[str]) -> str:
     return text if is_plain else json.dumps(list(ids), ensure_ascii=False)
 
 
-def split_ids(text: str) -> list[str]:
+def split_ids(text: str, path: Path) -> list[str]:
     """The ids that `join_ids` wrote.
 
     Raises:
-        BadInput: if they are not whole.
+        BadInput: if they are not whole; of the file that they are from.
     """
     if not text.startswith("["):
         return text.split()
     try:
         return [str(name) for name in json.loads(text)]
     except ValueError:
-        raise BadInput(f"ids of slides '{text[:40]}': no whole JSON list") from None
+        remedy = "expected ids with blanks between, or a JSON list; make the set again"
+        raise BadInput(f"{path}: ids of slides '{text[:40]}'; {remedy}") from None
 
 
 def is_foreign(text: str) -> bool:

@@ -19,7 +19,7 @@ from disc.evaluate.agreement import (
     measure_tiles,
 )
 from disc.evaluate.referee import read_tiles
-from disc.files import write_bytes, write_json, write_parquet
+from disc.files import BadInput, write_bytes, write_json, write_parquet
 from disc.grade.carcino import CarcinoNet
 from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.evaluation_masks import (
@@ -144,6 +144,8 @@ def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
     """Real tiles, as they are and through the autoencoder, read against their own masks."""
     tiles, settings = context.judged, context.run.evaluate
     chosen = choose_tiles(tiles, settings.num_uniform, settings.num_mixed, context.run.seed)
+    if not chosen:
+        raise BadInput(f"{context.root}: no test tile has a label; agreement needs their masks")
     images = np.stack([tiles.image(i) for i in chosen])
     masks = np.stack([tiles.mask(i) for i in chosen])
     own = Asked(

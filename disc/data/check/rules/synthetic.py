@@ -75,11 +75,11 @@ def _read_manifest(contents: Contents, path: Path) -> dict[str, frozenset[str]]:
     """Slides that the generator of each tile saw."""
     try:
         table = read_table(path, ("tile", SEEN), "make the set again")
+        # Equal for all tiles of a variant: split once.
+        split = {text: frozenset(split_ids(str(text), path)) for text in table[SEEN].unique()}
     except (OSError, BadInput) as error:
         found = f"not readable, or without tile and {SEEN} ({error})"
         text = (found, f"a table with columns tile and {SEEN}", "make the set again")
         contents.error("bad-manifest", text, [Case(files=(path,))])
         return {}
-    # Equal for all tiles of a variant: split once.
-    split = {text: frozenset(split_ids(str(text))) for text in table[SEEN].unique()}
     return dict(zip(table["tile"], table[SEEN].map(split), strict=True))
