@@ -6,14 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 
+from disc.evaluate.agreement import MIN_FRACTION
 from disc.grade.augment import Augment
 from disc.grade.carcino import CarcinoNet, PixelNet
 from disc.grade.pixels import CHUNK, read_chunks, stack_chunk, train_pixel_grader
 from disc.grade.pool import Tiles
+from disc.labels import Label
 from disc.settings.evaluation import Evaluate
 
+MIN_READ = 0.5
+"""Mean recall of a label in real tiles; a referee that reads less hardly knows it."""
 AUGMENT = Augment(stain=0.12, blur=0.7)
 """Generated tiles are a little softer, and their stain wanders; the referee must not mind."""
 
@@ -38,6 +43,22 @@ def train_referee(settings: Evaluate, tiles: Tiles, folder: Path, seed: int) -> 
     )
     assert isinstance(referee, CarcinoNet)
     return referee
+
+
+def find_unread(agreement: pd.DataFrame) -> dict[str, float]:
+    """Labels that the referee hardly reads in real tiles, and its mean recall of each.
+
+    What it says of such a label in generated tiles is hardly more than chance.
+
+    Args:
+        agreement: agreement.parquet; its rows of variant "real" count.
+    """
+    real = agreement[agreement["variant"] == "real"]
+    means = {
+        label.name: real[f"recall_{label.name}"][real[f"fraction_{label.name}"] >= MIN_FRACTION]
+        for label in Label
+    }
+    return {name: value for name, part in means.items() if (value := float(part.mean())) < MIN_READ}
 
 
 def read_tiles(net: PixelNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

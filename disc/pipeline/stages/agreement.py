@@ -18,7 +18,7 @@ from disc.evaluate.agreement import (
     agreement_table,
     measure_tiles,
 )
-from disc.evaluate.referee import read_tiles
+from disc.evaluate.referee import find_unread, read_tiles
 from disc.files import BadInput, write_bytes, write_json, write_parquet
 from disc.grade.carcino import CarcinoNet
 from disc.pipeline.context import QUALITY, Context
@@ -114,7 +114,9 @@ def _tell(table: pd.DataFrame, run: Run) -> str:
     found = agreement_table(table[table["variant"].isin(run.variants)], draws=1, seed=run.seed)
     multi = found[found["kind"] == MULTI_CLASS]
     read = ", ".join(f"{row.variant} {row.value:.3f}" for row in multi.itertuples())
-    return f"mean recall of labels that cover 5 % or more: {read or 'no multi-class masks'}"
+    unread = [f"hardly {name} ({value:.2f})" for name, value in find_unread(table).items()]
+    said = "".join(f"; the referee knows {part}, train it for longer" for part in unread)
+    return f"mean recall of labels that cover 5 % or more: {read or 'no multi-class masks'}{said}"
 
 
 def _rows(variant: str, context: Context, asked: Asked, values: Any) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import torch
 from disc.audit.brief import audit_briefly
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.agreement import RECALLS
-from disc.evaluate.referee import read_tiles
+from disc.evaluate.referee import find_unread, read_tiles
 from disc.grade.carcino import blank_carcino
 from disc.grade.confusion import COUNTS
 from disc.grade.pixels import predict_pixels
@@ -144,7 +144,18 @@ def _notes(context: Context) -> list[str]:
             f"{AGREEMENT}: the referee was trained on the validation tiles' own annotation, not on "
             "exact masks; mask agreement inherits the annotators' errors"
         )
-    return notes + _short_training(context.run)
+    return notes + _unread(context) + _short_training(context.run)
+
+
+def _unread(context: Context) -> list[str]:
+    """What is said where the referee hardly knows a label."""
+    table = _table(context, "agreement")
+    return [
+        f"{AGREEMENT}: the referee reads {name} in real tiles at {value:.2f}: what it says of that "
+        "label in generated ones is little more than chance; train it for longer "
+        "(--evaluate.referee.optim.steps)"
+        for name, value in ({} if table is None else find_unread(table)).items()
+    ]
 
 
 def _short_training(run: Run) -> list[str]:
