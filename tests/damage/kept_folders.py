@@ -133,7 +133,7 @@ def _read_set(folder: Path) -> object:
     if not is_kept(root, MANIFEST, "set"):
         return AGAIN
     tiles = read_set(root, 64)
-    check_generator(root, {"S1": "P1"}, tiles)
+    check_generator(root, {"S1": "P1", "S2": "P2"}, tiles)
     slides = [(slide, tiles.slides[slide].primary) for slide in tiles.slides]
     every = range(len(tiles))
     return slides, [(tiles.image(i).tobytes(), tiles.mask(i).tobytes()) for i in every]
