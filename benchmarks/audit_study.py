@@ -44,7 +44,7 @@ from side_by_side import open_run, open_runs
 
 from disc.audit.copies.detector import rate_of
 from disc.cli import prepare_process
-from disc.files import write_json
+from disc.files import BadInput, write_json
 from disc.processes import num_cores
 
 SHOWN = (
@@ -83,6 +83,10 @@ class Options:
     """Of the run's steps, for trainings at other errors."""
     noise_trainings: int = 1
     """At each level of errors, each under a seed of its own."""
+
+    def __post_init__(self) -> None:
+        if self.noise_trainings < 1:
+            raise BadInput(f"--noise-trainings {self.noise_trainings}: must be 1 or more")
 
     @property
     def processes(self) -> int:
@@ -127,6 +131,9 @@ def run_annotation(options: Options) -> None:
     """Every way at every level of annotators' errors."""
     sizes, place = options.sizes, options.out / "annotation"
     variants = open_run(options.runs[0], ()).run.distil.variants
+    if lacking := [name for name in sizes.needs if name not in ("sd", *variants)]:
+        said = f"{options.runs[0]} trains no {', '.join(lacking)}"
+        raise BadInput(f"--ways: {said}; leave it out")
     last = [name for name in ("sd", *variants) if name in sizes.needs][-1]
     job = ErrorJob(options.runs[0], place, options.noise_share, last)
     noise_of = train_levels(job, options.noises, options.noise_trainings, options.processes)

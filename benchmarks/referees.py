@@ -40,7 +40,7 @@ from disc.pipeline.stages.referee import REFEREE, make_referee
 from disc.sample.sampler import rebuild
 from disc.settings.evaluation import Evaluate
 
-_WAY = re.compile(r"(\d+)x(\d+)x(\d+)(?:@([\d.e-]+))?")
+_WAY = re.compile(r"(\d+)x(\d+)x(\d+)(?:@(\d*\.?\d+(?:e-?\d+)?))?")
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,16 @@ def measure_probe(
         value=best[0],
         low=best[1],
         high=best[2],
-        floor=float(np.mean([part[3] for part in found])),
+        floor=_mean([part[3] for part in found]),
         tiles=num,
         clusters=real.num_patients + synthetic.num_patients,
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that are there; NaN of none."""
+    there = [value for value in values if np.isfinite(value)]
+    return float(np.mean(there)) if there else np.nan
 
 
 def _probe(

@@ -48,7 +48,7 @@ def train_referee(settings: Evaluate, tiles: Tiles, folder: Path, seed: int) -> 
 def find_unread(agreement: pd.DataFrame) -> dict[str, float]:
     """Labels that the referee hardly reads in real tiles, and its mean recall of each.
 
-    What it says of such a label in generated tiles is hardly more than chance.
+    A low reading of such a label in generated tiles may be the referee's own fault.
 
     Args:
         agreement: agreement.parquet; its rows of variant "real" count.

@@ -115,7 +115,7 @@ def _tell(table: pd.DataFrame, run: Run) -> str:
     multi = found[found["kind"] == MULTI_CLASS]
     read = ", ".join(f"{row.variant} {row.value:.3f}" for row in multi.itertuples())
     unread = [f"hardly {name} ({value:.2f})" for name, value in find_unread(table).items()]
-    said = "".join(f"; the referee knows {part}, train it for longer" for part in unread)
+    said = "".join(f"; the referee knows {part}" for part in unread)
     return f"mean recall of labels that cover 5 % or more: {read or 'no multi-class masks'}{said}"
 
 

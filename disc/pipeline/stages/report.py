@@ -151,9 +151,9 @@ def _unread(context: Context) -> list[str]:
     """What is said where the referee hardly knows a label."""
     table = _table(context, "agreement")
     return [
-        f"{AGREEMENT}: the referee reads {name} in real tiles at {value:.2f}: what it says of that "
-        "label in generated ones is little more than chance; train it for longer "
-        "(--evaluate.referee.optim.steps)"
+        f"{AGREEMENT}: the referee reads {name} in real tiles at {value:.2f}, less than half: a "
+        "low reading of it in generated ones may be the referee's own fault; a longer training "
+        "may help (--evaluate.referee.optim.steps)"
         for name, value in ({} if table is None else find_unread(table)).items()
     ]
 
