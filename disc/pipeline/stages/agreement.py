@@ -114,8 +114,8 @@ def _tell(table: pd.DataFrame, run: Run) -> str:
     found = agreement_table(table[table["variant"].isin(run.variants)], draws=1, seed=run.seed)
     multi = found[found["kind"] == MULTI_CLASS]
     read = ", ".join(f"{row.variant} {row.value:.3f}" for row in multi.itertuples())
-    unread = [f"hardly {name} ({value:.2f})" for name, value in find_unread(table).items()]
-    said = "".join(f"; the referee knows {part}" for part in unread)
+    unread = ", ".join(f"{name} ({value:.2f})" for name, value in find_unread(table).items())
+    said = f"; the referee hardly knows {unread}" if unread else ""
     return f"mean recall of labels that cover 5 % or more: {read or 'no multi-class masks'}{said}"
 
 
