@@ -168,12 +168,14 @@ def audit_runs(
         workers: processes that share the audits.
         apart: whether every run has data of its own; else they are the same.
     """
-    jobs = []
+    jobs, first = [], dict[Path, Path]()
     for run, asked in runs:
+        # runs that share slides share segmenters
+        bench = first.setdefault((run / "data").resolve(), run) if apart else runs[0][0]
         folder = own_folder(out, open_run(run, sizes.needs))
         for way, seed in product(sizes.chosen, range(sizes.seeds)):
             path = folder / f"{_name(way, sizes, seed)}.parquet"
-            jobs.append(Job(run if apart else runs[0][0], run, asked, way, seed, path))
+            jobs.append(Job(bench, run, asked, way, seed, path))
     missing = [job for job in jobs if not job.path.exists()]
     needed = list(dict.fromkeys(job.bench for job in missing))
     with spread(min(workers, len(needed))) as apply:

@@ -194,13 +194,18 @@ def other_graders(grade: Grade) -> list[Any]:
 
 
 def deciding_settings(run: Run) -> list[Any]:
-    """The validation settings that the weights depend on: none, unless they choose weights.
+    """The validation settings that the weights depend on: none, unless the best are kept."""
+    settings = run.validation
+    if settings.keep == "last":
+        return []
+    return [settings.keep, settings.every, settings.num_tiles, settings.num_bands]
+
+
+def choosing_settings(run: Run) -> list[Any]:
+    """Those that the choice of a fold depends on, where one is chosen and they are not the paper's.
 
     Paper: Sec. 3 (the fold of the lower validation error goes on).
     """
-    settings = run.validation
-    measured = [settings.num_tiles, settings.num_bands]
-    if settings.keep == "best":
-        return [settings.keep, settings.every, *measured]
-    is_choosing = run.denoiser.protocol == "paper" and measured != PAPER_VALIDATION
-    return measured if is_choosing else []
+    measured = [run.validation.num_tiles, run.validation.num_bands]
+    is_chosen = run.denoiser.protocol == "paper" and run.validation.keep == "last"
+    return measured if is_chosen and measured != PAPER_VALIDATION else []

@@ -21,6 +21,7 @@ from disc.pipeline.configurations import (
 )
 from disc.pipeline.context import FOLDS, QUALITY, Context
 from disc.pipeline.input_facts import (
+    choosing_settings,
     data_settings,
     deciding_settings,
     encoder_file,
@@ -114,12 +115,12 @@ def sd_stages(context: Context) -> list[Stage]:
 
 def _training(context: Context, name: str, needs: tuple[str, ...]) -> Stage:
     # What the last pass over all tiles alone depends on, and what stages there are, is left out.
-    settings = as_json(context.run.denoiser)
+    run, settings = context.run, as_json(context.run.denoiser)
     kept = {key: settings[key] for key in settings if key not in {"protocol", "final_epochs"}}
     return Stage(
         name=f"denoiser/{name}",
         needs=needs,
-        settings=[kept, context.run.seed, *deciding_settings(context.run)],
+        settings=[kept, run.seed, *deciding_settings(run), *choosing_settings(run)],
         work=_later(context, f"denoiser/{name}"),
         is_shared=True,
         is_trained=True,
@@ -128,8 +129,7 @@ def _training(context: Context, name: str, needs: tuple[str, ...]) -> Stage:
 
 def _distilling(context: Context, variant: Distilled) -> Stage:
     run = context.run
-    decided = deciding_settings(run) if run.validation.keep == "best" else []
-    settings = [as_json(run.distil.optim), run.seed, *decided]
+    settings = [as_json(run.distil.optim), run.seed, *deciding_settings(run)]
     if variant == STUDENT:
         student = as_json(run.distil.student)
         # how many evaluations it is sampled with changes no weight

@@ -17,3 +17,9 @@ def require_least(room: str, least: int, **counts: int | Iterable[int]) -> None:
         values = [found] if isinstance(found, int) else [*found]
         said = f"{room}.{name} {found}: must be {least} or more"
         require(bool(values) and min(values) >= least, said)
+
+
+def require_distinct(name: str, values: Iterable[str | float]) -> None:
+    """Refuse a list in which one comes twice; numbers are equal if their six digits are."""
+    named = [value if isinstance(value, str) else f"{value:g}" for value in values]
+    require(len(set(named)) == len(named), f"{name}: one comes twice")

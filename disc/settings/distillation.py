@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from disc.settings.checks import require, require_least
+from disc.settings.checks import require, require_distinct, require_least
 from disc.settings.sampling import Solver
 from disc.settings.training import Optim
 
@@ -80,8 +80,7 @@ class Distil:
     """Training and sampling of sd-disc-fast."""
 
     def __post_init__(self) -> None:
-        is_set = len(set(self.variants)) == len(self.variants)
-        require(is_set, "distil.variants: one comes twice")
+        require_distinct("distil.variants", self.variants)
         if self.variants:
             require_least("distil", 1, num_bundles=self.num_bundles)
         is_halved = "sd-disc-cotrain" in self.variants

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from disc.settings.checks import require, require_least
+from disc.settings.checks import require, require_distinct, require_least
 from disc.settings.synthesis import Variant
 from disc.settings.training import Optim
 
@@ -122,10 +122,8 @@ class Grade:
         has_heads = bool({"transmil", "nystrom", "nystrom-0.0.9"} & set(self.slide_graders))
         divides = not has_heads or width % heads == 0
         require(divides, f"transmil.width {width}: no multiple of transmil.heads {heads}")
-        named = [f"{weight:g}" for weight in self.balance_weights]
-        require(len(set(named)) == len(named), "grade.balance_weights: one comes twice")
-        variants = self.pixel_variants or ()
-        require(len(set(variants)) == len(variants), "grade.pixel_variants: one comes twice")
+        require_distinct("grade.balance_weights", self.balance_weights)
+        require_distinct("grade.pixel_variants", self.pixel_variants or ())
         weights = (*self.balance_weights, self.pixel_balance_weight)
         require(
             all(0 < w < 1 for w in weights),

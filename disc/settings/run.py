@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from disc.settings.autoencoder import Autoencoder
-from disc.settings.checks import require
+from disc.settings.checks import require, require_distinct
 from disc.settings.data import Data, Fold
 from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Distil
@@ -73,7 +73,7 @@ class Run:
             "denoiser.zero_terminal_snr needs sample.solver.spacing trailing, linspace or logsnr: "
             "leading leaves out the last time step",
         )
-        require(len(set(self.folds)) == len(self.folds), "folds: one comes twice")
+        require_distinct("folds", self.folds)
         is_default = self.data.fold == Data.fold
         require(is_default or not self.folds, "folds and data.fold: give one of them")
         is_paper, is_all = self.denoiser.protocol == "paper", self.data.fold == "All"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_distinct
 
 Variant = Literal["sd", "sd-sc", "sd-disc", "sd-disc-cotrain", "sd-disc-fast"]
 
@@ -48,7 +48,6 @@ class Synthesis:
             "synthesis.tiles must be (min, max), 1 <= min <= max",
         )
         require(min(self.weights) >= 0, f"synthesis.weights {self.weights}: none below 0")
-        is_set = len(set(self.variants)) == len(self.variants)
-        require(is_set, "synthesis.variants: one comes twice")
+        require_distinct("synthesis.variants", self.variants)
         total = sum(self.weights)
         require(abs(total - 1) < 0.015, f"synthesis.weights add up to {total:.3f}, not to 1")

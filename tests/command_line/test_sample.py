@@ -14,6 +14,7 @@ from disc.model.denoiser import Denoiser
 from disc.presets import smoke
 from disc.report.sheet_figure import draw_sheet
 from disc.sample.request import SampleRequest
+from tests.folders import contents
 from tests.tiny_run import write_tiny_run
 
 SIDE = 64
@@ -34,14 +35,6 @@ def masks(tmp_path):
         mask[: SIDE // 2] = value
         Image.fromarray(mask).save(folder / f"{name}.png")
     return folder
-
-
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def call(run, out, *words):

@@ -13,6 +13,7 @@ from disc.api import Model
 from disc.command_line import sample
 from disc.processes import Share
 from disc.sample.request import SampleRequest
+from tests.folders import contents
 from tests.tiny_run import write_tiny_run
 
 SIDE = 64
@@ -49,14 +50,6 @@ def drawn(monkeypatch):
     monkeypatch.setattr(Model, "sample", draw)
     monkeypatch.setattr(sample, "CHUNK", 2, raising=False)
     return made
-
-
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def call(run, masks, out):

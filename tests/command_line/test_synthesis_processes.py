@@ -13,6 +13,7 @@ from PIL import Image
 
 import disc
 from disc.sample.bank import read_bank
+from tests.folders import contents
 from tests.tiny_run import write_tiny_data, write_tiny_run
 
 pytestmark = pytest.mark.slow
@@ -68,14 +69,6 @@ def kill_after(process, out, num):
     assert process.poll() is None, "it ended before it was killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_killed_twice_a_set_ends_in_the_same_bytes(run, undisturbed, tmp_path):

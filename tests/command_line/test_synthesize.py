@@ -23,6 +23,7 @@ from disc.sample.separated import fuse
 from disc.sample.synthesis import deal_bundles, plan_slides
 from disc.settings.synthesis import Synthesis
 from disc.train.latents.shards import StoredMasks
+from tests.folders import contents
 from tests.tiny_run import write_tiny_data, write_tiny_run
 
 COUNTS = ("--counts", "NC=1,GG4=2", "--tiles", "3", "4", "--seed", "5")
@@ -49,14 +50,6 @@ def undisturbed(run, tmp_path_factory):
 
 def call(command, run, out, *words):
     return cli.main([command, "--run", str(run), "--out", str(out), *words])
-
-
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def read_masks(folder, names):

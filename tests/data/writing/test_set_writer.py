@@ -15,6 +15,7 @@ from disc.data.tiles.records import Slide
 from disc.data.writing.set_writer import SetWriter
 from disc.files import BadInput
 from disc.labels import Label
+from tests.folders import contents
 
 SIDE = 32
 SLIDES = [
@@ -51,10 +52,6 @@ def write(root: Path) -> None:
     labels = {name: Label.GG4 for name, *_ in tiles() if "_0_2_0_" not in name}
     # Another process than the one that wrote the tiles may finish the set.
     SetWriter(root, um_per_px=4.0).finish(SLIDES, PARTITIONS, labels)
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
 def test_round_trip(tmp_path: Path) -> None:
