@@ -59,6 +59,12 @@ def by_name(figures):
     return {one.name: one for one in figures}
 
 
+def test_tiles_of_one_colour_are_measured_and_have_no_seam(real, other):
+    images, masks, owners = other
+    flat = hold_arrays("flat", np.full_like(images, 200), masks, owners, 4.0)
+    assert by_name(measure_seams(real, flat))["seam"].value == 0
+
+
 def step_at_borders(tiles, levels):
     """Every other label of a tile lighter or darker by some grey levels: neighbours differ."""
     images, masks, owners = tiles

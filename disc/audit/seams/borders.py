@@ -43,8 +43,9 @@ def fit_step_filter(images: Pixels) -> Array:
         total += samples.T @ samples / len(samples)
     step = np.zeros((width, 3))
     step[_REACH] = 1
-    ridge = 1e-3 * np.trace(total) / len(total) * np.eye(len(total))
-    solved = np.linalg.solve(total + ridge, step.ravel())
+    # tiles of one colour each have no differences: the filter is then the difference itself
+    ridge = max(1e-3 * np.trace(total) / len(total), 1e-6)
+    solved = np.linalg.solve(total + ridge * np.eye(len(total)), step.ravel())
     weights = (solved / (step.ravel() @ solved)).reshape(width, 3)
     mirrored: Array = (weights + weights[::-1]) / 2
     return mirrored
