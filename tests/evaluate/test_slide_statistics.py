@@ -63,6 +63,13 @@ def test_table_averages_runs_and_leaves_an_empty_label_out_of_the_mean() -> None
     np.testing.assert_allclose(areas.loc[LABELS[:3], "value"], precisions)
 
 
+def test_no_interval_of_a_level_reaches_where_there_is_no_level() -> None:
+    """Two seeds that differ say little, and yet no area lies below 0 or above 1."""
+    runs = pd.concat([configuration(0.0, skill, seed) for seed, skill in enumerate((-3.0, 3.0))])
+    found = levels(runs, draws=200)
+    assert found.loc["NC", ["low", "high"]].tolist() == [0, 1]
+
+
 def test_a_run_on_part_of_the_patients_counts_only_these() -> None:
     whole = configuration(0.0, 1.5, 0)
     folds = whole["patient"].str[1:].astype(int) % 2

@@ -66,10 +66,10 @@ class Measured:
     of_seeds: Draws
     freedom: Array
 
-    def levels(self) -> pd.DataFrame:
-        """Every configuration's values with intervals and standard errors."""
-        frame = self._frame(range(len(self.configurations)))
-        return frame.drop(columns=["freedom", "p"]).assign(high=frame["high"].clip(upper=1))
+    def levels(self, lowest: float = 0.0) -> pd.DataFrame:
+        """Every configuration's values, of a measure from `lowest` to 1: intervals and errors."""
+        frame = self._frame(range(len(self.configurations))).drop(columns=["freedom", "p"])
+        return frame.assign(low=frame["low"].clip(lower=lowest), high=frame["high"].clip(upper=1))
 
     def differences(self) -> pd.DataFrame:
         """Paired differences to real tiles only, with the two-sided p of no difference.

@@ -91,7 +91,7 @@ def kappa_tables(
     measured = list(measure_settings(rows, SETTING, _kappa, _isup_strata, draws=draws, seed=seed))
     if not measured:
         return pd.DataFrame(), pd.DataFrame()
-    levels = pd.concat([part.levels() for part in measured], ignore_index=True)
+    levels = pd.concat([part.levels(lowest=-1.0) for part in measured], ignore_index=True)
     gains = pd.concat([part.differences() for part in measured], ignore_index=True)
     return levels.drop(columns="k"), gains.drop(columns="k")
 
