@@ -44,8 +44,9 @@ class TransMIL(BagGrader):
             is_tile: which places of the grid hold a tile, bool [B, S * S].
         """
         tokens, is_token = self._read(features, is_tile)
-        tokens = self.second(tokens, is_token)
-        logits: Tensor = self.head(self.norm(tokens[:, 0]))
+        # the head reads the slide token alone, so no other need look
+        slide = self.second(tokens, is_token, lookers=1)
+        logits: Tensor = self.head(self.norm(slide[:, 0]))
         return logits
 
     def attend(self, features: Tensor, is_tile: Tensor) -> Tensor:
@@ -75,12 +76,13 @@ class Attention(nn.Module):
             nn.Linear(settings.width, settings.width), nn.Dropout(settings.dropout)
         )
 
-    def forward(self, tokens: Tensor, is_token: Tensor) -> Tensor:
-        """Tokens [B, L, C] that looked at the tokens marked in bool [B, L]."""
+    def forward(self, tokens: Tensor, is_token: Tensor, lookers: int | None = None) -> Tensor:
+        """Tokens [B, L, C] that looked at those marked in bool [B, L]; the first N; None: all."""
         query, key, value = self._split(tokens)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=is_token[:, None, None])
+        marked = is_token[:, None, None]
+        seen = F.scaled_dot_product_attention(query[:, :, :lookers], key, value, attn_mask=marked)
         change: Tensor = self.join(seen.transpose(1, 2).flatten(2))
-        return tokens + change
+        return tokens[:, :lookers] + change
 
     def look(self, tokens: Tensor, is_token: Tensor) -> Tensor:
         """How much the first token looks at each, mean over heads, [B, L]."""

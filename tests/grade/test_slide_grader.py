@@ -68,6 +68,7 @@ def test_masked_attention_equals_attention_over_the_tokens_alone() -> None:
     normed = attention.norm(kept)
     expected = kept + joint(normed, normed, normed)[0] + attention.join[0].bias
     torch.testing.assert_close(attention(tokens, is_token)[:, is_token[0]], expected)
+    torch.testing.assert_close(attention(tokens, is_token, lookers=1)[:, 0], expected[:, 0])
 
 
 def test_scores_do_not_depend_on_padding_or_on_the_other_bags() -> None:
