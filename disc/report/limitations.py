@@ -40,9 +40,26 @@ def limitations(summary: RunSummary, numbers: Numbers) -> dict[str, list[str]]:
     found[AGREEMENT] += _few_slides(numbers)
     found[SLIDE_GRADING] += [*_thin_support(numbers), *_at_chance(numbers), *_seeds(summary.scores)]
     found[PIXEL_GRADING] += [*_unlearnt(numbers), *_seeds(summary.pixels)]
-    for part, gains in ((SLIDE_GRADING, numbers.auroc_gains), (PIXEL_GRADING, numbers.dice_gains)):
-        found[part] += [] if gains.empty else [MORE_TILES]
+    tables = (
+        (SLIDE_GRADING, numbers.auroc_gains, numbers.chosen),
+        (PIXEL_GRADING, numbers.dice_gains, numbers.dice_chosen),
+    )
+    for part, gains, chosen in tables:
+        found[part] += [] if gains.empty else [*_unchosen(gains, chosen), MORE_TILES]
     return found
+
+
+def _unchosen(gains: pd.DataFrame, chosen: pd.DataFrame) -> list[str]:
+    """Variants of several balance weights of which none could be chosen."""
+    known = set() if chosen.empty else set(zip(chosen["grader"], chosen["variant"], strict=True))
+    every = sorted(set(zip(gains["grader"], gains["variant"], strict=True)) - known)
+    if not every:
+        return []
+    names = ", ".join(f"{variant} ({grader})" for grader, variant in every)
+    return [
+        f"No balance weight could be chosen for {names}, and so there is no verdict: validation "
+        "slides are missing, or lack labels. Give validation slides, or one weight."
+    ]
 
 
 def _few_slides(numbers: Numbers) -> list[str]:

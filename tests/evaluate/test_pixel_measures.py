@@ -136,12 +136,29 @@ def test_verdicts_on_pixel_graders() -> None:
     """The weight with the best Dice on validation counts, and only what the baseline has learnt."""
     parts = []
     for weight, errors in ((0.0, 0.5), (0.1, 0.5), (0.3, 0.2)):
-        test = tiles(weight, errors, 0)[0]
+        test = pd.concat([tiles(weight, errors, seed)[0] for seed in (0, 1)])
         parts += [test, test.assign(split="val")]
     found = pixel_statistics(pd.concat(parts), draws=400, seed=0)
     assert found["dice_chosen"]["balance_weight"].tolist() == [0.3]
     tests = found["dice_tests"]
     assert len(tests) == 4 and set(tests["verdict"]) == {"helps"}
-    parts[0] = tiles(0.0, 1.0, 0)[0]
-    tests = pixel_statistics(pd.concat(parts), draws=400, seed=0)["dice_tests"]
-    assert (tests["low"] > 0).all() and set(tests["verdict"]) == {"baseline not trained"}
+    for failed in ((1.0, 1.0), (0.5, 1.0)):  # both trainings, and one of the two
+        parts[0] = pd.concat([tiles(0.0, errors, seed)[0] for seed, errors in enumerate(failed)])
+        tests = pixel_statistics(pd.concat(parts), draws=400, seed=0)["dice_tests"]
+        assert (tests["value"] > 0.1).all()
+        assert set(tests["verdict"]) == {"baseline not trained"}
+
+
+def test_few_patients_tell_little() -> None:
+    """A gain in one patient has no interval; of three there are two degrees of freedom."""
+    table = pd.concat([tiles(0.0, 0.5, 0)[0], tiles(0.3, 0.2, 0)[0]])
+    table = pd.concat([table.assign(split=name) for name in ("test", "val")])
+    table = pd.concat([table.assign(grader_seed=seed) for seed in (0, 1)])
+    for num in (1, 3, 20):
+        some = table[table["patient"].isin([f"p{i}" for i in range(num)])]
+        tests = pixel_statistics(some, draws=400, seed=0)["dice_tests"]
+        if num == 1:
+            assert tests["low"].isna().all() and set(tests["verdict"]) == {"undefined"}
+        else:
+            np.testing.assert_allclose(tests["freedom"], num - 1)
+    assert set(tests["verdict"]) == {"helps"}

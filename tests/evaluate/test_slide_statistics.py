@@ -89,6 +89,34 @@ def test_a_label_that_one_patient_has_gets_no_interval() -> None:
     assert np.isnan(table.loc["GG5", ["low", "high", "error"]].astype(float)).all()
 
 
+def test_a_mean_and_a_kappa_of_one_patient_get_no_interval() -> None:
+    """A slide of every label and a slide of none, of one patient."""
+    scores = configuration(0.0, 1.5, 0).assign(patient="p")
+    found = levels(scores)
+    assert np.isfinite(found.loc["mean", "value"])
+    assert np.isnan(found.loc["mean", ["low", "high", "error"]].astype(float)).all()
+    grades = scores.iloc[:60].assign(label="ISUP", slide=range(60), truth=1, score=2)
+    grades.loc[grades.index[:30], ["truth", "score"]] = 3
+    kappa = kappa_tables(grades, draws=50, seed=0)[0]
+    assert np.isfinite(kappa["value"]).all() and kappa["low"].isna().all()
+
+
+def test_few_patients_on_a_side_widen_an_interval() -> None:
+    """By Student's t of as many patients as the rarer side has, less one."""
+    scores = simulate_scores({"real": 1.0}, 0, labels=("GG4",), per_patient=1)
+    rare = scores[
+        (scores["truth"] == 0)
+        | (scores["slide"].isin(scores["slide"][scores["truth"] == 1].unique()[:4]))
+    ]
+    wide, narrow = (
+        auroc_tables(part, draws=500, seed=0)[0].set_index("label") for part in (rare, scores)
+    )
+    errors = [
+        (table["high"] - table["low"])["GG4"] / table["error"]["GG4"] for table in (wide, narrow)
+    ]
+    assert errors[0] > 1.2 * errors[1]
+
+
 def test_a_difference_is_paired_and_that_of_a_copy_is_nothing() -> None:
     real, better = configuration(0.0, 0.5, 0), configuration(0.3, 3.0, 0)
     both, gains = auroc_tables(pd.concat([real, better]), draws=500, seed=0)
@@ -189,3 +217,9 @@ def test_kappa_equals_scikit_learn() -> None:
     with pytest.raises(ValueError, match=r"score: 2.5 is no ISUP grade group"):
         kappa_tables(scores.assign(score=2.5), draws=5, seed=0)
     assert np.isnan(quadratic_kappa([[[5, 0], [0, 0]]])).all()
+
+
+def test_rows_that_stand_there_twice_are_refused() -> None:
+    scores = configuration(0.0, 1.0, 0)
+    with pytest.raises(ValueError, match="240 rows stand there twice, .* NC, p0, s0"):
+        auroc_tables(pd.concat([scores, scores]), draws=5, seed=0)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disc.evaluate.graders.configurations import smallest_difference
 from disc.evaluate.graders.slides import auroc_tables
+from disc.evaluate.graders.spread import smallest_difference
 from disc.evaluate.graders.statistics import above_chance, slide_statistics
 from disc.evaluate.graders.verdicts import choose_balance_weights, holm, judge, primary_tests
 from disc.report.graders.sentences import verdict_sentence
@@ -79,7 +79,21 @@ def test_a_label_without_positives_is_undefined_and_is_no_test() -> None:
     ],
 )
 def test_judge(difference: float, p: float, is_trained: bool, verdict: str) -> None:
-    assert judge(difference, p, is_trained) == verdict
+    assert judge(difference, p, is_trained, True) == verdict
+
+
+@pytest.mark.parametrize("difference", [0.1, -0.1])
+def test_one_training_against_another_neither_helps_nor_harms(difference: float) -> None:
+    assert judge(difference, 0.01, True, False) == "trained once"
+    assert judge(difference, 0.2, True, False) == "not distinguishable"
+    assert judge(difference, 0.01, False, False) == "baseline not trained"
+    scores = simulate_scores({"real": 1.2, "sd": 2.4}, 0, slides=200)
+    generators = pd.concat([scores.assign(generator_seed=seed) for seed in range(3)])
+    for table in (scores, generators):
+        tests = slide_statistics(table, draws=600, seed=0)["auroc_tests"]
+        assert set(tests["verdict"]) == {"trained once"} and (tests["grader_seeds"] == 1).all()
+        said = verdict_sentence(tests, "here", "AUROC")
+        assert "Trained once, so neither help nor harm, 4 of 4: sd in Non-Cancer (+" in said
 
 
 def test_holm_is_over_exactly_the_primary_tests() -> None:
@@ -94,7 +108,7 @@ def test_holm_is_over_exactly_the_primary_tests() -> None:
             ("b", "test", "sd", 0.3, "GG3", 0.04),
         ],
         columns=["grader", "split", "variant", "balance_weight", "label", "p"],
-    ).assign(encoder="e", data_set="in", value=0.1, error=0.02, freedom=np.inf)
+    ).assign(encoder="e", data_set="in", value=0.1, error=0.02, freedom=np.inf, grader_seeds=2)
     chosen = pd.DataFrame({"grader": ["a", "b"], "variant": "sd", "balance_weight": 0.3})
     index = pd.MultiIndex.from_frame(gains[[*GRADER, "data_set", "label"]].drop_duplicates())
     tests = primary_tests(gains, chosen, pd.Series(True, index), GRADER)

@@ -67,7 +67,7 @@ def test_graders_are_named_where_there_are_several() -> None:
     facts = {"label": "GG4", "low": 0.1, "high": 0.2, "p_holm": 0.01, "smallest": 0.04}
     rows = [
         {"grader": grader, "encoder": "carcino", "data_set": "in", "variant": "sd", **facts}
-        | {"value": value, "verdict": verdict, "freedom": 2.0}
+        | {"value": value, "verdict": verdict}
         for grader, value, verdict in (("transmil", 0.15, "helps"), ("abmil", -0.15, "harms"))
     ]
     none = pd.DataFrame()
@@ -88,20 +88,19 @@ def test_verdicts_in_words() -> None:
             ("sd", "GG5", 0.2, 0.1, 0.3, 1e-5, 0.1, "baseline not trained"),
         ],
         columns=["variant", "label", "value", "low", "high", "p_holm", "smallest", "verdict"],
-    ).assign(freedom=[2.0, np.inf, 2.0, np.inf, 2.0])
+    )
     found = verdict_sentence(tests, "slide grading, in distribution", "AUROC")
     assert found.startswith("Slide grading, in distribution: AUROC of 2 variants against")
     assert "GG3: sd helps, +0.050 [0.010, 0.090], p = .012." in found
     assert "GG4: sd harms, \N{MINUS SIGN}0.050" in found and "p < .001" in found
     shown = "Not distinguishable, 2 of 5: the smallest difference this test set can show is"
     assert f"{shown} Non-Cancer 0.035." in found
-    assert "Baseline not trained, GG5: " in found and "one training" not in found
+    assert "Baseline not trained, GG5: " in found and "Trained once" not in found
     blind = verdict_sentence(tests[tests["variant"] == "sd-sc"], "slide grading", "AUROC")
     assert "1 of 1: of Non-Cancer this test set can show none: all draws are alike." in blind
-    single = verdict_sentence(tests.assign(freedom=np.inf), "pixel grading", "Dice")
-    assert (
-        "5 labels" not in single and "4 labels. There is one training of each, and in no" in single
-    )
+    once = verdict_sentence(tests.assign(verdict="trained once"), "pixel grading", "Dice")
+    assert "Trained once, so neither help nor harm, 5 of 5: sd in GG3 (+0.050 [0.010," in once
+    assert "helps" not in once and "harms" not in once
 
 
 def test_few_positives_and_few_slides_are_cautioned() -> None:
@@ -125,3 +124,17 @@ def test_few_positives_and_few_slides_are_cautioned() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_variant_whose_weight_cannot_be_chosen_is_named() -> None:
+    scores = make_summary().scores
+    assert scores is not None
+    summary = make_summary(scores=scores[scores["split"] == "test"], pixels=None)
+    (said,) = (
+        note
+        for note in limitations(summary, measure(summary))["slide grading"]
+        if note.startswith("No balance weight could be chosen for sd")
+    )
+    assert "there is no verdict" in said
+    whole = limitations(make_summary(pixels=None), measure(make_summary(pixels=None)))
+    assert not [note for note in whole["slide grading"] if "could be chosen" in note]

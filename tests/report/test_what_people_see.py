@@ -196,7 +196,8 @@ def test_a_gain_over_a_grader_that_has_not_learned_a_label_is_not_coloured(tmp_p
     assert pixels is not None
 
     def look(name: str, table: pd.DataFrame) -> tuple[RunSummary, str]:
-        summary = make_summary(**NOTHING, pixels=table)
+        twice = pd.concat([table, table.assign(grader_seed=9)])
+        summary = make_summary(**NOTHING, pixels=twice)
         return summary, write_report(tmp_path / name, summary).read_text()
 
     better = pixels.copy()

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm, t
 
 from disc.evaluate.graders.resampling import (
     Cell,
@@ -24,6 +23,7 @@ from disc.evaluate.graders.resampling import (
     patient_weights,
     seed_freedom,
 )
+from disc.evaluate.graders.spread import SPREAD, Evidence, measure_spread
 
 CONFIGURATION = ["variant", "balance_weight"]
 CONTROL = "real-"
@@ -37,13 +37,8 @@ Measure = Callable[[pd.DataFrame, int], Statistic]
 """(rows of one run, number of patients) -> statistic; "patient" holds numbers from 0."""
 Strata = Callable[[pd.DataFrame, int], npt.NDArray[np.bool_]]
 """(rows of one setting, number of patients) -> stratum of each patient."""
-ALPHA = 0.05
-"""Two-sided level of every test; intervals hold 1 - ALPHA."""
-POWER = 0.8
-SPREAD = ("low", "high", "error", "freedom", "p")
-"""Interval, standard error with its degrees of freedom, two-sided p of zero."""
-ROUNDING = 1e-6
-"""Differences nearer to zero than this are none: draws are held in single precision."""
+Support = Callable[[pd.DataFrame, int], npt.NDArray[np.int64]]
+"""(rows of one setting, number of patients) -> patients that each value rests on, [K]."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +52,8 @@ class Measured:
         drawn: the values in each draw, [C, K, D].
         of_seeds: the values in each draw of seeds, on the patients as they are, [C, K, D].
         freedom: degrees of freedom of the seeds, [C]; infinite where none is resampled.
+        grader_seeds: how many there are, [C].
+        support: patients that each value rests on, [K].
     """
 
     names: dict[str, Any]
@@ -65,6 +62,8 @@ class Measured:
     drawn: Draws
     of_seeds: Draws
     freedom: Array
+    grader_seeds: npt.NDArray[np.int64]
+    support: npt.NDArray[np.int64]
 
     def levels(self, lowest: float = 0.0) -> pd.DataFrame:
         """Every configuration's values, of a measure from `lowest` to 1: intervals and errors."""
@@ -75,7 +74,8 @@ class Measured:
         """Paired differences to real tiles only, with the two-sided p of no difference.
 
         Beside each, the difference to the best control of real tiles at the same weight, if there
-        is one: `control`, its name, and `beyond`, with `beyond_low` and `beyond_high`.
+        is one: `control`, its name, and `beyond`, with `beyond_low` and `beyond_high`; and
+        `grader_seeds`, of the two those of which there are fewer.
 
         Raises:
             ValueError: if there is not one configuration of balance weight 0.
@@ -87,11 +87,14 @@ class Measured:
             )
         base = weights.index(0)
         places = [place for place in range(len(weights)) if place != base]
-        beyond = [
-            self._to_control(place, k) for place in places for k in range(len(self.values[0]))
+        fewest = np.minimum(self.grader_seeds, self.grader_seeds[base])
+        beside = [
+            (*self._to_control(place, k), fewest[place])
+            for place in places
+            for k in range(len(self.values[0]))
         ]
-        names = ["control", "beyond", "beyond_low", "beyond_high"]
-        return self._frame(places, base).join(pd.DataFrame(beyond, columns=names))
+        names = ["control", "beyond", "beyond_low", "beyond_high", "grader_seeds"]
+        return self._frame(places, base).join(pd.DataFrame(beside, columns=names))
 
     def _frame(self, places: Sequence[int], base: int | None = None) -> pd.DataFrame:
         columns = [*self.names, *CONFIGURATION, "k", "value", *SPREAD]
@@ -111,7 +114,8 @@ class Measured:
             others = self.values[base, k], self.drawn[base, k], self.of_seeds[base, k]
             parts = tuple(one - other for one, other in zip(parts, others, strict=True))
             freedom = min(freedom, self.freedom[base])
-        return float(parts[0]), *_spread(*parts, freedom)
+        evidence = Evidence(seeds=freedom, patients=int(self.support[k]))
+        return float(parts[0]), *measure_spread(*parts, evidence)
 
     def _to_control(self, place: int, k: int) -> tuple[str, float, float, float]:
         variant, weight = self.configurations[place]
@@ -132,6 +136,7 @@ def measure_settings(
     setting: Sequence[str],
     measure: Measure,
     strata: Strata,
+    support: Support,
     *,
     draws: int,
     seed: int,
@@ -144,6 +149,7 @@ def measure_settings(
         setting: columns within which configurations are compared (grader, data set, split, ...).
         measure: gives K values a run.
         strata: of the patients.
+        support: how many patients each value rests on.
         draws: of the bootstrap.
         seed: of the bootstrap.
 
@@ -172,31 +178,34 @@ def measure_settings(
             drawn=_draw(pairs, patient_weights(strata(part, num), draws, seed), values.shape[1]),
             of_seeds=np.stack(list(map(_average, whole, of_runs))),
             freedom=np.array([seed_freedom(list(runs)) for runs in statistics]),
+            grader_seeds=np.array([len({cell[1] for cell in runs}) for runs in statistics]),
+            support=support(part, num),
+        )
+
+
+def refuse_repeated(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse rows that count what a training was tested on twice.
+
+    Args:
+        rows: of scores.parquet or pixels.parquet.
+        columns: that name what a row is of, beside its training.
+
+    Raises:
+        ValueError: if two rows are of the same; names the first.
+    """
+    named = name_runs(rows)
+    again = named.duplicated([*columns, *CONFIGURATION, *RUN])
+    if again.any():
+        first = ", ".join(map(str, named.loc[again, [*columns, *CONFIGURATION, *RUN]].iloc[0]))
+        raise ValueError(
+            f"{int(again.sum())} rows stand there twice, the first of {first}; a training is "
+            "tested once on each: leave out what was joined twice"
         )
 
 
 def name_runs(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with all columns that name a run; an older table lacks some."""
     return rows.assign(**{name: value for name, value in RUN.items() if name not in rows})
-
-
-def smallest_difference(error: npt.ArrayLike, freedom: npt.ArrayLike) -> Array:
-    """The smallest true difference that would be found with power .8 at a two-sided level of .05.
-
-    Args:
-        error: standard error of the difference, [N].
-        freedom: its degrees of freedom, [N].
-
-    Returns:
-        It, or NaN where the error is none: slides that all graders rank alike in every draw show
-        nothing of other slides.
-
-    >>> smallest_difference([0.01, 0.01], [np.inf, 2]).round(3)
-    array([0.028, 0.054])
-    """
-    tails = t.ppf(1 - ALPHA / 2, freedom) + t.ppf(POWER, freedom)
-    errors = np.asarray(error, np.float64)
-    return np.where(errors > ROUNDING, errors, np.nan) * np.asarray(tails, np.float64)
 
 
 def _statistics(
@@ -249,28 +258,3 @@ def _check_same_slides(
     for name, found in slides.items():
         if not np.array_equal(found, slides[first]):
             raise ValueError(f"{names}: {name} has other slides or patients than {first}")
-
-
-def _spread(
-    value: float, drawn: Draws, of_seeds: Draws, seed_freedom: float
-) -> tuple[float, float, float, float, float]:
-    """`SPREAD`, over the draws in which there is a value.
-
-    The percentile interval is stretched by Student's t over the normal quantile: a few seeds tell
-    little of how much seeds vary. Degrees of freedom by Satterthwaite, patients counting as many.
-    """
-    finite = drawn[np.isfinite(drawn)].astype(np.float64)
-    if not np.isfinite(value) or len(finite) < 2:
-        return np.nan, np.nan, np.nan, np.nan, np.nan
-    variance, of_seed = finite.var(ddof=1), np.nanvar(of_seeds.astype(np.float64))
-    is_varied = np.isfinite(seed_freedom) and of_seed > ROUNDING**2
-    freedom = seed_freedom * max(1.0, (variance / of_seed) ** 2) if is_varied else np.inf
-    stretch = t.ppf(1 - ALPHA / 2, freedom) / norm.ppf(1 - ALPHA / 2)
-    low, high = value + stretch * (np.quantile(finite, [ALPHA / 2, 1 - ALPHA / 2]) - value)
-    error = float(np.sqrt(variance))
-    if abs(value) < ROUNDING:
-        return float(low), float(high), error, float(freedom), 1.0
-    # The larger of the p by the draws and of that by their error: draws end, and t has long tails.
-    by_draws = min(1.0, 2 * min((finite <= 0).mean(), (finite >= 0).mean()))
-    by_error = 2 * t.sf(abs(value) / max(error, ROUNDING), freedom)
-    return float(low), float(high), error, float(freedom), float(max(by_draws, by_error))

@@ -17,6 +17,7 @@ from disc.evaluate.graders.configurations import (
     Statistic,
     measure_settings,
     name_runs,
+    refuse_repeated,
 )
 from disc.evaluate.graders.delong import delong
 from disc.evaluate.graders.kappa import NUM_GROUPS, check_groups, quadratic_kappa
@@ -27,8 +28,6 @@ ISUP = "ISUP"
 """Label of the rows whose truth and score are ISUP grade groups, of graders that give any."""
 AUPRC_DRAWS = 1000
 """At most: it is shown, and enters no test."""
-MIN_PATIENTS = 2
-"""With, and without, a positive slide: with fewer a label has no interval."""
 
 
 def auroc_tables(
@@ -52,7 +51,7 @@ def auroc_tables(
 
     Raises:
         ValueError: if a setting has no configuration of balance weight 0, one has other slides, or
-            a score is NaN.
+            a score is NaN, or a training scored a slide twice.
     """
     measured = list(_measure(scores, weigh_auroc, draws, seed))
     levels = [part.levels() for part in measured]
@@ -88,7 +87,8 @@ def kappa_tables(
         ValueError: if a truth or score is no ISUP grade group.
     """
     rows = scores[scores["label"] == ISUP]
-    measured = list(measure_settings(rows, SETTING, _kappa, _isup_strata, draws=draws, seed=seed))
+    ways = _kappa, _isup_strata, lambda _, num_patients: np.array([num_patients])
+    measured = list(measure_settings(rows, SETTING, *ways, draws=draws, seed=seed))
     if not measured:
         return pd.DataFrame(), pd.DataFrame()
     levels = pd.concat([part.levels(lowest=-1.0) for part in measured], ignore_index=True)
@@ -135,9 +135,11 @@ def _delong(table: pd.DataFrame, truth: pd.Series, configuration: tuple[str, flo
 def _measure(
     scores: pd.DataFrame, weigh: Callable[..., Area], draws: int, seed: int
 ) -> Iterator[Measured]:
+    refuse_repeated(scores, [*SETTING, "label", "patient", "slide"])
     places = pd.Index(LABELS).get_indexer(scores["label"])  # numbers are split faster than text
     rows = scores.assign(label=places)[places >= 0]
-    return measure_settings(rows, SETTING, _areas(weigh), _strata, draws=draws, seed=seed)
+    ways = _areas(weigh), _strata, _count_patients
+    return measure_settings(rows, SETTING, *ways, draws=draws, seed=seed)
 
 
 def _areas(weigh: Callable[..., Area]) -> Measure:
@@ -173,10 +175,21 @@ def _kappa(run: pd.DataFrame, num_patients: int) -> Statistic:
 
 
 def _strata(rows: pd.DataFrame, num_patients: int) -> npt.NDArray[np.bool_]:
+    return split_patients(_find_patients(rows[rows["truth"] > 0], num_patients))
+
+
+def _count_patients(rows: pd.DataFrame, num_patients: int) -> npt.NDArray[np.int64]:
+    """Patients on the rarer side of each label, and of the mean the fewest of these, [5]."""
+    sides = [rows[rows["truth"] > 0], rows[rows["truth"] == 0]]
+    counts = np.stack([_find_patients(side, num_patients).sum(axis=0) for side in sides]).min(0)
+    return np.append(counts, min((count for count in counts if count), default=0))
+
+
+def _find_patients(rows: pd.DataFrame, num_patients: int) -> npt.NDArray[np.bool_]:
+    """Whether a patient has a row of a label, [patients, 4]."""
     has = np.zeros((num_patients, len(LABELS)), bool)
-    is_positive = rows["truth"] > 0
-    has[rows["patient"][is_positive], rows["label"][is_positive]] = True
-    return split_patients(has)
+    has[rows["patient"], rows["label"]] = True
+    return has
 
 
 def _isup_strata(rows: pd.DataFrame, num_patients: int) -> npt.NDArray[np.bool_]:
@@ -187,24 +200,19 @@ def _isup_strata(rows: pd.DataFrame, num_patients: int) -> npt.NDArray[np.bool_]
 
 
 def _finish(tables: list[pd.DataFrame], scores: pd.DataFrame) -> pd.DataFrame:
-    """Labels by name, and their support; no interval where a label has too few patients."""
+    """Labels by name, and their support."""
     if not tables:
         return pd.DataFrame()
     table = pd.concat(tables, ignore_index=True)
     label = table["k"].map(dict(enumerate([*LABELS, MEAN])))
     table.insert(table.columns.get_loc("k"), "label", label)
-    table = table.drop(columns="k").merge(_support(scores), on=[*SETTING, "label"], how="left")
-    spread = [name for name in ("low", "high", "error", "freedom", "p") if name in table]
-    table.loc[table["patients"] < MIN_PATIENTS, spread] = np.nan
-    return table.drop(columns="patients")
+    return table.drop(columns="k").merge(_support(scores), on=[*SETTING, "label"], how="left")
 
 
 def _support(scores: pd.DataFrame) -> pd.DataFrame:
-    """Slides with and without each label, and patients on the rarer side."""
+    """Slides with and without each label."""
     keys = [*SETTING, "label"]
     slides = scores.drop_duplicates([*keys, "patient", "slide"])
     slides = slides.assign(positives=slides["truth"] > 0, negatives=slides["truth"] == 0)
     counts = slides.groupby(keys, dropna=False)[["positives", "negatives"]].sum()
-    of_patients = slides.groupby([*keys, "patient"], dropna=False)[["positives", "negatives"]].any()
-    patients = of_patients.groupby(level=keys, dropna=False).sum().min(axis=1)
-    return counts.assign(patients=patients).reset_index()
+    return counts.reset_index()

@@ -9,14 +9,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from disc.evaluate.auroc import MEAN
-from disc.evaluate.graders.configurations import ALPHA, ROUNDING, smallest_difference
+from disc.evaluate.graders.spread import ALPHA, ROUNDING, smallest_difference
 
 HELPS, HARMS = "helps", "harms"
 UNCLEAR = "not distinguishable"
 UNTRAINED = "baseline not trained"
 UNDEFINED = "undefined"
 MATCHED = "not shown to help beyond real tiles"
-VERDICTS = (HELPS, MATCHED, HARMS, UNCLEAR, UNTRAINED, UNDEFINED)
+ONCE = "trained once"
+"""Beyond chance over patients, but of one grader seed: of one training against another."""
+VERDICTS = (HELPS, MATCHED, HARMS, ONCE, UNCLEAR, UNTRAINED, UNDEFINED)
 
 
 def choose_balance_weights(levels: pd.DataFrame, grader: Sequence[str]) -> pd.DataFrame:
@@ -54,8 +56,9 @@ def primary_tests(
     no other weight.
 
     Args:
-        gains: differences to real tiles only, with p, and to controls of real tiles: what does not
-            go beyond the best of these with its whole interval is not shown to help beyond them.
+        gains: differences to real tiles only, with p and `grader_seeds`, and to controls of real
+            tiles: what does not go beyond the best of these with its whole interval is not shown
+            to help beyond them.
         chosen: the weights, from `choose_balance_weights`.
         is_trained: whether the grader of real tiles only is above chance, by the columns of
             `family`, data_set and label.
@@ -72,8 +75,10 @@ def primary_tests(
     trained = is_trained.reindex(places).fillna(False).to_numpy(bool)
     adjusted = rows.groupby(list(family), dropna=False)["p"].transform(holm)
     beyond = rows["beyond_low"] if "beyond_low" in rows else [np.nan] * len(rows)
+    repeated = rows["grader_seeds"] > 1
     verdicts = [
-        judge(*found) for found in zip(rows["value"], adjusted, trained, beyond, strict=True)
+        judge(*found)
+        for found in zip(rows["value"], adjusted, trained, repeated, beyond, strict=True)
     ]
     smallest = smallest_difference(rows["error"], rows["freedom"])
     return rows.assign(p_holm=adjusted, smallest=smallest, verdict=verdicts)
@@ -96,20 +101,25 @@ def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return result
 
 
-def judge(difference: float, p: float, is_trained: bool, beyond: float = np.nan) -> str:
+def judge(
+    difference: float, p: float, is_trained: bool, is_repeated: bool, beyond: float = np.nan
+) -> str:
     """The verdict on one difference to real tiles only.
 
     A grader at chance is no baseline: whatever is added to it, a difference says nothing about the
-    addition.
+    addition. Nor does that of one training to another, which may differ with nothing added.
 
     Args:
         difference: to real tiles only.
         p: of no difference, adjusted; NaN where there is no interval.
         is_trained: whether the grader of real tiles only is above chance.
+        is_repeated: whether both graders were trained with two seeds or more.
         beyond: lower end of the difference to the best control; NaN: there is none.
 
-    >>> judge(0.1, 0.01, True), judge(0.1, 0.01, False), judge(-0.1, 0.2, True)
+    >>> judge(0.1, 0.01, True, True), judge(0.1, 0.01, False, True), judge(-0.1, 0.2, True, True)
     ('helps', 'baseline not trained', 'not distinguishable')
+    >>> judge(0.1, 0.01, True, False)
+    'trained once'
     """
     if not np.isfinite(difference) or not np.isfinite(p):
         return UNDEFINED
@@ -117,6 +127,8 @@ def judge(difference: float, p: float, is_trained: bool, beyond: float = np.nan)
         return UNTRAINED
     if p >= ALPHA:
         return UNCLEAR
+    if not is_repeated:
+        return ONCE
     if difference <= 0:
         return HARMS
     return MATCHED if beyond <= ROUNDING else HELPS

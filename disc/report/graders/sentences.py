@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from disc.evaluate.graders.verdicts import (
     HARMS,
     HELPS,
     MATCHED,
+    ONCE,
     UNCLEAR,
     UNDEFINED,
     UNTRAINED,
@@ -56,19 +56,23 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     """What the primary tests of one test set say.
 
     Args:
-        tests: as `primary_tests` gives them; freedom is that of the seeds, infinite where there is
-            one training of each.
+        tests: as `primary_tests` gives them.
         where: grader and test set.
         measure: that is compared.
     """
     variants, labels = tests["variant"].nunique(), tests["label"].nunique()
     compared = f"{count(variants, 'variant')} against real tiles only"
     parts = [f"{where}: {measure} of {compared}, {count(labels, 'label')}"]
-    if np.isinf(tests["freedom"]).all():
-        parts.append("there is one training of each, and in no interval what another would change")
     for word in (HELPS, MATCHED, HARMS):
         found = tests[tests["verdict"] == word]
         parts += [_found(row) for row in found.itertuples()]
+    once = tests[tests["verdict"] == ONCE]
+    if len(once):
+        shown = ", ".join(_differs(row) for row in once.itertuples())
+        parts.append(
+            f"{ONCE}, so neither help nor harm, {len(once)} of {len(tests)}: {shown} differ by "
+            "more than other patients would change, and another training may change as much"
+        )
     unclear = tests[tests["verdict"] == UNCLEAR]
     if len(unclear):
         parts.append(f"{UNCLEAR}, {len(unclear)} of {len(tests)}: {_smallest(unclear)}")
@@ -90,6 +94,10 @@ def _found(row: Any) -> str:
         span = f"[{plain(row.beyond_low)}, {plain(row.beyond_high)}]"
         found += f"; to the control {row.control} {signed(row.beyond)} {span}"
     return f"{name_label(row.label)}: {row.variant} {row.verdict}, {found}"
+
+
+def _differs(row: Any) -> str:
+    return f"{row.variant} in {name_label(row.label)} ({signed(row.value)} {interval(row)})"
 
 
 def _smallest(unclear: pd.DataFrame) -> str:

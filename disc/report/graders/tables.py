@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN
-from disc.evaluate.graders.verdicts import HARMS, HELPS, MATCHED, UNCLEAR, UNTRAINED
+from disc.evaluate.graders.verdicts import HARMS, HELPS, MATCHED, ONCE, UNCLEAR, UNTRAINED
 from disc.report.numbers import Numbers
 from disc.report.sentences import (
     DATA_NAMES,
@@ -23,7 +23,7 @@ from disc.report.sentences import (
 )
 from disc.report.tables import Field, Grid
 
-MOODS = {HELPS: "better", HARMS: "worse", UNTRAINED: "moot"}
+MOODS = {HELPS: "better", HARMS: "worse", UNTRAINED: "moot", ONCE: "moot"}
 """How a verdict is coloured; the others are not."""
 PRECISION = "GG"
 
@@ -129,6 +129,8 @@ def _tested(test: Any) -> Field:
     if test.verdict == UNCLEAR:
         is_blind = pd.isna(test.smallest)
         small += ", can show nothing" if is_blind else f", can show {plain(test.smallest)}"
+    if test.verdict == ONCE:
+        small += f", {ONCE}"
     if test.verdict == MATCHED:
         small += f", {signed(test.beyond)} to {test.control}"
     return Field(text=signed(test.value), small=small, mood=MOODS.get(test.verdict, ""))
