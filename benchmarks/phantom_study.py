@@ -43,7 +43,10 @@ def main() -> None:
     parser.add_argument("--slides", type=int, default=100, help="test slides a grade")
     parser.add_argument("--patches", type=int, default=15, help="slides a grade of the LAPC-like")
     parser.add_argument("--grader-seeds", type=int, default=3)
-    parser.add_argument("--pixel-seeds", type=int, default=1)
+    parser.add_argument("--pixel-seeds", type=int, default=3)
+    parser.add_argument("--pixel-weights", nargs="+", default=["0.3"], help="of pixel graders")
+    parser.add_argument("--graders", nargs="+", default=["transmil"], help="of slides")
+    parser.add_argument("--weights", nargs="+", default=WEIGHTS, help="of slide graders")
     parser.add_argument("--pixel-batch", type=int, default=16, help="real tiles a step")
     parser.add_argument("--pixel-steps", type=int, default=900, help="of pixel graders, at most")
     parser.add_argument(
@@ -118,8 +121,9 @@ def study(args: argparse.Namespace) -> None:
             *[str(args.out / "runs" / f"seed-{seed}") for seed in args.seeds],
             *("--out", str(args.out / "study")),
             *("--variants", *args.variants),
-            *("--balance-weights", *(WEIGHTS[-1:] if args.small else WEIGHTS)),
-            *("--pixel-weights", "0.3"),
+            *("--graders", *args.graders),
+            *("--balance-weights", *(WEIGHTS[-1:] if args.small else args.weights)),
+            *("--pixel-weights", *args.pixel_weights),
             *("--grader-seeds", str(args.grader_seeds), "--pixel-seeds", str(args.pixel_seeds)),
             *("--external", "lapc", str(args.out / "lapc"), "--external-um-per-px", "lapc", "0.5"),
             *("--processes", str(args.processes)),

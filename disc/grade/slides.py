@@ -71,7 +71,7 @@ def train_slide_grader(
     network.standardise_by(torch.from_numpy(np.concatenate([bag.features for bag in real])))
     trained = train(
         model=network,
-        step=_mixed_step(balance_weight, _loss_of(grader, [*real, *bags.get("synthetic", [])])),
+        step=_mixed_step(balance_weight, _loss_of(grader, real)),
         batch_at=lambda step: _draw(bags, net.optim.batch, step, seed),
         optim=net.optim,
         folder=folder,
@@ -113,7 +113,10 @@ def _draw(bags: Mapping[str, Sequence[Bag]], size: int, step: int, seed: int) ->
 
 
 def _loss_of(grader: SlideGrader, bags: Sequence[Bag]) -> BagLoss:
-    """The loss of a grader; that of Mixed Supervision weighs labels by how often bags have them."""
+    """The loss of a grader; that of Mixed Supervision weighs labels by how often bags have them.
+
+    Those are real ones, so that a label weighs as much whatever is added to them.
+    """
     if grader == "mixed-supervision":
         return MixedLoss(bags)
 

@@ -87,14 +87,20 @@ def balance_bags(real: Sequence[Bag], wanted: Counter[int], seed: int) -> list[B
 
 
 def shuffle_truths(bags: Sequence[Bag], seed: int) -> list[Bag]:
-    """The bags with the labels of each other.
+    """The bags with the labels of each other, those of their instances too.
 
     Control: what synthetic tiles do whatever their labels say.
     """
-    order = numpy_generator(seed, "shuffled labels").permutation(len(bags))
+    rng = numpy_generator(seed, "shuffled labels")
+    order = rng.permutation(len(bags))
     return [
-        replace(bag, truth=bags[i].truth, primary=bags[i].primary)
-        for bag, i in zip(bags, order, strict=True)
+        replace(
+            bag,
+            truth=other.truth,
+            primary=other.primary,
+            labels=None if other.labels is None else rng.choice(other.labels, len(bag.features)),
+        )
+        for bag, other in zip(bags, [bags[i] for i in order], strict=True)
     ]
 
 

@@ -27,7 +27,7 @@ from disc.study.encoding import (
     prepare_features,
     require_encoders,
 )
-from disc.study.generating import prepare_sets
+from disc.study.generating import check_sets, prepare_sets
 from disc.study.grid import Cell, list_cells
 from disc.study.keys import cell_key
 from disc.study.page import report, tell_unnoted
@@ -58,7 +58,10 @@ def conduct(request: StudyRequest) -> str:
     require_encoders(study)
     _refuse_foreign(study.folder)
     with hold_folder(study.folder, print_line):
-        _claim(study)
+        facts = _claim(study)
+        check_sets(study)
+        # nothing is noted of a request that was refused
+        write_json(study.folder / RECORD, facts)
         sweep(study.folder)
         return _conduct(study)
 
@@ -119,11 +122,11 @@ def _refuse_foreign(folder: Path) -> None:
         raise BadInput(f"{folder}: holds files but no {RECORD}; give a new folder with --out")
 
 
-def _claim(study: Study) -> None:
-    """Refuse a folder of another study; weights, seeds and controls may be added to one.
+def _claim(study: Study) -> dict[str, str | dict[str, str]]:
+    """What a folder is noted to hold; weights, seeds and controls may be added to a study.
 
     Raises:
-        BadInput: if it does.
+        BadInput: if it holds another study.
     """
     path, folder, request = study.folder / RECORD, study.folder, study.request
     run = study.runs[0].context.run
@@ -145,7 +148,7 @@ def _claim(study: Study) -> None:
                 f"{folder}: holds a study with other {', '.join(other)}; give another --out"
             )
         runs = {**known, **runs}
-    write_json(path, {**facts, "runs": runs})
+    return {**facts, "runs": runs}
 
 
 def _name(folder: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from disc.files import BadInput
+from disc.files import BadInput, require
 from disc.pipeline.stages.synthesis import list_training
 from disc.processes import share_threads, spread
 from disc.progress import Bar, no_progress
@@ -18,12 +18,13 @@ from disc.study.runs import MANIFEST, StudyRun, check_generator, check_patients
 from disc.study.study import Study, open_study
 
 
-def prepare_sets(study: Study) -> None:
-    """Check patients, and generate the synthetic slides that are missing.
+def check_sets(study: Study) -> None:
+    """See that variants and test sets are there, and who is learned from and tested on.
 
     Raises:
-        BadInput: if a patient is learned from and tested on, by graders or by a generator, or a
-            file of the sets is missing or changed.
+        FileNotFoundError: if a test set is not there.
+        BadInput: if a run has no such variant, a patient is learned from and tested on, or a file
+            of the sets is missing, damaged or changed.
     """
     for run in study.runs:
         if run.context.split.by_position:
@@ -32,6 +33,15 @@ def prepare_sets(study: Study) -> None:
             )
         check_files(run.context.folder / "data")
         check_patients(run.context.training_set, study.tests(run.fold))
+    require(bool(study.variants), f"{study.folder}: no variant to add; name one with --variants")
+
+
+def prepare_sets(study: Study) -> None:
+    """Generate the synthetic slides that are missing.
+
+    Raises:
+        BadInput: if a generator saw a patient who is tested on, or a file is missing or changed.
+    """
     _generate_missing(study)
     for run in study.runs:
         context = run.context

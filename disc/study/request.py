@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 
 import tyro
 
-from disc.files import require
+from disc.files import BadInput, require
 from disc.settings.grading import EncoderName, SlideGrader
 
 Control = Literal["real-again", "real-balanced", "real-remixed", "shuffled"]
@@ -22,6 +22,8 @@ AGAIN, BALANCED, REMIXED, SHUFFLED = CONTROLS
 REAL_CONTROLS = (AGAIN, BALANCED, REMIXED)
 TAKEN = ("real", "in", "shifted", "out-of-fold")
 """Names of a study's own sets."""
+GROUPED = ("lapc",)
+"""Test sets that are low against high grade, where there are such."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +53,9 @@ class StudyRequest:
     pixel_weights: tuple[float, ...] = (0.3,)
     """Of the pixel grader, in (0, 1]."""
     grader_seeds: int = 3
-    """Seeds of the slide grader; 0: none is trained."""
-    pixel_seeds: int = 1
-    """Seeds of the pixel grader; 0: none is trained."""
+    """Seeds of the slide grader; 0: none is trained; of 1 there is no verdict."""
+    pixel_seeds: int = 3
+    """Seeds of the pixel grader; 0: none is trained; of 1 there is no verdict."""
     pixel_steps: int | None = None
     """At most, of the pixel grader; None: as the first run is configured."""
     match_sizes: bool = False
@@ -62,7 +64,7 @@ class StudyRequest:
     """Names and folders of further test sets of tiles: panda PATH lapc PATH."""
     external_um_per_px: Mapping[str, float] = field(default_factory=dict)
     """Names and widths of a pixel in µm of those of another scale (LAPC, folders)."""
-    grouped: tuple[str, ...] = ("lapc",)
+    grouped: tuple[str, ...] = GROUPED
     """Test sets in whose pixel counts GG5 counts as GG4 (low grade against high grade)."""
     processes: int = 1
     """How many train cells, and encode slides, side by side."""
@@ -88,6 +90,8 @@ class StudyRequest:
         is_split = self.pixel_processes == 0 or 2 <= self.pixel_processes <= self.processes - 2
         require(is_split, "--pixel-processes: 0, or 2 or more with 2 of --processes left")
         require(self.draws >= 2, "--draws must be 2 or more")
+        is_long = self.pixel_steps is None or self.pixel_steps >= 1
+        require(is_long, f"--pixel-steps {self.pixel_steps}: must be 1 or more")
         require("files" not in self.encoders, "--encoders: a study encodes tiles itself, not files")
         require(bool(self.encoders) and bool(self.graders), "--encoders, --graders: name one")
         for name in ("encoders", "graders", "controls", "balance_weights", "pixel_weights"):
@@ -103,3 +107,14 @@ class StudyRequest:
             is_name = re.fullmatch(r"\w[\w.-]*", name) is not None
             said = "expected letters, digits, '-', '_' and '.', since a folder is called so"
             require(is_name, f"--external {name}: no name; {said}")
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Refuse what is said of a test set that is not there."""
+        sets = f"; the external sets are {', '.join(self.external) or 'none'}"
+        for name, width in self.external_um_per_px.items():
+            option = f"--external-um-per-px {name} {width:g}"
+            require(name in self.external, f"{option}: no such set{sets}")
+            require(width > 0, f"{option}: must be > 0")
+        for name in set(self.grouped) - {*self.external, *TAKEN, *GROUPED}:
+            raise BadInput(f"--grouped {name}: no such set{sets}")

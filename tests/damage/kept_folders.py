@@ -11,7 +11,7 @@ import safetensors.numpy
 
 from disc.data.readers.sicapv2 import read_set
 from disc.data.tiles.records import Slide, Tile
-from disc.files import BadInput, write_bytes, write_parquet
+from disc.files import BadInput, write_bytes, write_json, write_parquet
 from disc.grade.carcino import CarcinoNet
 from disc.grade.encoder import CrossEncoder
 from disc.grade.features import write_features
@@ -79,7 +79,7 @@ def write_study(out: Path, *, is_noted: bool) -> Path:
     folder = out / "study"
     write_tiny_run(out / "run", RUN, ())
     study = _open(folder)
-    _claim(study)
+    write_json(folder / RECORD, _claim(study))
     place = study.place(CELL)
     with marked(place, "cell"):
         _write_cell(place, CELL)

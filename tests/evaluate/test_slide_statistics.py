@@ -221,5 +221,5 @@ def test_kappa_equals_scikit_learn() -> None:
 
 def test_rows_that_stand_there_twice_are_refused() -> None:
     scores = configuration(0.0, 1.0, 0)
-    with pytest.raises(ValueError, match="240 rows stand there twice, .* NC, p0, s0"):
+    with pytest.raises(ValueError, match=r"240 rows stand there twice, .* NC, p0, s0"):
         auroc_tables(pd.concat([scores, scores]), draws=5, seed=0)

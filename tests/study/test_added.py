@@ -129,3 +129,17 @@ def test_too_few_slides_are_no_probe_and_no_end_of_a_study(monkeypatch: pytest.M
     )
     monkeypatch.setattr(probing, "real_bags", lambda *_: [bag(f"r{i}", 3) for i in range(9)])
     assert probing.probe_features(study).empty  # type: ignore[arg-type]
+
+
+def test_shuffled_bags_have_the_instances_labels_of_each_other_too() -> None:
+    """Mixed Supervision learns from both: with its own instances' labels a bag is not shuffled."""
+    bags = [
+        replace(bag(f"{place}", grade, 4 + place), labels=np.full(4 + place, place, np.uint8))
+        for place, grade in enumerate((0, 3, 4, 5))
+    ]
+    shuffled = shuffle_truths(bags, 0)
+    for one, other in zip(bags, shuffled, strict=True):
+        assert other.labels is not None
+        assert len(other.labels) == len(one.features)
+        assert set(other.labels) == {other.truth.index(1)}
+    assert [one.truth for one in shuffled] != [one.truth for one in bags]

@@ -15,7 +15,7 @@ from disc.pipeline.doctor import examine_run
 from disc.presets import smoke
 from disc.records.markers import marked
 from disc.study.cells import ROWS
-from disc.study.conduct import conduct
+from disc.study.conduct import RECORD, conduct
 from disc.study.request import CONTROLS, StudyRequest
 from tests.tiny_run import write_tiny_data, write_tiny_run
 
@@ -102,6 +102,19 @@ def test_a_study_from_before_files_were_noted_goes_on_and_says_so(
     assert {path: path.stat().st_mtime_ns for path in older.rglob(ROWS)} == rows
     said = "folders are from before a study noted hashes of its files"
     assert said in capsys.readouterr().out and said in (older / "report/index.html").read_text()
+
+
+def test_a_request_that_was_refused_claims_no_folder(run: Path, tmp_path: Path) -> None:
+    """A mistyped path of a test set made the corrected command another study's."""
+    out = tmp_path / "s"
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        conduct(ask(run, out, external={"mine": tmp_path / "nowhere"}))
+    with pytest.raises(BadInput, match="sd-disc is not trained"):
+        conduct(ask(run, out, variants=("sd-disc",)))
+    assert not (out / RECORD).exists()
+    external = {"mine": run / "data" / "shifted"}
+    few = {"controls": (), "grader_seeds": 0, "external": external}
+    assert "2 cells" in conduct(ask(run, out, **few))
 
 
 def test_another_study_is_refused(run: Path, study: Path) -> None:

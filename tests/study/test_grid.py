@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -98,3 +99,20 @@ def test_controls_go_with_a_run_that_there_is() -> None:
     cells = list_cells(request, runs, ("sd",))
     found = {(cell.fold, cell.generator_seed) for cell in cells if not cell.source}
     assert found == {("Val1", 3), ("Val2", 5)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"pixel_steps": 0}, "--pixel-steps 0: must be 1 or more"),
+        ({"pixel_steps": -5}, "--pixel-steps -5: must be 1 or more"),
+        ({"grouped": ("lpac",)}, "--grouped lpac: no such set; the external sets are lapc"),
+        ({"external_um_per_px": {"lpac": 0.5}}, "--external-um-per-px lpac 0.5: no such set"),
+        ({"external_um_per_px": {"lapc": 0}}, "--external-um-per-px lapc 0: must be > 0"),
+    ],
+)
+def test_what_names_no_test_set_or_trains_nothing_is_refused(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInput, match=re.escape(said)):
+        StudyRequest(runs=(tmp_path,), out=tmp_path, external={"lapc": tmp_path}, **asked)

@@ -28,8 +28,11 @@ class MixedSupervision(BagGrader):
     Tokens are as wide as the features: `settings.width` and `settings.heads` are not used.
 
     Paper: Sec. 3 (comparison model, ref. 3).
-    Differs from paper: features are standardised, and the loss is optimised as all others here
-    are, by AdamW in batches of bags, not by Lookahead on RAdam with 8 accumulated bags.
+    Differs from paper: features are standardised; the loss is optimised as all others here are, by
+    AdamW in batches of bags, not by Lookahead on RAdam with 8 accumulated bags, and an instance's
+    is a mean over a bag's known ones; no copies of tiles, turned and mirrored. Places are those
+    in an instance's own tile, not on the slide: where the tiles of a synthetic slide lie is made
+    up, and by it alone it was told from a real one.
     """
 
     def __init__(self, settings: Settings, num_features: int) -> None:
@@ -53,7 +56,8 @@ class MixedSupervision(BagGrader):
         Args:
             features: [B, L, D].
             is_tile: which places hold an instance, bool [B, L].
-            places: centres of the instances in sides of a tile, [B, L, 2]; None: all at 0.
+            places: centres of the instances in sides of a tile, [B, L, 2], of which the part
+                within a tile counts; None: all at 0.
             all_tokens: also give the logits of the instances.
 
         Returns:
@@ -130,7 +134,7 @@ class Block(nn.Module):
 
 
 def encode_places(places: Tensor, width: int) -> Tensor:
-    """Fixed sine and cosine positions of cells, [B, L, width]; half for x, half for y.
+    """Fixed sine and cosine positions of a tile's cells, [B, L, width]; half for x, half for y.
 
     Args:
         places: in sides of a tile, [B, L, 2].
@@ -138,6 +142,6 @@ def encode_places(places: Tensor, width: int) -> Tensor:
     """
     quarter = width // 4
     rates = 10_000 ** (-torch.arange(quarter, device=places.device) / max(1, quarter))
-    angles = (CELLS * places).floor()[..., None] * rates
+    angles = (CELLS * places.remainder(1)).floor()[..., None] * rates
     waves = torch.cat([angles.sin(), angles.cos()], -1).flatten(2)
     return F.pad(waves, (0, width - waves.shape[-1]))

@@ -25,7 +25,7 @@ MIN_KEPT = 2
 class MixedLoss:
     """Half the slide's loss and half that of the instances, rare labels weighing more.
 
-    Weights are the inverse logarithms of how often a label occurs in the training bags, with
+    Weights are the inverse logarithms of how often a label occurs in real training bags, with
     mean 1.
     """
 
