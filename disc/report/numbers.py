@@ -20,7 +20,10 @@ from disc.evaluate.graders.statistics import above_chance, pixel_statistics, sli
 from disc.evaluate.marks import mark_differences
 from disc.report.run_summary import RunSummary
 
-SLIDE_TABLES = ("auroc", "auroc_gains", "auprc", "kappa", "kappa_gains", "chosen", "auroc_tests")
+SLIDE_TABLES = (
+    *("auroc", "auroc_gains", "auprc", "kappa", "kappa_gains", "folds"),
+    *("chosen", "auroc_tests"),
+)
 PIXEL_TABLES = ("dice", "dice_gains", "confusion", "baselines", "dice_chosen", "dice_tests")
 
 
@@ -54,6 +57,8 @@ class Numbers:
     kappa: pd.DataFrame
     """Quadratic weighted, of ISUP grade groups; only of graders that give them."""
     kappa_gains: pd.DataFrame
+    folds: pd.DataFrame
+    """AUROC fold by fold, and of all folds' validation slides as one set."""
     chosen: pd.DataFrame
     """The balance weight of each variant that validation slides chose."""
     auroc_tests: pd.DataFrame

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from disc.evaluate.graders.folds import EVERY, POOLED
 from disc.files import BadInput, digest, holds_files, sweep, write_json, write_parquet
 from disc.pipeline.configurations import ENCODER
 from disc.pipeline.doctor import STUDY as RECORD
@@ -38,8 +39,6 @@ from disc.study.request import StudyRequest
 from disc.study.study import Study, open_study
 
 TABLES = ("scores", "pixels", "probe", "recipe_weights")
-POOLED = "out-of-fold"
-"""Split of the validation slides of all folds as one table."""
 
 
 def conduct(request: StudyRequest) -> str:
@@ -207,5 +206,5 @@ def join(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     if table["fold"].nunique() < 2:
         return table
-    pooled = table[table["split"] == "val"].assign(split=POOLED, fold="all")
+    pooled = table[table["split"] == "val"].assign(split=POOLED, fold=EVERY)
     return pd.concat([table, pooled], ignore_index=True)

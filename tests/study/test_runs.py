@@ -11,11 +11,12 @@ import pytest
 from disc.data.tiles.names import join_ids, split_ids
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
+from disc.evaluate.graders.folds import POOLED
 from disc.files import BadInput
 from disc.pipeline.context import Context
 from disc.presets import smoke
 from disc.study.cells import ATTENTION, PICTURES, ROWS
-from disc.study.conduct import POOLED, RECORD, _claim, _rows, conduct, join
+from disc.study.conduct import RECORD, _claim, _rows, conduct, join
 from disc.study.grid import real_cell
 from disc.study.page import _attention, _pictures
 from disc.study.request import StudyRequest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from disc.evaluate.graders.folds import fold_table
 from disc.evaluate.graders.pixels import baseline_table, confusion_table, pixel_tables
 from disc.evaluate.graders.slides import (
     auprc_table,
@@ -29,7 +30,8 @@ def slide_statistics(scores: pd.DataFrame, *, draws: int, seed: int) -> dict[str
 
     Returns:
         auroc, auroc_gains (descriptive: all weights), auprc, kappa and kappa_gains (empty where no
-        grader gives grade groups), chosen (weights), auroc_tests (primary, with DeLong's error).
+        grader gives grade groups), folds (empty where there is one), chosen (weights), auroc_tests
+        (primary, with DeLong's error).
     """
     levels, gains = auroc_tables(scores, draws=draws, seed=seed)
     kappa, kappa_gains = kappa_tables(scores, draws=draws, seed=seed)
@@ -41,6 +43,7 @@ def slide_statistics(scores: pd.DataFrame, *, draws: int, seed: int) -> dict[str
         "auprc": auprc_table(scores, draws=draws, seed=seed),
         "kappa": kappa,
         "kappa_gains": kappa_gains.drop(columns=["freedom", "p"], errors="ignore"),
+        "folds": fold_table(scores),
         "chosen": chosen,
         "auroc_tests": tests.assign(delong_error=delong_errors(scores, tests)),
     }

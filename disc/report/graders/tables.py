@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN
+from disc.evaluate.graders.folds import EVERY, POOLED
 from disc.evaluate.graders.verdicts import HARMS, HELPS, MATCHED, ONCE, UNCLEAR, UNTRAINED
 from disc.report.numbers import Numbers
 from disc.report.sentences import (
@@ -57,7 +58,38 @@ def slide_grids(numbers: Numbers) -> list[Grid]:
     if not numbers.kappa.empty:
         test = numbers.kappa[numbers.kappa["split"] == "test"]
         grids += [kappa_grid(numbers, *key) for key, _ in test.groupby(keys)]
+    if not numbers.folds.empty:
+        grids += [fold_grid(numbers, *key) for key, _ in numbers.folds.groupby(keys[:2])]
     return grids
+
+
+def fold_grid(numbers: Numbers, grader: str, encoder: str) -> Grid:
+    """Mean AUROC fold by fold on test slides, and of all folds' validation slides as one set."""
+    table = _where(numbers.folds, grader=grader, encoder=encoder, data_set="in", label=MEAN)
+    keys = ["variant", "balance_weight"]
+    chosen = _where(numbers.chosen, grader=grader, encoder=encoder)[keys]
+    base = table.loc[table["balance_weight"] == 0, keys].drop_duplicates()
+    wide = table.pivot(index=keys, columns=["split", "fold"], values="value")
+    folds = [fold for split, fold in wide.columns if split == "test"]
+    rows = []
+    for variant, weight in pd.concat([base, chosen]).itertuples(index=False):
+        values = wide.loc[(variant, weight)]
+        name = f"+ {variant}" if weight else "real tiles only"
+        row = [Field(text=name, small=f"balance weight {weight:g}" if weight else "AUROC")]
+        row += [
+            Field(
+                text=plain(values["test", fold]), small=f"validation {plain(values['val', fold])}"
+            )
+            for fold in folds
+        ]
+        rows.append([*row, Field(text=plain(values[POOLED, EVERY]))])
+    features = ENCODER_NAMES.get(encoder, encoder)
+    return Grid(
+        caption=f"{GRADER_NAMES.get(grader, grader)} on {features} features: folds (not tested)",
+        columns=("trained on", *folds, "validation slides of all, out of fold"),
+        rows=rows,
+        files=("folds.csv",),
+    )
 
 
 def kappa_grid(numbers: Numbers, grader: str, encoder: str, data_set: str) -> Grid:
