@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from disc.audit.encoders import View
 from disc.audit.facts import NUM_BANDS
-from disc.audit.figures import DRAWS, Figure, both, ratio_of, refuse, with_interval
+from disc.audit.figures import DRAWS, Figure, both, mean_of, ratio_of, refuse, with_interval
 from disc.audit.nearness import MOST, halve
 from disc.audit.sets import AuditSet, main_labels
 from disc.audit.stain import MIN_TILES, measure_stain
@@ -67,16 +67,10 @@ def measure_probe(
         value=best[0],
         low=best[1],
         high=best[2],
-        floor=_mean([part[3] for part in found]),
+        floor=mean_of([part[3] for part in found]),
         tiles=num,
         clusters=real.num_patients + synthetic.num_patients,
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Of those that are there; NaN of none."""
-    there = [value for value in values if np.isfinite(value)]
-    return float(np.mean(there)) if there else np.nan
 
 
 def _probe(

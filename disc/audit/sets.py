@@ -21,7 +21,7 @@ from disc.data.readers.source import Source
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.labels import IGNORE, NUM_LABELS
+from disc.labels import IGNORE
 from disc.processes import num_cores
 from disc.progress import Bar
 from disc.seeds import numpy_generator
@@ -257,6 +257,6 @@ def main_labels(facts: Facts, least: float = 0.8) -> npt.NDArray[np.int64]:
     return np.where(has, best, -1)
 
 
-def has_labels(facts: Facts) -> list[int]:
-    """Labels that cover anything."""
-    return [k for k in range(NUM_LABELS) if facts.fractions[:, k].any()]
+def find_labelled(held: AuditSet) -> npt.NDArray[np.int64]:
+    """Indices of the tiles of which a pixel has a label."""
+    return np.flatnonzero(held.facts.area_px.any(axis=1))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from disc import cli
-from disc.audit.asked import segmenter
+from disc.audit.asked import learnt, segmenter
 from disc.audit.copies import detector, new
 from disc.settings.grading import CarcinoNet
 from tests.audit.made_tiles import make_tiles, write_set
@@ -53,7 +53,9 @@ def refuse(capsys, *words):
 
 
 def test_everything_is_written(sets, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(segmenter, "MIN_GAIN", -9)  # nobody learns anything in two steps
+    # nobody learns anything in two steps
+    monkeypatch.setattr(learnt, "MIN_GAIN", -9)
+    monkeypatch.setattr(learnt, "MIN_ROOM", -9)
     page, table, found = tmp_path / "a.html", tmp_path / "a.parquet", tmp_path / "a.json"
     words = sets / "real", sets / "made", "--page", page, "--table", table, "--json", found
     limits = "agreement>=.001", "copies<=.5", "kid.texture<=1000"
@@ -92,7 +94,9 @@ def test_segmenters_that_learnt_nothing_say_nothing(sets, tmp_path, capsys):
     assert "Mask agreement: refused, the segmenters have not learnt to read" in said
     assert "limit agreement>=0: NOT KEPT" in said
     figures = {one["name"]: one for one in json.loads(found.read_text())["figures"]}
-    assert "--segmenter-steps" in figures["agreement"]["refused"]
+    for name in ("agreement", "size.20-50%", "boundary.4", "confusion.GG5>GG5", "train-real"):
+        assert figures[name]["value"] is None
+        assert "--segmenter-steps" in figures[name]["refused"]
 
 
 def test_a_limit_that_names_no_figure_loses_nothing(sets, tmp_path, capsys):
