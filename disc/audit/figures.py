@@ -37,8 +37,9 @@ class Figure:
         value: the number; NaN where it is refused.
         low: of its 95 % interval.
         high: of its 95 % interval.
-        floor: the same between two halves of the real patients, mean.
-        floor_high: 95 % of such halves are below it.
+        floor: the same between two halves of the real patients, mean; of copies, the rate of false
+            alarms.
+        floor_high: 95 % of such halves are below it; of copies, the upper end of that rate.
         ceiling: the same of real tiles with their own masks, or among real tiles.
         chance: the same of tiles beside masks that are not theirs.
         tiles: that it rests on.

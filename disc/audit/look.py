@@ -12,7 +12,16 @@ from sklearn.model_selection import GroupKFold
 
 from disc.audit.encoders import View
 from disc.audit.facts import NUM_BANDS
-from disc.audit.figures import DRAWS, Figure, both, mean_of, ratio_of, refuse, with_interval
+from disc.audit.figures import (
+    DRAWS,
+    Figure,
+    both,
+    mean_of,
+    ratio_of,
+    refuse,
+    refuse_because,
+    with_interval,
+)
 from disc.audit.nearness import MOST, halve
 from disc.audit.sets import AuditSet, main_labels
 from disc.audit.stain import MIN_TILES, measure_stain
@@ -143,7 +152,9 @@ def _ratio(
     above: Callable[[AuditSet], Array],
     below: Callable[[AuditSet], Array],
 ) -> Figure:
-    """The synthetic set's sum over sum, divided by the real set's."""
+    """The synthetic set's sum over sum, divided by the real set's; refused where that is 0."""
+    if not above(pair[0]).any():
+        return refuse_because(figure, "nothing to divide by: it is 0 in all real tiles")
     parts = [ratio_of(above(held), below(held), held.patients) for held in (pair[1], pair[0])]
     return with_interval(figure, *both(*parts))
 

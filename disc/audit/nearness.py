@@ -14,9 +14,10 @@ from disc.audit.distances import (
     coverage_measures,
     frechet_distance,
     frechet_statistic,
+    has_spread,
 )
 from disc.audit.encoders import View
-from disc.audit.figures import DRAWS, Figure, refuse
+from disc.audit.figures import DRAWS, Figure, refuse, refuse_because
 from disc.audit.request import MANIFOLD
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array, cluster_bootstrap
@@ -62,6 +63,8 @@ def measure_nearness(
     views_per_real = 2 * len(views)
     if num < LEAST:
         return [_refuse(one, num, LEAST, views_per_real) for one in blank]
+    if not all(has_spread(view.real) for view in views):
+        return [refuse_because(one, "the real tiles are all alike in it") for one in blank]
     fits = [Projection.fit(view.real) for view in views]
     needed = max(fit.needed for fit in fits)
     parts = [

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from disc.audit.distances import frechet_distance
-from disc.audit.figures import Figure, refuse
+from disc.audit.distances import frechet_distance, has_spread
+from disc.audit.figures import Figure, refuse, refuse_because
 from disc.audit.nearness import NUM_SPLITS, halve
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array
@@ -20,6 +20,8 @@ MIN_TILES = 20
 it."""
 _SHARE = 0.1
 """Of a tile that a label covers, for its stain to be measured."""
+_LEAST_SPREAD = 1e-4
+"""Of optical densities; a grey level is ten times as much, and less is the error of their sums."""
 
 
 def measure_stain(pair: tuple[AuditSet, AuditSet], label: Label, seed: int) -> Figure:
@@ -36,6 +38,8 @@ def measure_stain(pair: tuple[AuditSet, AuditSet], label: Label, seed: int) -> F
     num = min(most, *(len(one) for one, _ in halves))
     if num < MIN_TILES:
         return refuse(figure, num, MIN_TILES, "tiles a part (real tiles are halved by patient)")
+    if not has_spread(moments[0][0], _LEAST_SPREAD):
+        return refuse_because(figure, "the real tiles are all stained alike")
     mean, deviation = moments[0][0].mean(axis=0), moments[0][0].std(axis=0) + 1e-9
     (real, owners), (made, makers) = (((part - mean) / deviation, names) for part, names in moments)
     floors = [frechet_distance(real[one], real[other]) for one, other in halves]
