@@ -19,7 +19,7 @@ from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
 from disc.audit.request import AuditRequest, Limit
 from disc.audit.seams.steps import measure_seams
-from disc.audit.sets import AuditSet, read_sets
+from disc.audit.sets import AuditSet, find_unscaled, read_sets
 from disc.grade.encoders.table import NAMED, require_encoder
 
 SCHEMA = "disc-audit/1"
@@ -193,6 +193,16 @@ def _find_notes(real: AuditSet, synthetic: AuditSet) -> list[str]:
         notes.append(
             "The two sets hold the same tiles: everything is a copy, and what is copied looks as "
             "real as can be."
+        )
+    if real.is_generated:
+        notes.append(
+            f"A generator's manifest lies in {real.name}, which is read as the real set: if the "
+            "two are swapped, give the real one first."
+        )
+    if unknown := find_unscaled(real, synthetic):
+        notes.append(
+            f"Nobody says how wide a pixel of {unknown} is: both sets are taken for one scale, and "
+            "nuclei are not counted; --um-per-px says it."
         )
     if synthetic.seen is None:
         notes.append(

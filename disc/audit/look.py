@@ -23,7 +23,7 @@ from disc.audit.figures import (
     with_interval,
 )
 from disc.audit.nearness import MOST, halve
-from disc.audit.sets import AuditSet, main_labels
+from disc.audit.sets import AuditSet, find_unscaled, main_labels
 from disc.audit.stain import MIN_TILES, measure_stain
 from disc.evaluate.auroc import weigh_auroc
 from disc.evaluate.bootstrap import Array, cluster_bootstrap
@@ -218,6 +218,9 @@ def _nuclei(pair: Pair, label: Label) -> Figure:
     )
     if figure.tiles < MIN_TILES:
         return refuse(figure, figure.tiles, MIN_TILES)
+    if unknown := find_unscaled(*pair):
+        said = f"nobody says how wide a pixel of {unknown} is, and nuclei are found by their size"
+        return refuse_because(figure, said)
     return _ratio(
         figure, pair, lambda s: s.facts.nuclei[:, label], lambda s: s.facts.area_px[:, label]
     )

@@ -165,6 +165,35 @@ def test_sets_that_do_not_fit_together_are_refused(sets, tmp_path, capsys):
     assert "no such folder" in line
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_masks_of_255_alone_are_refused_as_none(sets, tmp_path, capsys, which):
+    images, masks, owners = small_tiles(3, start=80)
+    write_set(tmp_path / "ignored", images, np.full_like(masks, 255), owners)
+    both = [sets / "real", sets / "made"]
+    both[which] = tmp_path / "ignored"
+    line = refuse(capsys, *both, "--parts", "asked")
+    assert "ignored: no pixel of 75 tiles has a label" in line and "--parts look new" in line
+
+
+def test_a_scale_that_a_set_says_is_not_overruled(sets, tmp_path, capsys):
+    made = write_set(tmp_path / "made", *small_tiles(2, start=60), um_per_px=2.0)
+    words = "--parts", "seams", "--um-per-px", "4"
+    line = refuse(capsys, sets / "real", made, *words)
+    assert "set.json: says 2 µm per pixel, and --um-per-px 4" in line
+    assert call(sets / "real", sets / "made", *words, "--page", "None") == 0
+
+
+def test_a_real_set_with_a_generators_manifest_is_noted(sets, tmp_path, capsys):
+    shutil.copytree(sets / "made", tmp_path / "made")
+    pd.DataFrame({"tile": ["a"]}).to_parquet(tmp_path / "made" / "manifest.parquet")
+    words = "--parts", "seams", "--page", "None"
+    assert call(tmp_path / "made", sets / "real", *words) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "manifest lies in" in said and "give the real one first" in said
+    assert call(sets / "real", sets / "made", *words) == 0
+    assert "manifest lies in" not in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_damaged_tile_is_named(sets, tmp_path, capsys):
     shutil.copytree(sets / "made", tmp_path / "torn")
     torn = sorted((tmp_path / "torn" / "images").iterdir())[3]

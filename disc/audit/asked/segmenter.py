@@ -100,7 +100,8 @@ def train_segmenter(tiles: AuditSet, *, steps: int, seed: int) -> CarcinoNet:
     if (tiles.masks >= NUM_LABELS).all():
         raise BadInput(
             f"{tiles.name}: none of {len(tiles)} tiles that a segmenter is trained on has a "
-            "labelled pixel; give masks of more patients"
+            "labelled pixel; give masks of more patients, or ask only what needs none: --parts "
+            "look new --encoders texture"
         )
     optim = Optim(steps=steps, lr=1e-3, decay="cosine", warmup=min(50, steps // 4))
     with TemporaryDirectory() as folder:
