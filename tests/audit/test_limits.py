@@ -10,7 +10,7 @@ from disc.audit.audit import Questions, _check, audit
 from disc.audit.copies.detector import Detector, rate_of
 from disc.audit.copies.new import tell, tell_rate
 from disc.audit.figures import Figure, settle
-from disc.audit.page import beside
+from disc.audit.page import _confusion_grid, beside
 from disc.audit.request import Limit
 from disc.audit.sets import hold_arrays
 from tests.audit.made_tiles import make_tiles
@@ -69,3 +69,9 @@ def test_copies_of_few_tiles_are_refused():
 def test_false_alarms_are_not_called_halves():
     said = beside(tell_rate(COPIES, np.zeros(50, bool), detect(alarms=1)))
     assert said.startswith("false alarms 0.005, at most 0.0") and "halves" not in said
+
+
+def test_a_confusion_that_is_refused_is_no_number_on_the_page():
+    figure = Figure(part="asked", name="confusion.NC>NC", text="", refused="1 tiles; 30 would do")
+    (row,) = _confusion_grid([figure]).rows
+    assert row[1].text == "refused" and row[1].small == figure.refused and row[2].text == ""
