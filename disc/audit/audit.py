@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from disc.audit.asked.following import measure_asked
+from disc.audit.asked.learnt import judge_segmenters, refuse_unlearnt
 from disc.audit.asked.segmenter import Segmenters, train_segmenters
 from disc.audit.copies.new import CopyFindings, measure_copies
 from disc.audit.encoders import View, see
-from disc.audit.figures import PARTS, Figure, Part
+from disc.audit.figures import PARTS, Figure, Part, settle
 from disc.audit.look import measure_look, measure_probe
 from disc.audit.nearness import measure_nearness
 from disc.audit.request import AuditRequest, Limit
 from disc.audit.seams.steps import measure_seams
-from disc.audit.sets import AuditSet, read_sets
+from disc.audit.sets import AuditSet, find_unscaled, read_sets
 from disc.grade.encoders.table import NAMED, require_encoder
 
 SCHEMA = "disc-audit/1"
@@ -137,12 +138,13 @@ def audit(
     needs = "asked" in parts or ("look" in parts and "embedded" in encoders and has_masks)
     if needs and segmenters is None:
         segmenters = train_segmenters(real, steps=questions.steps, seed=seed)
+    readers = judge_segmenters(real, segmenters, seed=seed) if needs and segmenters else None
     figures: list[Figure] = []
     notes = _find_notes(real, synthetic)
     copies = None
-    if "asked" in parts and segmenters is not None:
+    if "asked" in parts and readers is not None:
         steps = questions.steps if questions.transfer else 0
-        figures += measure_asked(real, synthetic, segmenters, steps=steps, seed=seed)
+        figures += measure_asked(real, synthetic, readers, steps=steps, seed=seed)
     if "look" in parts:
         chosen = [name for name in encoders if name != "embedded" or segmenters is not None]
         if len(chosen) < len(encoders):
@@ -154,6 +156,9 @@ def audit(
         figures += copies.figures
     if "seams" in parts:
         figures += measure_seams(real, synthetic)
+    if readers is not None:
+        figures = refuse_unlearnt(figures, readers.unlearnt, synthetic)
+    figures = [settle(figure) for figure in figures]
     named = {figure.name: figure for figure in figures}
     return Audit(
         real=real,
@@ -189,6 +194,16 @@ def _find_notes(real: AuditSet, synthetic: AuditSet) -> list[str]:
             "The two sets hold the same tiles: everything is a copy, and what is copied looks as "
             "real as can be."
         )
+    if real.is_generated:
+        notes.append(
+            f"A generator's manifest lies in {real.name}, which is read as the real set: if the "
+            "two are swapped, give the real one first."
+        )
+    if unknown := find_unscaled(real, synthetic):
+        notes.append(
+            f"Nobody says how wide a pixel of {unknown} is: both sets are taken for one scale, and "
+            "nuclei are not counted; --um-per-px says it."
+        )
     if synthetic.seen is None:
         notes.append(
             "No manifest says which slides the generator saw, so all real tiles count as tiles "
@@ -216,9 +231,10 @@ def is_same(real: AuditSet, synthetic: AuditSet) -> bool:
 
 
 def _check(limit: Limit, figure: Figure) -> Check:
+    """A figure without a value keeps to nothing."""
     value = figure.value
-    passed = value >= limit.value if limit.is_least else value <= limit.value
-    return Check(limit=limit, figure=figure, passed=bool(passed))
+    is_within = value >= limit.value if limit.is_least else value <= limit.value
+    return Check(limit=limit, figure=figure, passed=bool(is_within and not figure.refused))
 
 
 def _describe(held: AuditSet) -> dict[str, Any]:

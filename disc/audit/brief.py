@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
-from disc.audit.copies.detector import MIN_NULL, Detector, Effort, calibrate, correct, rate_of
+from disc.audit.copies.detector import MIN_NULL, Detector, Effort, calibrate
+from disc.audit.copies.new import tell_rate
 from disc.audit.copies.screen import SmallTiles
 from disc.audit.encoders import see
-from disc.audit.figures import Figure, refuse, to_table
+from disc.audit.figures import Figure, refuse, settle, to_table
 from disc.audit.look import measure_gradient
 from disc.audit.nearness import measure_nearness
 from disc.audit.seams.steps import measure_seams
@@ -61,7 +63,7 @@ def audit_briefly(
         figures = [*near, *seams]
         figures += [measure_gradient((real, made), label) for label in Label]
         figures.append(_find_copies(made, detector, len(training)))
-        parts.append(to_table(figures).assign(variant=variant))
+        parts.append(to_table([settle(one) for one in figures]).assign(variant=variant))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -75,9 +77,7 @@ def _find_copies(made: AuditSet, detector: Detector | None, num_training: int) -
     figure = Figure(part="new", name="copies", text="copies of real tiles, whole or in part")
     if detector is None:
         return refuse(figure, num_training, MIN_NULL, "training tiles of 2 patients or more")
-    if not detector.is_able:
-        return replace(figure, refused="too few planted copies found")
     images = made.images[:MOST_SEARCHED]
-    value, low, high = correct(rate_of(detector.find(images)[0]), detector)
-    alarms = detector.false_alarms.value
-    return replace(figure, value=value, low=low, high=high, floor=alarms, tiles=len(images))
+    # a search that would be refused is spared
+    flags = detector.find(images)[0] if detector.is_able else np.zeros(len(images), bool)
+    return tell_rate(figure, flags, detector)

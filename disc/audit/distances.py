@@ -45,6 +45,12 @@ def _frechet(one: Array, first: Array, other: Array, second: Array) -> float:
     return float(np.square(one - other).sum() + np.trace(first) + np.trace(second) - 2 * shared)
 
 
+def has_spread(features: Array, least: float = 1e-6) -> bool:
+    """Whether any feature [N, D] varies by more than `least` of its size: its last digits."""
+    scale = 1 + np.abs(features).max(axis=0)
+    return bool((features.std(axis=0) > least * scale).any())
+
+
 @dataclass(frozen=True, eq=False)
 class Projection:
     """Features standardised by real ones, and their principal components."""

@@ -37,8 +37,9 @@ class Figure:
         value: the number; NaN where it is refused.
         low: of its 95 % interval.
         high: of its 95 % interval.
-        floor: the same between two halves of the real patients, mean.
-        floor_high: 95 % of such halves are below it.
+        floor: the same between two halves of the real patients, mean; of copies, the rate of false
+            alarms.
+        floor_high: 95 % of such halves are below it; of copies, the upper end of that rate.
         ceiling: the same of real tiles with their own masks, or among real tiles.
         chance: the same of tiles beside masks that are not theirs.
         tiles: that it rests on.
@@ -77,8 +78,26 @@ def to_table(figures: Sequence[Figure]) -> pd.DataFrame:
 
 def refuse(figure: Figure, found: int, needed: int, what: str = "tiles") -> Figure:
     """The figure without a number, because there is too little to measure it."""
-    said = f"{found:,} {what}; {needed:,} would do"
-    return replace(figure, value=NAN, low=NAN, high=NAN, refused=said, tiles=found)
+    return refuse_because(replace(figure, tiles=found), f"{found:,} {what}; {needed:,} would do")
+
+
+def refuse_because(figure: Figure, why: str) -> Figure:
+    """The figure without a number; one that was refused before keeps its own reason."""
+    return figure if figure.refused else replace(figure, value=NAN, low=NAN, high=NAN, refused=why)
+
+
+def settle(figure: Figure) -> Figure:
+    """The figure, refused where its value is no number: nothing may keep to a limit unseen."""
+    if math.isfinite(figure.value):
+        return figure
+    return refuse_because(figure, "no number: what it is divided by, or its spread, is 0 here")
+
+
+def mean_of(values: npt.ArrayLike) -> float:
+    """Mean of the values that are there; NaN of none."""
+    numbers = np.asarray(values, np.float64)
+    there = numbers[np.isfinite(numbers)]
+    return float(there.mean()) if len(there) else NAN
 
 
 def with_interval(figure: Figure, statistic: Statistic, num_clusters: int) -> Figure:

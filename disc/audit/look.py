@@ -10,25 +10,29 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from disc.audit.distances import frechet_distance
 from disc.audit.encoders import View
 from disc.audit.facts import NUM_BANDS
-from disc.audit.figures import DRAWS, Figure, both, ratio_of, refuse, with_interval
+from disc.audit.figures import (
+    DRAWS,
+    Figure,
+    both,
+    mean_of,
+    ratio_of,
+    refuse,
+    refuse_because,
+    with_interval,
+)
 from disc.audit.nearness import MOST, halve
-from disc.audit.sets import AuditSet, main_labels
+from disc.audit.sets import AuditSet, find_unscaled, main_labels
+from disc.audit.stain import MIN_TILES, measure_stain
 from disc.evaluate.auroc import weigh_auroc
 from disc.evaluate.bootstrap import Array, cluster_bootstrap
 from disc.labels import NAMES, Label
 from disc.seeds import numpy_generator
 
-MIN_TILES = 20
-"""Of each set with a label, without which nothing is told of it."""
 MIN_PROBED = 100
 NUM_FOLDS = 4
 """Of patients, for the probe."""
-_SPLITS = 12
-_SHARE = 0.1
-"""Of a tile that a label covers, for its stain to be measured."""
 Pair = tuple[AuditSet, AuditSet]
 
 
@@ -38,7 +42,7 @@ def measure_look(real: AuditSet, synthetic: AuditSet, *, seed: int) -> list[Figu
     figures = [_tissue(pair)]
     for label in Label:
         figures += [measure_gradient(pair, label), *_spectrum(pair, label)]
-        figures += [_nuclei(pair, label), _stain(pair, label, seed)]
+        figures += [_nuclei(pair, label), measure_stain(pair, label, seed)]
     return figures
 
 
@@ -72,16 +76,10 @@ def measure_probe(
         value=best[0],
         low=best[1],
         high=best[2],
-        floor=_mean([part[3] for part in found]),
+        floor=mean_of([part[3] for part in found]),
         tiles=num,
         clusters=real.num_patients + synthetic.num_patients,
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Of those that are there; NaN of none."""
-    there = [value for value in values if np.isfinite(value)]
-    return float(np.mean(there)) if there else np.nan
 
 
 def _probe(
@@ -154,7 +152,9 @@ def _ratio(
     above: Callable[[AuditSet], Array],
     below: Callable[[AuditSet], Array],
 ) -> Figure:
-    """The synthetic set's sum over sum, divided by the real set's."""
+    """The synthetic set's sum over sum, divided by the real set's; refused where that is 0."""
+    if not above(pair[0]).any():
+        return refuse_because(figure, "nothing to divide by: it is 0 in all real tiles")
     parts = [ratio_of(above(held), below(held), held.patients) for held in (pair[1], pair[0])]
     return with_interval(figure, *both(*parts))
 
@@ -218,6 +218,9 @@ def _nuclei(pair: Pair, label: Label) -> Figure:
     )
     if figure.tiles < MIN_TILES:
         return refuse(figure, figure.tiles, MIN_TILES)
+    if unknown := find_unscaled(*pair):
+        said = f"nobody says how wide a pixel of {unknown} is, and nuclei are found by their size"
+        return refuse_because(figure, said)
     return _ratio(
         figure, pair, lambda s: s.facts.nuclei[:, label], lambda s: s.facts.area_px[:, label]
     )
@@ -234,59 +237,3 @@ def _tissue(pair: Pair) -> Figure:
     if figure.tiles < MIN_TILES:
         return refuse(figure, figure.tiles, MIN_TILES)
     return _ratio(figure, pair, lambda s: s.facts.tissue, lambda s: np.ones(len(s)))
-
-
-def _stain(pair: Pair, label: Label, seed: int) -> Figure:
-    """Frechet distance of mean and deviation of optical density, in units of the real spread."""
-    figure = Figure(
-        part="look",
-        name=f"stain.{label.name}",
-        text=f"Frechet distance of the optical densities of {NAMES[label]}",
-    )
-    moments = [_moments(held, label) for held in pair]
-    num = min(len(moments[0][0]) // 2, len(moments[1][0]))
-    if num < MIN_TILES:
-        return refuse(figure, num, MIN_TILES, "tiles a part (real tiles are halved by patient)")
-    mean, deviation = moments[0][0].mean(axis=0), moments[0][0].std(axis=0) + 1e-9
-    (real, owners), (made, makers) = (((part - mean) / deviation, names) for part, names in moments)
-    rng = numpy_generator(seed, "stain", label)
-    floors = [
-        frechet_distance(real[one], real[other])
-        for one, other in (halve(owners, num, rng) for _ in range(_SPLITS))
-    ]
-    drawn = [_redraw(real, owners, made, makers, rng) for _ in range(100)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return replace(
-        figure,
-        value=frechet_distance(made, real),
-        low=float(low),
-        high=float(high),
-        floor=float(np.mean(floors)),
-        floor_high=float(np.quantile(floors, 0.95)),
-        tiles=num,
-        clusters=len(set(owners)) + len(set(makers)),
-    )
-
-
-def _moments(held: AuditSet, label: Label) -> tuple[Array, npt.NDArray[np.str_]]:
-    chosen = held.facts.fractions[:, label] >= _SHARE
-    facts = held.facts
-    return (
-        np.concatenate([facts.density[chosen, label], facts.spread[chosen, label]], axis=1),
-        held.patients[chosen],
-    )
-
-
-def _redraw(
-    real: Array,
-    owners: npt.NDArray[np.str_],
-    made: Array,
-    makers: npt.NDArray[np.str_],
-    rng: np.random.Generator,
-) -> float:
-    parts = []
-    for values, names in ((made, makers), (real, owners)):
-        known, codes = np.unique(names, return_inverse=True)
-        drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)))
-        parts.append(np.repeat(values, drawn[codes], axis=0))
-    return frechet_distance(*parts)

@@ -14,9 +14,10 @@ from disc.audit.distances import (
     coverage_measures,
     frechet_distance,
     frechet_statistic,
+    has_spread,
 )
 from disc.audit.encoders import View
-from disc.audit.figures import DRAWS, Figure, refuse
+from disc.audit.figures import DRAWS, Figure, refuse, refuse_because
 from disc.audit.request import MANIFOLD
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array, cluster_bootstrap
@@ -57,22 +58,23 @@ def measure_nearness(
     """
     num_real, num_made = min(len(view.chosen) for view in views), len(synthetic)
     num = min(MOST, num_real // 2, num_made)
-    # the smaller half of the patients, which has less where one of them has most tiles
-    shares = [_smaller_half(real.patients[view.chosen]) for view in views]
     names = ("kid",) if is_brief else ("kid", "frechet", *MANIFOLD)
     blank = [Figure(part="look", name=f"{n}.{encoder}", text=_text(n, encoder)) for n in names]
     views_per_real = 2 * len(views)
     if num < LEAST:
         return [_refuse(one, num, LEAST, views_per_real) for one in blank]
-    if min(shares) <= NEIGHBOURS:
-        what = "tiles of the patients of the smaller half: more patients"
-        return [refuse(one, min(shares), NEIGHBOURS + 1, what) for one in blank]
+    if not all(has_spread(view.real) for view in views):
+        return [refuse_because(one, "the real tiles are all alike in it") for one in blank]
     fits = [Projection.fit(view.real) for view in views]
     needed = max(fit.needed for fit in fits)
     parts = [
         _Pair(view, fit, real, synthetic, num=num, seed=seed)
         for view, fit in zip(views, fits, strict=True)
     ]
+    smallest = min(part.smallest for part in parts)
+    if smallest <= NEIGHBOURS:
+        what = "tiles of the patients of the smaller half: more patients"
+        return [refuse(one, smallest, NEIGHBOURS + 1, what) for one in blank]
     measures: dict[str, Callable[[_Pair], Array]] = {"kid": _kid, "frechet": _frechet}
     figures = []
     for figure, name in zip(blank[:2], measures, strict=False):
@@ -127,16 +129,15 @@ class _Pair:
         self.makers = np.array([f"synthetic {name}" for name in synthetic.patients[made]])
         self.halves = [halve(owners, num, rng) for _ in range(NUM_SPLITS)]
 
+    @property
+    def smallest(self) -> int:
+        """Tiles of the smallest half, which has few where one patient has most of them."""
+        return min(len(one) for one, _ in self.halves)
+
     def floor(self, measure: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
         """A measure between halves of the real patients: mean, and what 95 % are below."""
         values = np.array([measure(*(self.everything[half] for half in h)) for h in self.halves])
         return values.mean(axis=0), np.quantile(values, 0.95, axis=0)
-
-
-def _smaller_half(owners: npt.NDArray[np.str_]) -> int:
-    """Tiles of all patients but the one who has most: what a half may be left with."""
-    counts = np.unique(owners, return_counts=True)[1]
-    return int(counts.sum() - counts.max())
 
 
 def halve(owners: npt.NDArray[np.str_], num: int, rng: np.random.Generator) -> tuple[Codes, Codes]:

@@ -127,12 +127,10 @@ def tell_interval(figure: Figure) -> str:
 
 def beside(figure: Figure) -> str:
     """What a figure is to be seen beside."""
-    parts = [
-        ("chance", figure.chance),
-        ("real", figure.ceiling),
-        ("real halves", figure.floor),
-        ("95 % of them below", figure.floor_high),
-    ]
+    is_rate = figure.name.partition(".")[0] == "copies"
+    floors = ("false alarms", "at most") if is_rate else ("real halves", "95 % of them below")
+    values = (figure.chance, figure.ceiling, figure.floor, figure.floor_high)
+    parts = zip(("chance", "real", *floors), values, strict=True)
     return ", ".join(f"{name} {_number(value)}" for name, value in parts if not math.isnan(value))
 
 
@@ -184,15 +182,18 @@ def _confusion_grid(figures: Sequence[Figure]) -> Grid:
     for asked in Label:
         row = [found.get(f"confusion.{asked.name}>{read.name}") for read in Label]
         if any(row):
-            cells = [
-                Field(text=f"{one.value:.0%}", small=f"real {one.ceiling:.0%}")
-                if one and not math.isnan(one.ceiling)
-                else Field(text=f"{one.value:.0%}" if one else "")
-                for one in row
-            ]
-            rows.append([Field(text=asked.name), *cells])
+            rows.append([Field(text=asked.name), *map(_confusion_cell, row)])
     columns = ("asked, read as:", *(label.name for label in Label))
     return Grid(caption="Confusion of pixels", columns=columns, rows=rows)
+
+
+def _confusion_cell(figure: Figure | None) -> Field:
+    if figure is None:
+        return Field(text="")
+    if figure.refused:
+        return Field(text="refused", small=figure.refused, mood=judge(figure))
+    small = "" if math.isnan(figure.ceiling) else f"real {figure.ceiling:.0%}"
+    return Field(text=f"{figure.value:.0%}", small=small)
 
 
 def _pair(audit: Audit, pair: PairOfTiles) -> tuple[str, Sequence[Cell]]:

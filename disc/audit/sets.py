@@ -14,14 +14,15 @@ import torch
 import torch.nn.functional as F
 
 from disc.audit.facts import Facts, join, measure_tiles
-from disc.audit.manifest import find_owners, read_manifest
+from disc.audit.manifest import MANIFEST, find_owners, read_manifest
 from disc.audit.request import AuditRequest
+from disc.audit.together import NO_MASKS, find_scale, needs_masks, refuse_apart, says_scale
 from disc.data.readers.read import read_source, recognise
 from disc.data.readers.source import Source
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.labels import IGNORE, NUM_LABELS
+from disc.labels import IGNORE
 from disc.processes import num_cores
 from disc.progress import Bar
 from disc.seeds import numpy_generator
@@ -48,6 +49,8 @@ class AuditSet:
         patients: of the tiles, which are resampled together.
         tile_px: side of the tiles as they were read.
         seen: slides that the generator was trained on; None: nobody says.
+        um_per_px: width of a pixel in micrometres; None: nobody says.
+        is_generated: whether a generator's manifest lies in its folder, of a real set alone.
         num_guessed: tiles whose mask was drawn on a tile that the real set lacks: what stands
             before the underscore of its name goes for a patient.
     """
@@ -60,7 +63,9 @@ class AuditSet:
     slides: Names
     patients: Names
     tile_px: int
+    um_per_px: float | None = None
     seen: frozenset[str] | None = None
+    is_generated: bool = False
     num_guessed: int = 0
 
     def __len__(self) -> int:
@@ -97,7 +102,7 @@ def read_sets(request: AuditRequest) -> tuple[AuditSet, AuditSet]:
     """
     real, synthetic = (_list(request, number) for number in (0, 1))
     roots = request.real, request.synthetic
-    _refuse_apart(roots, (real, synthetic), request)
+    refuse_apart(roots, (real, synthetic), request)
     patients = {slide.patient_id for slide in real.slides.values()}
     if len(patients) < 2:
         raise BadInput(
@@ -107,8 +112,21 @@ def read_sets(request: AuditRequest) -> tuple[AuditSet, AuditSet]:
     sources, seen = read_manifest(roots[1], real, synthetic)
     owners, num_guessed = find_owners(sources, real)
     first = hold(str(roots[0]), real, {}, seed=request.seed)
+    _refuse_unlabelled(first, request)
     second = hold(str(roots[1]), synthetic, owners, seed=request.seed)
+    _refuse_unlabelled(second, request)
+    first = replace(first, is_generated=(roots[0] / MANIFEST).exists())
     return first, replace(second, seen=seen, num_guessed=num_guessed)
+
+
+def _refuse_unlabelled(held: AuditSet, request: AuditRequest) -> None:
+    """Masks of 255 alone are no masks."""
+    if len(find_labelled(held)) or not needs_masks(request):
+        return
+    raise BadInput(
+        f"{held.name}: no pixel of {len(held)} tiles has a label, their masks are 255 everywhere; "
+        f"{NO_MASKS}"
+    )
 
 
 def hold(
@@ -127,7 +145,7 @@ def hold(
     """
     order = numpy_generator(seed, "audit", len(tiles)).permutation(len(tiles))
     records = [tiles.tiles[i] for i in order]
-    scale = records[0].um_per_px
+    scale = find_scale(tiles)
 
     def read(index: int) -> tuple[Pixels, Pixels]:
         image = tiles.image(index)
@@ -146,6 +164,7 @@ def hold(
         slides=np.array([record.slide_id for record in records]),
         patients=np.array([owners[record.name] for record in records]),
         tile_px=tiles.tile_px,
+        um_per_px=scale,
     )
 
 
@@ -166,6 +185,7 @@ def hold_arrays(
         slides=owners,
         patients=owners,
         tile_px=images.shape[1],
+        um_per_px=um_per_px,
     )
 
 
@@ -210,40 +230,14 @@ def _list(request: AuditRequest, number: int) -> TileSet:
         given = {}
     given = {key: value for key, value in given.items() if value}
     fit: dict[str, Any] = {} if kind == "panda" else {"fit": request.fit}
-    source = Source(
-        root=root, kind=kind, tile_px=request.tile_px, um_per_px=request.um_per_px, **given, **fit
-    )
+    scale = None if says_scale(root, kind, request.um_per_px) else request.um_per_px
+    source = Source(root=root, kind=kind, tile_px=request.tile_px, um_per_px=scale, **given, **fit)
     tiles = read_source(source)
     if not len(tiles):
         raise BadInput(f"{root}: no tiles in it (of slides, cut them first with disc tile)")
     if tiles.tile_px < _MULTIPLE:
         raise BadInput(f"{root}: tiles of {tiles.tile_px} px; expected {_MULTIPLE} px or more")
     return tiles
-
-
-def _refuse_apart(
-    roots: tuple[Path, Path], sets: tuple[TileSet, TileSet], request: AuditRequest
-) -> None:
-    """Refuse sets that cannot be compared, before their pixels are read."""
-    sides = [tiles.tile_px for tiles in sets]
-    if sides[0] != sides[1]:
-        raise BadInput(
-            f"{roots[1]}: tiles of {sides[1]} px beside {sides[0]} px in {roots[0]}; give "
-            f"--tile-px {min(sides)} --fit resize if their scales are the same then"
-        )
-    scales = [tiles.tiles[0].um_per_px for tiles in sets]
-    if None not in scales and abs(np.log(float(scales[0] or 1) / float(scales[1] or 1))) > 0.02:
-        raise BadInput(
-            f"{roots[1]}: {scales[1]:g} µm per pixel beside {scales[0]:g} in {roots[0]}; bring "
-            "them to one scale (disc convert), or textures cannot be compared"
-        )
-    for root, tiles in zip(roots, sets, strict=True):
-        bare = [tile for tile in tiles.tiles if tile.mask is None]
-        if bare and {"asked", "seams"} & set(request.parts):
-            raise BadInput(
-                f"{root}: {len(bare)} of {len(tiles)} tiles have no mask, first {bare[0].name}; "
-                "add masks, or ask only what needs none: --parts look new"
-            )
 
 
 def _patient(slides: Mapping[str, Slide], record: Tile) -> str:
@@ -257,6 +251,12 @@ def main_labels(facts: Facts, least: float = 0.8) -> npt.NDArray[np.int64]:
     return np.where(has, best, -1)
 
 
-def has_labels(facts: Facts) -> list[int]:
-    """Labels that cover anything."""
-    return [k for k in range(NUM_LABELS) if facts.fractions[:, k].any()]
+def find_unscaled(real: AuditSet, synthetic: AuditSet) -> str:
+    """Name of the set whose scale nobody says, where that of the other one is known; else ""."""
+    unknown = [held.name for held in (real, synthetic) if held.um_per_px is None]
+    return unknown[0] if len(unknown) == 1 else ""
+
+
+def find_labelled(held: AuditSet) -> npt.NDArray[np.int64]:
+    """Indices of the tiles of which a pixel has a label."""
+    return np.flatnonzero(held.facts.area_px.any(axis=1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from disc.audit.asked.segmenter import MIN_ROOM
 from disc.audit.audit import Audit
 from disc.audit.figures import Figure
 
@@ -41,11 +40,7 @@ def _agreement(audit: Audit) -> str:
     if figure.refused:
         return f"Mask agreement: refused, {figure.refused}."
     room = figure.ceiling - figure.chance
-    way = (
-        f"{100 * (figure.value - figure.chance) / room:.0f} % of the way"
-        if room > MIN_ROOM
-        else "the segmenters cannot tell labels apart, so this says nothing"
-    )
+    way = f"{100 * (figure.value - figure.chance) / room:.0f} % of the way"
     return (
         f"Masks are followed at {figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}], where "
         f"shuffled masks give {figure.chance:.2f} and real tiles with their own masks "

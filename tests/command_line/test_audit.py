@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from disc import cli
-from disc.audit.asked import segmenter
+from disc.audit.asked import learnt, segmenter
 from disc.audit.copies import detector, new
 from disc.settings.grading import CarcinoNet
 from tests.audit.made_tiles import make_tiles, write_set
@@ -53,7 +53,9 @@ def refuse(capsys, *words):
 
 
 def test_everything_is_written(sets, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(segmenter, "MIN_GAIN", -9)  # nobody learns anything in two steps
+    # nobody learns anything in two steps
+    monkeypatch.setattr(learnt, "MIN_GAIN", -9)
+    monkeypatch.setattr(learnt, "MIN_ROOM", -9)
     page, table, found = tmp_path / "a.html", tmp_path / "a.parquet", tmp_path / "a.json"
     words = sets / "real", sets / "made", "--page", page, "--table", table, "--json", found
     limits = "agreement>=.001", "copies<=.5", "kid.texture<=1000"
@@ -92,7 +94,9 @@ def test_segmenters_that_learnt_nothing_say_nothing(sets, tmp_path, capsys):
     assert "Mask agreement: refused, the segmenters have not learnt to read" in said
     assert "limit agreement>=0: NOT KEPT" in said
     figures = {one["name"]: one for one in json.loads(found.read_text())["figures"]}
-    assert "--segmenter-steps" in figures["agreement"]["refused"]
+    for name in ("agreement", "size.20-50%", "boundary.4", "confusion.GG5>GG5", "train-real"):
+        assert figures[name]["value"] is None
+        assert "--segmenter-steps" in figures[name]["refused"]
 
 
 def test_a_limit_that_names_no_figure_loses_nothing(sets, tmp_path, capsys):
@@ -159,6 +163,35 @@ def test_sets_that_do_not_fit_together_are_refused(sets, tmp_path, capsys):
     assert "1 patient; an audit tells patients apart" in line
     line = refuse(capsys, tmp_path / "nothing", sets / "made")
     assert "no such folder" in line
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_masks_of_255_alone_are_refused_as_none(sets, tmp_path, capsys, which):
+    images, masks, owners = small_tiles(3, start=80)
+    write_set(tmp_path / "ignored", images, np.full_like(masks, 255), owners)
+    both = [sets / "real", sets / "made"]
+    both[which] = tmp_path / "ignored"
+    line = refuse(capsys, *both, "--parts", "asked")
+    assert "ignored: no pixel of 75 tiles has a label" in line and "--parts look new" in line
+
+
+def test_a_scale_that_a_set_says_is_not_overruled(sets, tmp_path, capsys):
+    made = write_set(tmp_path / "made", *small_tiles(2, start=60), um_per_px=2.0)
+    words = "--parts", "seams", "--um-per-px", "4"
+    line = refuse(capsys, sets / "real", made, *words)
+    assert "set.json: says 2 µm per pixel, and --um-per-px 4" in line
+    assert call(sets / "real", sets / "made", *words, "--page", "None") == 0
+
+
+def test_a_real_set_with_a_generators_manifest_is_noted(sets, tmp_path, capsys):
+    shutil.copytree(sets / "made", tmp_path / "made")
+    pd.DataFrame({"tile": ["a"]}).to_parquet(tmp_path / "made" / "manifest.parquet")
+    words = "--parts", "seams", "--page", "None"
+    assert call(tmp_path / "made", sets / "real", *words) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "manifest lies in" in said and "give the real one first" in said
+    assert call(sets / "real", sets / "made", *words) == 0
+    assert "manifest lies in" not in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_damaged_tile_is_named(sets, tmp_path, capsys):

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from disc.audit.asked.segmenter import SHUFFLES, Segmenters, find_unlearnt, refuse_unlearnt
+from disc.audit.asked.learnt import SHUFFLES, Readers
 from disc.audit.asked.transfer import MIN_TILES, measure_transfer
-from disc.audit.figures import Figure, ratio_of, refuse, with_interval
-from disc.audit.sets import AuditSet
+from disc.audit.figures import Figure, mean_of, ratio_of, refuse, with_interval
+from disc.audit.sets import AuditSet, find_labelled
 from disc.evaluate.agreement import primary_measure, recalls
 from disc.evaluate.referee import read_tiles
 from disc.labels import NAMES, NUM_LABELS, Label
@@ -27,19 +27,19 @@ Array = npt.NDArray[np.float64]
 
 
 def measure_asked(
-    real: AuditSet, synthetic: AuditSet, segmenters: Segmenters, *, steps: int, seed: int
+    real: AuditSet, synthetic: AuditSet, readers: Readers, *, steps: int, seed: int
 ) -> list[Figure]:
     """All figures of this question.
 
     Args:
         real: with masks.
         synthetic: with masks.
-        segmenters: trained on the halves of the real patients.
+        readers: segmenters, and what they read in the real tiles.
         steps: of the training of the segmenter on synthetic tiles; 0: none is trained.
         seed: of that training, and of shuffled masks.
     """
-    own = segmenters.read_real(real)
-    readings = [read_tiles(net, synthetic.images) for net in segmenters.nets]
+    own = readers.own
+    readings = [read_tiles(net, synthetic.images) for net in readers.segmenters.nets]
     figures = [
         _agreement(real, synthetic, own, readings, seed=seed),
         *_by_label(real, synthetic, own, readings),
@@ -47,11 +47,15 @@ def measure_asked(
         *_by_distance(real, synthetic, own, readings),
         *_confusion(real, synthetic, own, readings),
     ]
-    asked = [label for label in Label if (synthetic.masks == label).any()]
-    figures = refuse_unlearnt(figures, find_unlearnt(real, own, asked, seed))
     if steps:
-        figures += measure_transfer(real, synthetic, segmenters, readings, steps=steps, seed=seed)
-    return figures
+        figures += measure_transfer(real, synthetic, own, readings, steps=steps, seed=seed)
+    num = len(find_labelled(real))
+    return [
+        one
+        if one.refused or num >= MIN_TILES
+        else refuse(one, num, MIN_TILES, "labelled real tiles")
+        for one in figures
+    ]
 
 
 def _agreement(
@@ -69,7 +73,7 @@ def _agreement(
     rng, shuffled = numpy_generator(seed, "shuffled masks"), []
     for _ in range(SHUFFLES):
         other = synthetic.masks[rng.permutation(len(synthetic))]
-        shuffled += [float(np.nanmean(primary_measure(other, read))) for read in readings]
+        shuffled += [mean_of(primary_measure(other, read)) for read in readings]
     return replace(figure, chance=float(np.mean(shuffled)))
 
 
@@ -104,7 +108,7 @@ def _measure(
     num = int(np.isfinite(values).sum())
     if num < MIN_TILES:
         return refuse(figure, num, MIN_TILES, of)
-    return replace(_interval(figure, values, owners), ceiling=_nanmean(best))
+    return replace(_interval(figure, values, owners), ceiling=mean_of(best))
 
 
 def _by_size(
@@ -182,7 +186,7 @@ def _confusion(
     """Fraction of each label's pixels that are read as each label."""
     found = np.mean([_matrix(synthetic.masks, read) for read in readings], axis=0)
     best = _matrix(real.masks, own)
-    return [
+    figures = [
         Figure(
             part="asked",
             name=f"confusion.{asked.name}>{read.name}",
@@ -195,6 +199,7 @@ def _confusion(
         for read in Label
         if np.isfinite(found[asked, read])
     ]
+    return [one if one.tiles >= MIN_TILES else refuse(one, one.tiles, MIN_TILES) for one in figures]
 
 
 def _matrix(masks: Pixels, read: Pixels) -> Array:
@@ -217,8 +222,3 @@ def _interval(figure: Figure, values: Array, owners: npt.NDArray[np.str_]) -> Fi
 def _mean(parts: Sequence[Array]) -> Array:
     result: Array = np.mean(parts, axis=0)
     return result
-
-
-def _nanmean(values: Array) -> float:
-    kept = values[np.isfinite(values)]
-    return float(kept.mean()) if len(kept) else float("nan")

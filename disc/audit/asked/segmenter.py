@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
-from disc.audit.figures import NAN, Figure
 from disc.audit.sets import AuditSet
 from disc.data.pixels.images import Pixels
 from disc.data.tiles.decoding import Reading
 from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
-from disc.evaluate.agreement import MIN_FRACTION, label_fractions, recalls
 from disc.evaluate.referee import AUGMENT, read_tiles
 from disc.files import BadInput
 from disc.grade.carcino import CarcinoNet
 from disc.grade.encoder import split_halves
 from disc.grade.pixels import train_pixel_grader
 from disc.labels import GRADES, NUM_LABELS, Label
-from disc.seeds import derive, numpy_generator
+from disc.seeds import derive
 from disc.settings.grading import CarcinoNet as Settings
 from disc.settings.training import Optim
 
 WIDTH = 16
 """Channels of a segmenter at full resolution."""
-MIN_ROOM = 0.05
-"""Between chance and real tiles with their own masks, without which a reading says nothing."""
-MIN_GAIN = 0.1
-"""Of that room, which a label that segmenters have learnt to read takes up."""
-MIN_JUDGED = 5
-"""Tiles of a label, without which it is not judged."""
-SHUFFLES = 5
-"""Of masks, for a chance level."""
 Codes = npt.NDArray[np.int64]
 
 
@@ -111,7 +100,8 @@ def train_segmenter(tiles: AuditSet, *, steps: int, seed: int) -> CarcinoNet:
     if (tiles.masks >= NUM_LABELS).all():
         raise BadInput(
             f"{tiles.name}: none of {len(tiles)} tiles that a segmenter is trained on has a "
-            "labelled pixel; give masks of more patients"
+            "labelled pixel; give masks of more patients, or ask only what needs none: --parts "
+            "look new --encoders texture"
         )
     optim = Optim(steps=steps, lr=1e-3, decay="cosine", warmup=min(50, steps // 4))
     with TemporaryDirectory() as folder:
@@ -146,55 +136,3 @@ def _main_grade(real: AuditSet, slide: str) -> int:
     """The highest grade on a slide, so that halves share the rare ones out."""
     found = real.facts.fractions[real.slides == slide].max(axis=0) > 0.05
     return max((GRADES[label] for label in Label if found[label]), default=0)
-
-
-def find_unlearnt(
-    real: AuditSet, own: npt.NDArray[np.uint8], asked: Collection[Label], seed: int
-) -> list[Label]:
-    """Labels of real tiles that are read there hardly more often than anywhere.
-
-    A label that all but fills the tiles leaves no room between chance and a perfect reading, and
-    one that is in too few of them cannot be judged; neither is called unlearnt.
-
-    Args:
-        real: with masks.
-        own: what segmenters that did not see a tile's patient read in it, [N, H, W].
-        asked: labels that matter.
-        seed: of shuffled masks.
-    """
-    rng = numpy_generator(seed, "unlearnt")
-    right = _large_recalls(real.masks, own)
-    shuffled = (real.masks[rng.permutation(len(real))] for _ in range(SHUFFLES))
-    by_chance = np.concatenate([_large_recalls(masks, own) for masks in shuffled])
-    found = []
-    for label in Label:
-        values = right[:, label][np.isfinite(right[:, label])]
-        if label not in asked or len(values) < MIN_JUDGED:
-            continue
-        chance = float(np.nanmean(by_chance[:, label]))
-        room = 1 - chance
-        if room > MIN_ROOM and float(values.mean()) - chance < MIN_GAIN * room:
-            found.append(label)
-    return found
-
-
-def _large_recalls(masks: Pixels, read: Pixels) -> npt.NDArray[np.float64]:
-    """Recalls [N, 4] of labels that cover what counts in agreement; else NaN."""
-    return np.where(label_fractions(masks) >= MIN_FRACTION, recalls(masks, read), np.nan)
-
-
-def refuse_unlearnt(figures: Sequence[Figure], unlearnt: Sequence[Label]) -> list[Figure]:
-    """Agreement, and a label's own recall, say nothing of labels that nobody learnt to read."""
-    kept = []
-    for figure in figures:
-        names = [
-            label.name for label in unlearnt if figure.name in ("agreement", f"recall.{label.name}")
-        ]
-        if names and not figure.refused:
-            said = (
-                f"the segmenters have not learnt to read {', '.join(names)} in real tiles; train "
-                "them longer (--segmenter-steps)"
-            )
-            figure = replace(figure, value=NAN, low=NAN, high=NAN, refused=said)
-        kept.append(figure)
-    return kept

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from disc.audit.asked.segmenter import Segmenters, train_segmenter
-from disc.audit.figures import Figure, refuse, with_interval
-from disc.audit.sets import AuditSet
+from disc.audit.asked.learnt import MIN_JUDGED
+from disc.audit.asked.segmenter import train_segmenter
+from disc.audit.figures import Figure, mean_of, refuse, refuse_because, with_interval
+from disc.audit.sets import AuditSet, find_labelled
+from disc.evaluate.agreement import MIN_FRACTION, label_fractions
 from disc.evaluate.referee import read_tiles
 from disc.labels import NUM_LABELS, Label
 
@@ -23,25 +25,26 @@ Array = npt.NDArray[np.float64]
 def measure_transfer(
     real: AuditSet,
     synthetic: AuditSet,
-    segmenters: Segmenters,
+    own: Pixels,
     readings: Sequence[Pixels],
     *,
     steps: int,
     seed: int,
 ) -> list[Figure]:
-    """Train on the one, test on the other: mean Dice over the labels.
+    """Train on the one, test on the other: mean Dice over the labels of the tested tiles' masks.
 
     Patients whom the generator saw flatter one that copies; of others, enough tiles are preferred.
 
     Args:
         real: with masks.
         synthetic: with masks.
-        segmenters: trained on the halves of the real patients.
-        readings: what each of them reads in the synthetic tiles.
+        own: what segmenters of other real patients read in the real tiles, [N, H, W].
+        readings: what each of them reads in the synthetic tiles, [M, H, W].
         steps: of the training on synthetic tiles.
         seed: of that training.
     """
-    others = synthetic.find_unseen(real)
+    known = find_labelled(real)
+    others = np.intersect1d(synthetic.find_unseen(real), known)
     has_others = len(others) >= MIN_TILES
     whose = "of patients that the generator did not see" if has_others else "of all patients"
     there = Figure(
@@ -54,50 +57,68 @@ def measure_transfer(
         name="train-real",
         text="trained on real, tested on synthetic tiles: mean Dice",
     )
-    if len(synthetic) < MIN_TILES:
-        return [refuse(one, len(synthetic), MIN_TILES) for one in (there, back)]
+    fewest = min(len(find_labelled(synthetic)), len(known))
+    if fewest < MIN_TILES:
+        what = "labelled tiles of one of the sets"
+        return [refuse(one, fewest, MIN_TILES, what) for one in (there, back)]
     net = train_segmenter(synthetic, steps=steps, seed=seed)
-    own = segmenters.read_real(real)
-    chosen = others if has_others else np.arange(len(real))
-    held, best = real.take(chosen), float(np.nanmean(_dice(real.masks[chosen], own[chosen])))
-    there = _dice_interval(there, held, [read_tiles(net, held.images)])
-    back = _dice_interval(back, synthetic, readings)
-    best_of_all = float(np.nanmean(_dice(real.masks, own)))
-    return [replace(there, ceiling=best), replace(back, ceiling=best_of_all)]
+    chosen = others if has_others else known
+    held = real.take(chosen)
+    return [
+        _measure(there, held, [read_tiles(net, held.images)], (held.masks, own[chosen])),
+        _measure(back, synthetic, readings, (real.masks, own)),
+    ]
 
 
-def _dice_interval(figure: Figure, tiles: AuditSet, readings: Sequence[Pixels]) -> Figure:
+def _measure(
+    figure: Figure, tiles: AuditSet, readings: Sequence[Pixels], best: tuple[Pixels, Pixels]
+) -> Figure:
+    """Mean Dice over the labels that enough of the masks hold; as ceiling, that of real tiles.
+
+    A label that the masks lack has no Dice: a stray pixel that is read so would make it 0.
+    """
+    is_held = label_fractions(tiles.masks) >= MIN_FRACTION
+    labels = np.flatnonzero(is_held.sum(axis=0) >= MIN_JUDGED)
+    if not len(labels):
+        said = f"no label covers {100 * MIN_FRACTION:.0f} % of {MIN_JUDGED} tiles or more"
+        return refuse_because(figure, said)
+    hits, sizes, asked = (part.sum(axis=0)[labels] for part in _overlap(*best))
+    ceiling = mean_of(2 * hits[asked > 0] / sizes[asked > 0])
+    return replace(_with_dice(figure, tiles, readings, labels), ceiling=ceiling)
+
+
+def _with_dice(
+    figure: Figure, tiles: AuditSet, readings: Sequence[Pixels], labels: npt.NDArray[np.int64]
+) -> Figure:
     """Mean over labels of 2 TP / (asked + read), pixels summed over resampled patients."""
     names, codes = np.unique(tiles.patients, return_inverse=True)
-    both, total = np.zeros((len(names), NUM_LABELS)), np.zeros((len(names), NUM_LABELS))
+    sums = np.zeros((3, len(names), len(labels)))
     for read in readings:
-        hit, size = _overlap(tiles.masks, read)
-        np.add.at(both, codes, hit)
-        np.add.at(total, codes, size)
+        for total, part in zip(sums, _overlap(tiles.masks, read), strict=True):
+            np.add.at(total, codes, part[:, labels])
 
     def statistic(weights: Array) -> Array:
-        above, below = 2 * weights @ both, weights @ total
-        dice = np.full(above.shape, np.nan)
-        np.divide(above, below, out=dice, where=below > 0)
-        mean: Array = np.nanmean(dice, axis=1, keepdims=True)
-        return mean
+        hits, sizes, asked = weights @ sums
+        dice = np.zeros(hits.shape)
+        np.divide(2 * hits, sizes, out=dice, where=asked > 0)
+        num = (asked > 0).sum(axis=1)
+        mean = np.full(len(weights), np.nan)
+        np.divide(dice.sum(axis=1), num, out=mean, where=num > 0)
+        return mean[:, None]
 
     return replace(with_interval(figure, statistic, len(names)), tiles=len(tiles))
 
 
-def _overlap(masks: Pixels, read: Pixels) -> tuple[Array, Array]:
-    """Pixels of each label in both, and in the one plus in the other, [N, 4]; 255 do not count."""
+def _overlap(masks: Pixels, read: Pixels) -> tuple[Array, Array, Array]:
+    """Pixels of each label in both, in the one plus in the other, and in the masks, [N, 4].
+
+    Those of 255 do not count.
+    """
     known = masks < NUM_LABELS
-    hit, size = (np.zeros((len(masks), NUM_LABELS)) for _ in range(2))
+    hit, size, held = (np.zeros((len(masks), NUM_LABELS)) for _ in range(3))
     for label in Label:
         asked, seen = masks == label, (read == label) & known
         hit[:, label] = (asked & seen).sum(axis=(1, 2))
-        size[:, label] = asked.sum(axis=(1, 2)) + seen.sum(axis=(1, 2))
-    return hit, size
-
-
-def _dice(masks: Pixels, read: Pixels) -> Array:
-    hit, size = (part.sum(axis=0) for part in _overlap(masks, read))
-    result = np.full(NUM_LABELS, np.nan)
-    np.divide(2 * hit, size, out=result, where=size > 0)
-    return result
+        held[:, label] = asked.sum(axis=(1, 2))
+        size[:, label] = held[:, label] + seen.sum(axis=(1, 2))
+    return hit, size, held

@@ -7,10 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from disc.audit.copies.detector import MIN_NULL, Detector, Flags, Rate, calibrate, correct, rate_of
+from disc.audit.copies.detector import (
+    MIN_NULL,
+    MIN_SEARCHED,
+    Detector,
+    Flags,
+    Rate,
+    calibrate,
+    correct,
+    rate_of,
+)
 from disc.audit.copies.search import Matches
 from disc.audit.copies.wear import TEXTS
-from disc.audit.figures import Figure, refuse
+from disc.audit.figures import Figure, refuse, refuse_because
 from disc.audit.sets import AuditSet
 from disc.labels import NAMES, Label
 
@@ -63,11 +72,14 @@ def measure_copies(real: AuditSet, synthetic: AuditSet, *, seed: int) -> CopyFin
         return CopyFindings(figures=[refused], verdict=f"Not told: {refused.refused}.", pairs=[])
     detector = calibrate(training.images, list(training.patients), synthetic.images, seed=seed)
     flags, matches = detector.find(synthetic.images)
+    copied = _copied(flags, matches, training)
+    if detector.doubt:
+        copied = [refuse_because(one, detector.doubt) for one in copied]
     return CopyFindings(
         figures=[
             *_rates(figure, flags, detector, synthetic),
             *_powers(detector),
-            *_copied(flags, matches, training),
+            *copied,
         ],
         verdict=tell(rate_of(flags), detector),
         pairs=_pairs(flags, matches, detector, chosen),
@@ -83,12 +95,8 @@ def tell(found: Rate, detector: Detector) -> str:
     power = detector.power["flipped"]
     strength = f"{power.found} of {power.of} planted copies found"
     alarms = detector.false_alarms
-    if not detector.is_able and alarms.value > power.value / 2:
-        return (
-            f"Cannot tell: {alarms.found} of {alarms.of} tiles of other patients look like copies."
-        )
-    if not detector.is_able:
-        return f"Cannot tell: {strength}, or too many tiles of other patients are."
+    if detector.doubt:
+        return f"Cannot tell: {detector.doubt}."
     if found.found == found.of:
         return f"Everything is a copy: {found.found:,} of {found.of:,} tiles; {strength}."
     if not found.found:
@@ -115,22 +123,24 @@ def _percent(value: float) -> str:
 
 def _rates(figure: Figure, flags: Flags, detector: Detector, synthetic: AuditSet) -> list[Figure]:
     """The rate of all tiles, and of those of which each label covers half or more."""
-    figures = []
     groups: list[tuple[Figure, npt.NDArray[np.bool_]]] = [(figure, np.ones(len(flags), bool))]
     for label in Label:
         text = f"copies among tiles of which {NAMES[label]} covers half or more"
         one = replace(figure, name=f"copies.{label.name}", text=text)
         groups.append((one, synthetic.facts.fractions[:, label] >= 0.5))
-    for one, kept in groups:
-        if not detector.is_able:
-            said = "too few planted copies found; see power"
-            figures.append(replace(one, refused=said))
-        elif kept.any():
-            value, low, high = correct(rate_of(flags[kept]), detector)
-            alarms = detector.false_alarms
-            found = replace(one, value=value, low=low, high=high, tiles=int(kept.sum()))
-            figures.append(replace(found, floor=alarms.value, floor_high=alarms.high))
-    return figures
+    return [tell_rate(one, flags[kept], detector) for one, kept in groups]
+
+
+def tell_rate(figure: Figure, flags: Flags, detector: Detector) -> Figure:
+    """The rate of copies among some tiles, less false alarms; these are its floor."""
+    alarms = detector.false_alarms
+    figure = replace(figure, floor=alarms.value, floor_high=alarms.high, tiles=len(flags))
+    if detector.doubt:
+        return refuse_because(figure, detector.doubt)
+    if len(flags) < MIN_SEARCHED:
+        return refuse(figure, len(flags), MIN_SEARCHED)
+    value, low, high = correct(rate_of(flags), detector)
+    return replace(figure, value=value, low=low, high=high)
 
 
 def _powers(detector: Detector) -> list[Figure]:

@@ -79,11 +79,10 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
     paths = sorted((root / "images").glob("[!.]*.jpg"))
     made = read_small(lambda path: read_image(path, training.tile_px), paths)
     detector = calibrate(real, patients, made, seed=seed)
-    if not detector.is_able:
-        power = detector.power["flipped"]
+    if detector.doubt:
         raise BadInput(
-            f"--drop-copies: only {power.found} of {power.of} planted copies are found among the "
-            "training tiles, so nothing can be told; leave it out"
+            f"--drop-copies: {detector.doubt}, so nothing can be told of copies of the training "
+            "tiles; leave it out"
         )
     flags, matches = detector.find(made)
     is_whole = matches.whole - detector.whole >= matches.window - detector.window
