@@ -90,10 +90,21 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
         optim=replace(half.optim, steps=2 * half.optim.steps),
         decoder=replace(half.decoder, optim=last),
     )
+    short = replace(
+        plain,
+        optim=replace(plain.optim, steps=2000),
+        decoder=replace(
+            plain.decoder,
+            adversarial_weight=0.5,
+            feature_weight=0.5,
+            optim=replace(plain.decoder.optim, steps=440),
+        ),
+    )
     weights = 2 * plain.decoder.adversarial_weight, 2 * plain.decoder.feature_weight
     harder = replace(plain.decoder, adversarial_weight=weights[0], feature_weight=weights[1])
     return {
         "the run's": plain,
+        "the demo's of before": short,
         "a harder contest": replace(plain, decoder=harder),
         "a harder contest, labels evenly": replace(
             plain, decoder=replace(harder, even_labels=True)

@@ -86,7 +86,6 @@ def demo() -> Run:
         run,
         name="demo",
         phantom=replace(run.phantom, slides=(8, 9, 14, 6)),
-        autoencoder=_sharp_autoencoder(2000, 440),
         denoiser=replace(
             run.denoiser, uniform_fraction=0.5, optim=replace(run.denoiser.optim, steps=800)
         ),
@@ -127,7 +126,7 @@ def laptop() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=_sharp_autoencoder(4800, 840),
+        autoencoder=_sharp_autoencoder(5000, 1100, weight=0.6),
         denoiser=Denoiser(
             channels=(48, 96, 128),
             attention=(False, False, True),
@@ -175,7 +174,7 @@ def phantom() -> Run:
             referee_slides=(6, 6, 6, 6),
             core_um=(900.0, 3000.0),
         ),
-        autoencoder=_sharp_autoencoder(10000, 2700, is_harder=True),
+        autoencoder=_sharp_autoencoder(10000, 2700, weight=1.0, even_labels=True),
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
@@ -206,13 +205,17 @@ def phantom() -> Run:
     )
 
 
-def _sharp_autoencoder(steps: int, decoder_steps: int, *, is_harder: bool = False) -> Autoencoder:
-    """Trained on crops, then its decoder alone against a discriminator.
+def _sharp_autoencoder(
+    steps: int, decoder_steps: int, *, weight: float, even_labels: bool = False
+) -> Autoencoder:
+    """Trained on crops, then its decoder alone against a discriminator of a weight.
 
-    A harder contest takes thousands of steps: twice its weight, and tiles of every label alike.
+    More steps or weight bring texture; weight costs PSNR, and tiles of every label alike take
+    thousands of steps to tell.
     """
-    weight = 1.0 if is_harder else 0.5
-    tuning = DecoderTuning(adversarial_weight=weight, feature_weight=weight, even_labels=is_harder)
+    tuning = DecoderTuning(
+        adversarial_weight=weight, feature_weight=weight, even_labels=even_labels
+    )
     optim = replace(tuning.optim, steps=decoder_steps)
     return Autoencoder(
         channels=(8, 16, 32),

@@ -235,6 +235,6 @@ def test_crops_and_the_decoder_s_own_steps_are_counted_as_they_are_trained(tmp_p
     assert sides == {"autoencoder": (1, 32, 32, 3), "decoder": (1, 64, 64, 3)}
     run = dataclasses.replace(run, out=tmp_path)
     works = {work.stage: work for work in list_work(run, find_sizes(run))}
-    assert works["autoencoder"].what == "4,800 steps of 8, then the decoder 840 of 4"
-    assert works["autoencoder"].units == {"autoencoder, a step": 4800, "decoder, a step": 840}
+    assert works["autoencoder"].what == "5,000 steps of 8, then the decoder 1,100 of 4"
+    assert works["autoencoder"].units == {"autoencoder, a step": 5000, "decoder, a step": 1100}
     assert price("decoder, a step", probes["decoder, a step"]).flops > 0
