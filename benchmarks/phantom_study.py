@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--pixel-seeds", type=int, default=3)
     parser.add_argument("--pixel-weights", nargs="+", default=["0.3"], help="of pixel graders")
     parser.add_argument("--graders", nargs="+", default=["transmil"], help="of slides")
-    parser.add_argument("--weights", nargs="+", default=WEIGHTS, help="of slide graders")
+    parser.add_argument("--weights", nargs="+", default=WEIGHTS, help="of slide graders; small: .5")
     parser.add_argument("--pixel-batch", type=int, default=16, help="real tiles a step")
     parser.add_argument("--pixel-steps", type=int, default=900, help="of pixel graders, at most")
     parser.add_argument(

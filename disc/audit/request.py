@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,6 +119,8 @@ class AuditRequest:
         require(bool(self.parts), "--parts has nothing to answer; give asked, look, new or seams")
         require(len(self.kinds) in {1, 2}, "--kind takes one word for both sets, or one for each")
         require(self.tile_px is None or self.tile_px >= 32, "--tile-px must be 32 or more")
+        is_width = self.um_per_px is None or 0 < self.um_per_px < math.inf
+        require(is_width, f"--um-per-px {self.um_per_px}: must be > 0, and finite")
         for path in (self.json, self.page, self.table):
             if path is not None and path.is_dir():
                 raise BadInput(f"{path}: is a folder; name the file to write")

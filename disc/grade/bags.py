@@ -25,8 +25,8 @@ class Bag:
         features: float32 [N, D], in the order of the tiles.
         truth: bits NC, GG3, GG4, GG5.
         primary: Gleason grade 0, 3, 4 or 5.
-        coords: x and y of the tiles' corners, or of superpixels' centres, int [N, 2]; None where
-            nobody knows.
+        coords: x and y of the tiles' corners, or of superpixels' centres in their own tiles, int
+            [N, 2]; None where nobody knows.
         tile_px: side of a tile, in the pixels of `coords`.
         labels: label of each tile, 255 where unknown, uint8 [N]; None: all unknown.
     """

@@ -172,7 +172,8 @@ def encode_superpixels(
 ) -> None:
     """Write features, centres and labels of the superpixels of every slide, `<slide>.h5`.
 
-    Features of a superpixel are the mean over its windows; else as `encode_slides`.
+    Features of a superpixel are the mean over its windows, its centre is that in its own tile, as
+    the places of a synthetic slide's tiles are made up. Else as `encode_slides`.
     """
 
     def write(path: Path, slide_id: str, indices: list[int]) -> None:
@@ -185,8 +186,8 @@ def encode_superpixels(
         features = np.add.reduceat(read, starts, axis=0) / counts[:, None]
         scales = [(tile.box_px or tiles.tile_px) / tiles.tile_px for tile, _ in found]
         coords = [
-            (tile.x + scale * part.centre[0], tile.y + scale * part.centre[1])
-            for (tile, part), scale in zip(found, scales, strict=True)
+            (scale * part.centre[0], scale * part.centre[1])
+            for (_, part), scale in zip(found, scales, strict=True)
         ]
         labels = np.array([part.label for _, part in found], np.uint8)
         places = np.rint(coords).astype(np.int64)

@@ -51,14 +51,17 @@ def limitations(summary: RunSummary, numbers: Numbers) -> dict[str, list[str]]:
 
 def _unchosen(gains: pd.DataFrame, chosen: pd.DataFrame) -> list[str]:
     """Variants of several balance weights of which none could be chosen."""
-    known = set() if chosen.empty else set(zip(chosen["grader"], chosen["variant"], strict=True))
-    every = sorted(set(zip(gains["grader"], gains["variant"], strict=True)) - known)
-    if not every:
+    keys = [name for name in ("variant", "grader", "encoder") if name in gains]
+    every, known = (
+        set() if table.empty else set(table[keys].itertuples(index=False, name=None))
+        for table in (gains, chosen)
+    )
+    if every <= known:
         return []
-    names = ", ".join(f"{variant} ({grader})" for grader, variant in every)
+    names = "; ".join(" ".join(map(str, part)) for part in sorted(every - known))
     return [
-        f"No balance weight could be chosen for {names}, and so there is no verdict: validation "
-        "slides are missing, or lack labels. Give validation slides, or one weight."
+        f"No balance weight could be chosen, and so there is no verdict, for {names}: what a fold "
+        "validates on is missing, or lacks labels. Give validation slides, or one weight."
     ]
 
 
@@ -78,10 +81,11 @@ def _seeds(rows: pd.DataFrame | None) -> list[str]:
     """What the intervals of graders do not hold for want of seeds, and whether few seeds vary."""
     if rows is None:
         return []
-    added = name_runs(rows[rows["balance_weight"] > 0])
+    named = name_runs(rows)
+    added, base = named[named["balance_weight"] > 0], named[named["balance_weight"] == 0]
     nums = {
         "generator": added["generator_seed"].nunique(),
-        "grader": added["grader_seed"].nunique(),
+        "grader": min(part["grader_seed"].nunique() for part in (added, base)),
     }
     single = [name for name, num in nums.items() if num == 1]
     few = [count(num, f"{name} seed") for name, num in nums.items() if 1 < num < FEW_SEEDS]
@@ -170,6 +174,6 @@ def _unlearnt(numbers: Numbers) -> list[str]:
     ]
     return [
         f"Baseline not trained: with real tiles only, the pixel grader has not learned "
-        f"{'; '.join(found)}: its Dice is that of chance, or little more. Gains over it say "
-        "nothing about synthetic tiles, and are not coloured."
+        f"{'; '.join(found)}: in a training its Dice is that of chance, or little more. Gains over "
+        "it say nothing about synthetic tiles, and are not coloured."
     ]

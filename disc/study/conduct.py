@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, product
@@ -59,7 +59,7 @@ def conduct(request: StudyRequest) -> str:
     with hold_folder(study.folder, print_line):
         facts = _claim(study)
         check_sets(study)
-        # nothing is noted of a request that was refused
+        # not before: a mistyped path must not make the corrected command another study's
         write_json(study.folder / RECORD, facts)
         sweep(study.folder)
         return _conduct(study)
@@ -82,9 +82,10 @@ def _conduct(study: Study) -> str:
 
 def _tell(study: Study, cells: Sequence[Cell]) -> Path:
     """Write tables and page."""
+    seen = {run.fold for run in study.runs if run.context.split.val_is_seen}
     tables = {
-        "scores": join([_rows(study, cell) for cell in cells if cell.kind == "slides"]),
-        "pixels": join([_rows(study, cell) for cell in cells if cell.kind == "pixels"]),
+        "scores": join([_rows(study, cell) for cell in cells if cell.kind == "slides"], seen),
+        "pixels": join([_rows(study, cell) for cell in cells if cell.kind == "pixels"], seen),
         "probe": probe_features(study),
         "recipe_weights": compare_weights(study.runs[0].context.book, seed=study.request.seed),
     }
@@ -196,15 +197,21 @@ def _rows(study: Study, cell: Cell) -> pd.DataFrame:
     return read_table(path, ("variant", "fold", "split"), tell_remedy(path))
 
 
-def join(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def join(parts: Sequence[pd.DataFrame], seen: Collection[str] = ()) -> pd.DataFrame:
     """Rows of all cells; with several folds, their validation slides once more as one set.
 
     Pooled out of fold, each slide is read by the graders of the fold that left it out.
+
+    Args:
+        parts: rows of each cell.
+        seen: folds whose graders saw their validation slides: these leave none out.
     """
     if not parts:
         return pd.DataFrame()
     table = pd.concat(parts, ignore_index=True)
-    if table["fold"].nunique() < 2:
+    is_left_out = (table["split"] == "val") & ~table["fold"].isin(list(seen))
+    if table.loc[is_left_out, "fold"].nunique() < 2:
         return table
-    pooled = table[table["split"] == "val"].assign(split=POOLED, fold=EVERY)
-    return pd.concat([table, pooled], ignore_index=True)
+    return pd.concat(
+        [table, table[is_left_out].assign(split=POOLED, fold=EVERY)], ignore_index=True
+    )

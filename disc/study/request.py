@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,9 +54,9 @@ class StudyRequest:
     pixel_weights: tuple[float, ...] = (0.3,)
     """Of the pixel grader, in (0, 1]."""
     grader_seeds: int = 3
-    """Seeds of the slide grader; 0: none is trained; of 1 there is no verdict."""
+    """Seeds of the slide grader; 0: none is trained; with 1 nothing is called help or harm."""
     pixel_seeds: int = 3
-    """Seeds of the pixel grader; 0: none is trained; of 1 there is no verdict."""
+    """Seeds of the pixel grader; 0: none is trained; with 1 nothing is called help or harm."""
     pixel_steps: int | None = None
     """At most, of the pixel grader; None: as the first run is configured."""
     match_sizes: bool = False
@@ -115,6 +116,6 @@ class StudyRequest:
         for name, width in self.external_um_per_px.items():
             option = f"--external-um-per-px {name} {width:g}"
             require(name in self.external, f"{option}: no such set{sets}")
-            require(width > 0, f"{option}: must be > 0")
-        for name in set(self.grouped) - {*self.external, *TAKEN, *GROUPED}:
+            require(0 < width < math.inf, f"{option}: must be > 0, and finite")
+        for name in set(self.grouped) - {*self.external, "in", "shifted", *GROUPED}:
             raise BadInput(f"--grouped {name}: no such set{sets}")

@@ -1,5 +1,6 @@
 """The page of a study, from simulated scores."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,16 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from disc.evaluate.graders.folds import fold_table
 from disc.report.graders.attention import AttentionSheet
 from disc.report.study.figures import _bins, _roc
 from disc.report.study.page import write_study_page
 from disc.report.study.summary import StudySummary
 from disc.study.conduct import join
 from tests.evaluate.simulated_scores import simulate_scores
+
+LABELS = ("NC", "GG5")
+DASH = "\N{EN DASH}"
 
 
 @pytest.mark.parametrize("labels", [("NC", "GG5")])
@@ -52,37 +57,68 @@ def test_a_study_without_pixel_graders_has_a_page(tmp_path: Path, labels: tuple[
     assert {*tests["variant"]} == {"sd", "sd-shuffled"}
 
 
-def test_folds_stand_on_the_page_one_by_one_and_out_of_fold(tmp_path: Path) -> None:
-    skills = {"real": 1.2, "sd": 2.4}
+@pytest.fixture(scope="module")
+def folds() -> list[pd.DataFrame]:
+    """Scores of validation and test slides of two folds, which share the latter."""
     parts = []
     for fold in ("Val1", "Val2"):
         for split in ("val", "test"):
-            scores = simulate_scores(skills, len(parts), slides=40, labels=("NC", "GG5"))
+            seed = len(parts) if split == "val" else 1
+            scores = simulate_scores({"real": 1.2, "sd": 2.4}, seed, slides=40, labels=LABELS)
             own = scores["slide"].astype(str) + (fold if split == "val" else "")
             parts.append(scores.assign(fold=fold, split=split, slide=own, patient=own))
-    test = parts[1][["truth", "slide", "patient"]].to_numpy()
-    parts[3][["truth", "slide", "patient"]] = test  # one test set for all
+    return parts
+
+
+def test_folds_stand_on_the_page_one_by_one_and_out_of_fold(
+    tmp_path: Path, folds: list[pd.DataFrame]
+) -> None:
+    weights = {"weights": ["random"], "primary": [3], "right": [9], "slides": [10], "share": [0.9]}
     summary = StudySummary(
         title="s",
         facts={},
         is_simulated=True,
-        scores=join(parts),
+        scores=join(folds),
         pixels=pd.DataFrame(),
         probe=pd.DataFrame(),
-        recipe_weights=pd.DataFrame(
-            {"weights": ["random"], "primary": [3], "right": [9], "slides": [10], "share": [0.9]}
-        ),
+        recipe_weights=pd.DataFrame(weights),
         draws=50,
     )
     page = write_study_page(tmp_path, summary).read_text()
     assert "validation slides of all, out of fold</th>" in page and "Val2</th>" in page
-    table = pd.read_csv(tmp_path / "folds.csv")
+    assert (tmp_path / "folds.csv").exists() and f"validation {DASH}" not in page
+    bare = replace(summary, scores=join([*folds[:2], folds[3]]))
+    assert f"validation {DASH}" in write_study_page(tmp_path / "bare", bare).read_text()
+
+
+def test_folds_are_measured_each_on_its_own_slides(folds: list[pd.DataFrame]) -> None:
+    table = fold_table(join(folds))
     pooled = table[(table["split"] == "out-of-fold") & (table["label"] == "GG5")]
     assert (pooled["positives"] + pooled["negatives"] == 80).all() and {*pooled["fold"]} == {"all"}
-    rows = parts[2][(parts[2]["label"] == "GG5") & (parts[2]["variant"] == "sd")]
-    where = (table["fold"] == "Val2") & (table["split"] == "val") & (table["label"] == "GG5")
-    found = table.loc[where & (table["variant"] == "sd"), "value"].item()
-    assert found == pytest.approx(roc_auc_score(rows["truth"], rows["score"]))
+    rows = folds[2][(folds[2]["label"] == "GG5") & (folds[2]["variant"] == "sd")]
+    found = table.set_index(["variant", "split", "fold", "label"])["value"]
+    expected = roc_auc_score(rows["truth"], rows["score"])
+    assert found["sd", "val", "Val2", "GG5"] == pytest.approx(expected)
+    assert fold_table(join(folds[:2])).empty and fold_table(join([])).empty
+
+
+def test_a_mean_of_a_fold_is_over_the_labels_that_all_folds_have(folds: list[pd.DataFrame]) -> None:
+    lacking = folds[2][folds[2]["label"] != "GG5"]
+    table = fold_table(join([*folds[:2], lacking, folds[3]]))
+    found = table.set_index(["variant", "split", "fold", "label"])["value"]
+    mean, nc, gg5 = (found["real", "val", "Val1", name] for name in ("mean", "NC", "GG5"))
+    assert mean == nc != gg5
+
+
+def test_a_fold_that_saw_its_validation_slides_is_not_out_of_fold(
+    folds: list[pd.DataFrame],
+) -> None:
+    """The paper's fold All learns from those of Val1: pooled with it they stood there twice."""
+    every = [part.assign(fold="All") for part in folds[:2]]
+    table = join([*folds, *every], {"All"})
+    pooled = table[table["split"] == "out-of-fold"]
+    assert len(pooled) == len(folds[0]) + len(folds[2])
+    assert not (join([*folds[:2], *every], {"All"})["split"] == "out-of-fold").any()
 
 
 def test_a_roc_rises_at_ties_together_and_its_area_is_the_auroc() -> None:

@@ -215,7 +215,7 @@ def test_a_gain_over_a_grader_that_has_not_learned_a_label_is_not_coloured(tmp_p
     (note,) = (
         n for n in limitations(summary, measure(summary))["pixel grading"] if "Baseline" in n
     )
-    assert "has not learned GG3: its Dice" in note
+    assert "has not learned GG3: in a training its Dice" in note
 
 
 def test_a_gain_over_a_slide_grader_at_chance_is_not_coloured(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ MIN_ROOM = 0.05
 MIN_GAIN = 0.1
 """Of that room, which a label that segmenters have learnt to read takes up."""
 MIN_JUDGED = 5
-"""Real tiles of a label, without which nobody can say whether it is read."""
+"""Real tiles of a label, without which nobody can say whether it is read; and synthetic ones that
+ask for it, without which it decides over no figure but its own."""
 SHUFFLES = 5
 """Of masks, for a chance level."""
 POOLED = ("agreement", "size", "boundary", "train-real")
@@ -103,7 +104,7 @@ def refuse_unlearnt(
         synthetic: its masks ask for labels.
     """
     covers = label_fractions(synthetic.masks) >= MIN_FRACTION
-    asked = [label for label in Label if covers[:, label].any()]
+    asked = [label for label in Label if covers[:, label].sum() >= MIN_JUDGED]
     kept = []
     for figure in figures:
         if labels := _find_blind(figure.name, unlearnt, asked):

@@ -24,9 +24,11 @@ def fold_table(scores: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         grader, encoder, data_set, split, variant, balance_weight, fold ("all": out of fold), label
-        ("NC".."GG5" or "mean" over those that have both outcomes), value (mean over the fold's
-        trainings), positives, negatives; empty where there is one fold.
+        ("NC".."GG5" or "mean" over those that have both outcomes in every fold of a split), value
+        (mean over the fold's trainings), positives, negatives; empty where there is one fold.
     """
+    if scores.empty:
+        return pd.DataFrame()
     rows = name_runs(scores[scores["label"].isin(LABELS)])
     if rows.loc[rows["fold"] != EVERY, "fold"].nunique() < 2:
         return pd.DataFrame()
@@ -40,7 +42,11 @@ def fold_table(scores: pd.DataFrame) -> pd.DataFrame:
         num = int((slides["truth"] > 0).sum())
         found.append([*key, value, num, len(slides) - num])
     table = pd.DataFrame(found, columns=[*keys, "label", "value", "positives", "negatives"])
-    means = table.groupby(keys, as_index=False, dropna=False)["value"].mean()
+    # a mean over other labels would be another quantity
+    known, where = table.dropna(subset="value"), ["data_set", "split"]
+    has_label = known.groupby([*where, "label"])["fold"].transform("nunique")
+    shared = known[has_label == known.groupby(where)["fold"].transform("nunique")]
+    means = shared.groupby(keys, as_index=False, dropna=False)["value"].mean()
     order = {name: place for place, name in enumerate([*LABELS, MEAN])}
     whole = pd.concat([table, means.assign(label=MEAN)])
     return whole.sort_values(

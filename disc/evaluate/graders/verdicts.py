@@ -17,7 +17,8 @@ UNTRAINED = "baseline not trained"
 UNDEFINED = "undefined"
 MATCHED = "not shown to help beyond real tiles"
 ONCE = "trained once"
-"""Beyond chance over patients, but of one grader seed: of one training against another."""
+"""Beyond chance over patients, but of one grader seed, whatever folds and generators there are:
+nobody knows how much of it is the seed's."""
 VERDICTS = (HELPS, MATCHED, HARMS, ONCE, UNCLEAR, UNTRAINED, UNDEFINED)
 
 
@@ -66,7 +67,7 @@ def primary_tests(
 
     Returns:
         The columns of `gains` at the chosen weights on test sets, and p_holm, smallest (difference
-        that the test set can show) and verdict.
+        that the test set can show; NaN: none) and verdict.
     """
     rows = gains[(gains["split"] == "test") & (gains["label"] != MEAN)]
     on = [name for name in chosen.columns if name in rows]
@@ -81,7 +82,9 @@ def primary_tests(
         for found in zip(rows["value"], adjusted, trained, repeated, beyond, strict=True)
     ]
     smallest = smallest_difference(rows["error"], rows["freedom"])
-    return rows.assign(p_holm=adjusted, smallest=smallest, verdict=verdicts)
+    # no two levels are 1 apart: a set that would need that can show nothing
+    possible = np.where(smallest < 1, smallest, np.nan)
+    return rows.assign(p_holm=adjusted, smallest=possible, verdict=verdicts)
 
 
 def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -107,7 +110,7 @@ def judge(
     """The verdict on one difference to real tiles only.
 
     A grader at chance is no baseline: whatever is added to it, a difference says nothing about the
-    addition. Nor does that of one training to another, which may differ with nothing added.
+    addition. Nor does that of one seed of the graders, which may differ with nothing added.
 
     Args:
         difference: to real tiles only.

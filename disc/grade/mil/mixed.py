@@ -56,8 +56,8 @@ class MixedSupervision(BagGrader):
         Args:
             features: [B, L, D].
             is_tile: which places hold an instance, bool [B, L].
-            places: centres of the instances in sides of a tile, [B, L, 2], of which the part
-                within a tile counts; None: all at 0.
+            places: centres of the instances in their tiles, in sides of a tile, [B, L, 2]; None:
+                all at 0.
             all_tokens: also give the logits of the instances.
 
         Returns:
@@ -142,6 +142,6 @@ def encode_places(places: Tensor, width: int) -> Tensor:
     """
     quarter = width // 4
     rates = 10_000 ** (-torch.arange(quarter, device=places.device) / max(1, quarter))
-    angles = (CELLS * places.remainder(1)).floor()[..., None] * rates
+    angles = (CELLS * places).floor()[..., None] * rates
     waves = torch.cat([angles.sin(), angles.cos()], -1).flatten(2)
     return F.pad(waves, (0, width - waves.shape[-1]))

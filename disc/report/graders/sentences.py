@@ -71,11 +71,13 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
         shown = ", ".join(_differs(row) for row in once.itertuples())
         parts.append(
             f"{ONCE}, so neither help nor harm, {len(once)} of {len(tests)}: {shown} differ by "
-            "more than other patients would change, and another training may change as much"
+            "more than other patients would change; another seed of the grader may change as much"
         )
     unclear = tests[tests["verdict"] == UNCLEAR]
     if len(unclear):
-        parts.append(f"{UNCLEAR}, {len(unclear)} of {len(tests)}: {_smallest(unclear)}")
+        is_once = (unclear["grader_seeds"] == 1).all()
+        shown = "graders of one seed can show none" if is_once else _smallest(unclear)
+        parts.append(f"{UNCLEAR}, {len(unclear)} of {len(tests)}: {shown}")
     for word, why in (
         (UNTRAINED, "the grader of real tiles only fails its own check, so a gain over it is none"),
         (UNDEFINED, "too few patients with, or without, the label"),
@@ -110,5 +112,8 @@ def _smallest(unclear: pd.DataFrame) -> str:
     if sizes:
         said.append(f"the smallest difference this test set can show is {', '.join(sizes)}")
     if blind:
-        said.append(f"of {', '.join(blind)} this test set can show none: all draws are alike")
+        said.append(
+            f"of {', '.join(blind)} this test set can show none: all draws are alike, or too few "
+            "patients or seeds leave every difference open"
+        )
     return "; ".join(said)

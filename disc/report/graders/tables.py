@@ -65,24 +65,25 @@ def slide_grids(numbers: Numbers) -> list[Grid]:
 
 def fold_grid(numbers: Numbers, grader: str, encoder: str) -> Grid:
     """Mean AUROC fold by fold on test slides, and of all folds' validation slides as one set."""
-    table = _where(numbers.folds, grader=grader, encoder=encoder, data_set="in", label=MEAN)
+    table = _where(numbers.folds, grader=grader, encoder=encoder, label=MEAN)
+    # external sets, which come after, are read by the graders of every fold too
+    table = table[table["data_set"] == min(table["data_set"])]
     keys = ["variant", "balance_weight"]
-    chosen = _where(numbers.chosen, grader=grader, encoder=encoder)[keys]
-    base = table.loc[table["balance_weight"] == 0, keys].drop_duplicates()
-    wide = table.pivot(index=keys, columns=["split", "fold"], values="value")
-    folds = [fold for split, fold in wide.columns if split == "test"]
+    configurations = table.loc[table["balance_weight"] == 0, keys].drop_duplicates()
+    if not numbers.chosen.empty:
+        chosen = _where(numbers.chosen, grader=grader, encoder=encoder)[keys]
+        configurations = pd.concat([configurations, chosen])
+    values = table.set_index([*keys, "split", "fold"])["value"]
+    folds = sorted(set(table["fold"]) - {EVERY})
     rows = []
-    for variant, weight in pd.concat([base, chosen]).itertuples(index=False):
-        values = wide.loc[(variant, weight)]
+    for variant, weight in configurations.itertuples(index=False):
         name = f"+ {variant}" if weight else "real tiles only"
         row = [Field(text=name, small=f"balance weight {weight:g}" if weight else "AUROC")]
-        row += [
-            Field(
-                text=plain(values["test", fold]), small=f"validation {plain(values['val', fold])}"
-            )
-            for fold in folds
-        ]
-        rows.append([*row, Field(text=plain(values[POOLED, EVERY]))])
+        for fold in folds:
+            small = f"validation {_fold_value(values, (variant, weight, 'val', fold))}"
+            tested = _fold_value(values, (variant, weight, "test", fold))
+            row.append(Field(text=tested, small=small))
+        rows.append([*row, Field(text=_fold_value(values, (variant, weight, POOLED, EVERY)))])
     features = ENCODER_NAMES.get(encoder, encoder)
     return Grid(
         caption=f"{GRADER_NAMES.get(grader, grader)} on {features} features: folds (not tested)",
@@ -90,6 +91,12 @@ def fold_grid(numbers: Numbers, grader: str, encoder: str) -> Grid:
         rows=rows,
         files=("folds.csv",),
     )
+
+
+def _fold_value(values: pd.Series, key: tuple[object, ...]) -> str:
+    """A value, or a dash where a fold has no such slides, or they lack labels."""
+    value = float(values.get(key, float("nan")))
+    return "\N{EN DASH}" if pd.isna(value) else plain(value)
 
 
 def kappa_grid(numbers: Numbers, grader: str, encoder: str, data_set: str) -> Grid:
@@ -158,7 +165,9 @@ def _changes(
 
 def _tested(test: Any) -> Field:
     small = interval(test)
-    if test.verdict == UNCLEAR:
+    if test.verdict == UNCLEAR and test.grader_seeds == 1:
+        small += f", {ONCE}"
+    elif test.verdict == UNCLEAR:
         is_blind = pd.isna(test.smallest)
         small += ", can show nothing" if is_blind else f", can show {plain(test.smallest)}"
     if test.verdict == ONCE:
