@@ -147,7 +147,7 @@ def _at_chance(numbers: Numbers) -> list[str]:
     if not found:
         return []
     return [
-        "Baseline at chance: with real tiles only the interval of AUROC includes .5 "
+        "Baseline at chance: with real tiles only AUROC cannot be told from .5 "
         f"({'; '.join(found)}); gains over it are not coloured."
     ]
 

@@ -91,7 +91,7 @@ class Numbers:
         """AUROC of the slide grader of real tiles only on a test set, by label.
 
         Returns:
-            value, low, high, positives, negatives, is_above_chance (its interval excludes .5).
+            value, low, high, positives, negatives, is_above_chance (told from .5).
         """
         where = (self.auroc["grader"] == grader) & (self.auroc["encoder"] == encoder)
         where &= (self.auroc["data_set"] == data_set) & (self.auroc["split"] == "test")

@@ -178,3 +178,17 @@ def test_intervals_hold_the_truth_in_a_thousand_studies(capsys: pytest.CaptureFi
             print(f"\n{name} slides: AUROC {found[0]:.3f}, difference {found[1]:.3f}", end="")
     assert all(0.93 <= part <= 0.97 for part in clustered)
     assert seeds[1] >= 0.9
+
+
+def test_a_few_patients_whom_the_baseline_ranks_well_are_told_from_chance() -> None:
+    """The stretched interval of so few may hold .5; a grader that knows nothing seldom passes."""
+    found = []
+    for skill in (3.0, 0.0):
+        passed = 0
+        for seed in range(8):
+            design = {"slides": 31, "positives": 5 / 31, "per_patient": 1}
+            scores = simulate_scores({"real": skill}, seed, labels=("GG5",), **design)  # type: ignore[arg-type]
+            levels = auroc_tables(scores, draws=200, seed=seed)[0]
+            passed += int(above_chance(levels[levels["label"] == "GG5"]).iloc[0])
+        found.append(passed)
+    assert found[0] >= 6 and found[1] <= 1

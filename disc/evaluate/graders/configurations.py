@@ -67,7 +67,7 @@ class Measured:
 
     def levels(self, lowest: float = 0.0) -> pd.DataFrame:
         """Every configuration's values, of a measure from `lowest` to 1: intervals and errors."""
-        frame = self._frame(range(len(self.configurations))).drop(columns=["freedom", "p"])
+        frame = self._frame(range(len(self.configurations))).drop(columns="p")
         return frame.assign(low=frame["low"].clip(lower=lowest), high=frame["high"].clip(upper=1))
 
     def differences(self) -> pd.DataFrame:

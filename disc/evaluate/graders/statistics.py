@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from scipy.stats import t
 
 from disc.evaluate.graders.folds import fold_table
 from disc.evaluate.graders.pixels import baseline_table, confusion_table, pixel_tables
@@ -12,6 +13,7 @@ from disc.evaluate.graders.slides import (
     delong_errors,
     kappa_tables,
 )
+from disc.evaluate.graders.spread import ALPHA
 from disc.evaluate.graders.verdicts import choose_balance_weights, primary_tests
 
 SLIDE_GRADER = ["grader", "encoder"]
@@ -85,6 +87,12 @@ def pixel_statistics(pixels: pd.DataFrame, *, draws: int, seed: int) -> dict[str
 
 
 def above_chance(levels: pd.DataFrame) -> pd.Series:
-    """Whether the interval of real tiles only lies above chance, by grader, test set and label."""
+    """Whether real tiles only are told from chance, by grader, test set and label.
+
+    By Student's t of the error: the interval, which is stretched where patients are few, holds
+    chance for longer than a test of that level needs.
+    """
     base = levels[(levels["balance_weight"] == 0) & (levels["split"] == "test")]
-    return base.set_index([*SLIDE_GRADER, "data_set", "label"])["low"] > CHANCE
+    base = base.set_index([*SLIDE_GRADER, "data_set", "label"])
+    room = t.ppf(1 - ALPHA / 2, base["freedom"]) * base["error"]
+    return base["value"] - room > CHANCE

@@ -69,9 +69,11 @@ def verdict_sentence(tests: pd.DataFrame, where: str, measure: str) -> str:
     once = tests[tests["verdict"] == ONCE]
     if len(once):
         shown = ", ".join(_differs(row) for row in once.itertuples())
+        differ = "differs" if len(once) == 1 else "differ"
         parts.append(
-            f"{ONCE}, so neither help nor harm, {len(once)} of {len(tests)}: {shown} differ by "
-            "more than other patients would change; another seed of the grader may change as much"
+            f"{ONCE}, so neither help nor harm, {len(once)} of {len(tests)}: {shown} "
+            f"{differ} by more than other patients would change; another seed of the grader may "
+            "change as much"
         )
     unclear = tests[tests["verdict"] == UNCLEAR]
     if len(unclear):
