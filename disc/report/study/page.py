@@ -81,6 +81,8 @@ def slide_figures(scores: pd.DataFrame, numbers: Numbers) -> dict[str, Figure]:
     for (grader, encoder, data_set), part in test.groupby(["grader", "encoder", "data_set"]):
         name = f"{grader}_{encoder}_{data_set}"
         title = f"{ENCODER_NAMES.get(encoder, encoder)} features, {_place(data_set)}"
+        if test["grader"].nunique() > 1:
+            title = f"{grader}, {title}"
         chosen = _chosen(numbers.chosen, grader=grader, encoder=encoder)
         figures[f"slides_curves_{name}"] = draw_curves(part, chosen, title, "AUROC")
         rows = _where(scores, grader=grader, encoder=encoder, data_set=data_set, split="test")
