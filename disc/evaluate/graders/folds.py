@@ -6,8 +6,8 @@ import pandas as pd
 
 from disc.evaluate.auroc import LABELS, MEAN, auroc
 from disc.evaluate.graders.configurations import CONFIGURATION, name_runs
+from disc.evaluate.graders.slides import SETTING
 
-SETTING = ["grader", "encoder", "data_set", "split"]
 POOLED = "out-of-fold"
 """Split of the validation slides of all folds as one table."""
 EVERY = "all"
