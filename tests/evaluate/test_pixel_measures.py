@@ -162,3 +162,10 @@ def test_few_patients_tell_little() -> None:
         else:
             np.testing.assert_allclose(tests["freedom"], num - 1)
     assert set(tests["verdict"]) == {"helps"}
+
+
+def test_a_set_of_one_label_that_is_read_without_a_fault_shows_nothing_learnt() -> None:
+    """Chance is 1 there, and leaves no room."""
+    table = tiles(0.0, 0.3, 0)[0].assign(**dict.fromkeys(COUNTS, 0))
+    (row,) = baseline_table(table.assign(**{COUNTS[0]: 50})).itertuples()
+    assert (row.label, row.dice, row.chance, row.is_learnt) == ("NC", 1, 1, False)

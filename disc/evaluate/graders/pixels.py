@@ -105,9 +105,8 @@ def baseline_table(pixels: pd.DataFrame) -> pd.DataFrame:
             skills = [_skill(one, label) for one in trainings if one[label].sum() > 0]
             if not skills:
                 continue
-            dice, chance = min(skills, key=lambda skill: (skill[0] - skill[1]) / (1 - skill[1]))
-            is_learnt = dice - chance > MIN_SKILL * (1 - chance)
-            found = {"dice": dice, "chance": chance, "is_learnt": is_learnt}
+            dice, chance = min(skills, key=_margin)
+            found = {"dice": dice, "chance": chance, "is_learnt": _margin((dice, chance)) > 0}
             rows.append({**facts, "label": label.name, **found})
     return pd.DataFrame(rows, columns=[*SETTING, "label", "dice", "chance", "is_learnt"])
 
@@ -118,6 +117,12 @@ def _skill(counts: Array, label: Label) -> tuple[float, float]:
     either = present + predicted
     dice = 2 * counts[label, label] / either
     return float(dice), float(2 * present * predicted / (counts.sum() * either))
+
+
+def _margin(skill: tuple[float, float]) -> float:
+    """How far a Dice lies above what counts as learnt, beside its chance."""
+    dice, chance = skill
+    return dice - chance - MIN_SKILL * (1 - chance)
 
 
 def _add_up(rows: pd.DataFrame) -> Array:
