@@ -57,7 +57,7 @@ def conduct(request: StudyRequest) -> str:
     require_encoders(study)
     _refuse_foreign(study.folder)
     with hold_folder(study.folder, print_line):
-        facts = _claim(study)
+        facts = _describe(study)
         check_sets(study)
         # not before: a mistyped path must not make the corrected command another study's
         write_json(study.folder / RECORD, facts)
@@ -122,7 +122,7 @@ def _refuse_foreign(folder: Path) -> None:
         raise BadInput(f"{folder}: holds files but no {RECORD}; give a new folder with --out")
 
 
-def _claim(study: Study) -> dict[str, str | dict[str, str]]:
+def _describe(study: Study) -> dict[str, str | dict[str, str]]:
     """What a folder is noted to hold; weights, seeds and controls may be added to a study.
 
     Raises:

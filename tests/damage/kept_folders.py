@@ -33,7 +33,7 @@ from disc.slides.grade_slides import GradeReport, grade_files
 from disc.slides.judging.calibration import Calibration
 from disc.slides.judging.record import GradeRecord, read_record, write_record
 from disc.study.cells import ATTENTION, PICTURES, ROWS, tell_remedy
-from disc.study.conduct import RECORD, _claim, _rows
+from disc.study.conduct import RECORD, _describe, _rows
 from disc.study.encoding import open_encoder
 from disc.study.grid import Cell, real_cell
 from disc.study.keys import embedded_key
@@ -79,7 +79,7 @@ def write_study(out: Path, *, is_noted: bool) -> Path:
     folder = out / "study"
     write_tiny_run(out / "run", RUN, ())
     study = _open(folder)
-    write_json(folder / RECORD, _claim(study))
+    write_json(folder / RECORD, _describe(study))
     place = study.place(CELL)
     with marked(place, "cell"):
         _write_cell(place, CELL)
@@ -158,12 +158,12 @@ def _read_features(folder: Path) -> object:
     return bag.features.tobytes()
 
 
-def _read_claim(folder: Path) -> object:
-    return _claim(_open(folder))
+def _read_description(folder: Path) -> object:
+    return _describe(_open(folder))
 
 
 STUDY: dict[str, Reader] = {
-    RECORD: _read_claim,
+    RECORD: _read_description,
     **{f"cells/{CELL.name}/{name}": _read_cell for name in (ROWS, PICTURES, ATTENTION)},
     f"cells/{CELL.name}/done.json": _read_cell,
     f"{SET}/{MANIFEST}": _read_set,

@@ -16,7 +16,7 @@ from disc.files import BadInput
 from disc.pipeline.context import Context
 from disc.presets import smoke
 from disc.study.cells import ATTENTION, PICTURES, ROWS
-from disc.study.conduct import RECORD, _claim, _rows, conduct, join
+from disc.study.conduct import RECORD, _describe, _rows, conduct, join
 from disc.study.grid import real_cell
 from disc.study.page import _attention, _pictures
 from disc.study.request import StudyRequest
@@ -125,7 +125,7 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     study = Study(StudyRequest(runs=(tmp_path,), out=tmp_path))
     study.__dict__["runs"] = [StudyRun(Context(smoke(), tmp_path))]
     with pytest.raises(BadInput, match="damaged"):
-        _claim(study)
+        _describe(study)
 
 
 def test_an_encoder_without_weights_is_said_before_any_work(tmp_path: Path) -> None:
