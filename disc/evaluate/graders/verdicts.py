@@ -19,7 +19,6 @@ MATCHED = "not shown to help beyond real tiles"
 ONCE = "trained once"
 """Beyond chance over patients, but of one grader seed, whatever folds and generators there are:
 nobody knows how much of it is the seed's."""
-VERDICTS = (HELPS, MATCHED, HARMS, ONCE, UNCLEAR, UNTRAINED, UNDEFINED)
 
 
 def choose_balance_weights(levels: pd.DataFrame, grader: Sequence[str]) -> pd.DataFrame:
