@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ from disc.seeds import numpy_generator
 MIN_PROBED = 100
 NUM_FOLDS = 4
 """Of patients, for the probe."""
+COLOURS = ("red", "green", "blue")
 Pair = tuple[AuditSet, AuditSet]
 
 
@@ -42,7 +44,7 @@ def measure_look(real: AuditSet, synthetic: AuditSet, *, seed: int) -> list[Figu
     figures = [_tissue(pair)]
     for label in Label:
         figures += [measure_gradient(pair, label), *_spectrum(pair, label)]
-        figures += [_nuclei(pair, label), measure_stain(pair, label, seed)]
+        figures += [_nuclei(pair, label), measure_stain(pair, label, seed), *_densities(pair, label)]
     return figures
 
 
@@ -206,6 +208,42 @@ def _spectrum(pair: Pair, label: Label) -> list[Figure]:
                 )
             )
     return figures
+
+
+def _densities(pair: Pair, label: Label) -> list[Figure]:
+    """Optical density by colour, of all pixels of a label, and how it varies within a tile."""
+    figures = []
+    for place, colour in enumerate(COLOURS):
+        named = f"{label.name}:{colour}"
+        mean = Figure(
+            part="look",
+            name=f"stain-mean.{named}",
+            text=f"mean optical density of {NAMES[label]} in {colour} over that of real tiles",
+            ceiling=1.0,
+            tiles=min(_support(pair, label)),
+        )
+        spread = replace(
+            mean,
+            name=f"stain-deviation.{named}",
+            text=f"its standard deviation within a tile, of {NAMES[label]} in {colour}, over real",
+        )
+        for figure, read in ((mean, _mean_density), (spread, _spread_of_density)):
+            if figure.tiles < MIN_TILES:
+                figures.append(refuse(figure, figure.tiles, MIN_TILES))
+                continue
+            above = partial(read, label=label, place=place)
+            figures.append(_ratio(figure, pair, above, lambda s: s.facts.area_px[:, label]))
+    return figures
+
+
+def _mean_density(held: AuditSet, *, label: Label, place: int) -> Array:
+    sums: Array = held.facts.density[:, label, place] * held.facts.area_px[:, label]
+    return sums
+
+
+def _spread_of_density(held: AuditSet, *, label: Label, place: int) -> Array:
+    sums: Array = held.facts.spread[:, label, place] * held.facts.area_px[:, label]
+    return sums
 
 
 def _nuclei(pair: Pair, label: Label) -> Figure:

@@ -43,7 +43,9 @@ GROUPS: Mapping[Part, Sequence[tuple[str, tuple[str, ...]]]] = {
         ("Distances", ("kid", "frechet", "probe")),
         ("Each set beside the other", ("precision", "recall-of-real", "density", "coverage")),
         ("Sharpness over real", ("gradient", "spectrum")),
-        ("Stain, tissue, nuclei", ("stain", "tissue", "nuclei")),
+        ("Stain", ("stain",)),
+        ("Optical density over real", ("stain-mean", "stain-deviation")),
+        ("Tissue and nuclei over real", ("tissue", "nuclei")),
     ),
     "new": (
         ("Copies", ("copies", "copied-tiles", "copied-patients")),

@@ -22,6 +22,7 @@ NAMES = (
     *("train-synthetic", "train-real"),
     *("kid", "frechet", "precision", "recall-of-real", "density", "coverage", "probe"),
     *("gradient", "spectrum", "stain", "tissue", "nuclei"),
+    *("stain-mean", "stain-deviation"),
     *("copies", "power", "false-alarms", "copied-tiles", "copied-patients"),
     *("seam", "step", "lattice"),
 )

@@ -7,6 +7,8 @@ import math
 from disc.audit.audit import Audit
 from disc.audit.figures import Figure
 
+OVER_REAL = ("gradient", "spectrum", "stain-mean", "stain-deviation", "nuclei", "tissue")
+"""First words of figures that are ratios to the real tiles: 1 is as they are."""
 BLIND = "Agreement is blind to blur: read it beside the gradient energy and the kernel distance."
 
 
@@ -24,7 +26,7 @@ def judge(figure: Figure) -> str:
         return "marked"
     if first in ("kid", "frechet", "stain") and figure.low > figure.floor_high:
         return "worse"
-    if first in ("gradient", "spectrum", "nuclei", "tissue"):
+    if first in OVER_REAL:
         return "worse" if figure.high < 1 or figure.low > 1 else ""
     if first == "probe" and figure.low > 0.5:
         return "worse"

@@ -10,7 +10,13 @@ from disc.audit.copies import detector as detectors
 from disc.audit.copies import screen
 from disc.audit.copies.detector import THRESHOLDS, Effort, calibrate, correct, rate_of
 from disc.audit.copies.new import measure_copies, tell
-from disc.audit.copies.pictures import NUM_VERSIONS, query_windows, take_pictures, turn
+from disc.audit.copies.pictures import (
+    NUM_PLACES,
+    NUM_VERSIONS,
+    query_windows,
+    take_pictures,
+    turn,
+)
 from disc.audit.copies.search import _scan, find_matches
 from disc.audit.copies.wear import WEARS, plant, soften
 from disc.files import BadInput
@@ -113,8 +119,8 @@ def test_a_copy_is_found_with_the_tile_that_it_is_of(detector, training):
 
 def test_a_region_alone_is_found(detector, training, innocent):
     images = innocent[:40].copy()
-    # at a place of the grid of 8 px that is searched
-    images[:, :32, 32:] = training[0][:40, 16:48, 8:40]
+    # at a place off the grid of 4 px that is searched
+    images[:, :32, 32:] = training[0][:40, 18:50, 9:41]
     flags, matches = detector.find(images)
     assert flags.mean() > 0.6 and not (matches.whole > detector.whole).any()
 
@@ -131,7 +137,7 @@ def test_the_search_in_blocks_is_exact(training):
     pictures = take_pictures(training[0][:110])
     rows = query_windows(pictures.take(np.arange(7))).flatten(0, 2)
     columns = pictures.windows().flatten(0, 1)
-    best, place = _scan(rows, columns, [(0, 40), (40, 110)], 25)
+    best, place = _scan(rows, columns, [(0, 40), (40, 110)], NUM_PLACES)
     expected = (rows @ columns.T).max(dim=1)
     torch.testing.assert_close(best, expected.values)
     assert (place == expected.indices).all()

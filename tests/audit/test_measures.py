@@ -23,6 +23,7 @@ from disc.audit.nearness import halve, measure_nearness
 from disc.audit.request import AuditEncoder
 from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import hold_arrays
+from disc.audit.summary import judge
 from disc.files import BadInput
 from disc.grade.encoders.table import PUBLIC
 from tests.audit.made_tiles import make_set, make_tiles
@@ -111,6 +112,19 @@ def test_blur_is_seen(real, like, blurred):
     assert far["kid.texture"].low > far["kid.texture"].floor_high
     assert near["kid.texture"].value < far["kid.texture"].value / 20
     assert far["coverage.texture"].high < near["coverage.texture"].value
+
+
+def test_a_stain_that_is_stronger_in_one_colour_is_measured_in_it(real):
+    """Optical densities times 1.3 in green: mean and deviation are 1.3 there, and 1 elsewhere."""
+    densities = -np.log10((real.images + 1.0) / 256)
+    densities[..., 1] *= 1.3
+    images = np.rint(256 * 10**-densities - 1).clip(0, 255).astype(np.uint8)
+    made = hold_arrays("made", images, real.masks, list(real.patients), 4.0)
+    found = by_name(measure_look(real, made, seed=0))
+    for measure in ("stain-mean", "stain-deviation"):
+        values = [found[f"{measure}.GG4:{colour}"].value for colour in ("red", "green", "blue")]
+        np.testing.assert_allclose(values, [1, 1.3, 1], atol=0.02)
+    assert judge(found["stain-mean.GG4:green"]) == "worse"
 
 
 def test_a_probe_tells_blurred_tiles_and_not_others(real, like, blurred):

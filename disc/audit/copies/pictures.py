@@ -20,10 +20,8 @@ HALF = WORK_PX // 2
 COARSE = 4
 """Pixels of a picture that are averaged where candidates are searched for."""
 SMALL = WORK_PX // COARSE
-STRIDE = 2
-"""Coarse pixels between windows of what is searched."""
-NUM_PLACES = ((SMALL - SMALL // 2) // STRIDE + 1) ** 2
-"""Windows of a picture that is searched: 5 x 5."""
+NUM_PLACES = (SMALL - SMALL // 2 + 1) ** 2
+"""Windows of a picture that is searched, one at every coarse pixel: 9 x 9."""
 CORNERS = (
     (0, 0),
     (0, SMALL // 2),
@@ -65,10 +63,10 @@ class Pictures:
         return Pictures(self.pixels[torch.from_numpy(indices)])
 
     def windows(self) -> torch.Tensor:
-        """Unit vectors [N, 25, 64] of the windows at every place, row by row."""
+        """Unit vectors [N, 81, 64] of the windows at every place, row by row."""
         side = SMALL // 2
         small = F.avg_pool2d(self.pixels[:, None], COARSE)
-        cut = F.unfold(small, side, stride=STRIDE).transpose(1, 2)
+        cut = F.unfold(small, side).transpose(1, 2)
         return normalise(cut)
 
     def wholes(self) -> torch.Tensor:

@@ -17,7 +17,6 @@ from disc.audit.copies.pictures import (
     NUM_PLACES,
     NUM_VERSIONS,
     SMALL,
-    STRIDE,
     Pictures,
     query_wholes,
     query_windows,
@@ -29,7 +28,7 @@ REACH = 5
 """Pixels by which a candidate is moved about to find where it fits best."""
 CANDIDATES = 5
 """Windows a tile that are compared pixel by pixel, of the best of each of its 40."""
-_BLOCK = {"cpu": (32, 48), "cuda": (128, 512)}
+_BLOCK = {"cpu": (32, 15), "cuda": (128, 160)}
 """Pictures of a block, looked for and looked in; its scores stay in the cache of a core."""
 _FLAT = 0.03
 """Mean deviation of a picture, in optical density, below which there is nothing to compare."""
@@ -210,10 +209,10 @@ def _cut(pixels: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
 def _surrounding(pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """What lies around windows, [n, 42, 42]; beyond the tile it is flat, and fits nothing."""
     padded, side = F.pad(pixels, (REACH,) * 4), HALF + 2 * REACH
-    width = (SMALL - SMALL // 2) // STRIDE + 1
+    width = SMALL - SMALL // 2 + 1
     result = pixels.new_empty(len(pixels), side, side)
     for place in range(NUM_PLACES):
-        y, x = (COARSE * STRIDE * part for part in divmod(place, width))
+        y, x = (COARSE * part for part in divmod(place, width))
         is_here = places == place
         result[is_here] = padded[is_here, y : y + side, x : x + side]
     return result

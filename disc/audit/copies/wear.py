@@ -13,15 +13,17 @@ from disc.seeds import numpy_generator
 from disc.train.draws import transform
 
 Pixels = npt.NDArray[np.uint8]
-WEARS = ("flipped", "restained", "shifted", "half", "quarter")
-"""Kinds of planted copies: a whole tile turned; with another stain; shifted by up to half; one half
-in another tile; a window of half the side in another tile."""
+WEARS = ("flipped", "restained", "shifted", "half", "quarter", "moved")
+"""Kinds of planted copies: a whole tile turned; with another stain; shifted by a quarter or half;
+one half in another tile; a window of half the side in another tile; shifted by any number of pixels
+up to half, mostly off the grid that is searched."""
 TEXTS = {
     "flipped": "whole tiles, flipped or rotated",
     "restained": "whole tiles, with another stain",
     "shifted": "tiles shifted by a quarter or half, the rest of another tile",
     "half": "half of a tile in another",
     "quarter": "a quarter of a tile in another",
+    "moved": "tiles shifted by any number of pixels up to half, the rest of another tile",
 }
 MAX_SOFTNESS = 4.0
 _SAMPLE = 200
@@ -102,8 +104,9 @@ def _restain(image: Pixels, rng: np.random.Generator) -> Pixels:
 def _join(kind: str, image: Pixels, host: Pixels, rng: np.random.Generator) -> Pixels:
     """Part of a tile in another."""
     joined, px = host.copy(), len(host)
-    if kind == "shifted":
-        down, across = (int(part) for part in _shift(rng) * px // 4)
+    if kind in ("shifted", "moved"):
+        steps = rng.integers(1, px // 2 + 1, 2) if kind == "moved" else _shift(rng) * px // 4
+        down, across = (int(part) for part in steps)
         joined[down:, across:] = image[: px - down, : px - across]
     elif kind == "half":
         joined[: px // 2] = image[: px // 2]
