@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from disc.asked import Masks, Tiles, check_count, check_masks, check_tiles, spread_seed
+from disc.asked import Masks, Tiles, check_count, check_masks, check_seed, check_tiles, spread_seed
 from disc.asked import masks_from_sicapv2 as masks_from_sicapv2
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.referee import read_tiles, referee_features
@@ -198,7 +198,7 @@ class Model:
         """
         check_count(tiles, "tiles")
         book, known = self.weights.book, self.weights.known
-        rng = numpy_generator(seed, "recipe", primary, secondary)
+        rng = numpy_generator(check_seed(seed), "recipe", primary, secondary)
         try:
             weights = label_weights(primary, secondary, known=known)
             drawn = draw_recipe(book.regions, weights, tiles=(tiles, tiles), rng=rng)

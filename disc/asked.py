@@ -97,6 +97,17 @@ def check_count(count: int, what: str) -> int:
     return int(count)
 
 
+def check_seed(seed: int) -> int:
+    """A seed as Python's whole number: equal seeds of other types draw the same.
+
+    Raises:
+        BadInput: if it is no whole number.
+    """
+    if not isinstance(seed, int | np.integer):
+        raise BadInput(f"seed {seed!r}; expected a whole number")
+    return int(seed)
+
+
 def spread_seed(seed: int | Sequence[int], num: int) -> list[int]:
     """A seed a tile, of one for all or of as many.
 

@@ -102,6 +102,10 @@ def test_a_score_that_no_shape_can_serve_is_refused(folder):
     assert set(np.unique(model.recipe(3, 4, tiles=2))) <= {0, 1, 2, 3}
     with pytest.raises(BadInput, match=r"recipe 0\+0: every shape map has more than the 1 labels"):
         model.recipe(0, 0, tiles=2)
+    same = [model.recipe(3, 4, tiles=2, seed=seed) for seed in (7, np.int64(7))]
+    np.testing.assert_array_equal(*same)
+    with pytest.raises(BadInput, match=r"seed 1\.5; expected a whole number"):
+        model.recipe(3, 4, tiles=2, seed=1.5)
 
 
 SICAPV2_VALUES = np.full((SIDE, SIDE), 4, np.uint8)

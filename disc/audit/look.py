@@ -44,7 +44,11 @@ def measure_look(real: AuditSet, synthetic: AuditSet, *, seed: int) -> list[Figu
     figures = [_tissue(pair)]
     for label in Label:
         figures += [measure_gradient(pair, label), *_spectrum(pair, label)]
-        figures += [_nuclei(pair, label), measure_stain(pair, label, seed), *_densities(pair, label)]
+        figures += [
+            _nuclei(pair, label),
+            measure_stain(pair, label, seed),
+            *_densities(pair, label),
+        ]
     return figures
 
 

@@ -31,6 +31,8 @@ MAX_SHOWN = 48
 """Tiles that a contact sheet shows."""
 BESIDE = 4
 """Tiles on a line of it."""
+TILES = 12
+"""Of a recipe, unless it is said how many."""
 NAME_WIDTH = 20
 """Characters of a name above a mask; of a longer one, the middle is left out."""
 SHEET_DPI = 150
@@ -79,7 +81,7 @@ def _draw_masks(request: SampleRequest, model: Model) -> _Asked:
         primary, secondary = parse_score(request.recipe)
     except ValueError as error:
         raise BadInput(f"--recipe: {error}") from error
-    masks = model.recipe(primary, secondary, tiles=request.tiles, seed=request.seed)
+    masks = model.recipe(primary, secondary, tiles=request.tiles or TILES, seed=request.seed)
     names = [f"{primary}-{secondary}-{i:03d}" for i in range(len(masks))]
     return _Asked(names, masks.__getitem__)
 

@@ -74,6 +74,7 @@ def _plan(request: SynthesisRequest, weights: Weights) -> list[SlideRecipe]:
         settings,
         seed=request.seed,
         tiles=request.tiles or settings.tiles,
+        sizes="range" if request.tiles else settings.sizes,
         slides_per_grade=request.slides_per_grade or settings.slides_per_grade,
     )
     counts = request.by_grade if request.counts else None

@@ -28,7 +28,7 @@ def list_time_steps(solver: Solver, levels: npt.NDArray[np.float64]) -> list[int
 
     Differs from paper: where the number of steps does not divide 1000, latent diffusion takes more
     than were asked for (16 for 15). `leading` goes in strides of 1000 // steps, as diffusers does
-    (15 start at t = 925), unless that starts below t = 900, which is not yet noise (620 of 999
+    (15 start at t = 925), unless that starts below t = 900, which is not yet noise (628 of 999
     counts): then it spreads the steps over all of 1..1000.
     """
     num, top = solver.steps, len(levels) - 1

@@ -193,8 +193,17 @@ def read_bank(folder: Path) -> Bank:
 
 
 def list_shards(folder: Path) -> list[Path]:
-    """The shards of a bank, in order."""
-    return sorted(folder.glob("bundles_*.safetensors"))
+    """The shards of a bank, in order.
+
+    Raises:
+        BadInput: if a file is named like one, and is none that a bank writes.
+    """
+    paths = sorted(folder.glob("bundles_*.safetensors"))
+    for path in paths:
+        start = path.stem.removeprefix("bundles_")
+        if not start.isdecimal() or path != shard_path(folder, int(start)):
+            raise _stray(path)
+    return paths
 
 
 def shard_path(folder: Path, start: int) -> Path:
@@ -228,9 +237,17 @@ def _open_own(path: Path, facts: BankFacts) -> Shard:
     return shard
 
 
+def _stray(path: Path) -> BadInput:
+    return BadInput(f"{path}: no shard that a bank writes; move it elsewhere")
+
+
 def _refuse_fewer(folder: Path, found: dict[Path, int], num: int) -> None:
-    last = max(found, default=None)
-    stands = 0 if last is None else int(last.stem.removeprefix("bundles_")) + found[last]
+    starts = {int(path.stem.removeprefix("bundles_")): path for path in found}
+    for start, path in starts.items():
+        if start % CHUNK:
+            raise _stray(path)
+    last = max(starts, default=0)
+    stands = last + found[starts[last]] if starts else 0
     if stands > num:
         raise BadInput(f"{folder}: holds {stands} bundles, not {num}; ask for {stands} or more")
 

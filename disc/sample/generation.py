@@ -19,7 +19,7 @@ from pydantic import Field
 
 from disc.data.tiles.labels import count_labels, most_frequent_grade
 from disc.data.writing.set_writer import SetWriter
-from disc.files import sweep, sync_all, write_json, write_parquet
+from disc.files import BadInput, sweep, sync_all, write_json, write_parquet
 from disc.labels import Label, slide_label
 from disc.masks.shapes import label_shape
 from disc.model.store import hash_weights
@@ -243,7 +243,11 @@ def _finish_set(
                 bundle = plan.bundles[i]
                 row |= {"bundle": bundle, "times_used": uses[bundle]}
             rows.append(row)
-    slides = [plan.slide for plan in plans]
+    if not rows:
+        raise BadInput(f"{writer.root}: every tile is a copy of a training tile; nothing is left")
+    # a slide may have lost all of its tiles
+    kept = {name.partition("_Block_")[0] for name in labels}
+    slides = [plan.slide for plan in plans if plan.slide.slide_id in kept]
     # Public readers open both workbooks.
     parts = {"Test/Train": [slide.slide_id for slide in slides], "Test/Test": list[str]()}
     writer.finish(slides, parts, labels)

@@ -31,6 +31,7 @@ def pick_pixels(rows: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 def beside_borders(small: torch.Tensor, width: int) -> torch.Tensor:
     """Which pixels of masks [N, h, w] are within `width` pixels of another label: bool."""
     values = small.float()[:, None]
+    width = min(width, max(small.shape[1:]))  # which is all of a tile
     size = 2 * width + 1
     # a pixel's neighbourhood holds another value if its greatest or least is not its own
     greatest, negated = (

@@ -29,8 +29,8 @@ class SampleRequest:
     recipe: str = ""
     """In place of --mask: a Gleason score, 4+5 or 4+5=9; masks are drawn from the run's training
     shapes."""
-    tiles: int = 12
-    """With --recipe: how many."""
+    tiles: int | None = None
+    """With --recipe: how many; None: 12."""
     variant: str = "sd-sc"
     """sd, sd-sc, sd-disc, sd-disc-cotrain or sd-disc-fast, whichever the run has."""
     plan: str = ""
@@ -57,7 +57,12 @@ class SampleRequest:
             self.mask is not None or self.fit == "exact",
             "--fit is for masks of --mask; those of a recipe fit",
         )
-        require(self.tiles >= 1, f"--tiles is {self.tiles}; expected 1 or more")
+        if self.mask is not None:
+            require(self.tiles is None, "--tiles is for --recipe; of --mask all are generated")
+        else:
+            require(self.values is None, "--values is for --mask; those of a recipe are known")
+        least = self.tiles
+        require(least is None or least >= 1, f"--tiles is {least}; expected 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

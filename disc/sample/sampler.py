@@ -75,7 +75,7 @@ class Sampler:
             slides = torch.tensor(slide, dtype=torch.uint8).expand(len(masks), -1)
         settings = replace(self.settings, solver=self.solver_of(variant))
         order = Order(
-            noise=draw_noise(list(seeds), masks.shape[-1] // LATENT_FACTOR),
+            noise=draw_noise([int(seed) for seed in seeds], masks.shape[-1] // LATENT_FACTOR),
             masks=torch.from_numpy(np.ascontiguousarray(masks)),
             slides=slides,
             seeds=list(seeds),

@@ -28,7 +28,7 @@ def fuse(bundle: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
     Paper: Eq. (2), Sec. 2.3 (its sum runs to K; the labels are 0..K-1).
     """
-    if int(masks.max()) >= bundle.shape[1]:
+    if len(masks) and int(masks.max()) >= bundle.shape[1]:
         raise ValueError(f"mask value {int(masks.max())} in a fusion of {bundle.shape[1]} labels")
     # Eq. (2): z_mixed = sum_k 1[m = k] z_0^k; m: [B, h, w], z_0^k: [B, 3, h, w]
     index = shrink_masks(masks, bundle.shape[-1]).long()[:, None, None]

@@ -55,8 +55,9 @@ class Denoiser:
     """Type of the latents on disk; `float16` takes half the space, with a relative error of at most
     1/2048."""
     uniform_fraction: float = 0.25
-    """Minimum fraction of tiles with a uniform mask in a batch, in [0, 1], balanced over the
-    labels; separated conditions use uniform masks. 0 (paper): as they come."""
+    """Fraction of a batch, in [0, 1], to the nearest tile, that is drawn from tiles with a uniform
+    mask, balanced over the labels; separated conditions use uniform masks. The rest, and with 0
+    (paper) all, come as they are."""
     protocol: Literal["one-fold", "paper"] = "one-fold"
     """`one-fold`: train on the training tiles of `data.fold`. `paper`: train on those of Val1 and
     of Val2, then the one of lower validation loss on all; needs `data.fold All`."""

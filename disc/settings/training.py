@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,13 +45,13 @@ class Optim:
     lr: float = 1e-4
     """Learning rate of AdamW after warm-up; 0 or more."""
     warmup: int = 100
-    """Steps of linear warm-up of the learning rate."""
+    """Steps of linear warm-up of the learning rate; 0 or more."""
     decay: Literal["constant", "cosine"] = "constant"
     """Learning rate after warm-up: `constant`, or `cosine` decay to 0 at the last step."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Decay of AdamW's averages of the gradient and of its square, each in [0, 1)."""
     weight_decay: float = 0.0
-    """Decoupled weight decay of AdamW."""
+    """Decoupled weight decay of AdamW; 0 or more."""
     clip: float = 1.0
     """Maximum norm of the gradient, above 0; larger gradients are scaled down to it."""
     ema: float = 0.0
@@ -68,7 +69,9 @@ class Optim:
         require(self.batch >= 1, "optim.batch must be >= 1")
         require(0 <= self.ema < 1, "optim.ema must be in [0, 1)")
         require(all(0 <= beta < 1 for beta in self.betas), "optim.betas must be in [0, 1)")
-        require(self.lr >= 0, "optim.lr must be >= 0")
+        require(0 <= self.lr < math.inf, "optim.lr must be >= 0, and finite")
+        require(self.warmup >= 0, "optim.warmup must be >= 0")
+        require(0 <= self.weight_decay < math.inf, "optim.weight_decay must be >= 0, and finite")
         require(self.clip > 0, "optim.clip must be > 0")
         require(self.checkpoint_every >= 1, "optim.checkpoint_every must be >= 1")
         pieces = self.speed.accumulate

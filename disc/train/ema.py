@@ -17,6 +17,10 @@ class Ema:
         self.decay = decay
         self.weights = {key: value.detach().clone() for key, value in network.state_dict().items()}
 
+    def restart(self, network: nn.Module, name: str) -> None:
+        """Start the average of one parameter anew at its present value."""
+        self.weights[name].copy_(network.state_dict()[name])
+
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards the network after its optimisation step number `step` (from 0)."""

@@ -3,6 +3,7 @@
 import io
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,14 @@ from PIL import Image
 
 import disc
 from disc import cli
-from disc.audit.copies import detector, screen
+from disc.command_line.synthesize import _plan
 from disc.data.pixels.images import encode_jpeg
 from disc.files import read_json
 from disc.model.denoiser import Denoiser
 from disc.presets import smoke
 from disc.sample import generation
 from disc.sample.bank import read_bank
+from disc.sample.request import SynthesisRequest
 from disc.sample.separated import fuse
 from disc.sample.synthesis import deal_bundles, plan_slides
 from disc.settings.synthesis import Synthesis
@@ -243,38 +245,16 @@ def test_a_folder_of_something_else_is_no_bank(run, undisturbed, capsys):
     assert contents(undisturbed) == before
 
 
-def test_copies_are_dropped_and_counted(run, tmp_path, monkeypatch, capsys):
-    """One generated tile is exchanged for a training tile before the set is finished."""
-    out, context = tmp_path / "out", disc.load(run).weights.context
-    words = (*COUNTS, "--steps", "1", "--drop-copies")
-    monkeypatch.setattr(detector, "NUM_PLANTED", 40)
-    monkeypatch.setattr(screen, "MIN_NULL", 1)
-    planted, real = [], screen.calibrate
-
-    def calibrate(images, patients, made, *, seed):
-        planted.append(sorted((out / "images").iterdir())[1].stem)
-        made[1] = np.rot90(images[5])
-        return real(images, patients, made, seed=seed)
-
-    monkeypatch.setattr(screen, "calibrate", calibrate)
-    assert call("synthesize", run, out, *words) == 0
-    assert "; 1 of these tiles were copies and are dropped" in capsys.readouterr().out
-    record = pd.read_csv(out / "copies.csv")
-    assert record["tile"].tolist() == planted
-    assert record["like"].tolist() == [context.split.train.tiles[5].name]
-    manifest = pd.read_parquet(out / "manifest.parquet")
-    names = {path.stem for path in (out / "images").iterdir()}
-    assert set(manifest["tile"]) == names == {path.stem for path in (out / "masks").iterdir()}
-    assert planted[0] not in names
-    before = contents(out)
-    assert call("synthesize", run, out, *words) == 0
-    assert contents(out) == before and len(planted) == 1
-    assert call("synthesize", run, out, *words[:-1]) == 2
-    assert "holds tiles of another request" in capsys.readouterr().err
-    exported = tmp_path / "weights"
-    assert cli.main(["export", "--run", str(run), "--out", str(exported)]) == 0
-    assert call("synthesize", exported, tmp_path / "set", *words) == 2
-    assert "exported weights hold no training tiles" in capsys.readouterr().err
+def test_numbers_of_tiles_that_are_asked_for_hold_where_sizes_are_drawn_from_real_slides(run):
+    """A run may say `synthesis.sizes real`; --tiles overrules it."""
+    weights = disc.load(run).weights
+    settings = replace(weights.synthesis, sizes="real")
+    stand_in = SimpleNamespace(
+        synthesis=settings,
+        **{name: getattr(weights, name) for name in ("known", "slides", "book", "folder")},
+    )
+    request = SynthesisRequest(out=run / "none", counts="GG4=3", tiles=(2, 2))
+    assert [len(plan.tiles) for plan in _plan(request, stand_in)] == [2, 2, 2]
 
 
 def test_exported_weights_make_the_same_set(run, undisturbed, tmp_path):

@@ -93,6 +93,16 @@ def test_a_bank_grows_to_the_bytes_of_a_larger_one_and_never_shrinks(tmp_path, d
     assert contents(tmp_path / "grown") == contents(tmp_path / "large")
 
 
+@pytest.mark.parametrize("name", ["old", "000001"])
+def test_a_file_that_no_bank_writes_is_refused(name, tmp_path, denoiser):
+    fill(tmp_path, denoiser)
+    shutil.copy(list_shards(tmp_path)[0], tmp_path / f"bundles_{name}.safetensors")
+    before = contents(tmp_path)
+    with pytest.raises(BadInput, match=rf"bundles_{name}.safetensors: no shard that a bank"):
+        fill(tmp_path, denoiser, num=5)
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from disc.files import BadInput
 from disc.sample.plans import Plan
+from disc.sample.regions import beside_borders
 from tests.sample.test_plans import PLANS
 
 
@@ -47,3 +49,10 @@ def test_plans_count_their_steps():
     assert Plan.parse("guide@1:300-700").phases(steps) == ["joint"] + ["guided"] * 3
     assert Plan.parse("heal@699").healing_steps(steps) == [500, 300]
     assert np.all([Plan.parse("end").healing_steps(steps) == []])
+
+
+def test_a_band_wider_than_a_tile_is_all_of_it():
+    small = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    small[0, :, 7] = 1
+    near = beside_borders(small, Plan.parse("heal@250:1000000000000000000000000").band)
+    assert near[0].all() and not near[1].any()

@@ -44,6 +44,12 @@ def test_fusing_refuses_what_is_no_label():
         fuse(torch.zeros(1, 4, 3, 8, 8), torch.full((1, 32, 32), 255, dtype=torch.uint8))
 
 
+def test_no_masks_are_fused_to_no_latents():
+    """As where no training shape has two labels."""
+    bundle, masks = torch.zeros(0, 4, 3, 8, 8), torch.zeros(0, 32, 32, dtype=torch.uint8)
+    assert fuse(bundle, masks).shape == (0, 3, 8, 8)
+
+
 def test_for_a_single_class_mask_separated_is_plain(denoiser, masks):
     noise = draw_noise([7], 8)
     plain = denoise(denoiser, noise, masks[:1], SETTINGS)

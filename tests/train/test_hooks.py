@@ -117,7 +117,7 @@ def test_started_again_at_its_end_it_still_gives_the_best(tmp_path):
     assert_same(recorder.weights[BEST], run(tmp_path, hooks))
 
 
-def test_a_training_of_no_steps_has_no_best(tmp_path):
+def test_a_folder_has_no_best_before_a_training(tmp_path):
     assert read_best(tmp_path) is None
     run(tmp_path, hooks_with(Recorder(), every=2, keep="best"))
     assert read_best(tmp_path).step == BEST

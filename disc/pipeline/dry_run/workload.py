@@ -13,7 +13,7 @@ from disc.pipeline.configurations import pixel_configurations, slide_configurati
 from disc.pipeline.context import FOLDS, Context
 from disc.pipeline.stage import why_stale
 from disc.pipeline.stage_list import generator_stages
-from disc.pipeline.stages.denoiser import steps_of
+from disc.pipeline.stages.denoiser import count_steps
 from disc.settings.run import Run
 from disc.settings.synthesis import STUDENT
 from disc.settings.training import Optim
@@ -129,7 +129,7 @@ def _generative(run: Run, sizes: Sizes) -> list[Work]:
     works = [_training("denoiser/sd", "denoiser", optim)]
     if settings.protocol == "paper":
         works = [_training(f"denoiser/{fold}", "denoiser", optim) for fold in FOLDS]
-        steps = steps_of(settings.final_epochs, sizes.train, optim.batch)
+        steps = count_steps(settings, sizes.train)
         works += [_training("denoiser/sd", "denoiser", replace(optim, steps=steps))]
     latents = run.distil.num_bundles * NUM_LABELS
     solved = latents * run.sample.solver.steps

@@ -21,6 +21,7 @@ from disc.evaluate.agreement import (
 from disc.evaluate.referee import find_unread, read_tiles
 from disc.files import BadInput, write_bytes, write_json, write_parquet
 from disc.grade.carcino import CarcinoNet
+from disc.labels import IGNORE
 from disc.pipeline.context import QUALITY, Context
 from disc.pipeline.evaluation_masks import (
     choose_tiles,
@@ -168,7 +169,7 @@ def _write_sheet(context: Context, folder: Path) -> None:
     """Multi-class test tiles, and what each variant generates from their annotation."""
     tiles, known = context.split.test, context.latents.known()
     chosen = choose_tiles(tiles, 0, SHEET_ROWS, context.run.seed)
-    chosen = [i for i in chosen if set(np.unique(tiles.mask(i))) <= set(known)]
+    chosen = [i for i in chosen if set(np.unique(tiles.mask(i))) <= {*known, IGNORE}]
     if not chosen:
         return
     masks = np.stack([tiles.mask(i) for i in chosen])

@@ -53,10 +53,11 @@ def make_bank(context: Context, folder: Path) -> str:
     if not math.isfinite(quality["spread"]):
         raise FloatingPointError(f"{folder}: latents of the bank are not finite; train sd again")
     write_json(folder / QUALITY, quality)
+    several = quality.get("several labels")
     return (
         f"{quality['bundles']} bundles; standard deviation {quality['spread']:.2f} (data: 1), "
         f"agreement {quality['one label']:.2f} single-class, "
-        f"{quality['several labels']:.2f} multi-class"
+        + (f"{several:.2f} multi-class" if several is not None else "no masks of several labels")
     )
 
 
@@ -64,7 +65,8 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
     """Standard deviation and mask agreement of a bank, before anything is distilled from it.
 
     Returns:
-        bundles, spread, and the mean agreement of uniform ("one label") and of fused latents.
+        bundles, spread, and the mean agreement of uniform ("one label") and of fused latents
+        ("several labels", left out where no training shape makes such a mask).
     """
     labels, num = list(bank.labels), min(len(bank), BANK_SAMPLE)
     settings = replace(context.run.evaluate, num_uniform=0, num_mixed=num)
@@ -72,8 +74,6 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
     sampler, referee = context.sampler(), load_referee(context)
 
     def agree(latents: torch.Tensor, masks: Masks) -> float:
-        if not len(masks):
-            return float("nan")
         values = primary_measure(masks, read_tiles(referee, sampler.decode(latents)))
         return float(np.nanmean(values))
 
@@ -82,9 +82,12 @@ def measure_bank(context: Context, bank: Bank) -> dict[str, float]:
     )
     fused, _ = draw_targets(context.book, labels, settings, seed, tile_px)
     chosen = bank.take(range(num))
-    return {
+    quality = {
         "bundles": len(bank),
         "spread": bank.standard_deviation(),
         "one label": agree(fuse(chosen, torch.from_numpy(uniform)), uniform),
-        "several labels": agree(fuse(chosen[: len(fused)], torch.from_numpy(fused)), fused),
     }
+    if len(fused):
+        latents = fuse(chosen[: len(fused)], torch.from_numpy(fused))
+        quality["several labels"] = agree(latents, fused)
+    return quality

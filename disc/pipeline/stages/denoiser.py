@@ -20,11 +20,12 @@ from disc.pipeline.stages.training_hooks import denoiser_hooks, describe_validat
 from disc.processes import own_share, write_once
 from disc.seeds import derive
 from disc.settings.data import Fold
+from disc.settings.denoiser import Denoiser as DenoiserSettings
 from disc.settings.training import Optim
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diagnose import NamedBatches, part_of
 from disc.train.latents.dropout import drop_masks
-from disc.train.latents.latent_set import LatentSet, draw_batches
+from disc.train.latents.latent_set import LatentSet, count_uniform, draw_batches
 from disc.train.objectives.diffusion import train_denoiser
 from disc.train.prefetch import Prefetcher
 
@@ -56,9 +57,7 @@ def train_on_all(context: Context, folder: Path) -> str:
     losses = {fold: read_loss(context.folder / "denoiser" / fold) for fold in FOLDS}
     best = min(FOLDS, key=lambda fold: losses[fold])
     tiles = context.split.train
-    optim = replace(
-        settings.optim, steps=steps_of(settings.final_epochs, len(tiles), settings.optim.batch)
-    )
+    optim = replace(settings.optim, steps=count_steps(settings, len(tiles)))
     denoiser = Denoiser.load(context.folder / "denoiser" / best, settings)
     batch_at = _batches(context, context.latents, "denoiser all")
     train_and_save(context, folder, denoiser, batch_at, optim)
@@ -70,9 +69,14 @@ def train_on_all(context: Context, folder: Path) -> str:
     return finish(context, folder, tiles, what)
 
 
-def steps_of(epochs: int, num: int, batch: int) -> int:
-    """Steps in which every one of `num` tiles comes `epochs` times."""
-    return ceil(epochs * num / batch)
+def count_steps(settings: DenoiserSettings, num: int) -> int:
+    """Steps in which every one of `num` tiles comes `final_epochs` times, drawn as they come.
+
+    Those of uniform masks that a batch has beside them come more often.
+    """
+    batch = settings.optim.batch
+    beside = count_uniform(batch, settings.uniform_fraction)
+    return ceil(settings.final_epochs * num / (batch - beside or batch))
 
 
 def train_and_save(

@@ -101,10 +101,15 @@ def read_latents(folder: Path, slides: torch.Tensor | None = None) -> LatentSet:
     return LatentSet(StoredLatents(store, tiles), masks, masks.labels(), labels)
 
 
+def count_uniform(batch: int, fraction: float) -> int:
+    """How many of a batch are drawn from tiles with a uniform mask."""
+    return round(batch * fraction)
+
+
 def draw_batches(
     latents: LatentSet, *, batch: int, uniform_fraction: float, seed: int, purpose: str
 ) -> NamedBatches:
-    """Batches of real latents and masks, a minimum fraction of them with uniform masks.
+    """Batches of real latents and masks, a fraction of them drawn from those with uniform masks.
 
     That fraction is balanced over the labels: separated conditions use uniform masks of each label,
     and tiles of one label alone are rare for some.
@@ -113,7 +118,7 @@ def draw_batches(
     """
     by_label = [np.flatnonzero(latents.labels == label) for label in range(NUM_LABELS)]
     pools = [pool for pool in by_label if len(pool)]
-    num_uniform = round(batch * uniform_fraction) if pools else 0
+    num_uniform = count_uniform(batch, uniform_fraction) if pools else 0
     num, versions = latents.latents.shape[:2]
 
     def choose(step: int) -> tuple[torch.Tensor, torch.Tensor]:

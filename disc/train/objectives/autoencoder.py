@@ -57,6 +57,9 @@ def train_autoencoder(
             _initialise_codes(
                 model.vq, crop(batch_at(start)["tiles"], settings.crop_px, Share(), own), own
             )
+            if state.ema is not None:
+                # the average would hold on to the codes before, which nothing was trained with
+                state.ema.restart(model, "vq.quantize.embedding.weight")
         images = to_unit(crop(batch["tiles"], settings.crop_px, state.share, generator))
         noise = None
         if settings.latent_noise:

@@ -72,6 +72,17 @@ def test_from_random_weights_latents_are_quantised_later(tmp_path, monkeypatch):
     assert [line["codes_used"] > 0 for line in lines] == [False, False, True, True]
 
 
+def test_the_average_of_codes_begins_where_they_are_initialised(tmp_path):
+    """Nothing moves at a rate of 0: the codes in the end are latents, and not what they were."""
+    optim = replace(OPTIM, lr=0.0, ema=0.999)
+    settings = AutoencoderSettings(channels=(16, 16, 16), num_codes=32, optim=optim)
+    trained = train_autoencoder(settings, batch_at, tmp_path, 0)
+    latents = trained.encode(batch_at(2)["tiles"]) * trained.scale  # the step that quantises
+    codes = trained.vq.quantize.embedding.weight.detach()
+    apart = torch.cdist(codes, latents.movedim(1, -1).reshape(-1, 3)).amin(1)
+    assert apart.max() < 1e-3
+
+
 def test_in_bfloat16_and_in_pieces_the_codebook_is_initialised_once(tmp_path):
     """Codes are compared in float32, and initialised from the latents of the first piece."""
     speed = Speed(accumulate=2)
