@@ -36,7 +36,7 @@ class Options:
 
 def measure(options: Options, noise: float) -> pd.DataFrame:
     """Differences of mask agreement to `sd` at one level of annotation errors."""
-    from disc.evaluate.agreement import CEILINGS, difference_table
+    from disc.evaluate.agreement import REFERENCES, difference_table
     from disc.pipeline.run import execute
 
     run = PRESETS[options.preset]()
@@ -52,7 +52,7 @@ def measure(options: Options, noise: float) -> pd.DataFrame:
     )
     execute(run)
     table = pd.read_parquet(options.out / name / "agreement.parquet")
-    generated = table[~table["variant"].isin(CEILINGS)]
+    generated = table[~table["variant"].isin(REFERENCES)]
     num_bootstrap = run.evaluate.num_bootstrap
     return difference_table(generated, draws=num_bootstrap, seed=run.seed).assign(noise=noise)
 

@@ -160,13 +160,13 @@ def _laptop_grade() -> Grade:
 
 
 def phantom() -> Run:
-    """The model that the package ships: simulated tiles of 96 px, 4 µm; three hours of a thread.
+    """The model that the package ships: simulated tiles of 128 px, 3 µm; some hours of a thread.
 
     Differs from paper: as `laptop`.
     """
     return Run(
         name="phantom",
-        data=Data(tile_px=96, um_per_px=4.0),
+        data=Data(tile_px=128, um_per_px=3.0),
         phantom=Phantom(
             slides=(16, 16, 22, 10),
             test_slides=(8, 8, 10, 6),

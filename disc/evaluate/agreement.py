@@ -24,9 +24,10 @@ KINDS = (MULTI_CLASS, SYNTHESIS, SINGLE_CLASS)
 """Masks of several labels in test slides' shapes; of several, as synthesis asks for; of one."""
 TEST = "test slides"
 """Column `masks` of agreement.parquet: this or `SYNTHESIS`, what a mask was drawn for."""
-CEILINGS = ("real", "reconstruction", "collage")
-"""What no generator made: real tiles, the same through the autoencoder, and real single-class
-tiles cut and joined by the target masks."""
+CHANCE = "chance"
+"""Tiles that `sd` made, each read against the mask of another of its kind."""
+REFERENCES = ("real", "reconstruction", "collage", CHANCE)
+"""Real tiles, they through the autoencoder, real single-class ones joined by the masks, chance."""
 
 
 def recalls(
@@ -217,7 +218,7 @@ def kept_gain_table(
     _require(tiles, PRIMARY)
     for kind, part in tiles.groupby("kind", sort=False):
         wide = part.pivot(index=["tile", "source_slide"], columns="variant", values=PRIMARY)
-        for variant in wide.columns.difference([base, teacher, *CEILINGS], sort=False):
+        for variant in wide.columns.difference([base, teacher, *REFERENCES], sort=False):
             if {base, teacher} <= set(wide.columns):
                 pairs = wide[[base, teacher, variant]].dropna()
                 gains = pairs[[variant, teacher]].sub(pairs[base], axis=0)

@@ -11,7 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from disc.evaluate.agreement import CEILINGS, KINDS, MULTI_CLASS, SINGLE_CLASS, SYNTHESIS
+from disc.evaluate.agreement import (
+    CHANCE,
+    KINDS,
+    MULTI_CLASS,
+    REFERENCES,
+    SINGLE_CLASS,
+    SYNTHESIS,
+)
 from disc.evaluate.auroc import MEAN
 from disc.report.numbers import Numbers
 from disc.report.sentences import DATA_NAMES, KIND_NAMES, TRUTH_NAMES, in_order, name_label
@@ -59,9 +66,13 @@ def draw_figures(numbers: Numbers) -> dict[str, Figure]:
     """Every chart that the numbers allow, by file name."""
     figures = {}
     with matplotlib.rc_context(STYLE):
-        limits = _limits(numbers.agreement)
+        agreement = numbers.agreement
+        if not agreement.empty:
+            # so far below all else that nothing could be told apart beside it
+            agreement = agreement[agreement["variant"] != CHANCE]
+        limits = _limits(agreement)
         for kind in KINDS:
-            part = _where(numbers.agreement, kind=kind)
+            part = _where(agreement, kind=kind)
             if not part.empty:
                 figures[f"agreement {KIND_FILES[kind]}"] = draw_agreement(part, kind, limits)
         for (grader, encoder, data_set), part in _groups(
@@ -77,16 +88,16 @@ def draw_figures(numbers: Numbers) -> dict[str, Figure]:
 
 
 def draw_agreement(table: pd.DataFrame, kind: str, limits: tuple[float, float]) -> Figure:
-    """Mask agreement of each variant, with its interval; the ceilings stand apart."""
+    """Mask agreement of each variant, with its interval; what it is read beside stands apart."""
     parts = in_order(table)
     order = [variant for variant, _ in parts]
     figure, axes = _canvas(0.7 + 0.36 * len(order))
     for place, (variant, part) in enumerate(parts):
         row = part.iloc[0]
         _point(axes, row["value"], place, row, variant, is_level=True)
-    num_ceilings = sum(name in CEILINGS for name in order)
-    if 0 < num_ceilings < len(order):
-        axes.axhline(num_ceilings - 0.5, color="#bbbbbb", linewidth=0.8)
+    num_references = sum(name in REFERENCES for name in order)
+    if 0 < num_references < len(order):
+        axes.axhline(num_references - 0.5, color="#bbbbbb", linewidth=0.8)
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
     axes.set_xlim(limits)

@@ -10,7 +10,7 @@ import pandas as pd
 from disc.evaluate.agreement import (
     ACCURACY,
     AGREEMENT,
-    CEILINGS,
+    REFERENCES,
     agreement_table,
     difference_table,
     kept_gain_table,
@@ -139,7 +139,7 @@ def _table(table: pd.DataFrame | None) -> pd.DataFrame:
 def _differences(
     agreement: pd.DataFrame, quality: pd.DataFrame, how: dict[str, Any]
 ) -> pd.DataFrame:
-    """Ceilings are left out: they are read on other masks, so there is nothing to pair."""
-    generated = agreement[~agreement["variant"].isin(CEILINGS)]
+    """References are left out: they are read on other masks, so there is nothing to pair."""
+    generated = agreement[~agreement["variant"].isin(REFERENCES)]
     found = difference_table(generated, **how)
     return found.assign(marks="") if quality.empty else mark_differences(found, quality)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.agreement import MULTI_CLASS, SINGLE_CLASS, SYNTHESIS
+from disc.evaluate.agreement import CHANCE, MULTI_CLASS, REFERENCES, SINGLE_CLASS, SYNTHESIS
 from disc.evaluate.marks import BAND
 from disc.labels import NAMES, Label
 from disc.report.numbers import Numbers
@@ -15,6 +15,7 @@ VARIANT_NAMES = {
     "real": "as they are",
     "reconstruction": "through the autoencoder",
     "collage": "real tiles joined by the masks",
+    CHANCE: "plain tiles beside each other's masks",
     "sd": "plain",
     "sd-sc": "separated conditions",
     "sd-disc": "DISC",
@@ -193,4 +194,18 @@ def _ceiling(numbers: Numbers) -> list[str]:
             f"the autoencoder, reach {plain(read['collage'])}: fusing patterns by these masks can "
             "hardly be read better than that."
         )
+        sentences += _way(read)
     return sentences
+
+
+def _way(read: pd.Series) -> list[str]:
+    """How far each variant comes from chance to a collage."""
+    room = read["collage"] - read.get(CHANCE, read["collage"])
+    if not room > 0:
+        return []
+    made = [name for name in VARIANT_NAMES if name in read.index and name not in REFERENCES]
+    ways = [f"{name} {_percent((read[name] - read[CHANCE]) / room)}" for name in made]
+    return [
+        f"Of the way from chance ({plain(read[CHANCE])}: tiles of sd beside each other's masks) to "
+        f"such collages come: {', '.join(ways)}."
+    ]

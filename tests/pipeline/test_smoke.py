@@ -119,7 +119,7 @@ def test_every_variant_is_asked_for_the_same_masks(run):
     }
     for variant in generated:
         pd.testing.assert_frame_equal(targets[variant], targets["sd"])
-    assert set(table["variant"]) - {"collage"} == {*generated, "real", "reconstruction"}
+    assert set(table["variant"]) - {"collage"} == {*generated, "real", "reconstruction", "chance"}
     drawn_for = table[table["variant"] == "sd"]["masks"].value_counts().to_dict()
     assert drawn_for["test slides"] == 12 and 0 < drawn_for["synthesis"] <= 8
 

@@ -9,7 +9,7 @@ import pytest
 from disc.report.graders.sentences import grading_sentences, verdict_sentence
 from disc.report.limitations import limitations
 from disc.report.numbers import measure
-from disc.report.sentences import agreement_sentence, headline, signed, verdict
+from disc.report.sentences import _way, agreement_sentence, headline, signed, verdict
 from disc.report.tables import duration
 from tests.report.summaries import make_agreement, make_summary
 
@@ -61,6 +61,15 @@ def test_equal_variants_are_not_called_different() -> None:
     assert len(sentences) == 1
     assert sentences[0].count("includes zero") == 2, "on both sets of masks"
     assert "against sd (plain) includes zero: +0.000 [0.000" in sentences[0]
+
+
+def test_variants_are_told_on_the_way_from_chance_to_collages() -> None:
+    read = pd.Series({"real": 0.9, "collage": 0.8, "chance": 0.3, "sd": 0.7, "sd-sc": 0.75})
+    (said,) = _way(read)
+    assert "chance (0.300: " in said and said.endswith(
+        "come: sd 80\N{NO-BREAK SPACE}%, sd-sc 90\N{NO-BREAK SPACE}%."
+    )
+    assert _way(read.drop("chance")) == [], "tables of before have none"
 
 
 def test_graders_are_named_where_there_are_several() -> None:

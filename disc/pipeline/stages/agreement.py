@@ -12,6 +12,8 @@ import safetensors.numpy
 import torch
 
 from disc.evaluate.agreement import (
+    CHANCE,
+    KINDS,
     MULTI_CLASS,
     SYNTHESIS,
     TEST,
@@ -60,6 +62,7 @@ def measure_agreement(context: Context, folder: Path) -> str:
         values = measure_tiles(asked.masks, made.reading)
         tables.append(_rows(variant, context, asked, values))
     tables += _collages(context, referee, asked)
+    tables.append(_chance(context, asked, generated["sd"]))
     table, right = pd.concat(tables, ignore_index=True), pixel_accuracy(context, referee)
     quality = measure_quality(context, referee, generated, asked)
     write_parquet(folder / QUALITY, quality)
@@ -141,6 +144,15 @@ def _collages(context: Context, referee: Any, asked: Asked) -> list[pd.DataFrame
     part = asked.take(joined)
     read = read_tiles(referee, rebuild(context.autoencoder, collages))
     return [_rows("collage", context, part, measure_tiles(part.masks, read))]
+
+
+def _chance(context: Context, asked: Asked, made: Generated) -> pd.DataFrame:
+    """Each tile read against the mask of another of its kind, half of them further on."""
+    others = np.arange(len(asked.masks))
+    for kind in KINDS:
+        (chosen,) = np.nonzero(asked.kinds == kind)
+        others[chosen] = np.roll(chosen, len(chosen) // 2)
+    return _rows(CHANCE, context, asked, measure_tiles(asked.masks, made.reading[others]))
 
 
 def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
