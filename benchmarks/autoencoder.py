@@ -49,6 +49,13 @@ from disc.settings.autoencoder import DecoderTuning
 from disc.settings.training import Optim
 
 NOISE = 0.1
+EARLIEST = Settings(
+    channels=(16, 32, 64),
+    num_codes=1024,
+    quantise_from=0.75,
+    optim=Optim(steps=1000, batch=8, lr=2e-3, decay="cosine"),
+)
+"""As `laptop` and the demo had it at first: whole tiles, L1, no discriminator."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +97,15 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
         optim=replace(half.optim, steps=2 * half.optim.steps),
         decoder=replace(half.decoder, optim=last),
     )
-    weights = 2 * plain.decoder.adversarial_weight, 2 * plain.decoder.feature_weight
-    harder = replace(plain.decoder, adversarial_weight=weights[0], feature_weight=weights[1])
+    before = shorten(plain)
+    harder = replace(before.decoder, adversarial_weight=1.0, feature_weight=1.0)
+    evenly = replace(harder, even_labels=True)
     return {
         "the run's": plain,
-        "the demo's of before": shorten(plain),
-        "a harder contest": replace(plain, decoder=harder),
-        "a harder contest, labels evenly": replace(
-            plain, decoder=replace(harder, even_labels=True)
-        ),
+        "the earliest": EARLIEST,
+        "the demo's of before": before,
+        "before, a harder contest": replace(before, decoder=harder),
+        "before, a harder contest, labels evenly": replace(before, decoder=evenly),
         "half the width": half,
         "half the width, twice the steps": longer,
         "crops": crops,
