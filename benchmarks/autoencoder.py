@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 import tyro
+from matplotlib.figure import Figure
 from side_by_side import open_run, own_folder
 
 from disc.cli import prepare_process
@@ -34,7 +35,7 @@ from disc.evaluate.agreement import primary_measure
 from disc.evaluate.gradients import gradient_energy
 from disc.evaluate.reconstruction import measure_psnr, measure_ssim
 from disc.evaluate.referee import read_tiles
-from disc.files import read_json, write_json
+from disc.files import read_json, write_bytes, write_json
 from disc.grade.carcino import CarcinoNet
 from disc.labels import Label
 from disc.model.autoencoder import Autoencoder
@@ -43,12 +44,16 @@ from disc.pipeline.context import Context
 from disc.pipeline.galleries import survey
 from disc.pipeline.stages.autoencoder import make_autoencoder
 from disc.pipeline.stages.referee import load_referee
-from disc.sample.sampler import Sampler
+from disc.report.figures import as_png
+from disc.report.pictures import Cell
+from disc.report.sheet_figure import draw_sheet
+from disc.sample.sampler import Sampler, rebuild
 from disc.settings.autoencoder import Autoencoder as Settings
 from disc.settings.autoencoder import DecoderTuning
 from disc.settings.training import Optim
 
 NOISE = 0.1
+DPI = 110
 EARLIEST = Settings(
     channels=(16, 32, 64),
     num_codes=1024,
@@ -72,6 +77,9 @@ class Options:
     """Trainings of each way."""
     tiles: int = 400
     """Test tiles that go through each."""
+    picture: Path | None = None
+    """Where a sheet goes of a test tile of each label, and of what the first training of each way
+    keeps of it (PNG)."""
 
 
 def list_ways(plain: Settings) -> dict[str, Settings]:
@@ -187,6 +195,21 @@ def train_all(context: Context, options: Options) -> Iterator[dict[str, object]]
             yield read_json(path)
 
 
+def draw(context: Context, options: Options) -> Figure:
+    """A test tile of each label as it is, and through the first training of each way."""
+    images, masks = choose_tiles(context.judged, options.tiles)
+    shares = np.stack([(masks == label).mean(axis=(1, 2)) for label in Label], axis=1)
+    shown = images[shares.argmax(axis=0)]
+    columns, out = {"the tile": shown}, own_folder(options.out, context)
+    for way in options.ways or list_ways(context.run.autoencoder):
+        columns[way] = rebuild(Autoencoder.load(out / f"{way} seed 0"), shown)
+    lines = [
+        [Cell(heading=name, pixels=column[i]) for name, column in columns.items()]
+        for i in range(len(shown))
+    ]
+    return draw_sheet(lines, context.um_per_px)
+
+
 def tell(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a way: the mean of its trainings, and the lowest and highest."""
 
@@ -203,8 +226,11 @@ def main() -> None:
     """Train, measure, print a table for people, and one JSON line with every number."""
     prepare_process()
     options = tyro.cli(Options)
-    rows = pd.DataFrame(train_all(open_run(options.run, ("sd",)), options))
+    context = open_run(options.run, ("sd",))
+    rows = pd.DataFrame(train_all(context, options))
     print(tell(rows).to_string())
+    if options.picture is not None:
+        write_bytes(options.picture, as_png(draw(context, options), DPI))
     print(json.dumps({"autoencoder": rows.to_dict("records")}))
 
 
