@@ -200,6 +200,8 @@ def test_convert_and_select_take_what_the_docs_say(tmp_path, capsys):
         ("run smoke --denoiser.context abc", "--denoiser.context: invalid literal for int()"),
         ("run smoke --denoiser.contxt 32", "Unrecognized options: --denoiser.contxt"),
         ("run smoke --phantom.slides 1 2", "'--phantom.slides'. Expected 4 values"),
+        ("run smoke --synthesis.variants sd --grade.pixel-variants sd-sc", "not in synthesis"),
+        ("run smoke --denoiser.protocol paper", "it needs data.fold All; see disc run smoke"),
         ("tile", "--slides"),
         ("frob", "frob"),
     ],

@@ -37,7 +37,11 @@ def parse_request(request: type[Any], words: Sequence[str], *, prog: str, defaul
     words = place_named(words, [option for option in options if option.is_positional])
     given = {} if default is None else {"default": default}
     with _in_one_line(prog, lambda box: tell_box(box, words, flags)):
-        return tyro.cli(request, prog=prog, args=list(words), **given)
+        try:
+            return tyro.cli(request, prog=prog, args=list(words), **given)
+        except ValueError as error:
+            # of a whole configuration, whose parts contradict each other: tyro lets that through
+            raise BadInput(f"{error}; see {prog} --help") from error
 
 
 def parse_some(request: type[Any], words: Sequence[str], *, prog: str) -> Any:

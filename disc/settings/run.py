@@ -88,7 +88,8 @@ class Run:
         absent = [name for name in self.synthesis.variants if name not in self.variants]
         require(not absent, f"synthesis.variants {' '.join(absent)}: not in distil.variants")
         missing = [name for name in self.pixel_variants if name not in self.synthesis.variants]
-        require(not missing, f"grade.pixel_variants {' '.join(missing)}: not in synthesis.variants")
+        said = f"grade.pixel_variants {' '.join(missing)}: not in synthesis.variants"
+        require(not missing, f"{said}; name some of these, or none")
         require(
             STUDENT not in self.variants or self.denoiser.predicts == "v",
             f"distil.variants {STUDENT} needs denoiser.predicts v: from pure noise, its first "
