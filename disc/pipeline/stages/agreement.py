@@ -39,7 +39,7 @@ from disc.sample.plans import plan_of
 from disc.sample.sampler import Sampler, rebuild
 from disc.sample.solver import name_solver, standard_deviation
 from disc.sample.synthesis import collect_shapes
-from disc.seeds import derive
+from disc.seeds import derive, numpy_generator
 from disc.settings.run import Run
 from disc.settings.synthesis import Variant
 
@@ -147,11 +147,11 @@ def _collages(context: Context, referee: Any, asked: Asked) -> list[pd.DataFrame
 
 
 def _chance(context: Context, asked: Asked, made: Generated) -> pd.DataFrame:
-    """Each tile read against the mask of another of its kind, half of them further on."""
-    others = np.arange(len(asked.masks))
+    """Each tile read against the mask of another of its kind, drawn at random."""
+    rng, others = numpy_generator(context.run.seed, "chance"), np.arange(len(asked.masks))
     for kind in KINDS:
-        (chosen,) = np.nonzero(asked.kinds == kind)
-        others[chosen] = np.roll(chosen, len(chosen) // 2)
+        drawn = rng.permutation(np.flatnonzero(asked.kinds == kind))
+        others[drawn] = np.roll(drawn, 1)  # none beside its own
     return _rows(CHANCE, context, asked, measure_tiles(asked.masks, made.reading[others]))
 
 
