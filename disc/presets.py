@@ -160,7 +160,7 @@ def _laptop_grade() -> Grade:
 
 
 def phantom() -> Run:
-    """The model that the package ships: simulated tiles of 128 px, 3 µm; some hours of a thread.
+    """The model that the package ships: simulated tiles of 128 px, 3 µm; two hours of a fast core.
 
     Differs from paper: as `laptop`.
     """

@@ -22,9 +22,9 @@ from disc.settings.phantom import Phantom
 from disc.slides.judging.record import read_record
 
 NUM = 64
-BANDS = {"sd-sc": (0.62, 0.9), "sd-disc-fast": (0.54, 2.5)}
-"""By variant: least mask agreement (measured: .67 and .58; chance .27), and largest kernel distance
-(.64 and 1.92)."""
+BANDS = {"sd": (0.61, 1.4), "sd-sc": (0.64, 1.4), "sd-disc-fast": (0.55, 3.4)}
+"""By variant: least mask agreement (measured: .66, .69 and .60; chance .22), and largest kernel
+distance (.98, .97 and 2.64)."""
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +70,16 @@ def test_all_that_the_door_offers_is_there(model):
 
 
 def test_separated_conditions_show_what_their_masks_ask_for(model, real):
-    """Of a few tiles: each takes a denoising for every label. The slow test below has bands."""
+    """Of a few tiles: each takes a denoising for every label. Bands are in the slow test below."""
     masks = real[1][:: NUM // 8]
     seen = model.segment(model.sample(masks, variant="sd-sc", seed=7))
     asked, chance = primary_measure(masks, seen), primary_measure(masks[::-1], seen)
     assert np.nanmean(asked) > np.nanmean(chance) + 0.1
 
 
-@pytest.mark.parametrize("variant", ["sd-disc-fast", pytest.param("sd-sc", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "variant", ["sd", "sd-disc-fast", pytest.param("sd-sc", marks=pytest.mark.slow)]
+)
 def test_tiles_show_what_their_masks_ask_for(model, real, variant):
     """Mask agreement and kernel distance of 64 fixed masks are what they were, within bands."""
     images, masks = real
@@ -103,9 +105,12 @@ def test_a_tile_needs_a_mask_and_no_run(model, tmp_path):
 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory):
-    """A simulated biopsy of 4+4 in PANDA's layout, with the scanner of one hospital."""
+    """A simulated biopsy of 4+4 in PANDA's layout, as wide as those that the weights learned from.
+
+    Of one of 500 by 900 µm they say that it is unlike anything they were trained on.
+    """
     root = tmp_path_factory.mktemp("panda")
-    phantom = Phantom(external_slides=(0, 0, 1, 0), core_um=(500, 900), seed=4711)
+    phantom = Phantom(external_slides=(0, 0, 1, 0), core_um=(900, 1300), seed=4711)
     write_panda_set(root, phantom, num_unmasked=0, coarsening=4)
     (path,) = (root / "train_images").iterdir()
     return path
@@ -117,4 +122,4 @@ def test_a_slide_needs_no_run(slide, tmp_path):
     record = read_record(tmp_path / slide.stem)
     assert record.trained_on == "simulated tissue only"
     assert not record.abstained and record.score.primary == 4
-    assert max(record.map.ece_before, record.map.ece_after) < 0.02  # .008, .010: it needs none
+    assert max(record.map.ece_before, record.map.ece_after) < 0.02  # .012, .008
