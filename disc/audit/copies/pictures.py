@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from scipy.fft import dctn
 
 from disc.evaluate.gradients import LUMINANCE
 from disc.processes import own_device
@@ -31,6 +32,10 @@ CORNERS = (
 )
 """Windows of a picture that is looked for: its four corners and its centre, in coarse pixels."""
 NUM_VERSIONS = 8
+FINEST = 7
+"""Of a window's cosine coefficients those up to this sum of frequencies, down and across, are
+compared where candidates are searched for: finer ones change with every pixel that a copy lies
+beside the places that are searched, and the search takes half the time without them."""
 _SMOOTH, _WIDE = 0.8, 6.0
 """Deviations in pixels of the band: compression lies below, uneven stain above."""
 _CHUNK = 512
@@ -63,11 +68,11 @@ class Pictures:
         return Pictures(self.pixels[torch.from_numpy(indices)])
 
     def windows(self) -> torch.Tensor:
-        """Unit vectors [N, 81, 64] of the windows at every place, row by row."""
+        """Unit vectors [N, 81, 35] of the windows at every place, row by row."""
         side = SMALL // 2
         small = F.avg_pool2d(self.pixels[:, None], COARSE)
         cut = F.unfold(small, side).transpose(1, 2)
-        return normalise(cut)
+        return transform_windows(cut)
 
     def wholes(self) -> torch.Tensor:
         """Unit vectors [N, 256] of whole pictures."""
@@ -87,16 +92,28 @@ def turn(pixels: torch.Tensor, version: int) -> torch.Tensor:
 
 
 def query_windows(pictures: Pictures) -> torch.Tensor:
-    """Unit vectors [N, 5, 8, 64] of the windows that are looked for, in all versions."""
+    """Unit vectors [N, 5, 8, 35] of the windows that are looked for, in all versions."""
     small, side = F.avg_pool2d(pictures.pixels[:, None], COARSE)[:, 0], SMALL // 2
     cut = torch.stack([small[:, y : y + side, x : x + side] for y, x in CORNERS], dim=1)
-    return normalise(torch.stack([turn(cut, v).flatten(2) for v in range(NUM_VERSIONS)], dim=2))
+    versions = [turn(cut, v).flatten(2) for v in range(NUM_VERSIONS)]
+    return transform_windows(torch.stack(versions, dim=2))
 
 
 def query_wholes(pictures: Pictures) -> torch.Tensor:
     """Unit vectors [N, 8, 256] of whole pictures in all versions."""
     small = F.avg_pool2d(pictures.pixels[:, None], COARSE)[:, 0]
     return normalise(torch.stack([turn(small, v).flatten(1) for v in range(NUM_VERSIONS)], dim=1))
+
+
+def transform_windows(windows: torch.Tensor) -> torch.Tensor:
+    """Unit vectors [..., 35] of the coarse cosine coefficients of windows [..., 64]."""
+    side = SMALL // 2
+    frequencies = np.add.outer(np.arange(side), np.arange(side))
+    kept = np.flatnonzero((frequencies > 0) & (frequencies <= FINEST))
+    # DCT-II of every unit picture: an orthonormal basis, of which [64, 35] are kept
+    basis = np.stack([dctn(one.reshape(side, side), norm="ortho") for one in np.eye(side**2)])
+    columns = torch.from_numpy(basis.reshape(side**2, -1)[:, kept]).to(windows)
+    return F.normalize(windows @ columns, dim=-1)
 
 
 def normalise(vectors: torch.Tensor) -> torch.Tensor:
