@@ -44,6 +44,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.galleries import survey
 from disc.pipeline.stages.autoencoder import make_autoencoder
 from disc.pipeline.stages.referee import load_referee
+from disc.presets import demo
 from disc.report.figures import as_png
 from disc.report.pictures import Cell
 from disc.report.sheet_figure import draw_sheet
@@ -110,6 +111,7 @@ def list_ways(plain: Settings) -> dict[str, Settings]:
     evenly = replace(harder, even_labels=True)
     return {
         "the run's": plain,
+        "the demo's": demo().autoencoder,
         "the earliest": EARLIEST,
         "the demo's of before": before,
         "before, a harder contest": replace(before, decoder=harder),

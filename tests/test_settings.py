@@ -6,12 +6,15 @@ import pytest
 
 from disc.grade.carcino import CarcinoNet as Net
 from disc.settings.autoencoder import Autoencoder
+from disc.settings.data import Data
 from disc.settings.denoiser import Denoiser
 from disc.settings.distillation import Distil
 from disc.settings.evaluation import Evaluate
 from disc.settings.grading import CarcinoNet, Grade, TransMIL
 from disc.settings.phantom import Phantom
+from disc.settings.report import Report
 from disc.settings.run import Run
+from disc.settings.sampling import Solver
 from disc.settings.synthesis import Synthesis
 from disc.settings.training import Optim
 
@@ -59,6 +62,13 @@ def test_counts_of_nothing_are_refused(room: type, name: str, value: int) -> Non
         (Optim, {"steps": 1, "weight_decay": -1.0}, "optim.weight_decay must be >= 0"),
         (Optim, {"steps": 1, "lr": float("inf")}, "optim.lr must be >= 0, and finite"),
         (Optim, {"steps": 1, "warmup": -1}, "optim.warmup must be >= 0"),
+        (Report, {"num_grader_bootstrap": 0}, "num_grader_bootstrap 0: must be 2 or more"),
+        (Data, {"workers": -1}, "data.workers -1: must be 0 or more"),
+        (Data, {"um_per_px": float("inf")}, "data.um_per_px is inf"),
+        (Phantom, {"core_um": (float("nan"), 1.0)}, "phantom.core_um .*: must be 100 µm or more"),
+        (Solver, {"guidance": float("inf")}, "solver.guidance must be >= 0"),
+        (Autoencoder, {"latent_noise": float("inf")}, "autoencoder.latent_noise must be >= 0"),
+        (Solver, {"steps": 6, "spacing": "leading"}, "starts at t = 831"),
         (Evaluate, {"num_synthesis": -1}, "num_synthesis -1: must be 0 or more"),
         (Synthesis, {"weights": (1.5, -0.5, 0.0, 0.0)}, "synthesis.weights .*: none below 0"),
         (Synthesis, {"variants": ("sd", "sd")}, "synthesis.variants: one comes twice"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -64,7 +65,7 @@ def synthesize_slides(request: SynthesisRequest) -> str:
     return (
         f"{request.out}: {_count(plans)}, {num} tiles by {name}; "
         f"standard deviation {value:.2f} (data: 1){_tell_absent(request, weights)}"
-        f"{_tell_dropped(request)}"
+        f"{_tell_dropped(request, plans)}"
     )
 
 
@@ -160,12 +161,16 @@ def _open_screen(request: SynthesisRequest, weights: Weights) -> Callable[[Path]
     return partial(drop_copies, training=weights.context.split.train, seed=request.seed)
 
 
-def _tell_dropped(request: SynthesisRequest) -> str:
-    """How many copies were taken out."""
+def _tell_dropped(request: SynthesisRequest, plans: Sequence[SlideRecipe]) -> str:
+    """How many copies were taken out, and slides of which nothing is left."""
     if not request.drop_copies:
         return ""
-    dropped = len(read_dropped(request.out))
-    return f"; {dropped} of these tiles were copies and are dropped ({request.out / RECORD})"
+    dropped = read_dropped(request.out)
+    counts = Counter(name.partition("_Block_")[0] for name in dropped)
+    lost = [p.slide.slide_id for p in plans if counts[p.slide.slide_id] == len(p.tiles)]
+    gone = f"; with all of their tiles these slides: {', '.join(lost)}" if lost else ""
+    said = f"; {len(dropped)} of these tiles were copies and are dropped ({request.out / RECORD})"
+    return said + gone
 
 
 def _count(plans: Sequence[SlideRecipe]) -> str:

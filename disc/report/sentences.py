@@ -181,7 +181,8 @@ def _ceiling(numbers: Numbers) -> list[str]:
     if numbers.agreement.empty:
         return []
     multi = numbers.agreement[numbers.agreement["kind"] == MULTI_CLASS]
-    read = multi.set_index("variant")["value"]
+    multi = multi.set_index("variant")
+    read = multi["value"]
     if not {"real", "reconstruction"} <= set(read.index):
         return []
     sentences = [
@@ -194,18 +195,19 @@ def _ceiling(numbers: Numbers) -> list[str]:
             f"the autoencoder, reach {plain(read['collage'])}: fusing patterns by these masks can "
             "hardly be read better than that."
         )
-        sentences += _way(read)
+        sentences += _way(read, multi["tiles"])
     return sentences
 
 
-def _way(read: pd.Series) -> list[str]:
-    """How far each variant comes from chance to a collage."""
-    room = read["collage"] - read.get(CHANCE, read["collage"])
-    if not room > 0:
-        return []
+def _way(read: pd.Series, tiles: pd.Series) -> list[str]:
+    """How far each variant comes from chance to a collage, where all are of the same masks."""
     made = [name for name in VARIANT_NAMES if name in read.index and name not in REFERENCES]
+    room = read["collage"] - read.get(CHANCE, read["collage"])
+    if not room > 0 or len(set(tiles[["collage", CHANCE, *made]])) > 1:
+        return []
     ways = [f"{name} {_percent((read[name] - read[CHANCE]) / room)}" for name in made]
     return [
         f"Of the way from chance ({plain(read[CHANCE])}: tiles of sd beside each other's masks) to "
-        f"such collages come: {', '.join(ways)}."
+        f"such collages come: {', '.join(ways)}. Mask agreement is blind to blur, and no "
+        "interval stands beside these shares."
     ]

@@ -244,7 +244,10 @@ def _finish_set(
                 row |= {"bundle": bundle, "times_used": uses[bundle]}
             rows.append(row)
     if not rows:
-        raise BadInput(f"{writer.root}: every tile is a copy of a training tile; nothing is left")
+        raise BadInput(
+            f"{writer.root}: every tile is a copy of a training tile, and nothing is left; delete "
+            "the folder, and give another --seed or leave out --drop-copies"
+        )
     # a slide may have lost all of its tiles
     kept = {name.partition("_Block_")[0] for name in labels}
     slides = [plan.slide for plan in plans if plan.slide.slide_id in kept]

@@ -70,15 +70,15 @@ class Sampler:
         Raises:
             BadInput: if the settings name no plan.
         """
-        slides = None
+        slides, own_seeds = None, [int(seed) for seed in seeds]
         if slide is not None:
             slides = torch.tensor(slide, dtype=torch.uint8).expand(len(masks), -1)
         settings = replace(self.settings, solver=self.solver_of(variant))
         order = Order(
-            noise=draw_noise([int(seed) for seed in seeds], masks.shape[-1] // LATENT_FACTOR),
+            noise=draw_noise(own_seeds, masks.shape[-1] // LATENT_FACTOR),
             masks=torch.from_numpy(np.ascontiguousarray(masks)),
             slides=slides,
-            seeds=list(seeds),
+            seeds=own_seeds,
         )
         own = plan_of(variant, settings.plan)
         chosen = plan if plan is not None and variant == "sd-sc" else own

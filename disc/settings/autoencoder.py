@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -37,8 +38,8 @@ class DecoderTuning:
     """Its training, on whole tiles; 0 steps: none."""
 
     def __post_init__(self) -> None:
-        require(self.adversarial_weight >= 0, "decoder.adversarial_weight must be >= 0")
-        require(self.feature_weight >= 0, "decoder.feature_weight must be >= 0")
+        require(0 <= self.adversarial_weight < math.inf, "decoder.adversarial_weight must be >= 0")
+        require(0 <= self.feature_weight < math.inf, "decoder.feature_weight must be >= 0")
         require(0 <= self.start <= 1, "decoder.start must be in [0, 1]")
         require(self.channels >= 1, "decoder.channels must be >= 1")
 
@@ -86,8 +87,8 @@ class Autoencoder:
         require(self.crop_px >= 0, "autoencoder.crop_px must be >= 0")
         require(self.crop_px % 4 == 0, f"autoencoder.crop_px {self.crop_px}: no multiple of 4")
         require(0 <= self.quantise_from <= 1, "autoencoder.quantise_from must be in [0, 1]")
-        require(self.latent_noise >= 0, "autoencoder.latent_noise must be >= 0")
-        require(self.latent_penalty >= 0, "autoencoder.latent_penalty must be >= 0")
+        require(0 <= self.latent_noise < math.inf, "autoencoder.latent_noise must be >= 0")
+        require(0 <= self.latent_penalty < math.inf, "autoencoder.latent_penalty must be >= 0")
         wrong = [width for width in self.channels if width % self.groups]
         require(
             not wrong or self.source is not None,

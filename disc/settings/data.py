@@ -51,4 +51,6 @@ class Data:
             width is None or 0 < width < math.inf,
             f"data.external_um_per_px is {width}; it must be > 0 µm",
         )
-        require(self.um_per_px > 0, f"data.um_per_px is {self.um_per_px}; it must be > 0 µm")
+        is_width = 0 < self.um_per_px < math.inf
+        require(is_width, f"data.um_per_px is {self.um_per_px}; it must be > 0 µm")
+        require(self.workers >= 0, f"data.workers {self.workers}: must be 0 or more")

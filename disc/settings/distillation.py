@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -52,7 +53,9 @@ class Student:
         are_weights = are_weights and min(self.visited_weights) >= 0 < sum(self.visited_weights)
         require(are_weights, "student.visited_weights: one a step of student.visited, >= 0")
         require(0 <= self.visited_fraction <= 1, "student.visited_fraction must be in [0, 1]")
-        require(self.discriminator_weight >= 0, "student.discriminator_weight must be >= 0")
+        require(
+            0 <= self.discriminator_weight < math.inf, "student.discriminator_weight must be >= 0"
+        )
         require(0 <= self.discriminator_start <= 1, "student.discriminator_start must be in [0, 1]")
 
     @property

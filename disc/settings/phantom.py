@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from disc.settings.checks import require, require_least
@@ -28,7 +29,10 @@ class Phantom:
     """Random seed of the whole data set."""
 
     def __post_init__(self) -> None:
-        require(self.annotation_noise >= 0, "phantom.annotation_noise must be >= 0")
+        is_noise = 0 <= self.annotation_noise < math.inf
+        require(is_noise, "phantom.annotation_noise must be >= 0, and finite")
+        is_core = all(100 <= side < math.inf for side in self.core_um)
+        require(is_core, f"phantom.core_um {self.core_um}: must be 100 µm or more, and finite")
         for name in ("slides", "test_slides", "external_slides", "referee_slides"):
             counts = getattr(self, name)
             require_least("phantom", 0, **{name: counts})

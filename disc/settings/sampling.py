@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,9 +30,10 @@ class Solver:
 
     def __post_init__(self) -> None:
         require(1 <= self.steps <= 999, "solver.steps must be in 1..999")
+        start = 1 + (self.steps - 1) * (1000 // self.steps)
         require(
             self.spacing != "leading" or self.steps >= 10,
-            f"solver.spacing leading starts at t = {1001 - -(-1000 // self.steps)} with "
+            f"solver.spacing leading starts at t = {start} with "
             f"solver.steps {self.steps}, where latents are not yet noise; choose logsnr, trailing "
             "or linspace, or 10 steps or more",
         )
@@ -40,7 +42,7 @@ class Solver:
             self.eta == 0 or self.name == "ddim",
             f"solver.eta: {self.name} adds no noise; choose solver.name ddim, or solver.eta 0",
         )
-        require(self.guidance >= 0, "solver.guidance must be >= 0; 1 is none")
+        require(0 <= self.guidance < math.inf, "solver.guidance must be >= 0; 1 is none")
         first, last = self.guidance_interval
         require(0 <= first <= last <= 999, "solver.guidance_interval must rise within 0..999")
 

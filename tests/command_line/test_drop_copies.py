@@ -33,6 +33,29 @@ def test_a_set_of_which_every_tile_is_a_copy_is_refused(run, tmp_path, monkeypat
     assert not (out / "wsi_labels.xlsx").exists() and not (out / "manifest.parquet").exists()
 
 
+def test_a_slide_that_loses_all_of_its_tiles_is_named_and_not_listed(
+    run, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+
+    def drop_first(root, *_, **__):
+        names = sorted(path.stem for path in (root / "images").iterdir())
+        slide = names[0].partition("_Block_")[0]
+        chosen = [name for name in names if name.startswith(slide)]
+        for name in chosen:
+            (root / "images" / f"{name}.jpg").unlink()
+            (root / "masks" / f"{name}.png").unlink()
+        pd.DataFrame({"tile": chosen}).to_csv(root / "copies.csv", index=False)
+        return chosen
+
+    monkeypatch.setattr(synthesize, "drop_copies", drop_first)
+    assert call("synthesize", run, out, *COUNTS, "--steps", "1", "--drop-copies") == 0
+    said, listed = capsys.readouterr().out, pd.read_excel(out / "wsi_labels.xlsx")
+    lost = pd.read_csv(out / "copies.csv")["tile"][0].partition("_Block_")[0]
+    assert f"with all of their tiles these slides: {lost}" in said
+    assert len(listed) == 2 and lost not in set(listed["slide_id"])
+
+
 def test_copies_are_dropped_and_counted(run, tmp_path, monkeypatch, capsys):
     """One generated tile is exchanged for a training tile before the set is finished."""
     out, context = tmp_path / "out", disc.load(run).weights.context

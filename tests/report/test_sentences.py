@@ -65,11 +65,12 @@ def test_equal_variants_are_not_called_different() -> None:
 
 def test_variants_are_told_on_the_way_from_chance_to_collages() -> None:
     read = pd.Series({"real": 0.9, "collage": 0.8, "chance": 0.3, "sd": 0.7, "sd-sc": 0.75})
-    (said,) = _way(read)
-    assert "chance (0.300: " in said and said.endswith(
-        "come: sd 80\N{NO-BREAK SPACE}%, sd-sc 90\N{NO-BREAK SPACE}%."
-    )
-    assert _way(read.drop("chance")) == [], "tables of before have none"
+    tiles = pd.Series(40, read.index)
+    (said,) = _way(read, tiles)
+    assert "chance (0.300: " in said
+    assert "come: sd 80 %, sd-sc 90 %. " in said.replace("\N{NO-BREAK SPACE}", " ")
+    assert _way(read, tiles.mask(tiles.index == "collage", 30)) == [], "of other masks"
+    assert _way(read.drop("chance"), tiles) == [], "tables of before have none"
 
 
 def test_graders_are_named_where_there_are_several() -> None:

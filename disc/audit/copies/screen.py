@@ -76,7 +76,7 @@ def _find(root: Path, training: TileSet, seed: int) -> pd.DataFrame:
             f"calibrated on {MIN_NULL} or more of 2 or more; leave it out"
         )
     real = read_small(training.image, range(len(training)))
-    paths = sorted((root / "images").glob("[!.]*.jpg"))
+    paths = sorted((root / "images").glob("*_Block_Region_*.jpg"))
     made = read_small(lambda path: read_image(path, training.tile_px), paths)
     detector = calibrate(real, patients, made, seed=seed)
     if detector.doubt:

@@ -147,12 +147,15 @@ def _collages(context: Context, referee: Any, asked: Asked) -> list[pd.DataFrame
 
 
 def _chance(context: Context, asked: Asked, made: Generated) -> pd.DataFrame:
-    """Each tile read against the mask of another of its kind, drawn at random."""
-    rng, others = numpy_generator(context.run.seed, "chance"), np.arange(len(asked.masks))
+    """Each tile read against a random mask of another of its kind; a lone one is left out."""
+    rng, others = numpy_generator(context.run.seed, "chance"), dict[int, int]()
     for kind in KINDS:
         drawn = rng.permutation(np.flatnonzero(asked.kinds == kind))
-        others[drawn] = np.roll(drawn, 1)  # none beside its own
-    return _rows(CHANCE, context, asked, measure_tiles(asked.masks, made.reading[others]))
+        if len(drawn) > 1:
+            others |= dict(zip(drawn.tolist(), np.roll(drawn, 1).tolist(), strict=True))
+    part = asked.take(sorted(others))
+    readings = made.reading[[others[i] for i in sorted(others)]]
+    return _rows(CHANCE, context, part, measure_tiles(part.masks, readings))
 
 
 def _ceilings(context: Context, referee: Any) -> list[pd.DataFrame]:
