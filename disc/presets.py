@@ -160,7 +160,7 @@ def _laptop_grade() -> Grade:
 
 
 def phantom() -> Run:
-    """The model that the package ships: simulated tiles of 128 px, 3 µm; two hours of a fast core.
+    """The model that the package ships: simulated tiles of 128 px, 3 µm; 2.5 hours of a core.
 
     Differs from paper: as `laptop`.
     """

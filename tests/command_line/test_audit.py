@@ -215,7 +215,7 @@ def test_a_manifest_of_another_set_is_refused(sets, tmp_path, capsys):
     assert "of another set: 50 of 50 tiles are not in it" in line
     write(names, "P0 Q7")
     line = refuse(capsys, sets / "real", made)
-    assert "its generator saw 1 of 2 slides that" in line and "first Q7" in line
+    assert "its generator was trained on 2 slides, 1 of which" in line and "first Q7" in line
     (made / "manifest.parquet").write_bytes(b"PAR1")
     assert "manifest.parquet: damaged (" in refuse(capsys, sets / "real", made)
 

@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from disc.evaluate.graders.folds import fold_table
 from disc.report.graders.attention import AttentionSheet
-from disc.report.study.figures import _bins, _roc
+from disc.report.study.figures import _bins, _mark, _roc, _style
+from disc.settings.denoiser import CONDITIONS
 from disc.report.study.page import write_study_page
 from disc.report.study.summary import StudySummary
 from disc.study.conduct import join
@@ -131,3 +132,9 @@ def test_a_roc_rises_at_ties_together_and_its_area_is_the_auroc() -> None:
 def test_calibration_is_the_mean_score_and_the_fraction_of_positives() -> None:
     said, seen = _bins(pd.DataFrame({"truth": [0, 1, 1], "score": [0.1, 0.0, 1.0]}))
     assert said == [0.05, 1.0] and seen == [0.5, 1.0]
+
+
+def test_conditions_of_a_variant_are_told_apart_in_charts() -> None:
+    """They have its colour, so dash and marker are all that tells them."""
+    names = ["sd", *(f"sd ({condition})" for condition in CONDITIONS)]
+    assert len({_style(name) for name in names}) == len({_mark(name) for name in names}) == 7

@@ -27,6 +27,18 @@ OTHER_COLOUR = "#e69f00"
 """Of shuffled labels."""
 CONTROL = "--"
 """Dash of controls."""
+Dash = str | tuple[int, tuple[int, ...]]
+CONDITIONS: dict[str, tuple[Dash, str]] = {
+    "crossattn": (":", "s"),
+    "concat": ((0, (6, 2)), "D"),
+    "hybrid": ((0, (8, 1, 1, 1)), "P"),
+    "layout": ("-.", "^"),
+    "tile-label": ((0, (1, 2)), "v"),
+    "tile+slide-label": ((0, (5, 1, 1, 1, 1, 1)), "X"),
+}
+"""Dash and marker of the other conditions of a variant, which have its colour."""
+LEAST_SPAN = 0.02
+"""Of an axis of values: less would show rounding as if it were something."""
 PANELS = [*LABELS, MEAN]
 PANEL = 2.5
 """Inches."""
@@ -153,23 +165,39 @@ def _draw_curve(axes: Axes, table: pd.DataFrame, chosen: pd.DataFrame) -> None:
         line = part.sort_values("balance_weight")
         colour, dash = _style(variant)
         x = [0, *line["balance_weight"]]
-        axes.plot(x, [base["value"], *line["value"]], color=colour, ls=dash, label=variant)
+        picked = chosen.loc[chosen["variant"] == variant, "balance_weight"]
+        marks = 1 + np.flatnonzero(line["balance_weight"].isin(picked))
+        axes.plot(
+            x,
+            [base["value"], *line["value"]],
+            color=colour,
+            ls=dash,
+            marker=_mark(variant),
+            markevery=marks.tolist(),
+            label=variant,
+        )
         if dash != CONTROL:  # bands of all would hide each other; the tables have them
             low, high = ([base[side], *line[side]] for side in ("low", "high"))
             # faint, with edges: those of variants that are read alike lie over each other
             axes.fill_between(x, low, high, color=colour, alpha=0.04, linewidth=0)
             axes.plot(x, np.transpose([low, high]), color=colour, linewidth=0.6, alpha=0.7)
-        picked = chosen.loc[chosen["variant"] == variant, "balance_weight"]
-        at = line[line["balance_weight"].isin(picked)]
-        axes.plot(at["balance_weight"], at["value"], color=colour, marker="o", ls="")
+    lowest, highest = axes.get_ylim()
+    axes.set_ylim(min(lowest, highest - LEAST_SPAN), highest)
+    axes.ticklabel_format(axis="y", useOffset=False)
 
 
-def _style(variant: str) -> tuple[str, str]:
-    """Colour and dash: controls dashed, other conditions dotted."""
+def _style(variant: str) -> tuple[str, Dash]:
+    """Colour and dash: controls dashed, other conditions in dashes of their own."""
     name, _, condition = variant.partition(" (")
     if name in COLOURS:
-        return COLOURS[name], ":" if condition else "-"
+        return COLOURS[name], CONDITIONS[condition.rstrip(")")][0] if condition else "-"
     return CONTROL_COLOURS.get(name, OTHER_COLOUR), CONTROL
+
+
+def _mark(variant: str) -> str:
+    """Marker of chosen weights; other conditions have their own."""
+    condition = variant.partition(" (")[2].rstrip(")")
+    return CONDITIONS[condition][1] if condition else "o"
 
 
 def _defined(runs: pd.DataFrame) -> list[str]:
