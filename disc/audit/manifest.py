@@ -34,9 +34,9 @@ def read_manifest(
     seen = frozenset(name for text in set(rows.values()) for name in split_ids(text, path))
     if absent := sorted(seen - set(real.slides)):
         raise BadInput(
-            f"{path}: its generator was trained on {len(seen)} slides, {len(absent)} of which, first"
-            f" {absent[0]}, {_name_of(real)} lacks; give the set that it was trained on, or remove "
-            f"{path.name}: then every real tile counts as one that may have been copied"
+            f"{path}: its generator was trained on {len(seen)} slides, {len(absent)} of which, "
+            f"first {absent[0]}, {_name_of(real)} lacks; give the set that it was trained on, or "
+            f"remove {path.name}: then every real tile counts as one that may have been copied"
         )
     if "shape_source" not in table:
         return {}, seen

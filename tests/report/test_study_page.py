@@ -11,9 +11,9 @@ from sklearn.metrics import roc_auc_score
 from disc.evaluate.graders.folds import fold_table
 from disc.report.graders.attention import AttentionSheet
 from disc.report.study.figures import _bins, _mark, _roc, _style
-from disc.settings.denoiser import CONDITIONS
 from disc.report.study.page import write_study_page
 from disc.report.study.summary import StudySummary
+from disc.settings.denoiser import CONDITIONS
 from disc.study.conduct import join
 from tests.evaluate.simulated_scores import simulate_scores
 
