@@ -28,6 +28,8 @@ from disc.records.typed import read_record
 from disc.seeds import derive, numpy_generator
 from disc.settings.grading import CarcinoNet as CarcinoNetSettings
 
+WEIGHTS = ("half0.safetensors", "half1.safetensors")
+"""Files of the two networks."""
 JOINED = 512
 """Tiles of several slides that are read as one; more, where a slide has more."""
 
@@ -60,8 +62,8 @@ class CrossEncoder:
 
     def save(self, folder: Path) -> None:
         """Write both networks and the halves."""
-        for index, net in enumerate(self.nets):
-            save_weights(folder / f"half{index}.safetensors", net)
+        for name, net in zip(WEIGHTS, self.nets, strict=True):
+            save_weights(folder / name, net)
         write_json(folder / "halves.json", dict(self.halves))
 
     @classmethod
@@ -73,11 +75,16 @@ class CrossEncoder:
             BadInput: if one is damaged or of another network.
         """
         nets = (blank_carcino(net), blank_carcino(net))
-        for index, one in enumerate(nets):
-            load_weights(folder / f"half{index}.safetensors", one)
+        for name, one in zip(WEIGHTS, nets, strict=True):
+            load_weights(folder / name, one)
             one.eval()  # whoever reads with it must not read by the batch's own statistics
         halves = read_record(folder / "halves.json", dict[str, Literal[0, 1]], REMEDY)
         return cls(nets, halves)
+
+
+def list_weights(folder: Path) -> list[Path]:
+    """The files of both networks of an embedded encoder, those that are there."""
+    return [folder / name for name in WEIGHTS if (folder / name).exists()]
 
 
 def train_encoder(net: CarcinoNetSettings, train: Tiles, folder: Path, seed: int) -> CrossEncoder:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from disc.files import BadInput, digest
+from disc.grade.encoder import list_weights
 from disc.grade.encoders.table import NAMED, require_weights
 from disc.pipeline.configurations import ENCODER
 from disc.pipeline.context import Context
@@ -85,7 +86,7 @@ def encoder_key(study: Study, encoder: EncoderName, fold: str) -> str:
         path = require_weights(study.request.encoder_weights, encoder, NAMED)
         return digest([encoder, hash_once(path)])
     place = study.embedded_encoder(fold)
-    files = [*sorted(place.glob("half*.safetensors")), place / "halves.json"]
+    files = [*list_weights(place), place / "halves.json"]
     return digest([encoder, *map(hash_once, files)])
 
 

@@ -163,6 +163,7 @@ def test_features_of_two_embedded_encoders_do_not_mix(study: Study, name: str) -
     (folder := next(iter(given))).mkdir(parents=True, exist_ok=True)
     (folder / "a.h5").touch()
     end_growing(given)
+    (place / "half_old.safetensors").write_bytes(b"a stray, which is no part of it")
     begin_growing(_list_keys(study, [piece]))
     (place / name).write_bytes(b"another")
     with pytest.raises(BadInput, match="external: made with other weights"):

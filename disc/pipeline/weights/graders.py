@@ -9,7 +9,7 @@ from pathlib import Path
 from disc.data.readers.sicapv2 import read_split
 from disc.files import BadInput
 from disc.grade.carcino import PixelNet, blank_carcino
-from disc.grade.encoder import CrossEncoder
+from disc.grade.encoder import CrossEncoder, list_weights
 from disc.grade.encoders.frozen import FrozenEncoder
 from disc.grade.encoders.table import PUBLIC, require_weights
 from disc.grade.encoders.weights import load_encoder
@@ -105,7 +105,7 @@ def _open_graders(context: Context, name: str, *, has_slide_graders: bool) -> Gr
         raise BadInput(f"{context.folder}: no pixel grader '{name}' in it; {advice}")
     by_slide = _open_slide_graders(context, name) if has_slide_graders else _SlideGraders()
     folder = context.folder / FEATURES
-    files = [*places, *by_slide.files, *sorted(folder.glob("half*.safetensors"))]
+    files = [*places, *by_slide.files, *list_weights(folder)]
     return Graders(
         folder=context.folder,
         name=name,
