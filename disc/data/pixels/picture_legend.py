@@ -58,23 +58,27 @@ def draw_bar(picture: Image.Image, um_per_px: float) -> None:
     pen.text((_MARGIN_PX, bottom - _LINE_PX), text, fill=INK, font=_font())
 
 
-def draw_column(entries: Sequence[tuple[str, Colour]], height: int) -> Pixels:
+Entry = tuple[str, Colour | None]
+"""A name and its colour; None: a note, which is no colour of the picture."""
+
+
+def draw_column(entries: Sequence[Entry], height: int) -> Pixels:
     """A legend to stand at the right of a picture, a line an entry: uint8 [height, W, 3]."""
-    width = max(_entry_width(name) for name, _ in entries) + _MARGIN_PX
+    width = max(_entry_width(entry) for entry in entries) + _MARGIN_PX
     picture = Image.new("RGB", (width, max(height, _LINE_PX * len(entries) + _MARGIN_PX)), WHITE)
     for line, entry in enumerate(entries):
         _draw_entry(picture, (_MARGIN_PX, _MARGIN_PX + line * _LINE_PX), entry)
     return np.array(picture)
 
 
-def draw_rows(entries: Sequence[tuple[str, Colour]], width: int) -> Pixels:
+def draw_rows(entries: Sequence[Entry], width: int) -> Pixels:
     """A legend to stand below a picture, in as many rows as it needs: uint8 [H, width, 3]."""
     places, x, y = [], _MARGIN_PX, _MARGIN_PX
-    for name, _ in entries:
-        if x > _MARGIN_PX and x + _entry_width(name) > width:
+    for entry in entries:
+        if x > _MARGIN_PX and x + _entry_width(entry) > width:
             x, y = _MARGIN_PX, y + _LINE_PX
         places.append((x, y))
-        x += _entry_width(name)
+        x += _entry_width(entry)
     picture = Image.new("RGB", (width, y + _LINE_PX + _MARGIN_PX // 2), WHITE)
     for place, entry in zip(places, entries, strict=True):
         _draw_entry(picture, place, entry)
@@ -99,14 +103,18 @@ def encode_small_png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_entry(picture: Image.Image, place: tuple[int, int], entry: tuple[str, Colour]) -> None:
+def _draw_entry(picture: Image.Image, place: tuple[int, int], entry: Entry) -> None:
     (x, y), (name, colour), pen = place, entry, ImageDraw.Draw(picture)
-    pen.rectangle([x, y + 2, x + _SWATCH_PX, y + 2 + _SWATCH_PX], fill=colour, outline=INK)
-    pen.text((x + _SWATCH_PX + 6, y), name, fill=INK, font=_font())
+    if colour is not None:
+        pen.rectangle([x, y + 2, x + _SWATCH_PX, y + 2 + _SWATCH_PX], fill=colour, outline=INK)
+        x += _SWATCH_PX + 6
+    pen.text((x, y), name, fill=INK, font=_font())
 
 
-def _entry_width(name: str) -> int:
-    return _SWATCH_PX + 24 + round(_font().getlength(name))
+def _entry_width(entry: Entry) -> int:
+    name, colour = entry
+    swatch = 0 if colour is None else _SWATCH_PX + 6
+    return swatch + 18 + round(_font().getlength(name))
 
 
 @cache

@@ -11,7 +11,7 @@ from PIL import Image
 
 from disc.data.pixels.images import encode_png
 from disc.data.pixels.mask_colours import colour_table
-from disc.data.pixels.picture_legend import draw_bar, draw_rows
+from disc.data.pixels.picture_legend import Entry, draw_bar, draw_rows
 from disc.data.wsi.scan import Scan
 from disc.files import BadInput, write_bytes
 from disc.labels import IGNORE, NAMES, PALETTES, Label
@@ -23,7 +23,6 @@ Pixels = npt.NDArray[np.uint8]
 LONG_SIDE_PX = 1600
 OPACITY = 0.6
 UNREADABLE = (20, 20, 20)
-_WHITE = (255, 255, 255)
 
 
 def look_at(scan: Scan) -> tuple[Pixels, float]:
@@ -86,9 +85,9 @@ def draw_overlay(
     """The slide under the map's colours, with scale bar, legend and notes, uint8 [H, W, 3]."""
     alpha = (colours[..., 3:] / 255 * OPACITY).astype(np.float32)
     mixed = (slide * (1 - alpha) + colours[..., :3] * alpha).round().astype(np.uint8)
-    entries = [(NAMES[label], PALETTES["safe"][label]) for label in Label]
+    entries: list[Entry] = [(NAMES[label], PALETTES["safe"][label]) for label in Label]
     entries += [("could not be read", UNREADABLE)] if has_lost else []
-    entries += [(note, _WHITE) for note in notes]
+    entries += [(note, None) for note in notes]
     barred = with_bar(mixed, um_per_px)
     return np.concatenate([barred, draw_rows(entries, barred.shape[1])])
 

@@ -103,6 +103,13 @@ def test_a_legend_shows_every_colour_and_is_as_wide_as_asked(tmp_path: Path) -> 
     Image.fromarray(rows).save(tmp_path / "rows.png")
 
 
+def test_a_note_has_no_swatch() -> None:
+    """It is no colour of the picture: nothing but its letters stands there."""
+    note, entry = draw_rows([("note", None)], 300), draw_rows([("note", (255, 255, 255))], 300)
+    inks = [int((legend < 128).all(-1).sum()) for legend in (note, entry)]
+    assert inks[1] - inks[0] == 4 * 14  # the outline of a square
+
+
 def test_a_small_png_keeps_the_colours_of_the_legend() -> None:
     """Beside a thousand purples, the grey of unknown labels stays grey."""
     tissue = np.random.default_rng(0).integers((120, 60, 120), (240, 200, 240), (60, 300, 3))
