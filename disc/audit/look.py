@@ -158,7 +158,12 @@ def _ratio(
     above: Callable[[AuditSet], Array],
     below: Callable[[AuditSet], Array],
 ) -> Figure:
-    """The synthetic set's sum over sum, divided by the real set's; refused where that is 0."""
+    """The synthetic set's sum over sum, divided by the real set's; refused where that is 0.
+
+    So it is of a figure of too few tiles.
+    """
+    if figure.tiles < MIN_TILES:
+        return refuse(figure, figure.tiles, MIN_TILES)
     if not above(pair[0]).any():
         return refuse_because(figure, "nothing to divide by: it is 0 in all real tiles")
     parts = [ratio_of(above(held), below(held), held.patients) for held in (pair[1], pair[0])]
@@ -179,8 +184,6 @@ def measure_gradient(pair: Pair, label: Label) -> Figure:
         ceiling=1.0,
         tiles=min(_support(pair, label)),
     )
-    if figure.tiles < MIN_TILES:
-        return refuse(figure, figure.tiles, MIN_TILES)
     return _ratio(
         figure, pair, lambda s: s.facts.energy[:, label], lambda s: s.facts.energy_px[:, label]
     )
@@ -199,10 +202,7 @@ def _spectrum(pair: Pair, label: Label) -> list[Figure]:
             ceiling=1.0,
             tiles=fewest,
         )
-        if fewest < MIN_TILES:
-            figures.append(refuse(figure, fewest, MIN_TILES))
-            continue
-        if any(held.facts.bands[:, band].any() for held in chosen):
+        if fewest < MIN_TILES or any(held.facts.bands[:, band].any() for held in chosen):
             figures.append(
                 _ratio(
                     figure,
@@ -231,23 +231,16 @@ def _densities(pair: Pair, label: Label) -> list[Figure]:
             name=f"stain-deviation.{named}",
             text=f"its standard deviation within a tile, of {NAMES[label]} in {colour}, over real",
         )
-        for figure, read in ((mean, _mean_density), (spread, _spread_of_density)):
-            if figure.tiles < MIN_TILES:
-                figures.append(refuse(figure, figure.tiles, MIN_TILES))
-                continue
-            above = partial(read, label=label, place=place)
+        for figure, measure in ((mean, "density"), (spread, "spread")):
+            above = partial(_sum_over_pixels, measure=measure, label=label, place=place)
             figures.append(_ratio(figure, pair, above, lambda s: s.facts.area_px[:, label]))
     return figures
 
 
-def _mean_density(held: AuditSet, *, label: Label, place: int) -> Array:
-    sums: Array = held.facts.density[:, label, place] * held.facts.area_px[:, label]
-    return sums
-
-
-def _spread_of_density(held: AuditSet, *, label: Label, place: int) -> Array:
-    sums: Array = held.facts.spread[:, label, place] * held.facts.area_px[:, label]
-    return sums
+def _sum_over_pixels(held: AuditSet, *, measure: str, label: Label, place: int) -> Array:
+    """A tile's mean, or deviation, of a colour in a label, times the pixels that it is of, [N]."""
+    values: Array = getattr(held.facts, measure)[:, label, place]
+    return values * held.facts.area_px[:, label]
 
 
 def _nuclei(pair: Pair, label: Label) -> Figure:
@@ -258,9 +251,8 @@ def _nuclei(pair: Pair, label: Label) -> Figure:
         ceiling=1.0,
         tiles=min(_support(pair, label)),
     )
-    if figure.tiles < MIN_TILES:
-        return refuse(figure, figure.tiles, MIN_TILES)
-    if unknown := find_unscaled(*pair):
+    unknown = find_unscaled(*pair)
+    if unknown and figure.tiles >= MIN_TILES:
         said = f"nobody says how wide a pixel of {unknown} is, and nuclei are found by their size"
         return refuse_because(figure, said)
     return _ratio(
@@ -276,6 +268,4 @@ def _tissue(pair: Pair) -> Figure:
         ceiling=1.0,
         tiles=min(len(held) for held in pair),
     )
-    if figure.tiles < MIN_TILES:
-        return refuse(figure, figure.tiles, MIN_TILES)
     return _ratio(figure, pair, lambda s: s.facts.tissue, lambda s: np.ones(len(s)))

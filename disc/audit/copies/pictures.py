@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -107,13 +108,17 @@ def query_wholes(pictures: Pictures) -> torch.Tensor:
 
 def transform_windows(windows: torch.Tensor) -> torch.Tensor:
     """Unit vectors [..., 35] of the coarse cosine coefficients of windows [..., 64]."""
+    return F.normalize(windows @ _coarse_cosines().to(windows), dim=-1)
+
+
+@cache
+def _coarse_cosines() -> torch.Tensor:
+    """The coarse columns of the orthonormal cosine basis (DCT-II) of a window, [64, 35]."""
     side = SMALL // 2
     frequencies = np.add.outer(np.arange(side), np.arange(side))
     kept = np.flatnonzero((frequencies > 0) & (frequencies <= FINEST))
-    # DCT-II of every unit picture: an orthonormal basis, of which [64, 35] are kept
     basis = np.stack([dctn(one.reshape(side, side), norm="ortho") for one in np.eye(side**2)])
-    columns = torch.from_numpy(basis.reshape(side**2, -1)[:, kept]).to(windows)
-    return F.normalize(windows @ columns, dim=-1)
+    return torch.from_numpy(basis.reshape(side**2, -1)[:, kept])
 
 
 def normalise(vectors: torch.Tensor) -> torch.Tensor:
