@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from disc.settings.checks import require, require_least
+from disc.settings.checks import require, require_finite, require_least
 from disc.settings.training import Optim
 
 
@@ -38,8 +37,11 @@ class DecoderTuning:
     """Its training, on whole tiles; 0 steps: none."""
 
     def __post_init__(self) -> None:
-        require(0 <= self.adversarial_weight < math.inf, "decoder.adversarial_weight must be >= 0")
-        require(0 <= self.feature_weight < math.inf, "decoder.feature_weight must be >= 0")
+        require_finite(
+            "decoder",
+            adversarial_weight=self.adversarial_weight,
+            feature_weight=self.feature_weight,
+        )
         require(0 <= self.start <= 1, "decoder.start must be in [0, 1]")
         require(self.channels >= 1, "decoder.channels must be >= 1")
 
@@ -87,8 +89,9 @@ class Autoencoder:
         require(self.crop_px >= 0, "autoencoder.crop_px must be >= 0")
         require(self.crop_px % 4 == 0, f"autoencoder.crop_px {self.crop_px}: no multiple of 4")
         require(0 <= self.quantise_from <= 1, "autoencoder.quantise_from must be in [0, 1]")
-        require(0 <= self.latent_noise < math.inf, "autoencoder.latent_noise must be >= 0")
-        require(0 <= self.latent_penalty < math.inf, "autoencoder.latent_penalty must be >= 0")
+        require_finite(
+            "autoencoder", latent_noise=self.latent_noise, latent_penalty=self.latent_penalty
+        )
         wrong = [width for width in self.channels if width % self.groups]
         require(
             not wrong or self.source is not None,

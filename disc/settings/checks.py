@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 
@@ -17,6 +18,12 @@ def require_least(room: str, least: int, **counts: int | Iterable[int]) -> None:
         values = [found] if isinstance(found, int) else [*found]
         said = f"{room}.{name} {found}: must be {least} or more"
         require(bool(values) and min(values) >= least, said)
+
+
+def require_finite(room: str, **values: float) -> None:
+    """Refuse numbers of a room that are below 0, infinite or none."""
+    for name, value in values.items():
+        require(0 <= value < math.inf, f"{room}.{name} must be >= 0, and finite")
 
 
 def require_distinct(name: str, values: Iterable[str | float]) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from disc.settings.checks import require, require_least
+from disc.settings.checks import require, require_finite, require_least
 from disc.settings.training import Optim
 
 Condition = Literal["hybrid", "crossattn", "concat", "layout", "tile-label", "tile+slide-label"]
@@ -79,7 +78,7 @@ class Denoiser:
         require(in_groups, "denoiser.channels must be multiples of 16")
         require(self.context > 0 and self.context % 4 == 0, "denoiser.context: a multiple of 4")
         require(self.token_stride in (4, 8, 16, 32), "denoiser.token_stride: 4, 8, 16 or 32")
-        require(0 <= self.min_snr_gamma < math.inf, "denoiser.min_snr_gamma must be >= 0")
+        require_finite("denoiser", min_snr_gamma=self.min_snr_gamma)
         require(
             self.predicts == "v" or not self.zero_terminal_snr,
             "denoiser.zero_terminal_snr needs denoiser.predicts v: where there is no signal, the "

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from disc.settings.checks import require, require_distinct, require_least
+from disc.settings.checks import require, require_distinct, require_finite, require_least
 from disc.settings.sampling import Solver
 from disc.settings.training import Optim
 
@@ -53,9 +52,7 @@ class Student:
         are_weights = are_weights and min(self.visited_weights) >= 0 < sum(self.visited_weights)
         require(are_weights, "student.visited_weights: one a step of student.visited, >= 0")
         require(0 <= self.visited_fraction <= 1, "student.visited_fraction must be in [0, 1]")
-        require(
-            0 <= self.discriminator_weight < math.inf, "student.discriminator_weight must be >= 0"
-        )
+        require_finite("student", discriminator_weight=self.discriminator_weight)
         require(0 <= self.discriminator_start <= 1, "student.discriminator_start must be in [0, 1]")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from disc.settings.checks import require, require_least
+from disc.settings.checks import require, require_finite, require_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,7 @@ class Phantom:
     """Random seed of the whole data set."""
 
     def __post_init__(self) -> None:
-        is_noise = 0 <= self.annotation_noise < math.inf
-        require(is_noise, "phantom.annotation_noise must be >= 0, and finite")
+        require_finite("phantom", annotation_noise=self.annotation_noise)
         is_core = all(100 <= side < math.inf for side in self.core_um)
         require(is_core, f"phantom.core_um {self.core_um}: must be 100 µm or more, and finite")
         for name in ("slides", "test_slides", "external_slides", "referee_slides"):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from disc.settings.checks import require
+from disc.settings.checks import require, require_finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +68,8 @@ class Optim:
         require(self.batch >= 1, "optim.batch must be >= 1")
         require(0 <= self.ema < 1, "optim.ema must be in [0, 1)")
         require(all(0 <= beta < 1 for beta in self.betas), "optim.betas must be in [0, 1)")
-        require(0 <= self.lr < math.inf, "optim.lr must be >= 0, and finite")
+        require_finite("optim", lr=self.lr, weight_decay=self.weight_decay)
         require(self.warmup >= 0, "optim.warmup must be >= 0")
-        require(0 <= self.weight_decay < math.inf, "optim.weight_decay must be >= 0, and finite")
         require(self.clip > 0, "optim.clip must be > 0")
         require(self.checkpoint_every >= 1, "optim.checkpoint_every must be >= 1")
         pieces = self.speed.accumulate
