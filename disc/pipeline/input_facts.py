@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from disc.files import BadInput, digest, require
+from disc.files import digest, require
 from disc.grade.encoders.table import (
     FETCHED,
     PUBLIC,
@@ -123,7 +123,7 @@ def require_public(context: Context, name: EncoderName) -> None:
         BadInput: if it cannot be.
     """
     grade = context.run.grade
-    if _given_slides(context) is None:
+    if not _may_grade(Context(context.run, context.folder)):
         return
     if grade.download:
         require_extra(PUBLIC[name])
@@ -137,34 +137,25 @@ def require_features(context: Context) -> None:
     Raises:
         BadInput: if the folder or a file is missing.
     """
+    from disc.grade.given_features import require_files
+    from disc.pipeline.stages.grading_data import given_sets
+
     folder, option = context.run.grade.feature_files, "--grade.feature-files"
     assert folder is not None  # settings say so
-    if (slides := _given_slides(context)) is None:
-        return
-    require(folder.is_dir(), f"{folder}: no such folder; correct {option}")
-    wanted = dict.fromkeys(folder / place / f"{slide}.h5" for place, slide in slides)
-    if missing := [path for path in wanted if not path.is_file()]:
-        raise BadInput(
-            f"{missing[0]}: no such file, as of {len(missing)} of {len(wanted)} slides; encode "
-            f"them, or correct {option}"
-        )
-
-
-def _given_slides(context: Context) -> list[tuple[str, str]] | None:
-    """Folder of features and name of every slide that is given; None: no slide will be graded.
-
-    Those that are drawn or generated are not among them: they may not be there yet.
-    """
-    from disc.pipeline.stages.grading_data import can_grade_slides, graded_sets
-
-    if context.is_simulated:
-        return []
     # of its own: what is read here must not stay, for the stages may change it
     own = Context(context.run, context.folder)
-    if not can_grade_slides(own):
-        return None
-    sets = graded_sets(own, ())
-    return [(place, tile.slide_id) for place, tiles in sets for tile in tiles.tiles]
+    if not _may_grade(own):
+        return
+    require(folder.is_dir(), f"{folder}: no such folder; correct {option}")
+    if not context.is_simulated:
+        require_files(given_sets(own, (), folder), option)
+
+
+def _may_grade(own: Context) -> bool:
+    """Whether slides can be graded; of slides that are drawn it is not known yet."""
+    from disc.pipeline.stages.grading_data import can_grade_slides
+
+    return own.is_simulated or can_grade_slides(own)
 
 
 def require_plan(run: Run) -> None:

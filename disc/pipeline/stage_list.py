@@ -40,7 +40,7 @@ from disc.pipeline.input_facts import (
 from disc.pipeline.renamed import as_json
 from disc.pipeline.stage import Stage
 from disc.settings.distillation import Distilled
-from disc.settings.grading import EncoderName
+from disc.settings.grading import GIVEN, EncoderName
 from disc.settings.synthesis import STUDENT, Variant, weights_of
 
 LATENTS = "latents.json"
@@ -231,7 +231,7 @@ def _features(context: Context, name: EncoderName, generated: tuple[str, ...]) -
     settings: list[Any] = [as_json(run.grade.carcino), run.seed]
     given: Callable[[], list[Path]] = partial(first_weights, run.grade.carcino)
     look_ahead: Callable[[], None] = partial(require_first, run.grade.carcino)
-    if name == "files":
+    if name == GIVEN:
         settings, given = [name, list_features(run.grade.feature_files)], list
         look_ahead = partial(require_features, context)
     elif name != ENCODER:

@@ -22,6 +22,8 @@ PublicEncoder = Literal[
     "gigapath",
 ]
 EncoderName = Literal["carcino", PublicEncoder, "files"]
+GIVEN: Literal["files"] = "files"
+"""Encoder whose features another program wrote."""
 SlideGrader = Literal["transmil", "nystrom", "nystrom-0.0.9", "abmil", "mean", "mixed-supervision"]
 
 
@@ -133,12 +135,12 @@ class Grade:
             is_set = bool(chosen) and len(set(chosen)) == len(chosen)
             require(is_set, f"grade.{name}: name at least one, and none twice")
         require(
-            ("files" in self.encoders) == (self.feature_files is not None),
+            (GIVEN in self.encoders) == (self.feature_files is not None),
             "grade.encoders files and grade.feature_files need each other",
         )
         reads_pixels = "mixed-supervision" in self.slide_graders
         require(
-            not reads_pixels or "files" not in self.encoders,
+            not reads_pixels or GIVEN not in self.encoders,
             "grade.slide_graders mixed-supervision cuts superpixels from pixels: not with "
             "grade.encoders files",
         )

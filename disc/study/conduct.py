@@ -29,6 +29,7 @@ from disc.study.encoding import (
     require_encoders,
 )
 from disc.study.generating import check_sets, prepare_sets
+from disc.study.given import copy_given, require_given
 from disc.study.grid import Cell, list_cells
 from disc.study.keys import cell_key
 from disc.study.page import report, tell_unnoted
@@ -59,6 +60,7 @@ def conduct(request: StudyRequest) -> str:
     with hold_folder(study.folder, print_line):
         facts = _describe(study)
         check_sets(study)
+        require_given(study)
         # not before: a mistyped path must not make the corrected command another study's
         write_json(study.folder / RECORD, facts)
         sweep(study.folder)
@@ -70,6 +72,7 @@ def _conduct(study: Study) -> str:
     prepare_sets(study)
     if study.encoders:
         prepare_features(study)
+        copy_given(study)
     cells = list_cells(request, study.runs, study.variants)
     require_copies(study, cells)
     _do_cells(study, cells)

@@ -49,7 +49,7 @@ def require_encoders(study: Study) -> None:
     Raises:
         BadInput: if a public one has no weight file, or what builds it is not installed.
     """
-    for name in study.encoders:
+    for name in study.reading_encoders:
         if name != ENCODER:
             require_encoder(study.request.encoder_weights, name, NAMED)
 
@@ -61,13 +61,13 @@ def prepare_features(study: Study) -> None:
         BadInput: if a public encoder has no weights, or a file is missing or changed.
     """
     request = study.request
-    for encoder in study.encoders:
+    for encoder in study.reading_encoders:
         for fold in dict.fromkeys(run.fold for run in study.runs):
             open_encoder(study, encoder, fold)
         # one process keeps a device busy with a large network; beside ours, decoding is what lasts
         count = request.processes if encoder == ENCODER else 1
         pieces = list(list_pieces(study, encoder, count))
-        keys = _list_keys(study, pieces)
+        keys = list_keys(study, pieces)
         begin_growing(keys)
         bar = Bar(f"features, {encoder}", total=len(pieces), unit="piece")
         with spread(min(count, len(pieces))) as run:
@@ -87,7 +87,7 @@ def list_places(study: Study, pieces: Iterable[Piece]) -> dict[Path, Piece]:
     }
 
 
-def _list_keys(study: Study, pieces: Iterable[Piece]) -> dict[Path, str]:
+def list_keys(study: Study, pieces: Iterable[Piece]) -> dict[Path, str]:
     """Folders of the features of sets, and what these are made from."""
     return {
         place: features_key(study, one.encoder, one.fold, one.name)
@@ -118,7 +118,7 @@ def encode_piece(request: StudyRequest, piece: Piece) -> None:
     encoder, share = _reopen(study, piece), Share(piece.number, piece.count)
     place, tiles = (
         partial(study.features, piece.encoder, piece.fold, piece.name),
-        _tiles(study, piece),
+        tiles_of(study, piece),
     )
     with no_progress():
         encode_slides(encoder, tiles, place(), share)
@@ -156,15 +156,14 @@ def _reopen(study: Study, piece: Piece) -> TileEncoder:
     return _OPEN[0][3]
 
 
-def _tiles(study: Study, piece: Piece) -> TileSet:
+def tiles_of(study: Study, piece: Piece) -> TileSet:
+    """The tiles of the set that a piece is of."""
     if piece.split:
         return next(
             tiles
             for data_set, split, tiles in study.tests(piece.fold)
             if (("real" if data_set == "in" else data_set), split) == (piece.name, piece.split)
         )
-    for run in study.runs:
-        for variant in study.variants:
-            if run.fold == piece.fold and study.synthetic_name(run, variant) == piece.name:
-                return study.synthetic(run, variant)
+    if found := study.find_synthetic(piece.fold, piece.name):
+        return study.synthetic(*found)
     return study.base(piece.fold).training_set

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
-from disc.settings.grading import EncoderName, SlideGrader
-from disc.study.request import AGAIN, REAL_CONTROLS, REMIXED, SHUFFLED, StudyRequest
+from disc.settings.grading import GIVEN, EncoderName, SlideGrader
+from disc.study.request import (
+    AGAIN,
+    CONTROLS,
+    REAL_CONTROLS,
+    REMIXED,
+    SHUFFLED,
+    StudyRequest,
+)
 from disc.study.runs import StudyRun
 
 REAL = "real"
@@ -76,18 +83,18 @@ def list_cells(
         Cell(**kind, grader_seed=seed, **facts)
         for kind in parts
         for seeds, weights in [(kind.pop("seeds"), kind.pop("weights"))]
-        for facts in _additions(request, runs, variants, weights, kind["grader"])
+        for controls in [_controls(kind["encoder"], kind["grader"]) & {*request.controls}]
+        for facts in _additions(runs, variants, weights, controls)
         for seed in range(seeds)
     ]
     return sorted(cells, key=lambda cell: cell.variant != REAL)
 
 
 def _additions(
-    request: StudyRequest,
     runs: Sequence[StudyRun],
     variants: Sequence[str],
     weights: Sequence[float],
-    grader: str,
+    controls: Collection[str],
 ) -> Iterator[dict[str, Any]]:
     """What is added to real tiles of a grader, by what weight, from what run."""
     for fold in dict.fromkeys(run.fold for run in runs):
@@ -95,14 +102,12 @@ def _additions(
         first = min(run.seed for run in runs if run.fold == fold and not run.condition)
         base = {"fold": fold, "generator_seed": first}
         yield {**base, "variant": REAL, "balance_weight": 0.0}
-        possible = _controls(grader)
-        for control, weight in product(request.controls, weights):
-            if control not in possible:
-                continue
-            yield {**base, "variant": control, "balance_weight": weight}
+        for control, weight in product(REAL_CONTROLS, weights):
+            if control in controls:
+                yield {**base, "variant": control, "balance_weight": weight}
     for run in runs:
         names = [(run.name(variant), variant) for variant in variants]
-        if grader and not run.condition and SHUFFLED in request.controls:
+        if not run.condition and SHUFFLED in controls:
             names.append((f"{variants[0]}-{SHUFFLED}", variants[0]))
         for weight in weights:
             for name, source in names:
@@ -112,10 +117,9 @@ def _additions(
                 }
 
 
-def _controls(grader: str) -> tuple[str, ...]:
-    """Controls of real tiles that a grader has; superpixels belong to no recipe of tiles."""
+def _controls(encoder: str, grader: str) -> set[str]:
+    """Controls that a grader can have; superpixels and rows of given files are no tiles to mix."""
     if not grader:
-        return (AGAIN,)
-    if grader == "mixed-supervision":
-        return tuple(name for name in REAL_CONTROLS if name != REMIXED)
-    return REAL_CONTROLS
+        return {AGAIN}
+    is_mixed = grader != "mixed-supervision" and encoder != GIVEN
+    return {name for name in CONTROLS if is_mixed or name != REMIXED}

@@ -18,7 +18,7 @@ from disc.records.listing import DONE, hash_once, walk_files
 from disc.records.markers import has_marker, read_done, result_key
 from disc.sample.plans import plan_of
 from disc.sample.solver import name_solver
-from disc.settings.grading import CarcinoNet, EncoderName
+from disc.settings.grading import GIVEN, CarcinoNet, EncoderName
 from disc.settings.synthesis import Variant, weights_of
 from disc.study.grid import Cell
 from disc.study.parts import made_of
@@ -91,8 +91,11 @@ def encoder_key(study: Study, encoder: EncoderName, fold: str) -> str:
 
 
 def features_key(study: Study, encoder: EncoderName, fold: str, name: str) -> str:
-    """Of the features of a set: the encoder's weights, and the set."""
-    return made_of(encoder_key(study, encoder, fold), _source_key(study, fold, name))
+    """Of the features of a set: the encoder's weights, or files of another program, and the set."""
+    source = _source_key(study, fold, name)
+    if encoder == GIVEN:
+        return made_of(_given_key(study.given_features(fold, name)), source)
+    return made_of(encoder_key(study, encoder, fold), source)
 
 
 def cell_key(study: Study, cell: Cell) -> str:
@@ -101,7 +104,7 @@ def cell_key(study: Study, cell: Cell) -> str:
     facts: list[object] = [cell.name, data_key(context)]
     facts += [external_key(study, name) for name in sorted(study.request.external)]
     if cell.encoder:
-        facts.append(encoder_key(study, cell.encoder, cell.fold))
+        facts += _encoder_facts(study, cell, cell.encoder)
     else:
         facts.append(_first_weights(study.pixel_settings))
     if cell.source:
@@ -109,6 +112,16 @@ def cell_key(study: Study, cell: Cell) -> str:
     elif cell.variant in (BALANCED, REMIXED):  # all variants of a run have the same masks
         facts.append(_recipes_key(context))
     return made_of(*facts)
+
+
+def _encoder_facts(study: Study, cell: Cell, encoder: EncoderName) -> list[str]:
+    """Of the weights that a cell's features are of; of given ones, all that it reads."""
+    if encoder != GIVEN:
+        return [encoder_key(study, encoder, cell.fold)]
+    names = ["real", *sorted({name for name, _, _ in study.tests(cell.fold)} - {"in"})]
+    if cell.source:
+        names.append(study.synthetic_name(study.run_of(cell), cell.source))
+    return [_files_key(study.features(encoder, cell.fold, name)) for name in names]
 
 
 def external_key(study: Study, name: str) -> str:
@@ -120,6 +133,12 @@ def external_key(study: Study, name: str) -> str:
 def _external_key(root: Path, um_per_px: float | None) -> str:
     files = [[str(path.relative_to(root)), path.stat().st_size] for path in walk_files(root)]
     return digest([um_per_px, sorted(files)])
+
+
+def _given_key(folder: Path) -> str:
+    """Names, sizes and times, as features may be too large to be read for this alone."""
+    found = [(path.name, path.stat()) for path in sorted(folder.glob("*.h5"))]
+    return digest([[name, stat.st_size, stat.st_mtime_ns] for name, stat in found])
 
 
 def _files_key(folder: Path) -> str:
@@ -150,8 +169,6 @@ def _recipes_key(context: Context) -> str:
 def _source_key(study: Study, fold: str, name: str) -> str:
     if name in study.request.external:
         return external_key(study, name)
-    for run in study.runs:
-        for variant in study.variants:
-            if run.fold == fold and study.synthetic_name(run, variant) == name:
-                return synthetic_key(study, run, variant)
+    if found := study.find_synthetic(fold, name):
+        return synthetic_key(study, *found)
     return data_key(study.base(fold))

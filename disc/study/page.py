@@ -14,6 +14,7 @@ from disc.report.graders.attention import AttentionSheet, choose_slides
 from disc.report.run_summary import PixelRow
 from disc.report.study.page import write_study_page
 from disc.report.study.summary import StudySummary
+from disc.settings.grading import GIVEN
 from disc.study.cells import ATTENTION, PICTURES, picture_tiles, tell_remedy
 from disc.study.grid import REAL, Cell
 from disc.study.request import AGAIN, BALANCED, CONTROLS, REMIXED, SHUFFLED
@@ -139,6 +140,8 @@ def _attention(study: Study, cells: Sequence[Cell]) -> list[AttentionSheet]:
     for cell in cells:
         path = study.place(cell) / ATTENTION
         is_shown = cell.variant == REAL or cell.source == cell.variant
+        # what other programs encoded need not be the tiles that are shown
+        is_shown &= cell.encoder != GIVEN
         if is_shown and cell.fold == study.runs[0].fold and path.exists():
             kept.setdefault(f"{cell.grader}_{cell.encoder}_{cell.variant}", path)
     slides = choose_slides(study.runs[0].context.split.test) if kept else []

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 import tyro
 
 from disc.files import BadInput, require
-from disc.settings.grading import EncoderName, SlideGrader
+from disc.settings.grading import GIVEN, EncoderName, SlideGrader
 
 Control = Literal["real-again", "real-balanced", "real-remixed", "shuffled"]
 """What is added in place of synthetic bags: all real bags once more; copies of real bags that
@@ -43,9 +43,13 @@ class StudyRequest:
     bags of real tiles by the synthetic recipes, the first variant's with each other's labels."""
     encoders: tuple[EncoderName, ...] = ("carcino",)
     """Of slide graders' features: the embedded one, trained on the first run's masks for each
-    fold, and public ones by name."""
+    fold, public ones by name, and `files` of another program."""
     encoder_weights: Path = Path("encoders")
     """Folder of the weight files of public encoders, named after them: lunit-dino.torch."""
+    feature_files: Path | None = None
+    """Folder of features for the encoder `files`: `<slide>.h5` of CLAM or TRIDENT in subfolders
+    `real`, one for each further test set, and one for each synthetic set, called as the study calls
+    it: `Val1 sd g0` is `sd` of fold Val1 and generator seed 0."""
     graders: tuple[SlideGrader, ...] = ("transmil",)
     """Of slides, each on the features of every encoder."""
     balance_weights: tuple[float, ...] = (0.1, 0.3, 0.5)
@@ -93,7 +97,11 @@ class StudyRequest:
         require(self.draws >= 2, "--draws must be 2 or more")
         is_long = self.pixel_steps is None or self.pixel_steps >= 1
         require(is_long, f"--pixel-steps {self.pixel_steps}: must be 1 or more")
-        require("files" not in self.encoders, "--encoders: a study encodes tiles itself, not files")
+        reads_files = GIVEN in self.encoders
+        has_files = self.feature_files is not None
+        require(reads_files == has_files, "--encoders files and --feature-files need each other")
+        cuts = "--graders mixed-supervision cuts superpixels from pixels: not with --encoders files"
+        require(not (reads_files and "mixed-supervision" in self.graders), cuts)
         require(bool(self.encoders) and bool(self.graders), "--encoders, --graders: name one")
         for name in ("encoders", "graders", "controls", "balance_weights", "pixel_weights"):
             # a cell is called by six digits of its weight

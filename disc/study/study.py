@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from disc.data.readers.read import read_source, recognise
@@ -19,7 +20,7 @@ from disc.pipeline.context import Context
 from disc.pipeline.stages.grading_data import test_sets
 from disc.records.listing import DONE
 from disc.records.markers import has_marker
-from disc.settings.grading import CarcinoNet, EncoderName
+from disc.settings.grading import GIVEN, CarcinoNet, EncoderName
 from disc.settings.synthesis import STUDENT, VARIANTS, Variant, weights_of
 from disc.study.grid import Cell
 from disc.study.request import StudyRequest
@@ -54,6 +55,11 @@ class Study:
     def encoders(self) -> tuple[EncoderName, ...]:
         """Of slide graders' features; none where no slide is graded."""
         return self.request.encoders if self.request.grader_seeds else ()
+
+    @property
+    def reading_encoders(self) -> tuple[EncoderName, ...]:
+        """Those that read tiles; the features of the other are another program's."""
+        return tuple(name for name in self.encoders if name != GIVEN)
 
     @property
     def has_superpixels(self) -> bool:
@@ -98,7 +104,7 @@ class Study:
         return _is_generated(run.context, variant) and not is_here
 
     def _set_place(self, run: StudyRun, variant: str) -> Path:
-        return self.folder / "synthetic" / f"{run.fold} {run.name(variant)} g{run.seed}"
+        return self.folder / "synthetic" / f"{run.fold} {self.synthetic_name(run, variant)}"
 
     def synthetic_root(self, run: StudyRun, variant: str) -> Path:
         """Folder of a variant's synthetic slides: the study's, or its run's where only that is."""
@@ -119,6 +125,12 @@ class Study:
         """Folder of the features of a set: "real", a test set, or that of `synthetic_name`."""
         place = self.folder / features_of(encoder)
         return (place / SUPERPIXELS if of_superpixels else place) / fold / name
+
+    def given_features(self, fold: str, name: str) -> Path:
+        """Folder of the files of another program for a set, called as in `features`."""
+        assert self.request.feature_files is not None  # the request says so
+        is_synthetic = self.find_synthetic(fold, name) is not None
+        return self.request.feature_files / (f"{fold} {name}" if is_synthetic else name)
 
     def encoder_place(self, fold: str) -> Path:
         """Folder of the embedded encoder of a fold, where its run has none."""
@@ -144,6 +156,13 @@ class Study:
     def synthetic_name(run: StudyRun, variant: str) -> str:
         """What the features of a variant's slides are called."""
         return f"{run.name(variant)} g{run.seed}"
+
+    def find_synthetic(self, fold: str, name: str) -> tuple[StudyRun, Variant] | None:
+        """Run and variant of a set by the name of its features; None: it is no synthetic one."""
+        for run, variant in product(self.runs, self.variants):
+            if run.fold == fold and self.synthetic_name(run, variant) == name:
+                return run, variant
+        return None
 
     def real_pool(self, fold: str) -> TilePool:
         """Tiles that pixel graders of a fold learn from, decoded once."""

@@ -83,7 +83,7 @@ def test_slides_without_features_are_counted_before_the_first_stage(tmp_path):
     (features / "real" / "A.h5").write_bytes(b"")
     grade = {"encoders": ("files",), "feature_files": features}
     run = given(tmp_path, data={"root": root}, grade=grade)
-    said = f"{features}/real/B.h5: no such file, as of 3 of 4 slides; encode them, or correct"
+    said = f"{features}/real/B.h5: no such file, as of 3 of 4 slides; encode them (tiles of "
     with pytest.raises(BadInput, match=re.escape(said)):
         execute(run)
     assert not (tmp_path / "runs").exists()

@@ -117,6 +117,60 @@ def test_a_request_that_was_refused_claims_no_folder(run: Path, tmp_path: Path) 
     assert "2 cells" in conduct(ask(run, out, **few))
 
 
+def give_features(study: Path, folder: Path) -> str:
+    """What the study's own encoder read, as files of another program; the fold."""
+    (place,) = (study / "features" / "carcino").glob("*/")
+    for name, called in {
+        "real": "real",
+        "shifted": "shifted",
+        "sd g0": f"{place.name} sd g0",
+    }.items():
+        (folder / called).mkdir(parents=True)
+        for path in (place / name).glob("*.h5"):
+            shutil.copy(path, folder / called)
+    return place.name
+
+
+def test_features_of_another_program_are_read_like_ours(
+    run: Path, study: Path, tmp_path: Path
+) -> None:
+    give_features(study, mine := tmp_path / "mine")
+    request = ask(run, tmp_path / "s", encoders=("files",), feature_files=mine, pixel_seeds=0)
+    assert "5 cells" in conduct(request)  # real tiles only, sd, three controls
+    given, own = (pd.read_parquet(one / "scores.parquet") for one in (tmp_path / "s", study))
+    assert {*given["encoder"]} == {"files"} and "real-remixed" not in {*given["variant"]}
+    keys = ["variant", "data_set", "split", "slide", "label"]
+    both = given.merge(own, on=keys, suffixes=("", "_own"))
+    assert len(both) == len(given) and (both["score"] == both["score_own"]).all()
+    # rows of their files need not be the tiles that a picture would show
+    assert not list((tmp_path / "s" / "report").glob("attention*"))
+
+
+def test_features_of_another_program_that_are_missing_or_others_are_one_line(
+    run: Path, study: Path, tmp_path: Path
+) -> None:
+    fold = give_features(study, mine := tmp_path / "mine")
+    request = ask(run, tmp_path / "s", encoders=("files",), feature_files=mine, pixel_seeds=0)
+    real = next((mine / "real").glob("*.h5"))
+    real.rename(tmp_path / real.name)
+    said = rf"real/{real.name}: no such file, as of 1 of \d+ slides; encode .* correct --feature"
+    with pytest.raises(BadInput, match=said):
+        conduct(request)
+    assert not (tmp_path / "s" / RECORD).exists()
+    (tmp_path / real.name).rename(real)
+    made = next((mine / f"{fold} sd g0").glob("*.h5"))
+    kept = made.read_bytes()
+    made.unlink()
+    said = rf"{made.name}: no such file, as of 1 .*tiles of this one: .*/{fold} sd g0/images"
+    with pytest.raises(BadInput, match=said):
+        conduct(request)
+    made.write_bytes(kept)
+    assert "5 cells" in conduct(request)
+    shutil.copy(next(path for path in (mine / "real").glob("*.h5") if path != real), real)
+    with pytest.raises(BadInput, match=r"features/files/.*/real: made with other weights"):
+        conduct(request)
+
+
 def test_another_study_is_refused(run: Path, study: Path) -> None:
     with pytest.raises(BadInput, match="holds a study with other options"):
         conduct(ask(run, study, seed=1))

@@ -84,7 +84,16 @@ def test_every_encoder_has_every_grader() -> None:
         ({"external": {"../up": Path()}}, "--external ../up: no name; expected letters"),
         ({"external": {"sd g0": Path()}}, "--external sd g0: no name"),
         ({"encoders": ("carcino", "carcino")}, "none twice"),
-        ({"encoders": ("files",)}, "encodes tiles itself"),
+        ({"encoders": ("files",)}, "--encoders files and --feature-files need each other"),
+        ({"feature_files": Path("f")}, "--encoders files and --feature-files need each other"),
+        (
+            {
+                "encoders": ("files",),
+                "feature_files": Path("f"),
+                "graders": ("mixed-supervision",),
+            },
+            "cuts superpixels from pixels: not with --encoders files",
+        ),
         ({"processes": 4, "pixel_processes": 3}, "--pixel-processes"),
     ],
 )

@@ -11,6 +11,7 @@ from disc.data.readers.sicapv2 import read_split
 from disc.data.tiles.records import Slide
 from disc.data.tiles.tile_set import TileSet
 from disc.files import write_parquet
+from disc.grade.given_features import GivenSet
 from disc.pipeline.configurations import Configuration
 from disc.pipeline.context import Context
 from disc.settings.synthesis import Variant
@@ -56,6 +57,14 @@ def graded_sets(context: Context, variants: Sequence[Variant]) -> Iterator[tuple
         yield "real" if data_set == "in" else data_set, tiles
     for variant in variants:
         yield variant, read_synthetic(context, variant)
+
+
+def given_sets(
+    context: Context, variants: Sequence[Variant], source: Path, folder: Path = Path()
+) -> Iterator[GivenSet]:
+    """What another program encoded of it, in `source`, and where its copies go."""
+    for place, tiles in graded_sets(context, variants):
+        yield GivenSet(tiles=tiles, source=source / place, target=folder / place)
 
 
 def label_rows(

@@ -37,7 +37,7 @@ from disc.processes import own_share, wait_for_all, write_once
 from disc.records.typed import read_table, stands
 from disc.report.graders.attention import AttentionSheet, choose_slides
 from disc.seeds import derive
-from disc.settings.grading import EncoderName, SlideGrader
+from disc.settings.grading import GIVEN, EncoderName, SlideGrader
 from disc.train.checkpoint import NAME as CHECKPOINT
 
 ATTENTION = "attention.parquet"
@@ -144,7 +144,7 @@ def list_attention(context: Context) -> list[AttentionSheet]:
         return sheets
     # superpixels, and what other programs encoded, need not be the tiles that are shown
     graders = [name for name in grade.slide_graders if name != "mixed-supervision"]
-    encoders = [name for name in grade.encoders if name != "files"]
+    encoders = [name for name in grade.encoders if name != GIVEN]
     for encoder, grader in product(encoders, graders):
         place = context.folder / "graders" / "slides" / folder_of(grader, encoder)
         for configuration in trained[:1] + trained[1:][-1:]:
