@@ -1,7 +1,8 @@
 """The study on the phantom: three generators, graders with all variants and controls, one command.
 
 Draws 124 training slides (as many of each grade as SICAPv2 has) and 400 test slides each in and out
-of distribution, and patches like LAPC's; trains three generators side by side; then `disc study`.
+of distribution, biopsies like PANDA's, cut into tiles, and patches like LAPC's; trains three
+generators side by side; then `disc study`.
 Every step is skipped that is done: the same command resumes. Made for one GPU and 16 cores; on two
 cores, `--slides-per-grade 40 --processes 2` and either `--pixel-seeds 0`, slide graders alone, or
 `--grader-seeds 0 --pixel-seeds 2 --pixel-batch 8 --variants sd sd-sc sd-disc`, pixel graders alone,
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of generators")
     parser.add_argument("--slides-per-grade", type=int, default=92, help="real and synthetic ones")
     parser.add_argument("--slides", type=int, default=100, help="test slides a grade")
+    parser.add_argument("--biopsies", type=int, default=25, help="a grade, of the PANDA-like set")
     parser.add_argument("--patches", type=int, default=15, help="slides a grade of the LAPC-like")
     parser.add_argument("--grader-seeds", type=int, default=3)
     parser.add_argument("--pixel-seeds", type=int, default=3)
@@ -93,23 +95,38 @@ def draw_data(args: argparse.Namespace) -> None:
 
 
 def train_generators(args: argparse.Namespace) -> None:
-    """One of each seed, side by side; meanwhile the patches are drawn."""
+    """One of each seed, side by side; meanwhile the external sets are drawn."""
     last = max(args.variants, key=VARIANTS.index).replace("sd-sc", "sd")
     work = [run_words(args, seed, f"denoiser/{last}") for seed in args.seeds]
-    # a set that was begun looks like one that is whole: it gets its name at the end
-    begun, patches = args.out / "lapc, begun", args.out / "lapc"
-    shutil.rmtree(begun, ignore_errors=True)
-    if not patches.exists():
-        slides = [str(args.patches)] * 4
-        words = ["phantom", "--kind", "lapc", "--out", str(begun), "--slides", *slides]
-        work.append([*words, "--processes", str(max(1, args.processes - 4))])
     threads = str(max(1, args.processes // 4))
     started = [start(words, {"OMP_NUM_THREADS": threads}) for words in work]
-    codes = [process.wait() for process in started]
+    try:
+        draw_external(args)
+    finally:
+        codes = [process.wait() for process in started]
     if any(codes):
         sys.exit(f"exit codes {codes}")
-    if begun.exists():
-        begun.rename(patches)
+
+
+def draw_external(args: argparse.Namespace) -> None:
+    """Patches like LAPC's, and biopsies like PANDA's, which are cut into tiles."""
+    many, out = ("--processes", str(max(1, args.processes - 4))), args.out
+    for kind, slides in (("lapc", args.patches), ("panda", args.biopsies)):
+        grades = ("--slides", *[str(slides)] * 4)
+        make(out / kind, ["phantom", "--kind", kind, *grades, *many])
+    drawn = out / "panda"
+    tile = ["tile", "--slides", str(drawn / "train_images"), "--tile-px", "64", "--um-per-px", "6"]
+    tile += ["--masks", str(drawn / "train_label_masks"), "--labels", str(drawn / "train.csv")]
+    make(out / "panda-tiles", tile)
+
+
+def make(folder: Path, words: Sequence[str]) -> None:
+    """A set; one that was begun looks like one that is whole, so it gets its name at the end."""
+    begun = folder.with_name(f"{folder.name}, begun")
+    shutil.rmtree(begun, ignore_errors=True)
+    if not folder.exists():
+        call([*words, "--out", str(begun)])
+        begun.rename(folder)
 
 
 def study(args: argparse.Namespace) -> None:
@@ -125,7 +142,8 @@ def study(args: argparse.Namespace) -> None:
             *("--balance-weights", *(WEIGHTS[-1:] if args.small else args.weights)),
             *("--pixel-weights", *args.pixel_weights),
             *("--grader-seeds", str(args.grader_seeds), "--pixel-seeds", str(args.pixel_seeds)),
-            *("--external", "lapc", str(args.out / "lapc"), "--external-um-per-px", "lapc", "0.5"),
+            *("--external", "lapc", str(args.out / "lapc")),
+            *("panda", str(args.out / "panda-tiles"), "--external-um-per-px", "lapc", "0.5"),
             *("--processes", str(args.processes)),
             *("--pixel-processes", str(pixels if pixels > 1 else 0)),
             *("--draws", str(args.draws)),
