@@ -201,27 +201,27 @@ def difference_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def kept_gain_table(
-    table: pd.DataFrame, base: str = "sd", teacher: str = "sd-sc", *, draws: int, seed: int
+def share_table(
+    table: pd.DataFrame, start: str = "sd", end: str = "sd-sc", *, draws: int, seed: int
 ) -> pd.DataFrame:
-    """Which fraction of the teacher's gain over the base each other variant has.
+    """How much of the way from one variant, or reference, to another each variant comes.
 
     A ratio of two mean differences over the same masks, with an interval over resampled source
-    slides; draws in which the teacher gains nothing are left out of it. It says something only
-    where the teacher's gain is clear of zero.
+    slides; draws in which the end is not above the start are left out of it. It says something only
+    where it is clearly above.
 
     Returns:
-        variant, kind, value (1: all of the gain), low, high, tiles, slides.
+        variant, kind, value (0: as the start, 1: as the end), low, high, tiles, slides.
     """
     rows = []
     tiles = _by_tile(table)
     _require(tiles, PRIMARY)
     for kind, part in tiles.groupby("kind", sort=False):
         wide = part.pivot(index=["tile", "source_slide"], columns="variant", values=PRIMARY)
-        for variant in wide.columns.difference([base, teacher, *REFERENCES], sort=False):
-            if {base, teacher} <= set(wide.columns):
-                pairs = wide[[base, teacher, variant]].dropna()
-                gains = pairs[[variant, teacher]].sub(pairs[base], axis=0)
+        for variant in wide.columns.difference([start, end, *REFERENCES], sort=False):
+            if {start, end} <= set(wide.columns):
+                pairs = wide[[start, end, variant]].dropna()
+                gains = pairs[[variant, end]].sub(pairs[start], axis=0)
                 rows.append({"variant": variant, "kind": kind, **_ratio(gains, draws, seed)})
     return pd.DataFrame(rows, columns=COLUMNS)
 

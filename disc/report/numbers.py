@@ -10,11 +10,12 @@ import pandas as pd
 from disc.evaluate.agreement import (
     ACCURACY,
     AGREEMENT,
+    CHANCE,
     REFERENCES,
     agreement_table,
     difference_table,
-    kept_gain_table,
     label_table,
+    share_table,
 )
 from disc.evaluate.graders.statistics import above_chance, pixel_statistics, slide_statistics
 from disc.evaluate.marks import mark_differences
@@ -47,6 +48,8 @@ class Numbers:
     where more than the mask differs."""
     kept: pd.DataFrame
     """Fraction of the gain of `sd-sc` over `sd` that the distilled variants have."""
+    way: pd.DataFrame
+    """Fraction of the way from chance to collages of real tiles that each variant comes."""
     recalls: pd.DataFrame
     """Recall of each label."""
     auroc: pd.DataFrame
@@ -126,7 +129,8 @@ def measure(summary: RunSummary) -> Numbers:
         quality=quality,
         audit=_table(summary.audit),
         differences=nothing if agreement.empty else _differences(agreement, quality, how),
-        kept=nothing if agreement.empty else kept_gain_table(agreement, **how),
+        kept=nothing if agreement.empty else share_table(agreement, **how),
+        way=nothing if agreement.empty else share_table(agreement, CHANCE, "collage", **how),
         recalls=nothing if agreement.empty else label_table(agreement, **how),
         **{**absent, **slides, **tiles},
     )

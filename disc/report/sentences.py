@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from disc.evaluate.agreement import CHANCE, MULTI_CLASS, REFERENCES, SINGLE_CLASS, SYNTHESIS
+from disc.evaluate.agreement import CHANCE, MULTI_CLASS, SINGLE_CLASS, SYNTHESIS
 from disc.evaluate.marks import BAND
 from disc.labels import NAMES, Label
 from disc.report.numbers import Numbers
@@ -195,19 +195,25 @@ def _ceiling(numbers: Numbers) -> list[str]:
             f"the autoencoder, reach {plain(read['collage'])}: fusing patterns by these masks can "
             "hardly be read better than that."
         )
-        sentences += _way(read, multi["tiles"])
+        sentences += _way(numbers.way)
     return sentences
 
 
-def _way(read: pd.Series, tiles: pd.Series) -> list[str]:
-    """How far each variant comes from chance to a collage, where all are of the same masks."""
-    made = [name for name in VARIANT_NAMES if name in read.index and name not in REFERENCES]
-    room = read["collage"] - read.get(CHANCE, read["collage"])
-    if not room > 0 or len(set(tiles[["collage", CHANCE, *made]])) > 1:
+def _way(shares: pd.DataFrame) -> list[str]:
+    """How far each variant comes from chance to a collage of the same masks."""
+    told = []
+    for kind, where in ((MULTI_CLASS, "of test slides"), (SYNTHESIS, "that synthesis asks for")):
+        found = shares[shares["kind"] == kind].dropna(subset="low").set_index("variant")
+        if made := [name for name in VARIANT_NAMES if name in found.index]:
+            told.append(f"on masks {where} {', '.join(_share(found.loc[name]) for name in made)}")
+    if not told:
         return []
-    ways = [f"{name} {_percent((read[name] - read[CHANCE]) / room)}" for name in made]
     return [
-        f"Of the way from chance ({plain(read[CHANCE])}: tiles of sd beside each other's masks) to "
-        f"such collages come: {', '.join(ways)}. Mask agreement is blind to blur, and no "
-        "interval stands beside these shares."
+        "Of the way from chance (tiles of sd beside each other's masks) to such collages come, "
+        f"{'; '.join(told)}. Mask agreement is blind to blur."
     ]
+
+
+def _share(row: pd.Series) -> str:
+    low, value, high = (_percent(row[end]) for end in ("low", "value", "high"))
+    return f"{row.name} {value} [{low}, {high}]"

@@ -9,13 +9,13 @@ from disc.evaluate.agreement import (
     RECALLS,
     agreement_table,
     difference_table,
-    kept_gain_table,
     label_fractions,
     label_table,
     mean_recall,
     measure_tiles,
     pixel_accuracy,
     recalls,
+    share_table,
     tile_agreement,
 )
 
@@ -107,7 +107,7 @@ def test_the_kept_fraction_of_a_gain() -> None:
     known = {"sd": values, "sd-sc": values + gain, "sd-disc": student, "twice": values + 2 * gain}
     table = pd.concat([rows(name, one) for name, one in known.items()], ignore_index=True)
     shuffled = table.sample(frac=1, random_state=0)
-    found = kept_gain_table(shuffled, draws=500, seed=0).set_index(["kind", "variant"])
+    found = share_table(shuffled, draws=500, seed=0).set_index(["kind", "variant"])
     multi = found.loc["multi-class"]
     expected = (student - values)[1::2].mean() / gain[1::2].mean()
     assert multi.loc["sd-disc", "value"] == pytest.approx(expected)
@@ -119,7 +119,7 @@ def test_the_kept_fraction_of_a_gain() -> None:
 def test_without_a_teacher_nothing_is_kept() -> None:
     values = np.full(20, 0.5)
     table = pd.concat([rows("sd", values), rows("sd-disc", values)], ignore_index=True)
-    assert kept_gain_table(table, draws=50, seed=0).empty
+    assert share_table(table, draws=50, seed=0).empty
 
 
 def test_accuracy_and_fractions_against_scikit_learn_and_counting() -> None:

@@ -18,7 +18,7 @@ from disc.report.page import write_report
 from disc.report.run_summary import RunSummary
 from tests.report.summaries import make_summary
 
-STATISTICS = ("agreement_table", "label_table", "kept_gain_table", "_differences")
+STATISTICS = ("agreement_table", "label_table", "share_table", "_differences")
 STATISTICS += ("slide_statistics", "pixel_statistics")
 
 

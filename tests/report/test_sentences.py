@@ -1,11 +1,13 @@
 """Sentences claim what the intervals allow, and no more."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from disc.evaluate.agreement import RECALLS, share_table
 from disc.report.graders.sentences import grading_sentences, verdict_sentence
 from disc.report.limitations import limitations
 from disc.report.numbers import measure
@@ -64,13 +66,23 @@ def test_equal_variants_are_not_called_different() -> None:
 
 
 def test_variants_are_told_on_the_way_from_chance_to_collages() -> None:
-    read = pd.Series({"real": 0.9, "collage": 0.8, "chance": 0.3, "sd": 0.7, "sd-sc": 0.75})
-    tiles = pd.Series(40, read.index)
-    (said,) = _way(read, tiles)
-    assert "chance (0.300: " in said
-    assert "come: sd 80 %, sd-sc 90 %. " in said.replace("\N{NO-BREAK SPACE}", " ")
-    assert _way(read, tiles.mask(tiles.index == "collage", 30)) == [], "of other masks"
-    assert _way(read.drop("chance"), tiles) == [], "tables of before have none"
+    table = make_agreement(np.random.default_rng(1))
+    plain = table[table["variant"] == "sd"]
+    noise = np.random.default_rng(2).normal(0, 0.02, len(plain))
+    levels = {"chance": 0.2, "collage": 0.7, "sd-sc": 0.6 + noise, "sd": 0.4 + noise}
+    known = [
+        plain.assign(variant=name, **dict.fromkeys(RECALLS, at)) for name, at in levels.items()
+    ]
+    shares = share_table(pd.concat(known), "chance", "collage", draws=200, seed=0)
+    (said,) = _way(shares)
+    found = re.findall(r"(sd|sd-sc) (\d+)\s% \[(\d+)\s%, (\d+)\s%\]", said)
+    assert [name for name, *_ in found] == ["sd", "sd-sc"] * 2, "on both sets of masks"
+    for name, *ends in found:
+        value, low, high = map(int, ends)
+        assert low <= value <= high and abs(value - {"sd": 40, "sd-sc": 80}[name]) <= 2
+    assert _way(shares[shares["kind"] == "single-class"]) == []
+    before = [one for one in known if "chance" not in one["variant"].values]
+    assert _way(share_table(pd.concat(before), "chance", "collage", draws=20, seed=0)) == []
 
 
 def test_graders_are_named_where_there_are_several() -> None:
