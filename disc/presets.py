@@ -178,6 +178,7 @@ def phantom() -> Run:
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
+            condition_dropout=0.1,
             dihedral=2,
             optim=Optim(
                 steps=4800,
@@ -189,6 +190,7 @@ def phantom() -> Run:
                 checkpoint_every=300,
             ),
         ),
+        sample=Sample(solver=Solver(guidance=1.5)),
         distil=Distil(
             num_bundles=1600,
             variants=("sd-disc-fast",),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from disc.model.condition import ConditionEncoder
 from disc.model.latent_shape import LATENT_FACTOR
+from disc.model.schedule import NUM_STEPS
 from disc.model.tokens import MaskTokens
 from disc.pipeline.weights.facts import Facts
 from disc.pipeline.weights.scheduler import lines_that_start, plain_scheduler
@@ -36,6 +37,7 @@ def write_card(facts: Facts, *, has_shapes: bool, can_grade: bool, licence: str 
         factor=LATENT_FACTOR,
         reason=_why_no_lines(facts),
         strided=_strided_convolutions(facts),
+        is_guided=any(facts.solver_of(name).guidance != 1 for name in facts.weights),
         has_planes=ConditionEncoder(facts.denoiser).num_planes > 0,
         first=variants[0],
         others=variants[1:],
@@ -53,6 +55,7 @@ def _name_methods(has_shapes: bool, can_grade: bool) -> str:
 def _describe(facts: Facts, name: Variant) -> dict[str, str]:
     """What the template needs of a variant with weights of its own."""
     solver = facts.solver_of(name)
+    first, last = solver.guidance_interval
     return {
         "name": name,
         "unet": str(facts.place_weights("unet", name)),
@@ -60,6 +63,8 @@ def _describe(facts: Facts, name: Variant) -> dict[str, str]:
         "folder": facts.scheduler_folder(name),
         "scheduler": type(plain_scheduler(facts.denoiser, solver)).__name__,
         "start": lines_that_start(facts.denoiser, solver),
+        "scale": f"{solver.guidance:g}",
+        "interval": "" if (first, last) == (0, NUM_STEPS - 1) else f" and {first} <= t <= {last}",
     }
 
 
@@ -68,8 +73,6 @@ def _why_no_lines(facts: Facts) -> str:
     solvers = [facts.solver_of(name) for name in facts.weights]
     if facts.denoiser.condition not in SHOWN:
         return f"the encoder of the condition {facts.denoiser.condition} is more than a few lines"
-    if any(solver.guidance != 1 for solver in solvers):
-        return "classifier-free guidance takes a second pass"
     is_random = any(solver.eta > 0 for solver in solvers)
     return "the solver adds noise at every step (eta > 0)" if is_random else ""
 

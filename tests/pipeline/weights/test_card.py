@@ -84,6 +84,10 @@ SOLVERS = {
         **{"solver": Solver(name="unipc", steps=3), "predicts": "eps"},
         "condition": "concat",
     },
+    "guidance": {
+        **{"solver": Solver(steps=4, guidance=2.0, guidance_interval=(200, 999))},
+        **{"condition_dropout": 0.1, "variants": ("sd", FAST)},
+    },
     "ddim of diffusers": {"solver": Solver(name="ddim", steps=10, spacing="leading")},
     "zero terminal": {"solver": Solver(steps=6, spacing="trailing"), "zero_terminal_snr": True},
 }
@@ -107,8 +111,8 @@ def test_the_lines_give_the_tiles_of_every_variant(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        *list(SOLVERS)[:2],
-        *(pytest.param(name, marks=pytest.mark.slow) for name in list(SOLVERS)[2:]),
+        *list(SOLVERS)[:3],
+        *(pytest.param(name, marks=pytest.mark.slow) for name in list(SOLVERS)[3:]),
     ],
 )
 def test_the_lines_follow_solver_and_condition(name, tmp_path, monkeypatch):
@@ -136,10 +140,6 @@ def test_the_lines_take_halves(tmp_path, monkeypatch):
     [
         ({"condition": "layout"}, "Not shown: the encoder of the condition layout is more than"),
         ({"solver": Solver(name="ddim", eta=0.5)}, "Not shown: the solver adds noise"),
-        (
-            {"solver": Solver(guidance=2.0), "condition_dropout": 0.1},
-            "Not shown: classifier-free guidance takes a second pass",
-        ),
     ],
 )
 def test_where_lines_would_be_many_the_card_says_so(changed, said, tmp_path):
