@@ -13,7 +13,7 @@ from disc.files import BadInput, read_json
 from disc.processes import own_device
 from disc.settings.data import Fold
 from disc.settings.run import Run
-from disc.settings.synthesis import STUDENT, Variant, weights_of
+from disc.settings.synthesis import Variant, weights_of
 
 if TYPE_CHECKING:
     from disc.data.tiles.split import Split
@@ -183,5 +183,4 @@ class Context:
         denoisers: dict[Variant, Denoiser] = {
             name: self.denoiser(name) for name in self.run.variants if name in wanted
         }
-        solvers = {STUDENT: self.run.distil.student.solver}
-        return Sampler(self.autoencoder, denoisers, self.run.sample, solvers)
+        return Sampler(self.autoencoder, denoisers, self.run.sample, self.run.solvers)

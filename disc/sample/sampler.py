@@ -41,7 +41,7 @@ class Sampler:
     autoencoder: Autoencoder
     denoisers: Mapping[Variant, Denoiser]
     settings: Sample
-    solvers: Mapping[Variant, Solver] = field(default_factory=dict)
+    solvers: Mapping[str, Solver] = field(default_factory=dict)
 
     def solver_of(self, variant: Variant) -> Solver:
         """How tiles of a variant are drawn: by the settings' solver, or its own."""

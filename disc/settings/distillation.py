@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from disc.settings.checks import require, require_distinct, require_finite, require_least
 from disc.settings.sampling import Solver
+from disc.settings.synthesis import STUDENT
 from disc.settings.training import Optim
 
 Distilled = Literal["sd-disc", "sd-disc-cotrain", "sd-disc-fast"]
@@ -89,3 +90,12 @@ class Distil:
             f"distil.optim.batch {self.optim.batch}: sd-disc-cotrain takes half of it from the "
             "bank and half of real tiles; give an even number",
         )
+
+
+def own_solvers(solver: Solver, student: Student) -> dict[str, Solver]:
+    """How tiles of distilled variants are drawn; those of others are by `solver`.
+
+    Guidance is in the bank that they learn from, so they are not guided once more.
+    """
+    unguided = replace(solver, guidance=1.0)
+    return {"sd-disc": unguided, "sd-disc-cotrain": unguided, STUDENT: student.solver}

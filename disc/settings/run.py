@@ -9,7 +9,7 @@ from disc.settings.autoencoder import Autoencoder
 from disc.settings.checks import require, require_distinct
 from disc.settings.data import Data, Fold
 from disc.settings.denoiser import Denoiser
-from disc.settings.distillation import Distil
+from disc.settings.distillation import Distil, own_solvers
 from disc.settings.evaluation import Evaluate
 from disc.settings.grading import Grade
 from disc.settings.phantom import Phantom
@@ -108,5 +108,10 @@ class Run:
         return self.synthesis.variants if chosen is None else chosen
 
     def solver_of(self, variant: str) -> Solver:
-        """How tiles of a variant are drawn: all alike, but for the student."""
-        return self.distil.student.solver if variant == STUDENT else self.sample.solver
+        """How tiles of a variant are drawn."""
+        return self.solvers.get(variant, self.sample.solver)
+
+    @property
+    def solvers(self) -> dict[str, Solver]:
+        """Of variants that are not drawn by the sampling's."""
+        return own_solvers(self.sample.solver, self.distil.student)

@@ -1,8 +1,12 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from disc.pipeline.context import Context
+from disc.pipeline.dry_run.workload import Sizes, list_work
+from disc.pipeline.stages.denoiser import watch_as
 from disc.presets import smoke
 from disc.sample.solver import denoise, draw_noise, name_solver
 from disc.settings.sampling import Sample, Solver
@@ -49,3 +53,36 @@ def test_tables_tell_guided_tiles_from_others():
     plain = Solver(name="ddim", steps=200, spacing="leading")
     assert name_solver(plain) == "ddim 200 leading"
     assert name_solver(replace(plain, guidance=1.5)) == "ddim 200 leading guidance 1.5"
+
+
+def guided_run():
+    run = smoke()
+    return replace(
+        run,
+        sample=replace(run.sample, solver=replace(run.sample.solver, guidance=2.0)),
+        denoiser=replace(run.denoiser, condition_dropout=0.1),
+    )
+
+
+def test_what_learns_from_a_guided_bank_is_not_guided_once_more():
+    run = guided_run()
+    guidance = {name: run.solver_of(name).guidance for name in run.variants}
+    assert guidance == {"sd": 2, "sd-sc": 2, **dict.fromkeys(run.distil.variants, 1)}
+    assert {run.solver_of(name).steps for name in ("sd", "sd-disc")} == {run.sample.solver.steps}
+    assert watch_as(Context(run, Path("r")), "sd-disc").run.sample.solver.guidance == 1
+
+
+def test_guided_variants_are_counted_with_both_passes():
+    plain, guided = (
+        {
+            work.stage: work.units
+            for work in list_work(run, Sizes(train=9, slides=(1, 1, 1, 1), source=""))
+        }
+        for run in (smoke(), guided_run())
+    )
+    unit = "denoiser, an evaluation"
+    assert guided["bank"][unit] == 2 * plain["bank"][unit]
+    for name in smoke().synthesis.variants:
+        times = 2 if name in ("sd", "sd-sc") else 1
+        stage = f"synthetic/{name}"
+        assert guided[stage][unit] == times * plain[stage][unit]

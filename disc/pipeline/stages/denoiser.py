@@ -21,6 +21,7 @@ from disc.processes import own_share, write_once
 from disc.seeds import derive
 from disc.settings.data import Fold
 from disc.settings.denoiser import Denoiser as DenoiserSettings
+from disc.settings.synthesis import Variant
 from disc.settings.training import Optim
 from disc.train.checkpoint import NAME as CHECKPOINT
 from disc.train.diagnose import NamedBatches, part_of
@@ -77,6 +78,12 @@ def count_steps(settings: DenoiserSettings, num: int) -> int:
     batch = settings.optim.batch
     beside = count_uniform(batch, settings.uniform_fraction)
     return ceil(settings.final_epochs * num / (batch - beside or batch))
+
+
+def watch_as(context: Context, variant: Variant) -> Context:
+    """The run as a variant in training is looked at: sampled as its tiles will be drawn."""
+    sample = replace(context.run.sample, solver=context.run.solver_of(variant))
+    return Context(replace(context.run, sample=sample), context.folder)
 
 
 def train_and_save(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from disc.pipeline.context import Context
-from disc.pipeline.stages.denoiser import finish, train_and_save
+from disc.pipeline.stages.denoiser import finish, train_and_save, watch_as
 from disc.sample.bank import read_bank
 from disc.settings.distillation import Distilled
 from disc.settings.run import Run
@@ -27,7 +27,8 @@ def distil(context: Context, variant: Distilled, folder: Path) -> str:
         batch_at = cotrain_batches(_real_half(context.latents, run, size), batch_at)
     fraction = run.denoiser.condition_dropout
     batch_at = drop_masks(batch_at, fraction, seed=run.seed, purpose=variant)
-    train_and_save(context, folder, context.denoiser("sd"), batch_at, optim)
+    watched = watch_as(context, variant)
+    train_and_save(watched, folder, context.denoiser("sd"), batch_at, optim)
     return finish(context, folder, context.split.train, f"{optim.steps} steps of {optim.batch}")
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from disc.pipeline.context import Context
-from disc.pipeline.stages.denoiser import finish, train_and_save
+from disc.pipeline.stages.denoiser import finish, train_and_save, watch_as
 from disc.sample.bank import Bank
 from disc.settings.synthesis import STUDENT
 from disc.train.diagnose import NamedBatches
@@ -59,8 +59,6 @@ def _watched(context: Context) -> Context:
     Its last weights are kept: what it loses on real latents with fresh noise, as validation
     measures it, does not tell which of its weights sample best.
     """
-    run = context.run
-    sample = replace(run.sample, solver=run.solver_of(STUDENT))
-    return Context(
-        replace(run, sample=sample, validation=replace(run.validation, keep="last")), context.folder
-    )
+    watched = watch_as(context, STUDENT)
+    validation = replace(watched.run.validation, keep="last")
+    return Context(replace(watched.run, validation=validation), context.folder)

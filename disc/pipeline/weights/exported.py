@@ -27,7 +27,7 @@ from disc.processes import own_device
 from disc.sample.sampler import Sampler
 from disc.sample.synthesis import ShapeBook
 from disc.settings.sampling import Solver
-from disc.settings.synthesis import STUDENT, Synthesis, Variant, weights_of
+from disc.settings.synthesis import Synthesis, Variant, weights_of
 from disc.slides.judging.calibration import FAMILIAR, RECORD, Calibration, load_calibration
 
 _ARRAYS = ("shapes", "tiles", "known", "names", "of_slides", "slides", "scores")
@@ -129,10 +129,8 @@ class ExportedWeights:
     def sampler(self, variant: Variant) -> Sampler:
         """A sampler of one variant, with its own weights alone read."""
         name = weights_of(variant)
-        solvers = {STUDENT: self.facts.student.solver}
-        return Sampler(
-            self._autoencoder, {name: self._load_denoiser(name)}, self.facts.sample, solvers
-        )
+        denoisers = {name: self._load_denoiser(name)}
+        return Sampler(self._autoencoder, denoisers, self.facts.sample, self.facts.solvers)
 
     def referee(self) -> CarcinoNet:
         """The run's referee."""

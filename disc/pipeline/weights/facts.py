@@ -17,7 +17,7 @@ from disc.pipeline.config_file import tell_fault
 from disc.pipeline.weights.request import Dtype
 from disc.settings.checks import require
 from disc.settings.denoiser import Denoiser
-from disc.settings.distillation import Student
+from disc.settings.distillation import Student, own_solvers
 from disc.settings.grading import CarcinoNet
 from disc.settings.sampling import Sample, Solver
 from disc.settings.synthesis import STUDENT, VARIANTS, Synthesis, Variant, weights_of
@@ -78,9 +78,14 @@ class Facts:
         """The variants that can be sampled."""
         return tuple(name for name in (*VARIANTS, STUDENT) if weights_of(name) in self.weights)
 
-    def solver_of(self, variant: Variant) -> Solver:
+    def solver_of(self, variant: str) -> Solver:
         """How tiles of a variant are drawn."""
-        return self.student.solver if variant == STUDENT else self.sample.solver
+        return self.solvers.get(variant, self.sample.solver)
+
+    @property
+    def solvers(self) -> dict[str, Solver]:
+        """Of variants that are not drawn by the sampling's."""
+        return own_solvers(self.sample.solver, self.student)
 
     def place_weights(self, part: str, variant: Variant) -> Path:
         """Where in the folder the weights of a variant's `unet` or `condition_encoder` are.
