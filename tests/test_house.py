@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     *("labels", "files", "records", "seeds", "settings", "processes", "busy", "progress"),
     *("data", "phantom", "masks", "model", "sample", "train", "grade", "evaluate", "report"),
-    *("audit", "slides", "paper_presets", "presets", "pipeline", "study"),
+    *("audit", "slides", "gpu_presets", "presets", "pipeline", "study"),
     *("asked", "api", "studio"),
     *("command_line", "cli", "__main__"),
 )
