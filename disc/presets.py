@@ -185,15 +185,7 @@ def phantom() -> Run:
             attention=(False, False, False, True),
             condition_dropout=0.1,
             dihedral=2,
-            optim=Optim(
-                steps=4800,
-                batch=16,
-                lr=7e-4,
-                warmup=50,
-                decay="cosine",
-                ema=0.998,
-                checkpoint_every=300,
-            ),
+            optim=_phantom_optim(4800),
         ),
         sample=GUIDED,
         distil=Distil(
@@ -210,6 +202,11 @@ def phantom() -> Run:
             num_synthesis=96,
         ),
     )
+
+
+def _phantom_optim(steps: int) -> Optim:
+    optim = Optim(steps=steps, batch=16, lr=7e-4, warmup=50, decay="cosine", ema=0.998)
+    return replace(optim, checkpoint_every=300)
 
 
 def _sharp_autoencoder(
