@@ -167,7 +167,7 @@ def _laptop_grade() -> Grade:
 def phantom() -> Run:
     """The model that the package ships: simulated tiles of 128 px, 3 µm; 2.5 hours of a core.
 
-    Differs from paper: as `laptop`.
+    Differs from paper: as `laptop`, but for guidance: it is not guided.
     """
     return Run(
         name="phantom",
@@ -183,11 +183,9 @@ def phantom() -> Run:
         denoiser=Denoiser(
             channels=(32, 64, 80, 80),
             attention=(False, False, False, True),
-            condition_dropout=0.1,
             dihedral=2,
             optim=_phantom_optim(4800),
         ),
-        sample=GUIDED,
         distil=Distil(
             num_bundles=1600,
             variants=("sd-disc-fast",),
