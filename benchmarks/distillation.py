@@ -217,9 +217,9 @@ def list_readings(context: Context, distilled: Mapping[str, Path]) -> Iterator[R
     yield Reading("sd", folder / "sd", solver)
     yield Reading("sd-sc", folder / "sd", solver, "sd-sc")
     for name in ("sd-disc", "sd-disc-cotrain"):
-        yield Reading(name, folder / name, solver)
+        yield Reading(name, folder / name, context.run.solver_of(name))
     for name, place in distilled.items():
-        yield Reading(name, place, solver)
+        yield Reading(name, place, context.run.solver_of("sd-disc"))
 
 
 def compare(options: Options) -> tuple[pd.DataFrame, pd.DataFrame]:

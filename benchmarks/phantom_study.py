@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of generators")
     parser.add_argument("--slides-per-grade", type=int, default=92, help="real and synthetic ones")
     parser.add_argument("--slides", type=int, default=100, help="test slides a grade")
-    parser.add_argument("--biopsies", type=int, default=25, help="a grade, of the PANDA-like set")
+    parser.add_argument(
+        "--biopsies", type=int, default=25, help="a grade, PANDA-like; 0: no such set"
+    )
     parser.add_argument("--patches", type=int, default=15, help="slides a grade of the LAPC-like")
     parser.add_argument("--grader-seeds", type=int, default=3)
     parser.add_argument("--pixel-seeds", type=int, default=3)
@@ -113,7 +115,10 @@ def draw_external(args: argparse.Namespace) -> None:
     many, out = ("--processes", str(max(1, args.processes - 4))), args.out
     for kind, slides in (("lapc", args.patches), ("panda", args.biopsies)):
         grades = ("--slides", *[str(slides)] * 4)
-        make(out / kind, ["phantom", "--kind", kind, *grades, *many])
+        if slides:
+            make(out / kind, ["phantom", "--kind", kind, *grades, *many])
+    if not args.biopsies:
+        return
     drawn = out / "panda"
     tile = ["tile", "--slides", str(drawn / "train_images"), "--tile-px", "64", "--um-per-px", "6"]
     tile += ["--masks", str(drawn / "train_label_masks"), "--labels", str(drawn / "train.csv")]
@@ -143,7 +148,8 @@ def study(args: argparse.Namespace) -> None:
             *("--pixel-weights", *args.pixel_weights),
             *("--grader-seeds", str(args.grader_seeds), "--pixel-seeds", str(args.pixel_seeds)),
             *("--external", "lapc", str(args.out / "lapc")),
-            *("panda", str(args.out / "panda-tiles"), "--external-um-per-px", "lapc", "0.5"),
+            *(("panda", str(args.out / "panda-tiles")) if args.biopsies else ()),
+            *("--external-um-per-px", "lapc", "0.5"),
             *("--processes", str(args.processes)),
             *("--pixel-processes", str(pixels if pixels > 1 else 0)),
             *("--draws", str(args.draws)),

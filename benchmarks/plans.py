@@ -44,6 +44,7 @@ from disc.files import BadInput
 from disc.model.store import hash_weights
 from disc.pipeline.context import Context
 from disc.pipeline.stages.referee import load_referee
+from disc.settings.sampling import Solver
 from disc.settings.synthesis import STUDENT
 
 TRAINED = ("sd-disc", "sd-disc-cotrain", STUDENT)
@@ -88,17 +89,22 @@ def list_trained(runs: Sequence[Path]) -> list[str]:
 
 def list_readings(context: Context, options: Options, trained: Sequence[str]) -> Iterator[Reading]:
     """Every plan of a run, and of its variants those named."""
-    folder, solver = context.folder / "denoiser", context.run.sample.solver
-    solver = solver if options.steps is None else replace(solver, steps=options.steps)
+    folder = context.folder / "denoiser"
+    solver = _solver_of(context, "sd", options)
     yield Reading("sd", folder / "sd", solver)
     for plan in options.plans:
         yield Reading("sd-sc", folder / "sd", solver, "sd-sc", plan)
     for name in trained:
         if name not in ("sd", STUDENT):
-            yield Reading(name, folder / name, solver)
+            yield Reading(name, folder / name, _solver_of(context, name, options))
     for num in options.evaluations if STUDENT in trained else ():
         few = replace(context.run.solver_of(STUDENT), steps=num)
         yield Reading(STUDENT, folder / STUDENT, few)
+
+
+def _solver_of(context: Context, variant: str, options: Options) -> Solver:
+    solver = context.run.solver_of(variant)
+    return solver if options.steps is None else replace(solver, steps=options.steps)
 
 
 def compare(options: Options) -> pd.DataFrame:

@@ -227,7 +227,7 @@ def list_readings(
     folder, own = context.folder / "denoiser", context.run.sample.solver
     yield Reading("sd", folder / "sd", own)
     yield Reading("sd-sc", folder / "sd", own, "sd-sc")
-    yield Reading("sd-disc", folder / "sd-disc", own)
+    yield Reading("sd-disc", folder / "sd-disc", context.run.solver_of("sd-disc"))
     few_steps = context.run.distil.student.solver
     few = {"sd": folder / "sd", "sd-disc": folder / "sd-disc", **students}
     for name, place in few.items():

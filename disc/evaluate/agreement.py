@@ -207,8 +207,7 @@ def share_table(
     """How much of the way from one variant, or reference, to another each variant comes.
 
     A ratio of two mean differences over the same masks, with an interval over resampled source
-    slides; draws in which the end is not above the start are left out of it. It says something only
-    where it is clearly above.
+    slides; undefined (NaN) where the end is not above the start beyond chance.
 
     Returns:
         variant, kind, value (0: as the start, 1: as the end), low, high, tiles, slides.
@@ -277,13 +276,14 @@ def _ratio(gains: pd.DataFrame, draws: int, seed: int) -> dict[str, float]:
 
     def ratio(weights: Array) -> Array:
         kept, whole = (weights @ sums).T
-        return np.where(whole > 0, kept / np.where(whole > 0, whole, 1), np.nan)[:, None]
+        return np.stack([kept / np.where(whole > 0, whole, np.nan), whole], axis=1)
 
-    value, low, high = cluster_bootstrap(ratio, len(sums), draws=draws, seed=seed)
+    found = cluster_bootstrap(ratio, len(sums), draws=draws, seed=seed)
+    value, low, high = np.where(found[1][1] > 0, [part[0] for part in found], np.nan)
     return {
-        "value": float(value[0]),
-        "low": float(low[0]),
-        "high": float(high[0]),
+        "value": float(value),
+        "low": float(low),
+        "high": float(high),
         "tiles": len(gains),
         "slides": len(sums),
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
-from disc.grade.features import FeatureFile, read_feature_file, write_features
+from disc.grade.features import read_feature_file, write_features
 from disc.processes import own_share, wait_for_all
 
 
@@ -27,9 +27,10 @@ class GivenSet:
     target: Path
 
     @property
-    def slides(self) -> list[str]:
-        """Names of the slides that have tiles."""
-        return list(dict.fromkeys(tile.slide_id for tile in self.tiles.tiles))
+    def files(self) -> list[Path]:
+        """Of the slides that have tiles."""
+        slides = dict.fromkeys(tile.slide_id for tile in self.tiles.tiles)
+        return [self.source / f"{slide}.h5" for slide in slides]
 
 
 def require_files(sets: Iterable[GivenSet], option: str) -> None:
@@ -42,7 +43,7 @@ def require_files(sets: Iterable[GivenSet], option: str) -> None:
     Raises:
         BadInput: with the first that is missing, and where its tiles are.
     """
-    wanted = {one.source / f"{slide}.h5": one for one in sets for slide in one.slides}
+    wanted = {path: one for one in sets for path in one.files}
     if missing := [path for path in wanted if not path.is_file()]:
         tiles = wanted[missing[0]].tiles.tiles[0].image.parent
         raise BadInput(
@@ -51,18 +52,22 @@ def require_files(sets: Iterable[GivenSet], option: str) -> None:
         )
 
 
-def copy_features(sets: Sequence[GivenSet]) -> None:
-    """Read every slide's file, and write what is missing of ours; one process writes.
+def check_features(sets: Iterable[GivenSet]) -> None:
+    """Read every slide's file.
 
     Raises:
         FileNotFoundError: if a slide has no file.
-        BadInput: if a file is damaged, or two have features of different lengths.
+        BadInput: if a file is damaged or has no coordinates, or two have features of different
+            lengths.
     """
     widths: dict[int, Path] = {}
     for one in sets:
-        for slide in one.slides:
-            path, target = one.source / f"{slide}.h5", one.target / f"{slide}.h5"
+        for path in one.files:
             found = read_feature_file(path)
+            if found.coords is None:
+                raise BadInput(
+                    f"{path}: its features have no coords; expected [tiles, 2] beside them"
+                )
             widths.setdefault(found.features.shape[1], path)
             if len(widths) > 1:
                 (width, first), (other, second) = widths.items()
@@ -70,13 +75,18 @@ def copy_features(sets: Sequence[GivenSet]) -> None:
                     f"{second}: {other} features a tile; {first} has {width}; "
                     "give the features of one encoder"
                 )
-            if own_share().is_first and not target.exists():
-                _write(target, found, path)
+
+
+def copy_features(sets: Iterable[GivenSet]) -> None:
+    """Write what is missing of our files from those that were checked; one process writes."""
+    for one in sets if own_share().is_first else ():
+        for path in one.files:
+            if (target := one.target / path.name).exists():
+                continue
+            found = read_feature_file(path)
+            assert found.coords is not None  # as it was checked
+            side = found.tile_px
+            write_features(
+                target, found.features, found.coords, side or 1, found.labels, level0_px=side
+            )
     wait_for_all()
-
-
-def _write(target: Path, found: FeatureFile, path: Path) -> None:
-    if found.coords is None:
-        raise BadInput(f"{path}: its features have no coords; expected [tiles, 2] beside them")
-    side = found.tile_px
-    write_features(target, found.features, found.coords, side or 1, found.labels, level0_px=side)

@@ -58,7 +58,7 @@ def name_columns(run: Run) -> dict[str, str]:
     """Headings of the picture's columns, in their order, by what the sheet calls them."""
     names = {name: name for name in ("real tile", "target mask")}
     names["reconstruction"] = "through the\nautoencoder"
-    spent = {name: _count(run.solver_of(name).steps) for name in run.variants}
+    spent = {name: _count(run.solver_of(name).evaluations) for name in run.variants}
     names["sd"] = f"sd\n{spent['sd']}"
     for plan in _PLANS:
         names[_planned(plan)] = f"sd-sc, plan {plan}\n{spent['sd-sc']} a label"
@@ -99,8 +99,8 @@ def _planned(plan: str) -> str:
     return f"sd-sc, {plan}"
 
 
-def _count(steps: int) -> str:
-    return f"{steps} evaluation{'' if steps == 1 else 's'}"
+def _count(num: int) -> str:
+    return f"{num} evaluation{'' if num == 1 else 's'}"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from disc.pipeline.renamed import as_json
 from disc.records.listing import hash_once
 from disc.sample.plans import plan_of
 from disc.settings.autoencoder import Autoencoder
-from disc.settings.grading import CarcinoNet, EncoderName, Grade
+from disc.settings.grading import GIVEN, CarcinoNet, EncoderName, Grade
 from disc.settings.run import Run
 from disc.settings.sampling import Sample
 
@@ -138,6 +138,7 @@ def require_features(context: Context) -> None:
         BadInput: if the folder or a file is missing.
     """
     from disc.grade.given_features import require_files
+    from disc.pipeline.configurations import features_of
     from disc.pipeline.stages.grading_data import given_sets
 
     folder, option = context.run.grade.feature_files, "--grade.feature-files"
@@ -148,7 +149,7 @@ def require_features(context: Context) -> None:
         return
     require(folder.is_dir(), f"{folder}: no such folder; correct {option}")
     if not context.is_simulated:
-        require_files(given_sets(own, (), folder), option)
+        require_files(given_sets(own, (), folder, own.folder / features_of(GIVEN)), option)
 
 
 def _may_grade(own: Context) -> bool:

@@ -166,8 +166,10 @@ def judge_stages(context: Context) -> list[Stage]:
     del recipes["variants"]
     sampling = [as_json(run.sample.solver), as_json(run.evaluate), recipes, run.seed]
     sampling += other_sampling("sd-sc", run.sample)
-    if STUDENT in run.variants:
-        sampling.append(as_json(run.solver_of(STUDENT)))
+    # the student, and DISC of a guided bank, are drawn otherwise than `sd`
+    for variant in run.variants:
+        if variant == STUDENT or run.solver_of(variant) != run.sample.solver:
+            sampling.append(as_json(run.solver_of(variant)))
     trained = [f"denoiser/{variant}" for variant in run.variants if variant != "sd-sc"]
     return [
         Stage(

@@ -16,7 +16,7 @@ class Solver:
     name: Literal["ddim", "dpmpp-2m", "unipc"] = "dpmpp-2m"
     """`ddim` (paper), `dpmpp-2m`: DPM-Solver++ of order 2, `unipc`: UniPC of order 2."""
     steps: int = 10
-    """Time steps visited, an evaluation each; 1 to 999."""
+    """Time steps visited, an evaluation each, and one more where guidance acts; 1 to 999."""
     spacing: Literal["leading", "trailing", "linspace", "logsnr"] = "logsnr"
     """Which of the 1000 time steps are visited: from 1 up in even strides (`leading`, latent
     diffusion's; 10 steps or more), from the last down (`trailing`), from the last to 1 in even
@@ -45,6 +45,11 @@ class Solver:
         require(0 <= self.guidance < math.inf, "solver.guidance must be >= 0; 1 is none")
         first, last = self.guidance_interval
         require(0 <= first <= last <= 999, "solver.guidance_interval must rise within 0..999")
+
+    @property
+    def evaluations(self) -> int:
+        """Of the network for a latent; guidance within an interval is counted at every step."""
+        return self.steps * (1 if self.guidance == 1 else 2)
 
 
 @dataclass(frozen=True, kw_only=True)

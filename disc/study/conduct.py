@@ -71,8 +71,8 @@ def _conduct(study: Study) -> str:
     request = study.request
     prepare_sets(study)
     if study.encoders:
-        prepare_features(study)
         copy_given(study)
+        prepare_features(study)
     cells = list_cells(request, study.runs, study.variants)
     require_copies(study, cells)
     _do_cells(study, cells)

@@ -67,7 +67,7 @@ def prepare_features(study: Study) -> None:
         # one process keeps a device busy with a large network; beside ours, decoding is what lasts
         count = request.processes if encoder == ENCODER else 1
         pieces = list(list_pieces(study, encoder, count))
-        keys = list_keys(study, pieces)
+        keys = _list_keys(study, pieces)
         begin_growing(keys)
         bar = Bar(f"features, {encoder}", total=len(pieces), unit="piece")
         with spread(min(count, len(pieces))) as run:
@@ -87,7 +87,7 @@ def list_places(study: Study, pieces: Iterable[Piece]) -> dict[Path, Piece]:
     }
 
 
-def list_keys(study: Study, pieces: Iterable[Piece]) -> dict[Path, str]:
+def _list_keys(study: Study, pieces: Iterable[Piece]) -> dict[Path, str]:
     """Folders of the features of sets, and what these are made from."""
     return {
         place: features_key(study, one.encoder, one.fold, one.name)

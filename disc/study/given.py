@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from disc.files import require
-from disc.grade.given_features import GivenSet, copy_features, require_files
+from disc.grade.given_features import GivenSet, check_features, copy_features, require_files
+from disc.records.listing import hash_once
 from disc.settings.grading import GIVEN
-from disc.study.encoding import Piece, list_keys, list_pieces, tiles_of
-from disc.study.parts import begin_growing, end_growing
+from disc.study.encoding import Piece, list_pieces, tiles_of
+from disc.study.parts import begin_growing, end_growing, made_of
 from disc.study.study import Study
 
 OPTION = "--feature-files"
@@ -18,7 +20,7 @@ def require_given(study: Study) -> None:
     """See that every slide that the study does not generate itself has a file.
 
     Raises:
-        BadInput: if the folder or a file is missing.
+        BadInput: if the folder or a file is missing, damaged, or of another encoder.
     """
     if GIVEN not in study.encoders:
         return
@@ -26,7 +28,9 @@ def require_given(study: Study) -> None:
     require(folder is not None and folder.is_dir(), f"{folder}: no such folder; correct {OPTION}")
     pieces = list_pieces(study, GIVEN, 1)
     real = [one for one in pieces if not study.find_synthetic(one.fold, one.name)]
-    require_files(_list_sets(study, real), OPTION)
+    sets = list(_list_sets(study, real))
+    require_files(sets, OPTION)
+    check_features(sets)
 
 
 def copy_given(study: Study) -> None:
@@ -37,13 +41,22 @@ def copy_given(study: Study) -> None:
     """
     if GIVEN not in study.encoders:
         return
-    pieces = list(list_pieces(study, GIVEN, 1))
-    sets = list(_list_sets(study, pieces))
+    sets = list(_list_sets(study, list_pieces(study, GIVEN, 1)))
     require_files(sets, OPTION)
-    keys = list_keys(study, pieces)
+    check_features(sets)
+    keys = _list_keys(sets)
     begin_growing(keys)
     copy_features(sets)
     end_growing(keys)
+
+
+def _list_keys(sets: Iterable[GivenSet]) -> dict[Path, str]:
+    """Folders of our copies, and what they are made from: the hashes of the files."""
+    found: dict[Path, dict[str, str]] = {}
+    for one in sets:
+        hashes = {path.name: hash_once(path) for path in one.files}
+        found.setdefault(one.target, {}).update(hashes)
+    return {place: made_of(hashes) for place, hashes in found.items()}
 
 
 def _list_sets(study: Study, pieces: Iterable[Piece]) -> Iterator[GivenSet]:

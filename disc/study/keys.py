@@ -91,11 +91,8 @@ def encoder_key(study: Study, encoder: EncoderName, fold: str) -> str:
 
 
 def features_key(study: Study, encoder: EncoderName, fold: str, name: str) -> str:
-    """Of the features of a set: the encoder's weights, or files of another program, and the set."""
-    source = _source_key(study, fold, name)
-    if encoder == GIVEN:
-        return made_of(_given_key(study.given_features(fold, name)), source)
-    return made_of(encoder_key(study, encoder, fold), source)
+    """Of the features of a set: the encoder's weights, and the set."""
+    return made_of(encoder_key(study, encoder, fold), _source_key(study, fold, name))
 
 
 def cell_key(study: Study, cell: Cell) -> str:
@@ -133,12 +130,6 @@ def external_key(study: Study, name: str) -> str:
 def _external_key(root: Path, um_per_px: float | None) -> str:
     files = [[str(path.relative_to(root)), path.stat().st_size] for path in walk_files(root)]
     return digest([um_per_px, sorted(files)])
-
-
-def _given_key(folder: Path) -> str:
-    """Names, sizes and times, as features may be too large to be read for this alone."""
-    found = [(path.name, path.stat()) for path in sorted(folder.glob("*.h5"))]
-    return digest([[name, stat.st_size, stat.st_mtime_ns] for name, stat in found])
 
 
 def _files_key(folder: Path) -> str:

@@ -11,7 +11,7 @@ from disc.data.tiles.records import Slide, Tile
 from disc.data.tiles.tile_set import TileSet
 from disc.files import BadInput
 from disc.grade.features import read_feature_file, write_features
-from disc.grade.given_features import GivenSet, copy_features, require_files
+from disc.grade.given_features import GivenSet, check_features, copy_features, require_files
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def test_every_slide_is_copied_once_and_what_stands_is_kept(given: GivenSet) -> 
     for name in "AB":
         write(given.source / f"{name}.h5")
     require_files([given], "--feature-files")
+    check_features([given])
     write(given.target / "B.h5", width=7)
     copy_features([given])
     copied = read_feature_file(given.target / "A.h5")
@@ -48,11 +49,11 @@ def test_what_does_not_fit_is_named(given: GivenSet) -> None:
         write(given.source / f"{name}.h5", width)
     said = f"{given.source}/B.h5: 6 features a tile; {given.source}/A.h5 has 5; give"
     with pytest.raises(BadInput, match=re.escape(said)):
-        copy_features([given])
+        check_features([given])
     with h5py.File(given.source / "B.h5", "w") as file:
         file["features"] = np.zeros((2, 5), np.float32)
     with pytest.raises(BadInput, match=re.escape(f"{given.source}/B.h5: its features have no coo")):
-        copy_features([given])
+        check_features([given])
     (given.source / "B.h5").unlink()
     images = given.tiles.tiles[0].image.parent
     said = f"{given.source}/B.h5: no such file, as of 1 of 2 slides; encode them (tiles of this "

@@ -81,6 +81,8 @@ def test_variants_are_told_on_the_way_from_chance_to_collages() -> None:
         value, low, high = map(int, ends)
         assert low <= value <= high and abs(value - {"sd": 40, "sd-sc": 80}[name]) <= 2
     assert _way(shares[shares["kind"] == "single-class"]) == []
+    alike = [*known[:1], known[1].assign(**dict.fromkeys(RECALLS, 0.2 + noise)), *known[2:]]
+    assert _way(share_table(pd.concat(alike), "chance", "collage", draws=200, seed=0)) == []
     before = [one for one in known if "chance" not in one["variant"].values]
     assert _way(share_table(pd.concat(before), "chance", "collage", draws=20, seed=0)) == []
 

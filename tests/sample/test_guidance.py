@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from disc.pipeline.context import Context
+from disc.pipeline.dry_run.networks import list_probes
 from disc.pipeline.dry_run.workload import Sizes, list_work
+from disc.pipeline.stage_list import judge_stages
 from disc.pipeline.stages.denoiser import watch_as
 from disc.presets import smoke
 from disc.sample.solver import denoise, draw_noise, name_solver
@@ -72,7 +74,12 @@ def test_what_learns_from_a_guided_bank_is_not_guided_once_more():
     assert watch_as(Context(run, Path("r")), "sd-disc").run.sample.solver.guidance == 1
 
 
-def test_guided_variants_are_counted_with_both_passes():
+def test_an_evaluation_is_measured_without_guidance_and_counted_with_it():
+    probe = list_probes(guided_run())["denoiser, an evaluation"]
+    network, calls = probe.build().eval(), []
+    network.unet.register_forward_hook(lambda *_: calls.append(1))
+    probe.call(network, 2, torch.device("cpu"))
+    assert len(calls) == probe.repeats
     plain, guided = (
         {
             work.stage: work.units
@@ -86,3 +93,18 @@ def test_guided_variants_are_counted_with_both_passes():
         times = 2 if name in ("sd", "sd-sc") else 1
         stage = f"synthetic/{name}"
         assert guided[stage][unit] == times * plain[stage][unit]
+
+
+def test_agreement_is_measured_anew_where_distilled_variants_are_drawn_otherwise():
+    """A plain run's stays as it was."""
+
+    def solvers(run):
+        (stage,) = judge_stages(Context(run, Path("r")))
+        return [
+            part["guidance"]
+            for part in stage.settings
+            if "guidance" in str(part) and "steps" in part
+        ]
+
+    assert solvers(smoke()) == [1, 1]  # of all, and of the student
+    assert solvers(guided_run()) == [2, 1, 1, 1]

@@ -164,7 +164,13 @@ def test_features_of_another_program_that_are_missing_or_others_are_one_line(
     said = rf"{made.name}: no such file, as of 1 .*tiles of this one: .*/{fold} sd g0/images"
     with pytest.raises(BadInput, match=said):
         conduct(request)
-    made.write_bytes(kept)
+    made.write_bytes(b"no features")
+    with pytest.raises(BadInput, match=rf"{made.name}: not a feature file"):
+        conduct(request)
+    made.write_bytes(kept)  # nothing was begun of files that were refused
+    assert "5 cells" in conduct(request)
+    shutil.copy(real, mine / "real" / "of another slide.h5")
+    real.touch()
     assert "5 cells" in conduct(request)
     shutil.copy(next(path for path in (mine / "real").glob("*.h5") if path != real), real)
     with pytest.raises(BadInput, match=r"features/files/.*/real: made with other weights"):

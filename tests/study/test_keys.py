@@ -13,7 +13,7 @@ from disc.records.markers import Done, marked, read_done, result_key, write_done
 from disc.study import conduct as conducting
 from disc.study import keys
 from disc.study.cells import ROWS, run_cell
-from disc.study.encoding import Piece, list_keys
+from disc.study.encoding import Piece, _list_keys
 from disc.study.generating import _is_made
 from disc.study.keys import cell_key, data_key, set_key
 from disc.study.parts import begin_growing, end_growing
@@ -129,7 +129,7 @@ def test_features_and_cells_of_another_set_are_refused(
     piece = Piece(encoder="carcino", fold="Val1", name=study.synthetic_name(run, "sd"))
     real = replace(piece, name="real")
     shutil.rmtree(study.folder / FEATURES)
-    begin_growing(given := list_keys(study, [piece, real]))
+    begin_growing(given := _list_keys(study, [piece, real]))
     for place in given:
         place.mkdir(parents=True, exist_ok=True)
         (place / "a.h5").touch()
@@ -139,11 +139,11 @@ def test_features_and_cells_of_another_set_are_refused(
             (study.place(cell) / ROWS).touch()
     monkeypatch.setattr("disc.study.cells.open_study", lambda _: study)
     finish(own, text="a", config="made again alike")
-    assert run_cell(study.request, ADDED) == ADDED and given == list_keys(study, [piece, real])
+    assert run_cell(study.request, ADDED) == ADDED and given == _list_keys(study, [piece, real])
 
     finish(own, text="made anew")
     with pytest.raises(BadInput, match="carcino/Val1/sd g0: made with other weights, tiles"):
-        begin_growing(list_keys(study, [piece]))
+        begin_growing(_list_keys(study, [piece]))
     with pytest.raises(BadInput, match=r"sd 0\.3 g0 s0: made with other weights, tiles"):
         run_cell(study.request, ADDED)
     assert run_cell(study.request, CELL) == CELL, "it reads real tiles alone"
@@ -152,22 +152,22 @@ def test_features_and_cells_of_another_set_are_refused(
     with pytest.raises(BadInput, match=r"cells/.*, and 1 more of 2 such folders: made with other"):
         conducting._do_cells(study, [CELL, ADDED])
     with pytest.raises(BadInput, match="Val1/real: made with other weights, tiles"):
-        begin_growing(list_keys(study, [real]))
+        begin_growing(_list_keys(study, [real]))
 
 
 @pytest.mark.parametrize("name", ["half0.safetensors", "half1.safetensors", "halves.json"])
 def test_features_of_two_embedded_encoders_do_not_mix(study: Study, name: str) -> None:
     place = study.folder / ENCODER
     piece = Piece(encoder="carcino", fold="Val1", name="external")
-    begin_growing(given := list_keys(study, [piece]))
+    begin_growing(given := _list_keys(study, [piece]))
     (folder := next(iter(given))).mkdir(parents=True, exist_ok=True)
     (folder / "a.h5").touch()
     end_growing(given)
     (place / "half_old.safetensors").write_bytes(b"a stray, which is no part of it")
-    begin_growing(list_keys(study, [piece]))
+    begin_growing(_list_keys(study, [piece]))
     (place / name).write_bytes(b"another")
     with pytest.raises(BadInput, match="external: made with other weights"):
-        begin_growing(list_keys(study, [piece]))
+        begin_growing(_list_keys(study, [piece]))
 
 
 def test_a_foreign_folder_is_left_as_it_is(

@@ -65,8 +65,8 @@ class Passing:
 def list_probes(run: Run) -> dict[str, Training | Passing]:
     """What is measured, by the name of its unit."""
     px, grade, denoiser = run.data.tile_px, run.grade, partial(Denoiser, run.denoiser)
-    # so few steps are refused in other spacings; the work of a step is the same
-    few = replace(run.sample.solver, steps=SOLVED, spacing="trailing")
+    # so few steps are refused in other spacings; the work of an evaluation is the same
+    few = replace(run.sample.solver, steps=SOLVED, spacing="trailing", guidance=1.0)
     solver = replace(run.sample, solver=few)
     carcino, referee = grade.carcino, run.evaluate.referee
     bags = partial(_bags, ceil(sqrt(run.synthesis.tiles[1])) ** 2)

@@ -15,7 +15,6 @@ from disc.pipeline.stage import why_stale
 from disc.pipeline.stage_list import generator_stages
 from disc.pipeline.stages.denoiser import count_steps
 from disc.settings.run import Run
-from disc.settings.sampling import Solver
 from disc.settings.synthesis import STUDENT
 from disc.settings.training import Optim
 
@@ -133,7 +132,7 @@ def _generative(run: Run, sizes: Sizes) -> list[Work]:
         steps = count_steps(settings, sizes.train)
         works += [_training("denoiser/sd", "denoiser", replace(optim, steps=steps))]
     latents = run.distil.num_bundles * NUM_LABELS
-    bank = {"denoiser, an evaluation": float(latents * _evaluations(run.sample.solver))}
+    bank = {"denoiser, an evaluation": float(latents * run.sample.solver.evaluations)}
     what = f"{latents:,} latents in {run.sample.solver.steps} steps"
     works += [Work(stage="bank", what=what, units=bank)]
     for name in run.distil.variants:
@@ -142,18 +141,13 @@ def _generative(run: Run, sizes: Sizes) -> list[Work]:
     return works
 
 
-def _evaluations(solver: Solver) -> int:
-    """Of a latent; guidance within an interval is taken as if it were everywhere."""
-    return solver.steps * (1 if solver.guidance == 1 else 2)
-
-
 def _synthesis(run: Run, sizes: Sizes) -> list[Work]:
     settings = run.evaluate
     mixed = settings.num_mixed + settings.num_synthesis
     num, separated = settings.num_uniform + mixed, settings.num_uniform + LABELS_A_MASK * mixed
     units = {
         "denoiser, an evaluation": sum(
-            _evaluations(run.solver_of(name)) * (separated if name == "sd-sc" else num)
+            run.solver_of(name).evaluations * (separated if name == "sd-sc" else num)
             for name in run.variants
         ),
         "autoencoder, to tiles": float(len(run.variants) * num),
@@ -165,7 +159,7 @@ def _synthesis(run: Run, sizes: Sizes) -> list[Work]:
     for variant in run.synthesis.variants:
         passes, solver = LABELS_A_MASK if variant == "sd-sc" else 1.0, run.solver_of(variant)
         units = {
-            "denoiser, an evaluation": tiles * _evaluations(solver) * passes,
+            "denoiser, an evaluation": tiles * solver.evaluations * passes,
             "autoencoder, to tiles": tiles,
         }
         what = f"{slides} slides, {tiles:,.0f} tiles in {solver.steps} steps"

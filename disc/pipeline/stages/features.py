@@ -7,7 +7,7 @@ from pathlib import Path
 from disc.grade.encoder import CrossEncoder, encode_slides, encode_superpixels, train_encoder
 from disc.grade.encoders.frozen import FrozenEncoder, TileEncoder
 from disc.grade.encoders.weights import get_weights, load_encoder
-from disc.grade.given_features import copy_features
+from disc.grade.given_features import check_features, copy_features
 from disc.grade.pool import TilePool
 from disc.pipeline.configurations import SUPERPIXELS, needs_superpixels
 from disc.pipeline.context import Context
@@ -25,7 +25,9 @@ def make_features(context: Context, name: EncoderName, folder: Path) -> str:
     if name == GIVEN:
         assert context.run.grade.feature_files is not None  # settings say so
         variants, source = context.run.synthesis.variants, context.run.grade.feature_files
-        copy_features(list(given_sets(context, variants, source, folder)))
+        sets = list(given_sets(context, variants, source, folder))
+        check_features(sets)
+        copy_features(sets)
         return f"{_count(folder)} slides"
     encoder = _train(context, folder) if name == "carcino" else _load(context, name)
     for place, tiles in graded_sets(context, context.run.synthesis.variants):

@@ -60,7 +60,7 @@ def graded_sets(context: Context, variants: Sequence[Variant]) -> Iterator[tuple
 
 
 def given_sets(
-    context: Context, variants: Sequence[Variant], source: Path, folder: Path = Path()
+    context: Context, variants: Sequence[Variant], source: Path, folder: Path
 ) -> Iterator[GivenSet]:
     """What another program encoded of it, in `source`, and where its copies go."""
     for place, tiles in graded_sets(context, variants):
