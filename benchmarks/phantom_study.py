@@ -113,7 +113,8 @@ def train_generators(args: argparse.Namespace) -> None:
 def draw_external(args: argparse.Namespace) -> None:
     """Patches like LAPC's, and biopsies like PANDA's, which are cut into tiles."""
     many, out = ("--processes", str(max(1, args.processes - 4))), args.out
-    for kind, slides in (("lapc", args.patches), ("panda", args.biopsies)):
+    for kind, num in (("lapc", args.patches), ("panda", args.biopsies)):
+        slides = min(1, num) if args.small else num
         grades = ("--slides", *[str(slides)] * 4)
         if slides:
             make(out / kind, ["phantom", "--kind", kind, *grades, *many])
