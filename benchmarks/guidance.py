@@ -73,10 +73,9 @@ def compare(options: Options) -> pd.DataFrame:
             for reading in list_readings(context, name, scales):
                 table = read(context, reading, asked, out / f"{reading.title}.parquet")
                 readings.setdefault(reading.title, []).append(table)
-        out = own_folder(options.out, plain) / f"masks {options.masks}"
-        real.append(read_real(plain, asked, out))
-    bases = dict(zip(("sd", "sd-sc"), readings, strict=False))
-    return summarise(readings, real, asked, bases)
+            if context is plain:
+                real.append(read_real(plain, asked, out))
+    return summarise(readings, real, asked, dict(zip(WAYS, readings, strict=False)))
 
 
 def main() -> None:

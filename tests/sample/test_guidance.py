@@ -72,6 +72,8 @@ def test_what_learns_from_a_guided_bank_is_not_guided_once_more():
     assert guidance == {"sd": 2, "sd-sc": 2, **dict.fromkeys(run.distil.variants, 1)}
     assert {run.solver_of(name).steps for name in ("sd", "sd-disc")} == {run.sample.solver.steps}
     assert watch_as(Context(run, Path("r")), "sd-disc").run.sample.solver.guidance == 1
+    plain = Context(smoke(), Path("r"))
+    assert watch_as(plain, "sd-disc") is plain
 
 
 def test_an_evaluation_is_measured_without_guidance_and_counted_with_it():

@@ -81,8 +81,14 @@ def count_steps(settings: DenoiserSettings, num: int) -> int:
 
 
 def watch_as(context: Context, variant: Variant) -> Context:
-    """The run as a variant in training is looked at: sampled as its tiles will be drawn."""
-    sample = replace(context.run.sample, solver=context.run.solver_of(variant))
+    """The run as a variant in training is looked at: sampled as its tiles will be drawn.
+
+    Where that is as all are, it is the same, with what it has read.
+    """
+    solver = context.run.solver_of(variant)
+    if solver == context.run.sample.solver:
+        return context
+    sample = replace(context.run.sample, solver=solver)
     return Context(replace(context.run, sample=sample), context.folder)
 
 
