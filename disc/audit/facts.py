@@ -153,9 +153,13 @@ def _moments(
 def _count_nuclei(dark: npt.NDArray[np.float32], masks: Pixels, um_per_px: float | None) -> Array:
     """Dark blobs of a nucleus's size by label, [N, 4]."""
     radius = NUCLEUS_PX if um_per_px is None else max(NUCLEUS_UM / um_per_px, 1.0)
-    deviation = radius / np.sqrt(2)
-    response = -(deviation**2) * ndimage.gaussian_laplace(dark, (0, deviation, deviation))
-    reach = 2 * int(np.ceil(radius)) + 1
+    # gaussian_laplace would take the tiles' axis for a third one of the picture
+    spread = (0, radius / np.sqrt(2), radius / np.sqrt(2))
+    curvature = sum(
+        ndimage.gaussian_filter(dark, spread, order) for order in ((0, 2, 0), (0, 0, 2))
+    )
+    response = -(radius**2) / 2 * curvature
+    reach = 2 * round(radius) + 1
     peaks = (response == ndimage.maximum_filter(response, (1, reach, reach))) & (response > _BLOB)
     return np.stack([(peaks & (masks == k)).sum(axis=(1, 2)) for k in range(NUM_LABELS)], axis=1)
 
