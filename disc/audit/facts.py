@@ -15,7 +15,7 @@ from disc.audit.seams.borders import (
     fit_step_filter,
     lattice_power,
 )
-from disc.evaluate.gradients import LUMINANCE, gradient_energy
+from disc.evaluate.gradients import LUMINANCE, gradient_coherence, gradient_energy
 from disc.labels import NUM_LABELS
 
 Array = npt.NDArray[np.float64]
@@ -41,6 +41,8 @@ class Facts:
     Attributes:
         energy: squared differences of neighbouring grey values, summed by label.
         energy_px: over how many pixels.
+        parallel: differences of the eigenvalues of the structure tensor by label.
+        gradients: their sums by label.
         fractions: of the tile that each label covers.
         bands: power by octave [N, 5], finest first.
         density: mean optical density of red, green and blue by label, [N, 4, 3].
@@ -59,6 +61,8 @@ class Facts:
 
     energy: Array
     energy_px: Array
+    parallel: Array
+    gradients: Array
     fractions: Array
     bands: Array
     density: Array
@@ -91,6 +95,7 @@ def measure_tiles(images: Pixels, masks: Pixels, um_per_px: float | None) -> Fac
     Borders are laid on other tiles of the same chunk, so its tiles should be of many slides.
     """
     energy, energy_px = gradient_energy(images, masks)
+    parallel, gradients = gradient_coherence(images, masks)
     counts = np.stack([(masks == k).sum(axis=(1, 2)) for k in range(NUM_LABELS)], axis=1)
     density = -np.log10((images.astype(np.float32) + 1) / 256)
     means, spreads = _moments(density, masks, counts)
@@ -102,6 +107,8 @@ def measure_tiles(images: Pixels, masks: Pixels, um_per_px: float | None) -> Fac
     return Facts(
         energy=energy,
         energy_px=energy_px,
+        parallel=parallel,
+        gradients=gradients,
         fractions=counts / masks[0].size,
         bands=octaves(images),
         density=means,

@@ -1,4 +1,4 @@
-"""Does it look real? Sharpness, spectrum, stain, nuclei, and whether a probe tells it apart."""
+"""Does it look real? Sharpness, spectrum, fibres, stain, nuclei; can a probe tell it apart?"""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def measure_look(real: AuditSet, synthetic: AuditSet, *, seed: int) -> list[Figu
     for label in Label:
         figures += [measure_gradient(pair, label), *_spectrum(pair, label)]
         figures += [
+            measure_coherence(pair, label),
             _nuclei(pair, label),
             measure_stain(pair, label, seed),
             *_densities(pair, label),
@@ -186,6 +187,21 @@ def measure_gradient(pair: Pair, label: Label) -> Figure:
     )
     return _ratio(
         figure, pair, lambda s: s.facts.energy[:, label], lambda s: s.facts.energy_px[:, label]
+    )
+
+
+def measure_coherence(pair: Pair, label: Label) -> Figure:
+    """Whether a label's tissue runs one way, as stroma does; real first, synthetic over it."""
+    figure = Figure(
+        part="look",
+        name=f"coherence.{label.name}",
+        text=f"how far gradients of {NAMES[label]} in a tile run one way (structure tensor), over "
+        "real tiles (below 1: fibres are missing, or run every way)",
+        ceiling=1.0,
+        tiles=min(_support(pair, label)),
+    )
+    return _ratio(
+        figure, pair, lambda s: s.facts.parallel[:, label], lambda s: s.facts.gradients[:, label]
     )
 
 

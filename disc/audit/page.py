@@ -43,6 +43,7 @@ GROUPS: Mapping[Part, Sequence[tuple[str, tuple[str, ...]]]] = {
         ("Distances", ("kid", "frechet", "probe")),
         ("Each set beside the other", ("precision", "recall-of-real", "density", "coverage")),
         ("Sharpness over real", ("gradient", "spectrum")),
+        ("Fibres that run one way, over real", ("coherence",)),
         ("Stain", ("stain",)),
         ("Optical density over real", ("stain-mean", "stain-deviation")),
         ("Tissue and nuclei over real", ("tissue", "nuclei")),

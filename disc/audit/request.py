@@ -21,7 +21,7 @@ NAMES = (
     *("agreement", "recall", "size", "boundary", "confusion", "accuracy"),
     *("train-synthetic", "train-real"),
     *("kid", "frechet", "precision", "recall-of-real", "density", "coverage", "probe"),
-    *("gradient", "spectrum", "stain", "tissue", "nuclei"),
+    *("gradient", "spectrum", "coherence", "stain", "tissue", "nuclei"),
     *("stain-mean", "stain-deviation"),
     *("copies", "power", "false-alarms", "copied-tiles", "copied-patients"),
     *("seam", "step", "lattice"),

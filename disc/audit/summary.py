@@ -7,7 +7,9 @@ import math
 from disc.audit.audit import Audit
 from disc.audit.figures import Figure
 
-OVER_REAL = ("gradient", "spectrum", "stain-mean", "stain-deviation", "nuclei", "tissue")
+OVER_REAL = (
+    *("gradient", "spectrum", "coherence", "stain-mean", "stain-deviation", "nuclei", "tissue"),
+)
 """First words of figures that are ratios to the real tiles: 1 is as they are."""
 BLIND = "Agreement is blind to blur: read it beside the gradient energy and the kernel distance."
 
@@ -68,12 +70,18 @@ def _nearness(audit: Audit) -> str:
 
 
 def _sharpness(audit: Audit) -> str:
+    energy, coherence = _by_label(audit, "gradient."), _by_label(audit, "coherence.")
+    said = f"Gradient energy over that of real tiles: {energy}." if energy else ""
+    return said + (f" How far gradients run one way, over real: {coherence}." if coherence else "")
+
+
+def _by_label(audit: Audit, first: str) -> str:
     told = [
-        f"{figure.name.partition('.')[2]} {figure.value:.2f}"
+        f"{figure.name.removeprefix(first)} {figure.value:.2f}"
         for figure in audit.figures
-        if figure.name.startswith("gradient.") and not figure.refused
+        if figure.name.startswith(first) and not figure.refused
     ]
-    return f"Gradient energy over that of real tiles: {', '.join(told)}." if told else ""
+    return ", ".join(told)
 
 
 def _seams(audit: Audit) -> str:

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 from skimage.color import rgb2gray
 
-from disc.evaluate.gradients import gradient_energy, seam_ratio
+from disc.evaluate.gradients import gradient_coherence, gradient_energy, seam_ratio
 
 
 def tiles(num: int = 4, side: int = 16) -> np.ndarray:
@@ -71,3 +71,31 @@ def test_unknown_pixels_are_neither_near_nor_elsewhere() -> None:
     spoiled[:, 24:] = 0
     masks[:, 22:] = 255
     assert seam_ratio(images, masks) == pytest.approx(seam_ratio(spoiled, masks))
+
+
+def stripes(angle: float, side: int = 64) -> np.ndarray:
+    """A wave along a direction, in degrees: uint8 [H, W, 3]."""
+    y, x = np.mgrid[:side, :side]
+    wave = np.sin((x * np.cos(np.radians(angle)) + y * np.sin(np.radians(angle))) / 1.3)
+    return np.repeat((128 + 80 * wave)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def test_gradients_of_stripes_run_one_way_whichever_it_is_and_those_of_noise_do_not() -> None:
+    waves = np.stack([stripes(angle) for angle in (0, 30, 45, 90, 137)])
+    parallel, trace = gradient_coherence(waves, np.ones(waves.shape[:3], np.uint8))
+    assert (parallel[:, 1] / trace[:, 1] > 0.95).all()
+    assert not trace[:, [0, 2, 3]].any()
+    noise = tiles(3, 128)
+    parallel, trace = gradient_coherence(noise, np.zeros(noise.shape[:3], np.uint8))
+    assert (parallel[:, 0] / trace[:, 0] < 0.05).all()
+
+
+def test_coherence_is_of_each_label_and_of_each_tile_by_itself() -> None:
+    across = np.concatenate([stripes(0)[:, :32], stripes(90)[:, :32]], axis=1)
+    images = np.stack([across, across.swapaxes(0, 1)])
+    masks = np.stack([halves(1, 64)[0], halves(1, 64)[0].T])
+    parallel, trace = gradient_coherence(images, masks)
+    assert (parallel[:, [0, 2]] / trace[:, [0, 2]] > 0.9).all()
+    whole, all_trace = gradient_coherence(images, np.zeros_like(masks))
+    assert (whole[:, 0] / all_trace[:, 0] < 0.2).all()
+    np.testing.assert_allclose(gradient_coherence(images[1:], masks[1:])[0], parallel[1:])
