@@ -13,7 +13,7 @@ from disc.audit.copies.new import tell_rate
 from disc.audit.copies.screen import SmallTiles
 from disc.audit.encoders import see
 from disc.audit.figures import Figure, refuse, settle, to_table
-from disc.audit.look import measure_gradient
+from disc.audit.look import measure_coherence, measure_gradient
 from disc.audit.nearness import measure_nearness
 from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import AuditSet, hold
@@ -32,7 +32,7 @@ MOST_SEARCHED = 128
 def audit_briefly(
     test: TileSet, training: TileSet, sets: Mapping[str, TileSet], *, seed: int
 ) -> pd.DataFrame:
-    """Gradient energy by label, nearness in fixed filters, seams and copies of some tiles.
+    """Gradient energy by label, fibres, nearness in fixed filters, seams and copies of some tiles.
 
     Args:
         test: tiles of patients that no generator saw.
@@ -62,6 +62,7 @@ def audit_briefly(
         seams = [one for one in measure_seams(real, made) if one.name == "seam.beyond-real"]
         figures = [*near, *seams]
         figures += [measure_gradient((real, made), label) for label in Label]
+        figures.append(measure_coherence((real, made), Label.NC))
         figures.append(_find_copies(made, detector, len(training)))
         parts.append(to_table([settle(one) for one in figures]).assign(variant=variant))
     return pd.concat(parts, ignore_index=True)

@@ -27,7 +27,11 @@ from disc.report.sentences import (
     verdict,
 )
 
-AUDITED = ("kid.texture", "copies", "seam.beyond-real", *(f"gradient.{name}" for name in LABELS))
+AUDITED = (
+    *("kid.texture", "copies", "seam.beyond-real"),
+    *(f"gradient.{name}" for name in LABELS),
+    "coherence.NC",
+)
 """Figures of a short audit."""
 
 
@@ -127,13 +131,14 @@ def audit_grid(numbers: Numbers) -> Grid:
     ceiling = Field(text=plain(agreement.loc["real", "value"]) if has_real else "")
     floors = table.groupby("name")["floor"].mean()
     real = [Field(text=_short(floors.get(name))) for name in AUDITED[:2]]
-    ideal = [Field(text="0"), *[Field(text="1")] * len(LABELS)]
+    ideal = [Field(text="0"), *[Field(text="1")] * (len(LABELS) + 1)]
     rows.append([Field(text="real tiles"), ceiling, *real, *ideal])
     return Grid(
         caption="Short audit of the synthetic slides",
         columns=(
             *("tiles", "mask agreement", "KID, fixed filters", "copies", "seams, grey levels"),
             *(f"gradient, {name_label(name)}" for name in LABELS),
+            "fibres run one way, Non-Cancer",
         ),
         rows=rows,
         files=("audit.csv",),

@@ -114,6 +114,26 @@ def test_blur_is_seen(real, like, blurred):
     assert far["coverage.texture"].high < near["coverage.texture"].value
 
 
+def test_fibres_that_run_every_way_are_seen(real):
+    """Waves along one direction a tile, whichever it is, against waves along two."""
+    y, x = np.mgrid[: real.images.shape[1], : real.images.shape[2]]
+
+    def waves(turns):
+        rng, images = np.random.default_rng(0), []
+        for _ in real.images:
+            angle = rng.uniform(0, np.pi)
+            parts = [np.sin((x * np.cos(a) + y * np.sin(a)) / 2) for a in angle + np.array(turns)]
+            images.append(np.rint(160 + 60 * np.mean(parts, axis=0)))
+        grey = np.stack(images)[..., None].repeat(3, axis=3)
+        return hold_arrays("waves", grey.astype(np.uint8), real.masks, list(real.patients), 4.0)
+
+    one, other, crossed = waves([0]), waves([0.4]), waves([0, np.pi / 2])
+    same, fewer = (by_name(measure_look(one, held, seed=0)) for held in (other, crossed))
+    for label in ("NC", "GG4"):
+        assert same[f"coherence.{label}"].value == pytest.approx(1, abs=0.05)
+        assert fewer[f"coherence.{label}"].high < 0.5
+
+
 def test_a_stain_that_is_stronger_in_one_colour_is_measured_in_it(real):
     """Optical densities times 1.3 in green: mean and deviation are 1.3 there, and 1 elsewhere."""
     densities = -np.log10((real.images + 1.0) / 256)

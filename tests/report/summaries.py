@@ -140,6 +140,7 @@ def make_audit() -> pd.DataFrame:
         "copies",
         "seam.beyond-real",
         *(f"gradient.{label.name}" for label in Label),
+        "coherence.NC",
     )
     rows = [
         {

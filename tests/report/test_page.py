@@ -73,9 +73,9 @@ def test_the_short_audit_is_told_by_variant(whole: tuple[Path, RunSummary]) -> N
     assert "0.25 [0.12, 0.50] 1.25 [1.12, 1.50]" in table
     # what could not be measured says why; of real tiles stands what halves of them give
     assert "0.25 [0.12, 0.50] 80 tiles; 200 would do" in table
-    assert re.search(r"real tiles 0\.\d+ 0\.06 0\.06 0 1 1 1 1", table)
+    assert re.search(r"real tiles 0\.\d+ 0\.06 0\.06 0 1 1 1 1 1", table)
     rows = pd.read_csv(path.parent / "audit.csv")
-    assert len(rows) == 14
+    assert len(rows) == 16
 
 
 def test_headline_and_table_show_the_paired_difference(whole: tuple[Path, RunSummary]) -> None:
