@@ -8,7 +8,8 @@ from disc.audit.audit import Audit
 from disc.audit.figures import Figure
 
 OVER_REAL = (
-    *("gradient", "spectrum", "coherence", "stain-mean", "stain-deviation", "nuclei", "tissue"),
+    *("gradient", "spectrum", "coherence"),
+    *("stain-mean", "stain-deviation", "nuclei", "tissue"),
 )
 """First words of figures that are ratios to the real tiles: 1 is as they are."""
 BLIND = "Agreement is blind to blur: read it beside the gradient energy and the kernel distance."
@@ -70,9 +71,11 @@ def _nearness(audit: Audit) -> str:
 
 
 def _sharpness(audit: Audit) -> str:
-    energy, coherence = _by_label(audit, "gradient."), _by_label(audit, "coherence.")
-    said = f"Gradient energy over that of real tiles: {energy}." if energy else ""
-    return said + (f" How far gradients run one way, over real: {coherence}." if coherence else "")
+    said = {
+        "Gradient energy over that of real tiles": _by_label(audit, "gradient."),
+        "How far gradients run one way, over real": _by_label(audit, "coherence."),
+    }
+    return " ".join(f"{what}: {figures}." for what, figures in said.items() if figures)
 
 
 def _by_label(audit: Audit, first: str) -> str:

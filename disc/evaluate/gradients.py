@@ -46,7 +46,8 @@ def gradient_coherence(images: Pixels, masks: Pixels) -> tuple[Array, Array]:
 
     With the structure tensor J, the sum over a label's pixels of the products of gradients, its
     coherence is the difference of J's eigenvalues over their sum: 1 where all gradients are
-    parallel, near 0 where every direction is as frequent (Bigun & Granlund 1987).
+    parallel, near 0 where every direction is as frequent (Bigun & Granlund 1987). Of few gradients
+    it is never near 0: white noise gives some .3 in 6 x 6 pixels, .09 in 24 x 24, .02 in 128 x 128.
 
     Args:
         images: tiles uint8 [N, H, W, 3].

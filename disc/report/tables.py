@@ -131,7 +131,7 @@ def audit_grid(numbers: Numbers) -> Grid:
     ceiling = Field(text=plain(agreement.loc["real", "value"]) if has_real else "")
     floors = table.groupby("name")["floor"].mean()
     real = [Field(text=_short(floors.get(name))) for name in AUDITED[:2]]
-    ideal = [Field(text="0"), *[Field(text="1")] * (len(LABELS) + 1)]
+    ideal = [Field(text="0"), *[Field(text="1")] * len(AUDITED[3:])]
     rows.append([Field(text="real tiles"), ceiling, *real, *ideal])
     return Grid(
         caption="Short audit of the synthetic slides",
