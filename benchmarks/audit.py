@@ -31,8 +31,8 @@ from timing import ratio
 
 from disc.audit.copies.new import measure_copies
 from disc.audit.encoders import BATCH, View, encode, texture
-from disc.audit.look import measure_look
-from disc.audit.nearness import measure_nearness
+from disc.audit.look.nearness import measure_nearness
+from disc.audit.look.tissue import measure_look
 from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import AuditSet, hold_arrays
 from disc.cli import prepare_process

@@ -15,8 +15,9 @@ from disc.audit.asked.segmenter import Segmenters, train_segmenters
 from disc.audit.copies.new import CopyFindings, measure_copies
 from disc.audit.encoders import View, see
 from disc.audit.figures import PARTS, Figure, Part, settle
-from disc.audit.look import measure_look, measure_probe
-from disc.audit.nearness import measure_nearness
+from disc.audit.look.nearness import measure_nearness
+from disc.audit.look.probe import measure_probe
+from disc.audit.look.tissue import measure_look
 from disc.audit.request import AuditRequest, Limit
 from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import AuditSet, find_unscaled, read_sets

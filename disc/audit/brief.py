@@ -13,8 +13,8 @@ from disc.audit.copies.new import tell_rate
 from disc.audit.copies.screen import SmallTiles
 from disc.audit.encoders import see
 from disc.audit.figures import Figure, refuse, settle, to_table
-from disc.audit.look import measure_coherence, measure_gradient
-from disc.audit.nearness import measure_nearness
+from disc.audit.look.nearness import measure_nearness
+from disc.audit.look.tissue import measure_coherence, measure_gradient
 from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import AuditSet, hold
 from disc.data.tiles.tile_set import TileSet

@@ -151,9 +151,10 @@ def _moments(
     for label in range(NUM_LABELS):
         here = (masks == label)[..., None]
         size = np.maximum(counts[:, label], 1)[:, None]
-        mean = (density * here).sum(axis=(1, 2)) / size
-        square = (density**2 * here).sum(axis=(1, 2)) / size
-        means[:, label], spreads[:, label] = mean, np.sqrt(np.maximum(square - mean**2, 0))
+        mean = (density * here).sum(axis=(1, 2), dtype=np.float64) / size
+        apart = (density - mean[:, None, None].astype(np.float32)) * here
+        square = np.square(apart).sum(axis=(1, 2), dtype=np.float64) / size
+        means[:, label], spreads[:, label] = mean, np.sqrt(square)
     return means, spreads
 
 

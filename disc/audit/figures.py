@@ -139,7 +139,7 @@ def both(one: tuple[Statistic, int], other: tuple[Statistic, int]) -> tuple[Stat
     second, more = other
 
     def statistic(weights: Array) -> Array:
-        # each set is drawn as large as it is
+        # drawn together, so each set's size varies a little, which widens the interval
         parts = weights[:, :num], weights[:, num:]
         top, bottom = first(parts[0]), second(parts[1])
         result = np.full(top.shape, np.nan)

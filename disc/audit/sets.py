@@ -198,8 +198,8 @@ def _measure(
     """Tiles and masks as they are kept, and facts, chunk by chunk; files are decoded by threads."""
     bar = Bar(f"reading {Path(name).name}", total=len(order), unit="tile")
     with ThreadPoolExecutor(num_cores()) as pool:
-        for start in range(0, len(order), _CHUNK):
-            chunk = order[start : start + _CHUNK]
+        # even chunks: the border of a tile that is alone in one could be laid on no other
+        for chunk in np.array_split(order, -(-len(order) // _CHUNK)):
             images, masks = (np.stack(part) for part in zip(*pool.map(read, chunk), strict=True))
             yield (*shrink(images, masks), measure_tiles(images, masks, um_per_px))
             bar.advance(len(chunk))

@@ -167,12 +167,13 @@ def _texture(tables: Tables, real: Tables) -> dict[str, float]:
     found, reference = _join(tables), _join(real)
     row = {name: float(found[name].mean()) for name in RECALLS}
     for energy, pixels in zip(ENERGIES, PIXELS, strict=True):
-        parts = [
-            float(part[energy].sum()) / max(1.0, float(part[pixels].sum()))
-            for part in (found, reference)
-        ]
-        row[energy] = parts[0] / parts[1] if parts[1] else float("nan")
+        parts = [_divide(*map(float, part[[energy, pixels]].sum())) for part in (found, reference)]
+        row[energy] = _divide(*parts)
     return row | {"seam": float(found["seam"].mean()), "seam_real": float(reference["seam"].mean())}
+
+
+def _divide(above: float, below: float) -> float:
+    return above / below if below else float("nan")
 
 
 def _join(tables: Tables) -> pd.DataFrame:

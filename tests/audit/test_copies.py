@@ -19,6 +19,7 @@ from disc.audit.copies.pictures import (
 )
 from disc.audit.copies.search import _scan, find_matches
 from disc.audit.copies.wear import WEARS, plant, soften
+from disc.audit.sets import hold_arrays
 from disc.files import BadInput
 from disc.train.draws import transform
 from tests.audit.made_tiles import make_set, make_tiles
@@ -123,6 +124,19 @@ def test_a_region_alone_is_found(detector, training, innocent):
     images[:, :32, 32:] = training[0][:40, 20:52, 12:44]
     flags, matches = detector.find(images)
     assert flags.mean() > 0.6 and not (matches.whole > detector.whole).any()
+
+
+def test_what_a_copied_region_is_not_of_is_not_called_copied(training, innocent):
+    """The tiles that copies of a region of one tile are like as a whole were counted, too."""
+    images = innocent[:40].copy()
+    images[:, :32, 32:] = training[0][8, 20:52, 12:44]
+    real = hold_arrays("real", *training, 4.0)
+    made = hold_arrays("made", images, training[1][:40], ["maker"] * 40, 4.0)
+    found = {one.name: one for one in measure_copies(real, made, seed=0).figures}
+    assert found["copies"].value > 0.6
+    # tiles overlap by half, so a few others hold some of it
+    assert found["copied-tiles"].value <= 4 / len(real)
+    assert found["copied-patients"].value == pytest.approx(1 / 6)
 
 
 def test_nobody_is_compared_with_himself(training):

@@ -11,15 +11,16 @@ import scipy.linalg
 import torch
 
 from disc.audit.copies.wear import soften
-from disc.audit.distances import (
+from disc.audit.encoders import View, encode, see, texture
+from disc.audit.look.distances import (
     coverage_measures,
     frechet_distance,
-    frechet_statistic,
     moments,
 )
-from disc.audit.encoders import View, encode, see, texture
-from disc.audit.look import measure_look, measure_probe
-from disc.audit.nearness import halve, measure_nearness
+from disc.audit.look.halves import halve
+from disc.audit.look.nearness import measure_nearness
+from disc.audit.look.probe import measure_probe
+from disc.audit.look.tissue import measure_look
 from disc.audit.request import AuditEncoder
 from disc.audit.seams.steps import measure_seams
 from disc.audit.sets import hold_arrays
@@ -220,11 +221,6 @@ def test_the_frechet_distance_is_that_of_the_formula():
     root = scipy.linalg.sqrtm(first @ second).real
     expected = np.square(mean - centre).sum() + np.trace(first + second - 2 * root)
     assert frechet_distance(one, other) == pytest.approx(expected)
-    owners = np.repeat(["a", "b", "c"], 30), np.repeat(["d", "e"], 40)
-    statistic, num = frechet_statistic(one, owners[0], other, owners[1])
-    assert statistic(np.ones((1, num)))[0, 0] == pytest.approx(expected)
-    drawn = frechet_distance(np.concatenate([one[:30], one[:30], one[60:]]), other[40:])
-    assert statistic(np.array([[2.0, 0, 1, 0, 1]]))[0, 0] == pytest.approx(drawn, rel=0.02)
 
 
 def test_coverage_is_that_of_loops():

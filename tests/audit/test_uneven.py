@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from disc.audit.encoders import View
-from disc.audit.look import measure_look
-from disc.audit.nearness import measure_nearness
-from disc.audit.stain import measure_stain
+from disc.audit.look.nearness import measure_nearness
+from disc.audit.look.stain import measure_stain
+from disc.audit.look.tissue import measure_look
 from disc.labels import Label
 from tests.audit.made_tiles import make_set
 

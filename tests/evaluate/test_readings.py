@@ -97,3 +97,12 @@ def test_trainings_on_other_slides_are_refused() -> None:
     real[1] = real[1].assign(slide="another")
     with pytest.raises(ValueError, match="different slides"):
         summarise_readings(tables, real, SLIDES, {}, draws=10)
+
+
+def test_a_label_that_is_nowhere_has_no_gradient_energy() -> None:
+    """It was 0, as of tiles without any texture."""
+    made, real = reading(1, 0.5), pd.DataFrame(describe_tiles(gallery(5))).assign(slide=SLIDES)
+    made[["energy_GG5", "pixels_GG5"]] = 0.0
+    bases = {"sd": "sd"}
+    found = summarise_readings({"sd": [made]}, [real], SLIDES, bases, draws=20)
+    assert np.isnan(found.loc[0, "energy_GG5"]) and found.loc[0, "energy_NC"] > 0

@@ -72,7 +72,7 @@ def measure_copies(real: AuditSet, synthetic: AuditSet, *, seed: int) -> CopyFin
         return CopyFindings(figures=[refused], verdict=f"Not told: {refused.refused}.", pairs=[])
     detector = calibrate(training.images, list(training.patients), synthetic.images, seed=seed)
     flags, matches = detector.find(synthetic.images)
-    copied = _copied(flags, matches, training)
+    copied = _copied(matches, detector, training)
     if detector.doubt:
         copied = [refuse_because(one, detector.doubt) for one in copied]
     return CopyFindings(
@@ -165,9 +165,14 @@ def _rate_figure(name: str, text: str, rate: Rate) -> Figure:
     )
 
 
-def _copied(flags: Flags, matches: Matches, training: AuditSet) -> list[Figure]:
-    """How many of the training tiles and patients have been copied."""
-    of = np.concatenate([matches.whole_of[flags], matches.window_of[flags]])
+def _copied(matches: Matches, detector: Detector, training: AuditSet) -> list[Figure]:
+    """How many of the training tiles and patients have been copied, whole or in part.
+
+    What a tile that was copied whole is most like in a window is no copy for that, and so on.
+    """
+    whole = matches.whole_of[matches.whole >= detector.whole]
+    window = matches.window_of[matches.window >= detector.window]
+    of = np.concatenate([whole, window])
     tiles = np.unique(of[of >= 0])
     patients = set(training.patients[tiles])
     return [

@@ -6,18 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from disc.audit.distances import (
-    NEIGHBOURS,
-    Projection,
-    coverage_measures,
-    frechet_distance,
-    frechet_statistic,
-    has_spread,
-)
 from disc.audit.encoders import View
 from disc.audit.figures import DRAWS, Figure, refuse, refuse_because
+from disc.audit.look.distances import Projection, coverage_measures, frechet_distance, has_spread
+from disc.audit.look.halves import Measure, split_patients, subsample, tell_floor
 from disc.audit.request import MANIFOLD
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array, cluster_bootstrap
@@ -28,9 +21,6 @@ MOST = 1500
 """Tiles of a set that are compared all with all."""
 LEAST = 50
 """Tiles of each set without which no distance is told."""
-NUM_SPLITS = 12
-"""Ways to halve the real patients."""
-_FRECHET_DRAWS = 60
 TEXTS = {
     "kid": "kernel distance (KID)",
     "frechet": "Frechet distance, 32 components",
@@ -39,7 +29,6 @@ TEXTS = {
     "density": "density",
     "coverage": "coverage",
 }
-Codes = npt.NDArray[np.int64]
 
 
 def measure_nearness(
@@ -71,10 +60,10 @@ def measure_nearness(
         _Pair(view, fit, real, synthetic, num=num, seed=seed)
         for view, fit in zip(views, fits, strict=True)
     ]
-    smallest = min(part.smallest for part in parts)
-    if smallest <= NEIGHBOURS:
+    num = min(part.num for part in parts)
+    if num < LEAST:
         what = "tiles of the patients of the smaller half: more patients"
-        return [refuse(one, smallest, NEIGHBOURS + 1, what) for one in blank]
+        return [refuse(one, num, LEAST, what) for one in blank]
     measures: dict[str, Callable[[_Pair], Array]] = {"kid": _kid, "frechet": _frechet}
     figures = []
     for figure, name in zip(blank[:2], measures, strict=False):
@@ -118,42 +107,16 @@ class _Pair:
         num: int,
         seed: int,
     ) -> None:
-        """Draw them by a seed."""
+        """Draw them by a seed, at most `num` of each."""
         rng = numpy_generator(seed, "nearness")
         owners = real.patients[view.chosen]
-        some = np.sort(rng.choice(len(owners), num, replace=False))
-        made = np.sort(rng.choice(len(synthetic), num, replace=False))
-        self.fit, self.owners, self.all_owners = fit, owners[some], owners
+        self.halves = split_patients(owners, num, rng)
+        self.num = len(self.halves[0][0])
+        some = np.sort(rng.choice(len(owners), self.num, replace=False))
+        made = np.sort(rng.choice(len(synthetic), self.num, replace=False))
+        self.fit, self.owners, self.everything = fit, owners[some], view.real
         self.real, self.made = view.real[some], view.synthetic[made]
-        self.everything, self.num = view.real, num
         self.makers = np.array([f"synthetic {name}" for name in synthetic.patients[made]])
-        self.halves = [halve(owners, num, rng) for _ in range(NUM_SPLITS)]
-
-    @property
-    def smallest(self) -> int:
-        """Tiles of the smallest half, which has few where one patient has most of them."""
-        return min(len(one) for one, _ in self.halves)
-
-    def floor(self, measure: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
-        """A measure between halves of the real patients: mean, and what 95 % are below."""
-        values = np.array([measure(*(self.everything[half] for half in h)) for h in self.halves])
-        return values.mean(axis=0), np.quantile(values, 0.95, axis=0)
-
-
-def halve(owners: npt.NDArray[np.str_], num: int, rng: np.random.Generator) -> tuple[Codes, Codes]:
-    """Tiles of two halves of the patients, at most `num` of each, as many of the one as the other.
-
-    Patients are dealt in a random order to the half that has fewer tiles.
-    """
-    names, codes, counts = np.unique(owners, return_inverse=True, return_counts=True)
-    side, sizes = np.zeros(len(names), np.int64), [0, 0]
-    for name in rng.permutation(len(names)):
-        side[name] = int(sizes[1] < sizes[0])
-        sizes[side[name]] += int(counts[name])
-    parts = [np.flatnonzero(side[codes] == half) for half in range(2)]
-    most = min(num, *(len(part) for part in parts))
-    one, other = (np.sort(rng.choice(part, most, replace=False)) for part in parts)
-    return one, other
 
 
 def _kid(pair: _Pair) -> Array:
@@ -161,55 +124,27 @@ def _kid(pair: _Pair) -> Array:
     sets = {"made": FeatureSet(scale(pair.made), list(pair.makers))}
     own = FeatureSet(scale(pair.real), list(pair.owners))
     statistic, num = distance_statistic(sets, own, [])
-    value, low, high = cluster_bootstrap(statistic, num, draws=DRAWS, seed=0)
-
-    def between(one: Array, other: Array) -> Array:
-        return np.array(kernel_distance(scale(one), scale(other)))
-
-    return np.array([value[0], low[0], high[0], *pair.floor(between)])
+    ends = cluster_bootstrap(statistic, num, draws=DRAWS, seed=0)
+    floor = tell_floor(kernel_distance, scale(pair.everything), pair.halves)
+    return np.concatenate([*(part[:1] for part in ends), *floor])
 
 
 def _frechet(pair: _Pair) -> Array:
-    project = pair.fit.project
-    statistic, num = frechet_statistic(
-        project(pair.made), pair.makers, project(pair.real), pair.owners
-    )
-    value, low, high = cluster_bootstrap(statistic, num, draws=_FRECHET_DRAWS, seed=0)
-
-    def between(one: Array, other: Array) -> Array:
-        return np.array(frechet_distance(project(one), project(other)))
-
-    return np.array([value[0], low[0], high[0], *pair.floor(between)])
+    rows: Array = _subsampled(pair, frechet_distance)[0]
+    return rows
 
 
 def _manifold(pair: _Pair) -> Array:
-    """Rows of the four measures: value, low, high, floor, 95 % of the floor.
-
-    Tiles that are drawn twice would be their own neighbours, so the interval is of random halves
-    of the clusters without repetition, scaled to the whole (subsampling).
-    """
-    project, rng = pair.fit.project, numpy_generator(0, "subsampling")
-    real, made = project(pair.real), project(pair.made)
-    value = coverage_measures(real, made)
-    drawn = []
-    for _ in range(40):
-        chosen = [_half_of(names, rng) for names in (pair.owners, pair.makers)]
-        if min(map(len, chosen)) > 10:
-            drawn.append(coverage_measures(real[chosen[0]], made[chosen[1]]))
-    # the error of a half is sqrt(2) times that of the whole, and the half holds half of it
-    deviation = np.std(drawn, axis=0) if drawn else np.full(4, np.nan)
-    low, high = value - 1.96 * deviation, value + 1.96 * deviation
-
-    def between(one: Array, other: Array) -> Array:
-        return coverage_measures(project(one), project(other))
-
-    floor, floor_high = pair.floor(between)
+    """Rows of the four measures: value, low, high, floor, 95 % of the floor."""
+    rows = _subsampled(pair, coverage_measures)
     # all but the density are fractions of tiles
     most = np.array([np.inf if name == "density" else 1.0 for name in MANIFOLD])
-    return np.stack([value, low.clip(0), np.minimum(high, most), floor, floor_high], axis=1)
+    rows[:, 2] = np.minimum(rows[:, 2], most)
+    return rows
 
 
-def _half_of(names: npt.NDArray[np.str_], rng: np.random.Generator) -> Codes:
-    owners = np.unique(names)
-    kept = rng.choice(owners, max(1, len(owners) // 2), replace=False)
-    return np.flatnonzero(np.isin(names, kept))
+def _subsampled(pair: _Pair, measure: Measure) -> Array:
+    """Rows of a measure of components that tiles drawn twice would mislead."""
+    real, made, everything = map(pair.fit.project, (pair.real, pair.made, pair.everything))
+    ends = subsample(measure, (real, pair.owners), (made, pair.makers))
+    return np.stack([*ends, *tell_floor(measure, everything, pair.halves)], axis=1)

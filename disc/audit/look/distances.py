@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from disc.evaluate.bootstrap import Array, Statistic
+from disc.evaluate.bootstrap import Array
 from disc.evaluate.kernel_distance import standardise
 
 NUM_COMPONENTS = 32
@@ -77,52 +76,6 @@ class Projection:
     def needed(self) -> int:
         """Tiles of each set that a Frechet distance needs."""
         return TILES_PER_COMPONENT * int(self.axes.shape[1])
-
-
-def frechet_statistic(
-    one: Array,
-    owners: npt.NDArray[np.str_],
-    other: Array,
-    others: npt.NDArray[np.str_],
-) -> tuple[Statistic, int]:
-    """The Frechet distance as a function of the weights of the clusters of both, one after other.
-
-    Args:
-        one: features [N, D].
-        owners: of each, [N].
-        other: features [M, D].
-        others: of each, [M].
-    """
-    first, second = _sums(one, owners), _sums(other, others)
-
-    def statistic(weights: Array) -> Array:
-        num = len(first[0])
-        rows = [
-            [_frechet(*_weighted(first, row[:num]), *_weighted(second, row[num:]))]
-            if row[:num].any() and row[num:].any()
-            else [np.nan]
-            for row in weights
-        ]
-        return np.array(rows)
-
-    return statistic, len(first[0]) + len(second[0])
-
-
-def _sums(features: Array, owners: npt.NDArray[np.str_]) -> tuple[Array, Array, Array]:
-    """Number, sum and sum of products of the features of each cluster."""
-    parts = [features[owners == owner] for owner in np.unique(owners)]
-    return (
-        np.array([len(part) for part in parts], np.float64),
-        np.stack([part.sum(axis=0) for part in parts]),
-        np.stack([part.T @ part for part in parts]),
-    )
-
-
-def _weighted(sums: tuple[Array, Array, Array], weights: Array) -> tuple[Array, Array]:
-    number = float(weights @ sums[0])
-    mean = weights @ sums[1] / number
-    square = np.tensordot(weights, sums[2], axes=1) / number
-    return mean, (square - np.outer(mean, mean)) * (number / max(number - 1, 1.0))
 
 
 def coverage_measures(real: Array, synthetic: Array, k: int = NEIGHBOURS) -> Array:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from disc.audit.distances import frechet_distance, has_spread
 from disc.audit.figures import Figure, refuse, refuse_because
-from disc.audit.nearness import NUM_SPLITS, halve
+from disc.audit.look.distances import frechet_distance, has_spread
+from disc.audit.look.halves import split_patients, subsample, tell_floor
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array
 from disc.labels import NAMES, Label
@@ -34,26 +34,30 @@ def measure_stain(pair: tuple[AuditSet, AuditSet], label: Label, seed: int) -> F
     moments = [_moments(held, label) for held in pair]
     rng = numpy_generator(seed, "stain", label)
     most = min(len(moments[0][0]) // 2, len(moments[1][0]))
-    halves = [halve(moments[0][1], most, rng) for _ in range(NUM_SPLITS)]
-    num = min(most, *(len(one) for one, _ in halves))
+    halves = split_patients(moments[0][1], most, rng)
+    num = len(halves[0][0])
     if num < MIN_TILES:
         return refuse(figure, num, MIN_TILES, "tiles a part (real tiles are halved by patient)")
-    if not has_spread(moments[0][0], _LEAST_SPREAD):
+    everything = moments[0][0]
+    if not has_spread(everything, _LEAST_SPREAD):
         return refuse_because(figure, "the real tiles are all stained alike")
-    mean, deviation = moments[0][0].mean(axis=0), moments[0][0].std(axis=0) + 1e-9
-    (real, owners), (made, makers) = (((part - mean) / deviation, names) for part, names in moments)
-    floors = [frechet_distance(real[one], real[other]) for one, other in halves]
-    drawn = [_redraw(real, owners, made, makers, rng) for _ in range(100)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    mean, deviation = everything.mean(axis=0), everything.std(axis=0) + 1e-9
+    chosen = [np.sort(rng.choice(len(part), num, replace=False)) for part, _ in moments]
+    real, made = (
+        ((part - mean)[some] / deviation, names[some])
+        for (part, names), some in zip(moments, chosen, strict=True)
+    )
+    value, low, high = (float(part[0]) for part in subsample(frechet_distance, real, made))
+    floor, floor_high = tell_floor(frechet_distance, (everything - mean) / deviation, halves)
     return replace(
         figure,
-        value=frechet_distance(made, real),
-        low=float(low),
-        high=float(high),
-        floor=float(np.mean(floors)),
-        floor_high=float(np.quantile(floors, 0.95)),
+        value=value,
+        low=low,
+        high=high,
+        floor=float(floor[0]),
+        floor_high=float(floor_high[0]),
         tiles=num,
-        clusters=len(set(owners)) + len(set(makers)),
+        clusters=len(set(moments[0][1])) + len(set(moments[1][1])),
     )
 
 
@@ -64,18 +68,3 @@ def _moments(held: AuditSet, label: Label) -> tuple[Array, npt.NDArray[np.str_]]
         np.concatenate([facts.density[chosen, label], facts.spread[chosen, label]], axis=1),
         held.patients[chosen],
     )
-
-
-def _redraw(
-    real: Array,
-    owners: npt.NDArray[np.str_],
-    made: Array,
-    makers: npt.NDArray[np.str_],
-    rng: np.random.Generator,
-) -> float:
-    parts = []
-    for values, names in ((made, makers), (real, owners)):
-        known, codes = np.unique(names, return_inverse=True)
-        drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)))
-        parts.append(np.repeat(values, drawn[codes], axis=0))
-    return frechet_distance(*parts)

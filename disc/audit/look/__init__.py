@@ -1,0 +1,1 @@
+"""Does it look real? Tissue, stain, distances to real tiles beside those between patients."""
