@@ -217,8 +217,9 @@ def _find_notes(real: AuditSet, synthetic: AuditSet) -> list[str]:
         )
     if min(real.num_patients, synthetic.num_patients) < 20:
         notes.append(
-            f"{real.num_patients} real patients and {synthetic.num_patients} synthetic slides or "
-            "patients of masks: with fewer than 20 of each, intervals are too narrow."
+            f"Patients of the real set: {real.num_patients}; slides of the synthetic one, or "
+            f"patients of its masks: {synthetic.num_patients}. With fewer than 20 of each, "
+            "intervals are too narrow."
         )
     return notes
 

@@ -11,6 +11,7 @@ from disc.files import BadInput
 from disc.records.typed import read_table
 
 MANIFEST = "manifest.parquet"
+_REMEDY = "make the set again, or remove it"
 
 
 def read_manifest(
@@ -24,7 +25,10 @@ def read_manifest(
     path = root / MANIFEST
     if not path.exists():
         return {}, None
-    table = read_table(path, ("tile", "training_slides"), "make the set again, or remove it")
+    table = read_table(path, ("tile", "training_slides"), _REMEDY)
+    for column in {"tile", "training_slides", "shape_source"} & set(table):
+        if num := int(table[column].isna().sum()):
+            raise BadInput(f"{path}: {num} of {len(table)} rows have no {column}; {_REMEDY}")
     rows = dict(zip(table["tile"], map(str, table["training_slides"]), strict=True))
     if unknown := sorted({tile.name for tile in synthetic.tiles} - set(rows)):
         raise BadInput(

@@ -17,16 +17,21 @@ from disc.settings.grading import PublicEncoder
 
 Part = Literal["asked", "look", "new", "seams"]
 AuditEncoder = Literal["embedded", "texture", PublicEncoder]
-NAMES = (
-    *("agreement", "recall", "size", "boundary", "confusion", "accuracy"),
-    *("train-synthetic", "train-real"),
-    *("kid", "frechet", "precision", "recall-of-real", "density", "coverage", "probe"),
-    *("gradient", "spectrum", "coherence", "stain", "tissue", "nuclei"),
-    *("stain-mean", "stain-deviation"),
-    *("copies", "power", "false-alarms", "copied-tiles", "copied-patients"),
-    *("seam", "step", "lattice"),
-)
-"""First words of the names of figures."""
+FIGURES: Mapping[Part, tuple[str, ...]] = {
+    "asked": (
+        *("agreement", "recall", "size", "boundary", "confusion", "accuracy"),
+        *("train-synthetic", "train-real"),
+    ),
+    "look": (
+        *("kid", "frechet", "precision", "recall-of-real", "density", "coverage", "probe"),
+        *("gradient", "spectrum", "coherence", "stain", "tissue", "nuclei"),
+        *("stain-mean", "stain-deviation"),
+    ),
+    "new": ("copies", "power", "false-alarms", "copied-tiles", "copied-patients"),
+    "seams": ("seam", "step", "lattice"),
+}
+"""First words of the names of each part's figures."""
+NAMES = tuple(name for names in FIGURES.values() for name in names)
 MANIFOLD = ("precision", "recall-of-real", "density", "coverage")
 OF_ENCODERS = ("kid", "frechet", *MANIFOLD)
 """Those whose second word is an encoder."""
@@ -135,6 +140,12 @@ class AuditRequest:
                 first not in OF_ENCODERS or rest in self.encoders,
                 f"--limit {limit}: {first} is measured in {', '.join(self.encoders)}; name one of "
                 f"them ({first}.{self.encoders[0]}), or another encoder with --encoders",
+            )
+            (part,) = (part for part, names in FIGURES.items() if first in names)
+            require(
+                part in self.parts,
+                f"--limit {limit}: {first} is a figure of {part}, which --parts leaves out; name "
+                f"{part} there, too",
             )
 
     @property

@@ -40,4 +40,4 @@ def test_distances_are_refused_where_any_half_that_is_drawn_is_too_small(real):
     uneven = give_one(real, 8)
     view = View(np.arange(len(real)), *np.random.default_rng(0).normal(size=(2, len(real), 8)))
     for figure in measure_nearness("texture", [view], uneven, real, seed=0):
-        assert "4 tiles of the patients of the smaller half" in figure.refused
+        assert "4 tiles in the smallest part" in figure.refused

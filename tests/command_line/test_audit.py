@@ -69,7 +69,7 @@ def test_everything_is_written(sets, tmp_path, capsys, monkeypatch):
     assert set(rows.index) == set(figures)
     for name in ("agreement", "recall.GG5", "boundary.8", "train-synthetic", "kid.texture"):
         assert figures[name]["value"] == pytest.approx(rows.loc[name, "value"])
-    assert "would do" in figures["kid.embedded"]["refused"]
+    assert "would do" in figures["frechet.embedded"]["refused"]
     assert 0 <= figures["agreement"]["chance"] <= 1 and figures["agreement"]["ceiling"] > 0
     text = page.read_text()
     assert "Are there seams?" in text and "What looks most alike" in text
@@ -105,8 +105,8 @@ def test_a_limit_that_names_no_figure_loses_nothing(sets, tmp_path, capsys):
     assert call(*words, "--limit", "kid.nope<=1") == 2
     assert "kid is measured in embedded, texture; name one of" in capsys.readouterr().err
     assert not found.exists()
-    assert call(*words, "--limit", "seam<=99", "recall.GG9>=.1") == 2
-    assert "this audit has no figure recall.GG9; it has seam" in capsys.readouterr().err
+    assert call(*words, "--limit", "seam<=99", "step.+9>=.1") == 2
+    assert "this audit has no figure step.+9; it has seam" in capsys.readouterr().err
     assert json.loads(found.read_text())["limits"] == [{"limit": "seam<=99", "passed": True}]
 
 
@@ -128,7 +128,7 @@ def test_of_identical_folders_everything_is_a_copy(sets, capsys):
     [
         ("--limit agreement=.5", "expected a figure, >= or <=, and a number, as in agreement>=.5"),
         ("--limit beauty>=1", "--limit 'beauty>=1': expected a figure"),
-        ("--parts seams --limit copies<=.1", "has no figure copies; it has seam, "),
+        ("--parts seams --limit copies<=.1", "copies is a figure of new, which --parts leaves out"),
         ("--encoders uni", "encoders: no weights of uni (UNI): "),
         ("--table out.xlsx", "expected a name that ends in .csv or .parquet"),
         ("--json {root}", "is a folder; name the file to write"),
@@ -216,6 +216,10 @@ def test_a_manifest_of_another_set_is_refused(sets, tmp_path, capsys):
     write(names, "P0 Q7")
     line = refuse(capsys, sets / "real", made)
     assert "its generator was trained on 2 slides, 1 of which" in line and "first Q7" in line
+    write([*names[:49], None], "P0 P1")
+    assert "manifest.parquet: 1 of 50 rows have no " in refuse(capsys, sets / "real", made)
+    write(names, ["P0 P1"] * 49 + [None])
+    assert "1 of 50 rows have no training_slides" in refuse(capsys, sets / "real", made)
     (made / "manifest.parquet").write_bytes(b"PAR1")
     assert "manifest.parquet: damaged (" in refuse(capsys, sets / "real", made)
 

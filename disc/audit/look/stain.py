@@ -9,15 +9,14 @@ import numpy.typing as npt
 
 from disc.audit.figures import Figure, refuse, refuse_because
 from disc.audit.look.distances import frechet_distance, has_spread
-from disc.audit.look.halves import split_patients, subsample, tell_floor
+from disc.audit.look.halves import compare, halve_sets
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array
 from disc.labels import NAMES, Label
 from disc.seeds import numpy_generator
 
 MIN_TILES = 20
-"""Of each set with a label, and of each half of the real patients, without which nothing is told of
-it."""
+"""With a label, of each half of either set, without which nothing is told of it."""
 _SHARE = 0.1
 """Of a tile that a label covers, for its stain to be measured."""
 _LEAST_SPREAD = 1e-4
@@ -31,33 +30,30 @@ def measure_stain(pair: tuple[AuditSet, AuditSet], label: Label, seed: int) -> F
         name=f"stain.{label.name}",
         text=f"Frechet distance of the optical densities of {NAMES[label]}",
     )
-    moments = [_moments(held, label) for held in pair]
-    rng = numpy_generator(seed, "stain", label)
-    most = min(len(moments[0][0]) // 2, len(moments[1][0]))
-    halves = split_patients(moments[0][1], most, rng)
-    num = len(halves[0][0])
-    if num < MIN_TILES:
-        return refuse(figure, num, MIN_TILES, "tiles a part (real tiles are halved by patient)")
-    everything = moments[0][0]
-    if not has_spread(everything, _LEAST_SPREAD):
+    (real, owners), (made, makers) = (_moments(held, label) for held in pair)
+    if not len(made):
+        return refuse(figure, 0, MIN_TILES)
+    halves = halve_sets(owners, makers, len(owners), numpy_generator(seed, "stain", label))
+    if halves.smallest < MIN_TILES:
+        what = (
+            "tiles in the smallest part (sets are halved by patient: more tiles, of more patients)"
+        )
+        return refuse(figure, halves.smallest, MIN_TILES, what)
+    if not has_spread(real, _LEAST_SPREAD):
         return refuse_because(figure, "the real tiles are all stained alike")
-    mean, deviation = everything.mean(axis=0), everything.std(axis=0) + 1e-9
-    chosen = [np.sort(rng.choice(len(part), num, replace=False)) for part, _ in moments]
-    real, made = (
-        ((part - mean)[some] / deviation, names[some])
-        for (part, names), some in zip(moments, chosen, strict=True)
-    )
-    value, low, high = (float(part[0]) for part in subsample(frechet_distance, real, made))
-    floor, floor_high = tell_floor(frechet_distance, (everything - mean) / deviation, halves)
+    mean, deviation = real.mean(axis=0), real.std(axis=0) + 1e-9
+    one, other = ((part - mean) / deviation for part in (real, made))
+    rows = compare(frechet_distance, one, other, halves)[:, 0]
+    value, low, high, floor, floor_high = map(float, rows)
     return replace(
         figure,
         value=value,
-        low=low,
+        low=max(low, 0.0),
         high=high,
-        floor=float(floor[0]),
-        floor_high=float(floor_high[0]),
-        tiles=num,
-        clusters=len(set(moments[0][1])) + len(set(moments[1][1])),
+        floor=floor,
+        floor_high=floor_high,
+        tiles=halves.smallest,
+        clusters=len(set(owners)) + len(set(makers)),
     )
 
 
