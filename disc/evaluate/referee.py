@@ -19,6 +19,8 @@ from disc.settings.evaluation import Evaluate
 
 MIN_READ = 0.5
 """Mean recall of a label in real tiles; a referee that reads less hardly knows it."""
+MOST_LOST = 0.1
+"""Mean recall of a label that real tiles may lose by the autoencoder, and none is told of."""
 AUGMENT = Augment(stain=0.12, blur=0.7)
 """Generated tiles are a little softer, and their stain wanders; the referee must not mind."""
 
@@ -53,12 +55,29 @@ def find_unread(agreement: pd.DataFrame) -> dict[str, float]:
     Args:
         agreement: agreement.parquet; its rows of variant "real" count.
     """
-    real = agreement[agreement["variant"] == "real"]
-    means = {
-        label.name: real[f"recall_{label.name}"][real[f"fraction_{label.name}"] >= MIN_FRACTION]
-        for label in Label
-    }
-    return {name: value for name, part in means.items() if (value := float(part.mean())) < MIN_READ}
+    means = _mean_recalls(agreement, "real")
+    return {name: value for name, value in means.items() if value < MIN_READ}
+
+
+def find_lost(agreement: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Labels that the autoencoder loses: mean recall through it, and in the tiles themselves.
+
+    A decoder tuned against a discriminator, or trained for too short a time, keeps texture in
+    general and may lose a rare pattern all the same.
+
+    Args:
+        agreement: agreement.parquet; its rows of variants "real" and "reconstruction" count.
+    """
+    through, own = (_mean_recalls(agreement, name) for name in ("reconstruction", "real"))
+    pairs = {name: (through[name], value) for name, value in own.items()}
+    return {name: pair for name, pair in pairs.items() if pair[1] - pair[0] > MOST_LOST}
+
+
+def _mean_recalls(agreement: pd.DataFrame, variant: str) -> dict[str, float]:
+    """By label, over tiles of which it covers enough; NaN where there is none."""
+    rows = agreement[agreement["variant"] == variant]
+    enough = {one.name: rows[f"fraction_{one.name}"] >= MIN_FRACTION for one in Label}
+    return {name: float(rows[f"recall_{name}"][kept].mean()) for name, kept in enough.items()}
 
 
 def read_tiles(net: PixelNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

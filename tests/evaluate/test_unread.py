@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from disc.evaluate.referee import find_unread
+from disc.evaluate.referee import find_lost, find_unread
 from disc.labels import Label
 
 
@@ -24,3 +24,15 @@ def test_a_label_that_is_hardly_read_in_real_tiles_is_named() -> None:
     )
     assert find_unread(table) == {"GG5": 0.2}
     assert find_unread(table[table["variant"] == "sd"]) == {}
+
+
+def test_a_label_that_the_autoencoder_loses_is_named() -> None:
+    table = pd.DataFrame(
+        [
+            row("real", {"NC": 0.6, "GG5": 0.4}, {"NC": 0.9, "GG5": 0.8}),
+            row("reconstruction", {"NC": 0.6, "GG5": 0.4}, {"NC": 0.85, "GG5": 0.5}),
+            row("sd", {"NC": 1.0}, {"NC": 0.0}),
+        ]
+    )
+    assert find_lost(table) == {"GG5": (0.5, 0.8)}
+    assert find_lost(table[table["variant"] == "real"]) == {}

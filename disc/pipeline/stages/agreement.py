@@ -20,7 +20,7 @@ from disc.evaluate.agreement import (
     agreement_table,
     measure_tiles,
 )
-from disc.evaluate.referee import find_unread, read_tiles
+from disc.evaluate.referee import find_lost, find_unread, read_tiles
 from disc.files import BadInput, write_bytes, write_json, write_parquet
 from disc.grade.carcino import CarcinoNet
 from disc.labels import IGNORE
@@ -120,6 +120,7 @@ def _tell(table: pd.DataFrame, run: Run) -> str:
     read = ", ".join(f"{row.variant} {row.value:.3f}" for row in multi.itertuples())
     unread = ", ".join(f"{name} ({value:.2f})" for name, value in find_unread(table).items())
     said = f"; the referee hardly knows {unread}" if unread else ""
+    said += f"; the autoencoder loses {', '.join(lost)}" if (lost := find_lost(table)) else ""
     return f"mean recall of labels that cover 5 % or more: {read or 'no multi-class masks'}{said}"
 
 

@@ -17,7 +17,7 @@ import torch
 from disc.audit.brief import audit_briefly
 from disc.data.tiles.tile_set import TileSet
 from disc.evaluate.agreement import RECALLS
-from disc.evaluate.referee import find_unread, read_tiles
+from disc.evaluate.referee import find_lost, find_unread, read_tiles
 from disc.grade.carcino import blank_carcino
 from disc.grade.confusion import COUNTS
 from disc.grade.pixels import predict_pixels
@@ -148,13 +148,21 @@ def _notes(context: Context) -> list[str]:
 
 
 def _unread(context: Context) -> list[str]:
-    """What is said where the referee hardly knows a label."""
+    """What is said where the referee hardly knows a label, or the autoencoder loses it."""
     table = _table(context, "agreement")
-    return [
+    if table is None:
+        return []
+    unread = [
         f"{AGREEMENT}: the referee reads {name} in real tiles at {value:.2f}, less than half: a "
         "low reading of it in generated ones may be the referee's own fault; a longer training "
         "may help (--evaluate.referee.optim.steps)"
-        for name, value in ({} if table is None else find_unread(table)).items()
+        for name, value in find_unread(table).items()
+    ]
+    return unread + [
+        f"{AGREEMENT}: the autoencoder loses {name}: real tiles read {through:.2f} through it and "
+        f"{own:.2f} without, so no variant can show it better; a longer training may help, or a "
+        "decoder that is tuned on every label alike (--autoencoder.decoder.even-labels)"
+        for name, (through, own) in find_lost(table).items()
     ]
 
 
