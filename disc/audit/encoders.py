@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from disc.audit.asked.segmenter import Segmenters
 from disc.audit.sets import AuditSet
 from disc.evaluate.referee import referee_features
+from disc.files import BadInput
 from disc.grade.encoders.frozen import FrozenEncoder
 from disc.grade.encoders.table import NAMED, require_weights
 from disc.grade.encoders.weights import load_encoder
@@ -60,7 +61,7 @@ def see(
         weights: folder of the weight files of public encoders.
 
     Raises:
-        BadInput: if a public encoder cannot be read.
+        BadInput: if a public encoder cannot be read, or gives no numbers.
     """
     if name == "embedded":
         assert segmenters is not None
@@ -72,6 +73,8 @@ def see(
         return views
     read = partial(encode, texture) if name == "texture" else open_public(name, weights)
     parts = [read(held.images) for held in (real, synthetic)]
+    if not all(np.isfinite(part).all() for part in parts):
+        raise BadInput(f"{name}: its features are not finite; another weight file may help")
     return [View(np.arange(len(real)), *parts)]
 
 

@@ -148,7 +148,7 @@ def _moments(
 ) -> tuple[Array, Array]:
     """Mean and standard deviation of the optical density by label, [N, 4, 3]; 0 where none is."""
     means, spreads = (np.zeros((len(masks), NUM_LABELS, 3)) for _ in range(2))
-    for label in range(NUM_LABELS):
+    for label in np.flatnonzero(counts.any(axis=0)):
         here = (masks == label)[..., None]
         size = np.maximum(counts[:, label], 1)[:, None]
         mean = (density * here).sum(axis=(1, 2), dtype=np.float64) / size

@@ -26,8 +26,8 @@ def read_manifest(
     if not path.exists():
         return {}, None
     table = read_table(path, ("tile", "training_slides"), _REMEDY)
-    for column in {"tile", "training_slides", "shape_source"} & set(table):
-        if num := int(table[column].isna().sum()):
+    for column in ("tile", "training_slides", "shape_source"):
+        if column in table and (num := int(table[column].isna().sum())):
             raise BadInput(f"{path}: {num} of {len(table)} rows have no {column}; {_REMEDY}")
     rows = dict(zip(table["tile"], map(str, table["training_slides"]), strict=True))
     if unknown := sorted({tile.name for tile in synthetic.tiles} - set(rows)):

@@ -47,7 +47,7 @@ def _agreement(audit: Audit) -> str:
     room = figure.ceiling - figure.chance
     way = f"{100 * (figure.value - figure.chance) / room:.0f} % of the way"
     return (
-        f"Masks are followed at {figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}], where "
+        f"Masks are followed at {figure.value:.2f}{_bracket(figure)}, where "
         f"shuffled masks give {figure.chance:.2f} and real tiles with their own masks "
         f"{figure.ceiling:.2f}: {way}. {BLIND}"
     )
@@ -59,7 +59,7 @@ def _nearness(audit: Audit) -> str:
         if figure.name.startswith("kid.") and not figure.refused:
             encoder = figure.name.partition(".")[2]
             told.append(
-                f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}] in {encoder} "
+                f"{figure.value:.2f}{_bracket(figure)} in {encoder} "
                 f"({figure.floor:.2f} between halves of the real patients, 95 % below "
                 f"{figure.floor_high:.2f})"
             )
@@ -68,6 +68,11 @@ def _nearness(audit: Audit) -> str:
     if probe is not None and not probe.refused:
         more = f" A linear probe tells the sets apart with an AUROC of {probe.value:.2f}."
     return f"Kernel distance to real tiles: {'; '.join(told)}.{more}" if told else more.strip()
+
+
+def _bracket(figure: Figure) -> str:
+    """Its interval, where there is one."""
+    return "" if math.isnan(figure.low) else f" [{figure.low:.2f}, {figure.high:.2f}]"
 
 
 def _sharpness(audit: Audit) -> str:

@@ -21,6 +21,8 @@ MIN_READ = 0.5
 """Mean recall of a label in real tiles; a referee that reads less hardly knows it."""
 MOST_LOST = 0.1
 """Mean recall of a label that real tiles may lose by the autoencoder, and none is told of."""
+LEAST_LOST = 5
+"""Tiles with a label without which nobody is told that it is lost."""
 AUGMENT = Augment(stain=0.12, blur=0.7)
 """Generated tiles are a little softer, and their stain wanders; the referee must not mind."""
 
@@ -68,16 +70,20 @@ def find_lost(agreement: pd.DataFrame) -> dict[str, tuple[float, float]]:
     Args:
         agreement: agreement.parquet; its rows of variants "real" and "reconstruction" count.
     """
-    through, own = (_mean_recalls(agreement, name) for name in ("reconstruction", "real"))
+    kinds = ("reconstruction", "real")
+    through, own = (_mean_recalls(agreement, name, LEAST_LOST) for name in kinds)
     pairs = {name: (through[name], value) for name, value in own.items()}
     return {name: pair for name, pair in pairs.items() if pair[1] - pair[0] > MOST_LOST}
 
 
-def _mean_recalls(agreement: pd.DataFrame, variant: str) -> dict[str, float]:
-    """By label, over tiles of which it covers enough; NaN where there is none."""
+def _mean_recalls(agreement: pd.DataFrame, variant: str, least: int = 1) -> dict[str, float]:
+    """By label, over tiles of which it covers enough; NaN where these are fewer than `least`."""
     rows = agreement[agreement["variant"] == variant]
     enough = {one.name: rows[f"fraction_{one.name}"] >= MIN_FRACTION for one in Label}
-    return {name: float(rows[f"recall_{name}"][kept].mean()) for name, kept in enough.items()}
+    return {
+        name: float(rows[f"recall_{name}"][kept].mean()) if kept.sum() >= least else float("nan")
+        for name, kept in enough.items()
+    }
 
 
 def read_tiles(net: PixelNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

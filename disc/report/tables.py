@@ -226,7 +226,8 @@ def _figure(row: Any) -> Field:
     if row["refused"]:
         return Field(text="", small=row["refused"])
     low, high = _short(row["low"]), _short(row["high"])
-    return Field(text=_short(row["value"]), small=f"[{low}, {high}]")
+    # of a set of one slide there is none
+    return Field(text=_short(row["value"]), small=f"[{low}, {high}]" if low else "")
 
 
 def _spent(quality: pd.DataFrame, variant: str) -> str:

@@ -41,29 +41,43 @@ def test_distances_are_worse_than_between_patients_only_where_sets_differ(shift)
     assert np.mean(said) >= 0.7 if shift else not any(said)
 
 
-@pytest.mark.parametrize("sizes", [(10,) * 40, (10,) * 80])
-def test_equal_sets_are_as_far_apart_as_halves_of_the_real_patients(sizes):
+@pytest.mark.parametrize(
+    ("owners", "makers"),
+    [
+        ((10,) * 40, (10,) * 40),
+        ((10,) * 40, (10,) * 80),
+        ((30,) * 16, (120,) * 4),  # so few slides are held beside as few patients
+        ((10,) * 40, (1,) * 400),
+        ((80, 60, 50, 40, 40, 30, 30, 30, 20, 20),) * 2,
+    ],
+)
+def test_equal_sets_are_about_as_far_apart_as_the_floor_says(owners, makers):
     """A floor of half of the patients stood beside a value of all, and was too high."""
     found = [
-        find(noise_of_patients("R", seed), noise_of_patients("S", seed, sizes=sizes), seed)
-        for seed in range(4)
+        find(noise_of_patients("R", k, sizes=owners), noise_of_patients("S", k, sizes=makers), k)
+        for k in range(4)
     ]
     for name in ("kid", "frechet", "coverage"):
-        value = np.mean([one[name].value for one in found])
-        assert value == pytest.approx(np.mean([one[name].floor for one in found]), rel=0.2), name
+        floors = [one[name].floor for one in found if not one[name].refused]
+        values = [one[name].value for one in found if not one[name].refused]
+        if name == "kid":
+            assert len(floors) == 4
+        if floors and makers[0] > 1:
+            assert np.mean(values) == pytest.approx(np.mean(floors), rel=0.35), name
+        assert not any(judge(one[name]) == "worse" for one in found)
 
 
 def test_numbers_are_of_the_smallest_half():
     """Beside one large patient and three small ones a half has 60 to 90 tiles."""
     sizes = (600, 30, 30, 30)
     found = find(*(noise_of_patients(kind, 0, sizes=sizes) for kind in "RS"), 0)
-    assert 50 <= found["kid"].tiles <= 90
-    assert "90 tiles" in found["frechet"].refused or "60 tiles" in found["frechet"].refused
+    assert found["kid"].tiles <= 90 and "in the smallest part" in found["frechet"].refused
 
 
 def test_of_one_synthetic_slide_there_is_no_interval():
-    found = find(noise_of_patients("R", 0), noise_of_patients("S", 0, sizes=(400,)), 0)
-    assert np.isfinite(found["kid"].value) and np.isnan(found["kid"].low)
+    pair = (noise_of_patients(kind, 0, sizes=(40,) * num) for kind, num in (("R", 20), ("S", 1)))
+    kid = find(*pair, 0)["kid"]
+    assert np.isfinite(kid.value) and np.isnan(kid.low) and judge(kid) == ""
 
 
 def stained_patients(kind, seed, levels):

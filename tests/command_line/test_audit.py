@@ -217,7 +217,7 @@ def test_a_manifest_of_another_set_is_refused(sets, tmp_path, capsys):
     line = refuse(capsys, sets / "real", made)
     assert "its generator was trained on 2 slides, 1 of which" in line and "first Q7" in line
     write([*names[:49], None], "P0 P1")
-    assert "manifest.parquet: 1 of 50 rows have no " in refuse(capsys, sets / "real", made)
+    assert "manifest.parquet: 1 of 50 rows have no tile" in refuse(capsys, sets / "real", made)
     write(names, ["P0 P1"] * 49 + [None])
     assert "1 of 50 rows have no training_slides" in refuse(capsys, sets / "real", made)
     (made / "manifest.parquet").write_bytes(b"PAR1")

@@ -29,10 +29,12 @@ def test_a_label_that_is_hardly_read_in_real_tiles_is_named() -> None:
 def test_a_label_that_the_autoencoder_loses_is_named() -> None:
     table = pd.DataFrame(
         [
-            row("real", {"NC": 0.6, "GG5": 0.4}, {"NC": 0.9, "GG5": 0.8}),
-            row("reconstruction", {"NC": 0.6, "GG5": 0.4}, {"NC": 0.85, "GG5": 0.5}),
+            *[row("real", {"NC": 0.6, "GG5": 0.4}, {"NC": 0.9, "GG5": 0.75})] * 5,
+            *[row("reconstruction", {"NC": 0.6, "GG5": 0.4}, {"NC": 0.85, "GG5": 0.5})] * 5,
+            row("real", {"GG4": 1.0}, {"GG4": 0.9}),  # a single tile
+            row("reconstruction", {"GG4": 1.0}, {"GG4": 0.1}),
             row("sd", {"NC": 1.0}, {"NC": 0.0}),
         ]
     )
-    assert find_lost(table) == {"GG5": (0.5, 0.8)}
+    assert find_lost(table) == {"GG5": (0.5, 0.75)}
     assert find_lost(table[table["variant"] == "real"]) == {}

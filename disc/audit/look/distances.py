@@ -64,18 +64,15 @@ class Projection:
         _, _, axes = np.linalg.svd(scaled - scaled.mean(axis=0), full_matrices=False)
         return cls(real, axes[:NUM_COMPONENTS].T)
 
-    def scale(self, features: Array) -> Array:
-        """Standardised features [N, D']."""
-        return standardise(features, self.reference)
-
     def project(self, features: Array) -> Array:
         """Components [N, at most 32]."""
-        return self.scale(features) @ self.axes
+        return standardise(features, self.reference) @ self.axes
 
-    @property
-    def needed(self) -> int:
-        """Tiles of each set that a Frechet distance needs."""
-        return TILES_PER_COMPONENT * int(self.axes.shape[1])
+
+def num_needed(features: Array) -> int:
+    """Tiles of each part that a Frechet distance of features [N, D] needs."""
+    num_kept: int = standardise(features, features).shape[1]
+    return TILES_PER_COMPONENT * min(NUM_COMPONENTS, num_kept)
 
 
 def coverage_measures(real: Array, synthetic: Array, k: int = NEIGHBOURS) -> Array:

@@ -14,8 +14,9 @@ NUM_SPLITS = 40
 """Ways to halve the patients."""
 Codes = npt.NDArray[np.int64]
 Names = npt.NDArray[np.str_]
-Measure = Callable[[Array, Array], npt.ArrayLike]
-"""Features [N, D] of real tiles and [M, D] of others -> values [K], or one."""
+Measure = Callable[[Array], Callable[[Array], npt.ArrayLike]]
+"""Features [N, D] of some real tiles -> what says how others [M, D] lie to them: K values, or one.
+Whatever is fitted (scale, components) is fitted to the former, which are in no comparison twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +24,9 @@ class Halves:
     """Ways to halve the patients of both sets.
 
     Attributes:
-        splits: tiles of a half of the real patients, of the other half, and of a half of the
-            synthetic set's slides, as many of each.
+        splits: tiles of a half of the real patients, of others of them, and of a half of the
+            synthetic set's slides (of the patients of their masks, where a manifest names them),
+            as many of each.
         is_spread: whether these slides are two or more; of one there is no interval.
     """
 
@@ -49,46 +51,68 @@ def halve(owners: Names, num: int, rng: np.random.Generator) -> tuple[Codes, Cod
 def halve_sets(owners: Names, makers: Names, most: int, rng: np.random.Generator) -> Halves:
     """Halves of the real tiles' patients and of the synthetic tiles' slides, at most `most` tiles.
 
-    Distances fall with the number of tiles and of patients, so that of the synthetic tiles and the
-    one between real tiles, its floor, are of equal numbers of both: of more slides than there are
-    real patients, other ones in each split.
+    Distances fall with the number of tiles, patients and slides. So each split has as many tiles
+    of all; of many slides it takes as many as there are real patients (more where these have too
+    few tiles), and beside few slides the other half of the patients has no more of them.
     """
-    known = np.unique(makers)
     splits = []
     for _ in range(NUM_SPLITS):
-        kept = rng.choice(known, min(len(known), len(np.unique(owners))), replace=False)
-        some = np.flatnonzero(np.isin(makers, kept))
-        made = some[_deal(makers[some], rng)[rng.integers(2)]] if len(kept) > 1 else some
-        one, other, third = _draw((*_deal(owners, rng), made), most, rng)
-        splits.append((one, other, third))
-    return Halves(splits, len(known) > 1)
+        one, other = _deal(owners, rng)
+        made = _halve_made(makers, owners, rng)
+        other = _keep(other, owners, len(np.unique(makers[made])), rng)
+        first, second, third = _draw((one, other, made), most, rng)
+        splits.append((first, second, third))
+    return Halves(splits, len(np.unique(makers)) > 1)
 
 
 def compare(measure: Measure, real: Array, made: Array, halves: Halves) -> Array:
     """Rows of a measure's K values: value, low, high, floor and what 95 % of floors are below.
 
-    Value and floor are means over the splits. A half's deviation from the mean of all halves is
-    that of the whole from its expectation (Politis, Romano and Wolf 1999); where sets are equal,
-    it is larger. A bootstrap would draw tiles twice, which makes a distribution narrower, and find
-    distances larger than the value.
+    Value and floor are means over the splits; the interval is 1.96 deviations of a split's value,
+    which is what the whole set's error is where a split holds half of it (Politis, Romano and Wolf
+    1999), and larger where it holds less, or where the sets are equal. A bootstrap would draw tiles
+    twice, which makes a distribution narrower, and find distances larger than the value.
     """
     values, floors = [], []
     for one, other, third in halves.splits:
-        values.append(np.atleast_1d(measure(real[one], made[third])))
-        floors.append(np.atleast_1d(measure(real[one], real[other])))
+        measured = measure(real[one])
+        values.append(np.atleast_1d(measured(made[third])))
+        floors.append(np.atleast_1d(measured(real[other])))
     value = np.mean(values, axis=0)
     reach = 1.96 * np.std(values, axis=0, ddof=1) if halves.is_spread else np.nan
     beside = np.mean(floors, axis=0), np.quantile(floors, 0.95, axis=0)
     return np.stack([value, value - reach, value + reach, *beside])
 
 
+def _halve_made(makers: Names, owners: Names, rng: np.random.Generator) -> Codes:
+    """Tiles of half of the slides; of half of some, where there are more than real patients."""
+    known, counts = np.unique(makers, return_counts=True)
+    order = rng.permutation(len(known))
+    enough = int(np.searchsorted(np.cumsum(counts[order]), len(owners))) + 1
+    kept = known[order[: max(enough, len(np.unique(owners)))]]
+    some = np.flatnonzero(np.isin(makers, kept))
+    if len(kept) < 2:
+        return some
+    made: Codes = some[_deal(makers[some], rng)[0]]
+    return made
+
+
+def _keep(tiles: Codes, owners: Names, num: int, rng: np.random.Generator) -> Codes:
+    """Those of at most so many patients."""
+    known = np.unique(owners[tiles])
+    kept = rng.choice(known, min(num, len(known)), replace=False)
+    return tiles[np.isin(owners[tiles], kept)]
+
+
 def _deal(owners: Names, rng: np.random.Generator) -> tuple[Codes, Codes]:
+    """Tiles of two halves of the patients, in either order."""
     names, codes, counts = np.unique(owners, return_inverse=True, return_counts=True)
     side, sizes = np.zeros(len(names), np.int64), [0, 0]
     for name in rng.permutation(len(names)):
         side[name] = int(sizes[1] < sizes[0])
         sizes[side[name]] += int(counts[name])
-    return np.flatnonzero(side[codes] == 0), np.flatnonzero(side[codes] == 1)
+    first = rng.integers(2)
+    return np.flatnonzero(side[codes] == first), np.flatnonzero(side[codes] != first)
 
 
 def _draw(parts: Sequence[Codes], num: int, rng: np.random.Generator) -> list[Codes]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from disc.audit.encoders import View
 from disc.audit.figures import Figure, refuse, refuse_because
-from disc.audit.look.distances import Projection, coverage_measures, frechet_distance, has_spread
+from disc.audit.look.distances import (
+    Projection,
+    coverage_measures,
+    frechet_distance,
+    has_spread,
+    num_needed,
+)
 from disc.audit.look.halves import Halves, compare, halve_sets
 from disc.audit.request import MANIFOLD
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array
-from disc.evaluate.kernel_distance import kernel_distance
+from disc.evaluate.kernel_distance import kernel_distance, standardise
 from disc.seeds import numpy_generator
 
 MOST = 1500
@@ -51,20 +57,17 @@ def measure_nearness(
     num, num_views = min(part.smallest for part in halves), len(views)
     if num < LEAST:
         return [_refuse(one, num, LEAST, num_views) for one in blank]
-    if not all(has_spread(view.real) for view in views):
-        return [refuse_because(one, "the real tiles are all alike in it") for one in blank]
-    fits = [Projection.fit(view.real) for view in views]
-    parts = [
-        _measure(view, fit, part, is_brief=is_brief)
-        for view, fit, part in zip(views, fits, halves, strict=True)
-    ]
+    pairs = list(zip(views, halves, strict=True))
+    if not all(has_spread(view.real[one]) for view, part in pairs for one, _, _ in part.splits):
+        return [refuse_because(one, "real tiles are all alike in it") for one in blank]
+    parts = [_measure(view, part, is_brief=is_brief) for view, part in pairs]
     clusters = real.num_patients + synthetic.num_patients
     rows = np.mean(parts, axis=0).T
     figures = [
         _fill(replace(one, tiles=num, clusters=clusters), row)
         for one, row in zip(blank, rows, strict=True)
     ]
-    needed = max(fit.needed for fit in fits)
+    needed = max(num_needed(view.real) for view in views)
     if num < needed:
         figures[1:2] = [_refuse(one, num, needed, num_views) for one in blank[1:2]]
     return figures
@@ -75,20 +78,32 @@ def _halve(view: View, real: AuditSet, synthetic: AuditSet, seed: int) -> Halves
     return halve_sets(real.patients[view.chosen], synthetic.patients, MOST // 2, rng)
 
 
-def _measure(view: View, fit: Projection, halves: Halves, *, is_brief: bool) -> Array:
+def _measure(view: View, halves: Halves, *, is_brief: bool) -> Array:
     """Rows of value, low, high, floor and 95 % of the floor, a column a measure, [5, K]."""
-    near = compare(kernel_distance, fit.scale(view.real), fit.scale(view.synthetic), halves)
+    near = compare(_measure_kernel, view.real, view.synthetic, halves)
     if is_brief:
         return near
-
-    def measure(one: Array, other: Array) -> Array:
-        return np.append(frechet_distance(one, other), coverage_measures(one, other))
-
-    spread = compare(measure, fit.project(view.real), fit.project(view.synthetic), halves)
+    spread = compare(_measure_components, view.real, view.synthetic, halves)
     # none is below 0, and all but distance and density are fractions of tiles
     most = [np.inf if name == "density" else 1.0 for name in MANIFOLD]
     spread[1:3] = np.clip(spread[1:3], 0, [np.inf, *most])
     return np.concatenate([near, spread], axis=1)
+
+
+def _measure_kernel(real: Array) -> Callable[[Array], float]:
+    own = standardise(real, real)
+    return lambda other: kernel_distance(own, standardise(other, real))
+
+
+def _measure_components(real: Array) -> Callable[[Array], Array]:
+    fit = Projection.fit(real)
+    own = fit.project(real)
+
+    def measure(features: Array) -> Array:
+        other = fit.project(features)
+        return np.append(frechet_distance(own, other), coverage_measures(own, other))
+
+    return measure
 
 
 def _text(name: str, encoder: str) -> str:
@@ -97,7 +112,7 @@ def _text(name: str, encoder: str) -> str:
 
 def _refuse(figure: Figure, found: int, needed: int, num_views: int) -> Figure:
     parts = f"the real set is divided by {2 * num_views}, the synthetic one by 2"
-    what = f"tiles in the smallest part ({parts}, by patient: more tiles, of more patients)"
+    what = f"tiles in the smallest part ({parts}, by patient or slide: more of these, or larger)"
     return refuse(figure, found, needed, what)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -36,14 +37,12 @@ def measure_stain(pair: tuple[AuditSet, AuditSet], label: Label, seed: int) -> F
     halves = halve_sets(owners, makers, len(owners), numpy_generator(seed, "stain", label))
     if halves.smallest < MIN_TILES:
         what = (
-            "tiles in the smallest part (sets are halved by patient: more tiles, of more patients)"
+            "tiles in the smallest part (sets are halved by patient or slide: more, or larger ones)"
         )
         return refuse(figure, halves.smallest, MIN_TILES, what)
-    if not has_spread(real, _LEAST_SPREAD):
-        return refuse_because(figure, "the real tiles are all stained alike")
-    mean, deviation = real.mean(axis=0), real.std(axis=0) + 1e-9
-    one, other = ((part - mean) / deviation for part in (real, made))
-    rows = compare(frechet_distance, one, other, halves)[:, 0]
+    if not all(has_spread(real[one], _LEAST_SPREAD) for one, _, _ in halves.splits):
+        return refuse_because(figure, "real tiles are all stained alike")
+    rows = compare(_measure, real, made, halves)[:, 0]
     value, low, high, floor, floor_high = map(float, rows)
     return replace(
         figure,
@@ -55,6 +54,12 @@ def measure_stain(pair: tuple[AuditSet, AuditSet], label: Label, seed: int) -> F
         tiles=halves.smallest,
         clusters=len(set(owners)) + len(set(makers)),
     )
+
+
+def _measure(real: Array) -> Callable[[Array], float]:
+    mean, deviation = real.mean(axis=0), real.std(axis=0) + 1e-9
+    own = (real - mean) / deviation
+    return lambda other: frechet_distance(own, (other - mean) / deviation)
 
 
 def _moments(held: AuditSet, label: Label) -> tuple[Array, npt.NDArray[np.str_]]:

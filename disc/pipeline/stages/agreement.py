@@ -120,7 +120,8 @@ def _tell(table: pd.DataFrame, run: Run) -> str:
     read = ", ".join(f"{row.variant} {row.value:.3f}" for row in multi.itertuples())
     unread = ", ".join(f"{name} ({value:.2f})" for name, value in find_unread(table).items())
     said = f"; the referee hardly knows {unread}" if unread else ""
-    said += f"; the autoencoder loses {', '.join(lost)}" if (lost := find_lost(table)) else ""
+    lost = [f"{name} ({own:.2f} to {kept:.2f})" for name, (kept, own) in find_lost(table).items()]
+    said += f"; the autoencoder loses {', '.join(lost)}" if lost else ""
     return f"mean recall of labels that cover 5 % or more: {read or 'no multi-class masks'}{said}"
 
 

@@ -160,8 +160,9 @@ def _unread(context: Context) -> list[str]:
     ]
     return unread + [
         f"{AGREEMENT}: the autoencoder loses {name}: real tiles read {through:.2f} through it and "
-        f"{own:.2f} without, so no variant can show it better; a longer training may help, or a "
-        "decoder that is tuned on every label alike (--autoencoder.decoder.even-labels)"
+        f"{own:.2f} without, so a low reading of it in generated ones may be the autoencoder's; a "
+        "longer training may help, or a decoder tuned on every label alike "
+        "(--autoencoder.decoder.even-labels)"
         for name, (through, own) in find_lost(table).items()
     ]
 
