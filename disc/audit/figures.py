@@ -43,7 +43,7 @@ class Figure:
         ceiling: the same of real tiles with their own masks, or among real tiles.
         chance: the same of tiles beside masks that are not theirs.
         tiles: that it rests on.
-        clusters: patients or slides that these come from, which the interval resamples.
+        clusters: patients or slides that these come from, which the interval resamples or halves.
         refused: why there is no number, and how many tiles would do; "": there is one.
     """
 
