@@ -26,7 +26,7 @@ class Halves:
     Attributes:
         splits: tiles of a half of the real patients, of others of them, and of a half of the
             synthetic set's slides (of the patients of their masks, where a manifest names them),
-            as many of each.
+            in a random order.
         is_spread: whether these slides are two or more; of one there is no interval.
     """
 
@@ -36,7 +36,7 @@ class Halves:
     @property
     def smallest(self) -> int:
         """Tiles of the smallest half, which has few where one patient has most of them."""
-        return min(len(one) for one, _, _ in self.splits)
+        return min(len(part) for split in self.splits for part in split)
 
 
 def halve(owners: Names, num: int, rng: np.random.Generator) -> tuple[Codes, Codes]:
@@ -44,37 +44,50 @@ def halve(owners: Names, num: int, rng: np.random.Generator) -> tuple[Codes, Cod
 
     Patients are dealt in a random order to the half that has fewer tiles.
     """
-    one, other = _draw(_deal(owners, rng), num, rng)
-    return one, other
+    one, other = _deal(owners, rng)
+    most = min(num, len(one), len(other))
+    first, second = (np.sort(rng.choice(part, most, replace=False)) for part in (one, other))
+    return first, second
 
 
 def halve_sets(owners: Names, makers: Names, most: int, rng: np.random.Generator) -> Halves:
     """Halves of the real tiles' patients and of the synthetic tiles' slides, at most `most` tiles.
 
-    Distances fall with the number of tiles, patients and slides. So each split has as many tiles
-    of all; of many slides it takes as many as there are real patients (more where these have too
-    few tiles), and beside few slides the other half of the patients has no more of them.
+    Distances fall with the number of patients and slides. So of many slides a split takes as many
+    as there are real patients (more where these have too few tiles), and beside few slides the
+    other half of the patients has no more of them.
     """
     splits = []
     for _ in range(NUM_SPLITS):
         one, other = _deal(owners, rng)
         made = _halve_made(makers, owners, rng)
         other = _keep(other, owners, len(np.unique(makers[made])), rng)
-        first, second, third = _draw((one, other, made), most, rng)
+        first, second, third = (rng.permutation(part)[:most] for part in (one, other, made))
         splits.append((first, second, third))
     return Halves(splits, len(np.unique(makers)) > 1)
 
 
-def compare(measure: Measure, real: Array, made: Array, halves: Halves) -> Array:
+def compare(
+    measure: Measure, real: Array, made: Array, halves: Halves, *, is_even: bool = True
+) -> Array:
     """Rows of a measure's K values: value, low, high, floor and what 95 % of floors are below.
 
     Value and floor are means over the splits; the interval is 1.96 deviations of a split's value,
     which is what the whole set's error is where a split holds half of it (Politis, Romano and Wolf
     1999), and larger where it holds less, or where the sets are equal. A bootstrap would draw tiles
     twice, which makes a distribution narrower, and find distances larger than the value.
+
+    Args:
+        measure: of features.
+        real: features [N, D].
+        made: features [M, D].
+        halves: of both.
+        is_even: take as many tiles of all parts, since the measure falls with their number.
     """
     values, floors = [], []
-    for one, other, third in halves.splits:
+    for split in halves.splits:
+        num = min(map(len, split)) if is_even else None
+        one, other, third = (part[:num] for part in split)
         measured = measure(real[one])
         values.append(np.atleast_1d(measured(made[third])))
         floors.append(np.atleast_1d(measured(real[other])))
@@ -113,9 +126,3 @@ def _deal(owners: Names, rng: np.random.Generator) -> tuple[Codes, Codes]:
         sizes[side[name]] += int(counts[name])
     first = rng.integers(2)
     return np.flatnonzero(side[codes] == first), np.flatnonzero(side[codes] != first)
-
-
-def _draw(parts: Sequence[Codes], num: int, rng: np.random.Generator) -> list[Codes]:
-    """As many of each part as the smallest has, at most `num`."""
-    least = min(num, *map(len, parts))
-    return [np.sort(rng.choice(part, least, replace=False)) for part in parts]

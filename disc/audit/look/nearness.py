@@ -80,7 +80,8 @@ def _halve(view: View, real: AuditSet, synthetic: AuditSet, seed: int) -> Halves
 
 def _measure(view: View, halves: Halves, *, is_brief: bool) -> Array:
     """Rows of value, low, high, floor and 95 % of the floor, a column a measure, [5, K]."""
-    near = compare(_measure_kernel, view.real, view.synthetic, halves)
+    # unbiased, so that halves may be of different numbers
+    near = compare(_measure_kernel, view.real, view.synthetic, halves, is_even=False)
     if is_brief:
         return near
     spread = compare(_measure_components, view.real, view.synthetic, halves)
