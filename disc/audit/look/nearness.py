@@ -113,7 +113,9 @@ def _text(name: str, encoder: str) -> str:
 
 def _refuse(figure: Figure, found: int, needed: int, num_views: int) -> Figure:
     parts = f"the real set is divided by {2 * num_views}, the synthetic one by 2"
-    what = f"tiles in the smallest part ({parts}, by patient or slide: more of these, or larger)"
+    what = (
+        f"tiles in the smallest part ({parts}, by patient or slide: more of these, or larger ones)"
+    )
     return refuse(figure, found, needed, what)
 
 
