@@ -17,13 +17,17 @@ from disc.settings.grading import PublicEncoder
 
 Part = Literal["asked", "look", "new", "seams"]
 AuditEncoder = Literal["embedded", "texture", PublicEncoder]
+MANIFOLD = ("precision", "recall-of-real", "density", "coverage")
+OF_ENCODERS = ("kid", "frechet", *MANIFOLD)
+"""Those whose second word is an encoder."""
 FIGURES: Mapping[Part, tuple[str, ...]] = {
     "asked": (
         *("agreement", "recall", "size", "boundary", "confusion", "accuracy"),
         *("train-synthetic", "train-real"),
     ),
     "look": (
-        *("kid", "frechet", "precision", "recall-of-real", "density", "coverage", "probe"),
+        *OF_ENCODERS,
+        "probe",
         *("gradient", "spectrum", "coherence", "stain", "tissue", "nuclei"),
         *("stain-mean", "stain-deviation"),
     ),
@@ -32,9 +36,6 @@ FIGURES: Mapping[Part, tuple[str, ...]] = {
 }
 """First words of the names of each part's figures."""
 NAMES = tuple(name for names in FIGURES.values() for name in names)
-MANIFOLD = ("precision", "recall-of-real", "density", "coverage")
-OF_ENCODERS = ("kid", "frechet", *MANIFOLD)
-"""Those whose second word is an encoder."""
 _LIMIT = re.compile(r"([a-z][a-z-]*(?:\.[\w:/+<>%-]+?)?)(>=|<=)([-+]?[\d.]+(?:e-?\d+)?)")
 
 

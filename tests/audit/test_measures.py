@@ -255,6 +255,7 @@ def test_distances_of_one_patient_are_refused_with_the_number(real):
     views = see("texture", one, real, None)
     for figure in measure_nearness("texture", views, one, real, seed=0):
         assert figure.refused.startswith("0 tiles in the smallest part")
+        assert "by patient or slide: more of these" in figure.refused
 
 
 def test_features_do_not_depend_on_the_batch(real):

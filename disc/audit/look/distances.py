@@ -27,21 +27,18 @@ def frechet_distance(one: Array, other: Array) -> float:
     >>> round(frechet_distance(features, features + 1), 3)
     2.0
     """
-    return _frechet(*moments(one), *moments(other))
-
-
-def moments(features: Array) -> tuple[Array, Array]:
-    """Mean [D] and covariance [D, D]."""
-    return features.mean(axis=0), np.cov(features, rowvar=False).reshape((features.shape[1],) * 2)
-
-
-def _frechet(one: Array, first: Array, other: Array, second: Array) -> float:
+    (mean, first), (centre, second) = moments(one), moments(other)
     # tr (C1 C2)^1/2 = sum of the roots of the eigenvalues of C1^1/2 C2 C1^1/2
     values, vectors = np.linalg.eigh(first)
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
     middle = np.linalg.eigvalsh(root @ second @ root)
     shared = np.sqrt(middle.clip(min=0)).sum()
-    return float(np.square(one - other).sum() + np.trace(first) + np.trace(second) - 2 * shared)
+    return float(np.square(mean - centre).sum() + np.trace(first) + np.trace(second) - 2 * shared)
+
+
+def moments(features: Array) -> tuple[Array, Array]:
+    """Mean [D] and covariance [D, D]."""
+    return features.mean(axis=0), np.cov(features, rowvar=False).reshape((features.shape[1],) * 2)
 
 
 def has_spread(features: Array, least: float = 1e-6) -> bool:

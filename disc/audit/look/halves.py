@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from disc.audit.figures import Figure
 from disc.evaluate.bootstrap import Array
 
 NUM_SPLITS = 40
@@ -95,6 +96,12 @@ def compare(
     reach = 1.96 * np.std(values, axis=0, ddof=1) if halves.is_spread else np.nan
     beside = np.mean(floors, axis=0), np.quantile(floors, 0.95, axis=0)
     return np.stack([value, value - reach, value + reach, *beside])
+
+
+def fill(figure: Figure, row: Array) -> Figure:
+    """The figure with one value of what `compare` gives, [5]."""
+    value, low, high, floor, floor_high = map(float, row)
+    return replace(figure, value=value, low=low, high=high, floor=floor, floor_high=floor_high)
 
 
 def _halve_made(makers: Names, owners: Names, rng: np.random.Generator) -> Codes:

@@ -16,8 +16,8 @@ from disc.audit.look.distances import (
     has_spread,
     num_needed,
 )
-from disc.audit.look.halves import Halves, compare, halve_sets
-from disc.audit.request import MANIFOLD
+from disc.audit.look.halves import Halves, compare, fill, halve_sets
+from disc.audit.request import MANIFOLD, OF_ENCODERS
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array
 from disc.evaluate.kernel_distance import kernel_distance, standardise
@@ -51,7 +51,7 @@ def measure_nearness(
     Of several views, each of patients that its network did not see, all numbers are means; so are
     the ends of intervals, which are then wider than they need be.
     """
-    names = ("kid",) if is_brief else ("kid", "frechet", *MANIFOLD)
+    names = ("kid",) if is_brief else OF_ENCODERS
     blank = [Figure(part="look", name=f"{n}.{encoder}", text=_text(n, encoder)) for n in names]
     halves = [_halve(view, real, synthetic, seed) for view in views]
     num, num_views = min(part.smallest for part in halves), len(views)
@@ -64,7 +64,7 @@ def measure_nearness(
     clusters = real.num_patients + synthetic.num_patients
     rows = np.mean(parts, axis=0).T
     figures = [
-        _fill(replace(one, tiles=num, clusters=clusters), row)
+        fill(replace(one, tiles=num, clusters=clusters), row)
         for one, row in zip(blank, rows, strict=True)
     ]
     needed = max(num_needed(view.real) for view in views)
@@ -117,8 +117,3 @@ def _refuse(figure: Figure, found: int, needed: int, num_views: int) -> Figure:
         f"tiles in the smallest part ({parts}, by patient or slide: more of these, or larger ones)"
     )
     return refuse(figure, found, needed, what)
-
-
-def _fill(figure: Figure, row: Array) -> Figure:
-    value, low, high, floor, floor_high = map(float, row)
-    return replace(figure, value=value, low=low, high=high, floor=floor, floor_high=floor_high)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from disc.audit.figures import Figure, refuse, refuse_because
 from disc.audit.look.distances import frechet_distance, has_spread
-from disc.audit.look.halves import compare, halve_sets
+from disc.audit.look.halves import compare, fill, halve_sets
 from disc.audit.sets import AuditSet
 from disc.evaluate.bootstrap import Array
 from disc.labels import NAMES, Label
@@ -42,18 +42,10 @@ def measure_stain(pair: tuple[AuditSet, AuditSet], label: Label, seed: int) -> F
         return refuse(figure, halves.smallest, MIN_TILES, what)
     if not all(has_spread(real[one], _LEAST_SPREAD) for one, _, _ in halves.splits):
         return refuse_because(figure, "real tiles are all stained alike")
-    rows = compare(_measure, real, made, halves)[:, 0]
-    value, low, high, floor, floor_high = map(float, rows)
-    return replace(
-        figure,
-        value=value,
-        low=max(low, 0.0),
-        high=high,
-        floor=floor,
-        floor_high=floor_high,
-        tiles=halves.smallest,
-        clusters=len(set(owners)) + len(set(makers)),
-    )
+    row = compare(_measure, real, made, halves)[:, 0]
+    row[1] = max(row[1], 0.0)
+    clusters = len(set(owners)) + len(set(makers))
+    return fill(replace(figure, tiles=halves.smallest, clusters=clusters), row)
 
 
 def _measure(real: Array) -> Callable[[Array], float]:

@@ -41,6 +41,11 @@ def measure_look(real: AuditSet, synthetic: AuditSet, *, seed: int) -> list[Figu
     return figures
 
 
+def _over_real(name: str, text: str, tiles: int) -> Figure:
+    """A ratio to real tiles that is yet to be measured."""
+    return Figure(part="look", name=name, text=text, ceiling=1.0, tiles=tiles)
+
+
 def _ratio(
     figure: Figure,
     pair: Pair,
@@ -66,12 +71,10 @@ def _support(pair: Pair, label: Label, least: float = 0.0) -> list[int]:
 
 def measure_gradient(pair: Pair, label: Label) -> Figure:
     """Sharpness of a label's tissue; real first, synthetic over it."""
-    figure = Figure(
-        part="look",
-        name=f"gradient.{label.name}",
-        text=f"gradient energy of {NAMES[label]} over that of real tiles (below 1: blurred)",
-        ceiling=1.0,
-        tiles=min(_support(pair, label)),
+    figure = _over_real(
+        f"gradient.{label.name}",
+        f"gradient energy of {NAMES[label]} over that of real tiles (below 1: blurred)",
+        min(_support(pair, label)),
     )
     return _ratio(
         figure, pair, lambda s: s.facts.energy[:, label], lambda s: s.facts.energy_px[:, label]
@@ -80,13 +83,11 @@ def measure_gradient(pair: Pair, label: Label) -> Figure:
 
 def measure_coherence(pair: Pair, label: Label) -> Figure:
     """Whether a label's tissue runs one way, as stroma does; real first, synthetic over it."""
-    figure = Figure(
-        part="look",
-        name=f"coherence.{label.name}",
-        text=f"how far gradients of {NAMES[label]} in a tile run one way (structure tensor), over "
+    figure = _over_real(
+        f"coherence.{label.name}",
+        f"how far gradients of {NAMES[label]} in a tile run one way (structure tensor), over "
         "real tiles (below 1: fibres are missing, or run every way)",
-        ceiling=1.0,
-        tiles=min(_support(pair, label)),
+        min(_support(pair, label)),
     )
     return _ratio(
         figure, pair, lambda s: s.facts.parallel[:, label], lambda s: s.facts.gradients[:, label]
@@ -99,12 +100,10 @@ def _spectrum(pair: Pair, label: Label) -> list[Figure]:
     chosen = [held.take(np.flatnonzero(main_labels(held.facts) == label)) for held in pair]
     fewest = min(len(held) for held in chosen)
     for band in range(NUM_BANDS):
-        figure = Figure(
-            part="look",
-            name=f"spectrum.{label.name}:{2 ** (band + 1)}",
-            text=f"power of {NAMES[label]} at {2 ** (band + 1)}-{2 ** (band + 2)} px over real",
-            ceiling=1.0,
-            tiles=fewest,
+        figure = _over_real(
+            f"spectrum.{label.name}:{2 ** (band + 1)}",
+            f"power of {NAMES[label]} at {2 ** (band + 1)}-{2 ** (band + 2)} px over real",
+            fewest,
         )
         if fewest < MIN_TILES or any(held.facts.bands[:, band].any() for held in chosen):
             figures.append(
@@ -123,12 +122,10 @@ def _densities(pair: Pair, label: Label) -> list[Figure]:
     figures = []
     for place, colour in enumerate(COLOURS):
         named = f"{label.name}:{colour}"
-        mean = Figure(
-            part="look",
-            name=f"stain-mean.{named}",
-            text=f"mean optical density of {NAMES[label]} in {colour} over that of real tiles",
-            ceiling=1.0,
-            tiles=min(_support(pair, label)),
+        mean = _over_real(
+            f"stain-mean.{named}",
+            f"mean optical density of {NAMES[label]} in {colour} over that of real tiles",
+            min(_support(pair, label)),
         )
         spread = replace(
             mean,
@@ -148,12 +145,10 @@ def _sum_over_pixels(held: AuditSet, *, measure: str, label: Label, place: int) 
 
 
 def _nuclei(pair: Pair, label: Label) -> Figure:
-    figure = Figure(
-        part="look",
-        name=f"nuclei.{label.name}",
-        text=f"dark blobs of a nucleus's size per area of {NAMES[label]} over real",
-        ceiling=1.0,
-        tiles=min(_support(pair, label)),
+    figure = _over_real(
+        f"nuclei.{label.name}",
+        f"dark blobs of a nucleus's size per area of {NAMES[label]} over real",
+        min(_support(pair, label)),
     )
     unknown = find_unscaled(*pair)
     if unknown and figure.tiles >= MIN_TILES:
@@ -165,11 +160,9 @@ def _nuclei(pair: Pair, label: Label) -> Figure:
 
 
 def _tissue(pair: Pair) -> Figure:
-    figure = Figure(
-        part="look",
-        name="tissue",
-        text="fraction of tissue (not glass) over that of real tiles",
-        ceiling=1.0,
-        tiles=min(len(held) for held in pair),
+    figure = _over_real(
+        "tissue",
+        "fraction of tissue (not glass) over that of real tiles",
+        min(len(held) for held in pair),
     )
     return _ratio(figure, pair, lambda s: s.facts.tissue, lambda s: np.ones(len(s)))

@@ -144,10 +144,10 @@ def _notes(context: Context) -> list[str]:
             f"{AGREEMENT}: the referee was trained on the validation tiles' own annotation, not on "
             "exact masks; mask agreement inherits the annotators' errors"
         )
-    return notes + _unread(context) + _short_training(context.run)
+    return notes + _doubtful_readings(context) + _short_training(context.run)
 
 
-def _unread(context: Context) -> list[str]:
+def _doubtful_readings(context: Context) -> list[str]:
     """What is said where the referee hardly knows a label, or the autoencoder loses it."""
     table = _table(context, "agreement")
     if table is None:
